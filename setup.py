@@ -1,0 +1,37 @@
+"""Package metadata. TensorFlow comes with an extra, so that either build satisfies it: `.[cpu]` or `.[gpu]`."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+TENSORFLOW = ">=2.15,<2.22"
+
+setup(
+    name="tienet",
+    version="0.1.0",
+    description="TieNet (Wang et al., CVPR 2018): chest X-ray labels from image and report, on TensorFlow",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["tienet", "tienet.*"]),
+    package_data={"tienet.evaluation": ["templates/*"]},
+    python_requires=">=3.10,<3.14",
+    install_requires=[
+        "tensorpack==0.11",
+        "gensim>=4.3",
+        "numpy>=1.26",
+        "opencv-python>=4.8",
+        "scikit-learn>=1.3",
+        "pycocoevalcap>=1.2",
+        "pandas>=2.0",
+        "defusedxml>=0.7",
+        "h5py>=3.10",
+        "matplotlib>=3.7",
+        "tqdm>=4.60",
+    ],
+    extras_require={
+        "cpu": [f"tensorflow-cpu{TENSORFLOW}"],
+        "gpu": [f"tensorflow[and-cuda]{TENSORFLOW}"],
+        "test": ["pytest>=8", "hypothesis>=6", "ruff>=0.6"],
+    },
+)

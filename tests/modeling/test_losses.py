@@ -1,0 +1,100 @@
+"""Equation 6, its weights and the penalty against NumPy loops and the figures of the real data."""
+
+import gzip
+
+import numpy as np
+import oracles
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from tienet.labels import FINDINGS, K, LABELS, canonical
+from tienet.modeling.losses import LabelWeights, attention_penalty, classification_loss
+
+tf1 = tf.compat.v1
+
+
+@pytest.fixture
+def labels(random):
+    return random.integers(0, 2, (5, K)).astype(np.float32)
+
+
+@pytest.fixture
+def weights():
+    return LabelWeights(0.7, 0.3, np.linspace(0.5, 1, K, dtype=np.float32))
+
+
+def test_classification_loss_is_eq_6(evaluate, random, labels, weights):
+    logits = random.standard_normal((5, K)).astype(np.float32)
+    labels[0, 3] = labels[2] = np.nan
+    loss = evaluate(classification_loss(tf.constant(logits), tf.constant(labels), weights))
+    expected = oracles.classification_loss(oracles.sigmoid(logits), labels, 0.7, 0.3, weights.lambda_m)
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_unknown_labels_have_no_gradient(evaluate, labels, weights):
+    labels[:, 4] = np.nan
+    logits = tf.zeros([5, K])
+    (gradient,) = evaluate(tf1.gradients(classification_loss(logits, tf.constant(labels), weights), [logits]))
+    assert np.isfinite(gradient).all()
+    assert (gradient[:, 4] == 0).all()
+    assert (gradient[:, 3] != 0).all()
+
+
+def test_large_logits_stay_finite(evaluate, labels, weights):
+    logits = tf.constant(np.where(labels == 1, -200.0, 200.0).astype(np.float32))  # all wrong
+    loss = evaluate(classification_loss(logits, tf.constant(labels), weights))
+    assert np.isfinite(loss)
+    assert loss > 200
+
+
+def test_equal_weights_are_the_plain_cross_entropy(evaluate, random, labels):
+    logits = random.standard_normal((5, K)).astype(np.float32)
+    loss = evaluate(classification_loss(tf.constant(logits), tf.constant(labels), LabelWeights.equal()))
+    f = oracles.sigmoid(logits)
+    expected = -(labels * np.log(f) + (1 - labels) * np.log(1 - f)).sum(1).mean()
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_penalty(evaluate, random):
+    G = random.random((3, 4, 6)).astype(np.float32)
+    assert evaluate(attention_penalty(tf.constant(G))) == pytest.approx(oracles.attention_penalty(G), rel=1e-5)
+
+
+def test_penalty_is_zero_for_rows_on_different_words_and_largest_for_equal_ones(evaluate):
+    different, equal = np.eye(3, 6, dtype=np.float32)[None], np.zeros((1, 3, 6), np.float32)
+    equal[:, :, 0] = 1
+    assert evaluate(attention_penalty(tf.constant(different))) == 0
+    assert evaluate(attention_penalty(tf.constant(equal))) == 6  # r^2 - r
+
+
+def test_label_weights_by_hand():
+    labels = np.zeros((4, K), np.float32)
+    labels[0, 0] = labels[1, 0] = labels[1, 1] = 1
+    labels[2:, LABELS.index("No_Finding")] = 1
+    labels[3, 2] = np.nan
+    labels[0, 2] = 1
+    weights = LabelWeights.of(labels)
+    assert (weights.beta_P, weights.beta_N) == (0.5, 0.5)
+    np.testing.assert_allclose(weights.lambda_m[:4], [0.5, 0.75, 2 / 3, 1])
+    assert weights.lambda_m[-1] == 0.5
+
+
+def test_label_weights_of_chestxray14(shared):
+    """beta and lambda over NIH's official training and validation list."""
+    folder = shared / "data" / "nih"
+    with gzip.open(folder / "Data_Entry_2017_v2020.csv.gz", "rt") as table:
+        entries = pd.read_csv(table, index_col="Image Index")["Finding Labels"]
+    images = (folder / "train_val_list.txt").read_text().split()
+    assert len(images) == 86_524
+    labels = np.zeros((len(images), K), np.float32)
+    for row, names in zip(labels, entries.loc[images], strict=True):
+        for name in names.split("|"):
+            row[LABELS.index(canonical(name))] = 1
+    weights = LabelWeights.of(labels)
+    assert (round(weights.beta_P, 3), round(weights.beta_N, 3)) == (0.584, 0.416)
+    lambda_of = dict(zip(LABELS, weights.lambda_m, strict=True))
+    assert min(FINDINGS, key=lambda_of.get) == "Infiltration"
+    assert max(FINDINGS, key=lambda_of.get) == "Hernia"
+    assert lambda_of["Infiltration"] == pytest.approx(0.841, abs=5e-4)
+    assert lambda_of["Hernia"] == pytest.approx(0.998, abs=5e-4)

@@ -1,0 +1,104 @@
+"""Settings: defaults, presets, refusals that list the choices, JSON."""
+
+import dataclasses
+
+import pytest
+
+from tienet.config import PRESETS, Config, preset
+from tienet.errors import InputError
+from tienet.modeling.grid import Transition, transition_for
+from tienet.modes import MODES, mode_named
+
+
+def test_defaults_are_the_papers():
+    config = Config()
+    assert (config.lstm_units, config.attention_rows, config.attention_hidden) == (256, 5, 2000)
+    assert (config.dropout, config.l2, config.learning_rate, config.batch) == (0.5, 1e-4, 1e-3, 32)
+    assert (config.penalty, config.lr_drop_at, config.backbone_end) == (1, 1, "res5c")
+    assert preset("paper") == config
+
+
+def test_lin2017():
+    assert (preset("lin2017").attention_hidden, preset("lin2017").output_hidden) == (350, 2000)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_valid(name):
+    assert preset(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("batch", "0", "1 or more"),
+        ("batch", "2.5", "int"),
+        ("batch", "true", "int"),
+        ("penalty", "much", "float"),
+        ("penalty", "-1", "0 or more"),
+        ("dropout", "NaN", "0 to 0.99"),
+        ("dropout", "1", "0 to 0.99"),
+        ("learning_rate", "0", "above 0"),
+        ("learning_rate", "Infinity", "above 0"),
+        ("weighted_loss", "yes", "bool"),
+        ("backbone_end", "res3d", "res5c or res4f"),
+        ("features", "on", "cache or off"),
+        ("mode", "R", "annotate, annotate-text"),
+        ("alpha", "0.5", "one of the two losses"),
+        ("image_px", "256", "512 or 1024"),
+        ("lr", "1", "learning_rate"),
+    ],
+)
+def test_an_impossible_setting_is_one_line_that_says_what_is_possible(name, text, expected):
+    with pytest.raises(InputError) as error:
+        Config().with_texts({name: text})
+    assert expected in str(error.value)
+    assert name in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_texts_become_values():
+    config = Config().with_texts({"penalty": ".03", "batch": "16", "weighted_loss": "false", "word_vector_std": "null"})
+    assert (config.penalty, config.batch, config.weighted_loss, config.word_vector_std) == (0.03, 16, False, None)
+    assert isinstance(Config().with_texts({"l2": "0"}).l2, float)
+
+
+def test_json_round_trip(tmp_path):
+    config = Config().replace(mode="annotate-text", penalty=0.01, word_vector_std=1.0)
+    config.save(tmp_path / "config.json")
+    assert Config.load(tmp_path / "config.json") == config
+
+
+def test_a_misspelt_key_in_the_file_fails(tmp_path):
+    (tmp_path / "config.json").write_text('{"bacth": 3}')
+    with pytest.raises(InputError, match="bacth"):
+        Config.load(tmp_path / "config.json")
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match="not a JSON file"):
+        Config.load(tmp_path / "config.json")
+
+
+def test_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().batch = 3
+
+
+@pytest.mark.parametrize(
+    ("image_px", "end", "expected"),
+    [(512, "res5c", (1, 1)), (1024, "res5c", (3, 2)), (256, "res4f", (1, 1)), (512, "res4f", (3, 2))],
+)
+def test_transition_reaches_the_grid(image_px, end, expected):
+    assert transition_for(image_px, end) == Transition(*expected)
+
+
+def test_the_table_of_modes():
+    """Which parts are on, from the design's table: image, report read, classifies, writes."""
+    parts = {m.name: (m.paper_name, m.image, m.reads, m.classifies, m.writes) for m in MODES.values()}
+    assert parts == {
+        "annotate": ("I+R", True, True, True, False),
+        "annotate-text": ("R", False, True, True, False),
+        "classify": ("I", True, False, True, False),
+        "caption": ("Captioning", True, True, False, True),
+        "report": ("I+GR", True, True, True, True),
+    }
+    with pytest.raises(InputError, match="annotate-text"):
+        mode_named("annotate_text")

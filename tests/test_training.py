@@ -1,0 +1,203 @@
+"""A small phantom run from data to scores: what is saved is what was trained, and a stopped run goes on."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from tienet import training
+from tienet.checkpoint import locate
+from tienet.config import Config
+from tienet.data import manifest as manifests
+from tienet.errors import InputError
+from tienet.evaluation.auroc import evaluate_auc
+from tienet.evaluation.evaluate import Options, evaluate
+from tienet.labels import LABELS
+from tienet.predict import Predictor
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = {
+    "data": "phantom", "backbone_end": "res4f", "image_px": 256, "transition_channels": 16, "attention_units": 8,
+    "lstm_units": 16, "attention_hidden": 20, "batch": 16, "epochs": 2, "penalty": 0.03,
+}  # fmt: skip
+MODES = ("annotate", "annotate-text")
+
+
+def config_of(mode: str, **settings) -> Config:
+    return Config().replace(mode=mode, **{**SMALL, **settings})
+
+
+def train(data_root: Path, logdir: Path, config: Config, gpus=(), **options) -> Path:
+    places = training.Places(data_root, logdir, backbone_weights="random")
+    training.train(config, places, list(gpus), **options)
+    return logdir
+
+
+def weights_of(run: Path) -> dict[str, np.ndarray]:
+    reader = tf.compat.v1.train.NewCheckpointReader(str(run / "checkpoints" / state_of(run)["checkpoint"]))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def state_of(run: Path, kind: str = "latest") -> dict:
+    return json.loads((run / f"{kind}.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def runs(data_root, tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    return {mode: train(data_root, folder / mode, config_of(mode)) for mode in MODES}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_loaded_is_what_was_trained(runs, data_root, mode):
+    """The AUC that training saw on validation comes out again from the checkpoint, and twice the same."""
+    val = manifests.load("phantom", data_root).split("val")
+    with Predictor(runs[mode] / "checkpoints" / state_of(runs[mode], "best")["checkpoint"]) as network:
+        studies = network.studies(val)
+        scores = network.probabilities(studies)
+        np.testing.assert_array_equal(network.probabilities(studies), scores)
+    auc = evaluate_auc(scores, val.labels, val.patient_ids, resamples=0)["avg"]
+    assert auc == pytest.approx(state_of(runs[mode], "best")["best_auc"], abs=1e-9)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_evaluation_writes_every_study_and_label(runs, data_root, mode, tmp_path):
+    out, table = evaluate(str(runs[mode]), "phantom", data_root, tmp_path / "out", Options(pages=3, resamples=20))
+    test = manifests.load("phantom", data_root).split("test")
+    scores = pd.read_csv(out / "scores.csv", dtype={"study_id": str})
+    assert scores.study_id.tolist() == test.study_ids
+    assert scores.columns.tolist() == ["study_id", *LABELS]
+    assert scores[list(LABELS)].notna().all(axis=None)
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert {"mode", "data", "split", "studies", "auc", "avg", "wavg", "avg10", "findings_covered", "captions",
+            "controls", "differs"} <= set(metrics)  # fmt: skip
+    assert metrics["auc"].keys() == set(LABELS)
+    assert any("res4f" in line for line in metrics["differs"])
+    assert "AVG" in table
+    assert (out / "roc.png").stat().st_size > 10_000
+    pages = sorted((out / "pages").glob("*.html"))
+    assert len(pages) == 4  # three studies and the index
+
+
+def test_features_off_gives_the_same_scores(runs, data_root):
+    """From images, in the network's own graph: float32 instead of the cache's float16."""
+    part = manifests.load("phantom", data_root).split("val").take(np.arange(4))
+    scores = []
+    for features in ("cache", "off"):
+        with Predictor(runs["annotate"], features) as network:
+            scores.append(network.probabilities(network.studies(part)))
+    np.testing.assert_allclose(*scores, atol=2e-3)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_resumed_equals_uninterrupted(runs, data_root, tmp_path, mode):
+    shutil.copytree(runs[mode], tmp_path / "run")
+    resumed = train(data_root, tmp_path / "run", config_of(mode, epochs=3), resume=True)
+    straight = train(data_root, tmp_path / "straight", config_of(mode, epochs=3))
+    ours, theirs = weights_of(resumed), weights_of(straight)
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        np.testing.assert_array_equal(ours[name], value, err_msg=name)
+
+
+def test_two_towers_equal_one(data_root, tmp_path):
+    config = config_of("annotate-text", dropout=0.0, epochs=1)
+    one = weights_of(train(data_root, tmp_path / "one", config))
+    two = weights_of(train(data_root, tmp_path / "two", config, gpus=(0, 1)))
+    for name in ("word_vectors", "lstm/W_r", "classifier/output/W"):
+        np.testing.assert_allclose(two[name], one[name], atol=1e-5)
+
+
+def test_ctrl_c_in_the_middle_of_an_epoch_leaves_a_checkpoint_that_goes_on(data_root, tmp_path):
+    run = tmp_path / "run"
+    command = [
+        sys.executable, "train.py", "--mode", "annotate-text", "--data", "phantom", "--data-root", str(data_root),
+        "--gpu", "cpu", "--logdir", str(run), "--batch", "4", "--epochs", "40",
+        *(f"--set={name}={SMALL[name]}" for name in ("lstm_units", "attention_hidden", "penalty")),
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (run / "best.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.2)  # into the next epoch
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "go on with --resume" in errors
+    assert "Traceback" not in errors
+    step = state_of(run)["step"]
+    assert locate(run)[1].name.startswith("best-")
+    with Predictor(run) as network:
+        assert len(network.studies(manifests.load("phantom", data_root).split("val")))
+    again = Config.load(run / "config.json").replace(epochs=state_of(run)["epoch"] + 1)
+    train(data_root, run, again, resume=True)
+    assert state_of(run)["step"] > step
+
+
+def test_a_second_run_in_the_same_folder_is_refused(runs, data_root):
+    with pytest.raises(InputError, match="--resume"):
+        train(data_root, runs["annotate"], config_of("annotate"))
+    with pytest.raises(InputError, match="no run to resume"):
+        train(data_root, runs["annotate"].parent / "nothing", config_of("annotate"), resume=True)
+
+
+def test_load_starts_from_another_runs_weights(runs, data_root, tmp_path):
+    config = config_of("annotate-text", learning_rate=1e-12, epochs=1)
+    run = train(data_root, tmp_path / "run", config, load=str(runs["annotate-text"]))
+    loaded = weights_of(runs["annotate-text"])
+    np.testing.assert_allclose(weights_of(run)["lstm/W_r"], loaded["lstm/W_r"], atol=1e-6)
+    with pytest.raises(InputError, match="transition/W is missing"):
+        train(data_root, tmp_path / "other", config_of("annotate"), load=str(runs["annotate-text"]))
+
+
+def test_a_vocabulary_of_another_run_is_refused(runs, tmp_path):
+    shutil.copytree(runs["annotate-text"], tmp_path / "run")
+    words = (tmp_path / "run" / "vocab.txt").read_text().splitlines()
+    (tmp_path / "run" / "vocab.txt").write_text("\n".join([*words[:-1], "aardvark"]) + "\n")
+    with pytest.raises(InputError, match="vocabulary"):
+        Predictor(tmp_path / "run")
+
+
+def test_a_checkpoint_of_another_mode_is_refused_with_what_is_missing(runs, tmp_path):
+    shutil.copytree(runs["annotate-text"], tmp_path / "run")
+    config = Config.load(tmp_path / "run" / "config.json").replace(mode="annotate")
+    config.save(tmp_path / "run" / "config.json")
+    with pytest.raises(InputError, match="does not fit this network"):
+        Predictor(tmp_path / "run")
+
+
+def test_a_damaged_or_missing_checkpoint_is_refused(runs, tmp_path):
+    shutil.copytree(runs["annotate-text"], tmp_path / "run")
+    for path in (tmp_path / "run" / "checkpoints").glob("best-*"):
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="checkpoint"):
+        Predictor(tmp_path / "run")
+    with pytest.raises(InputError, match="not the folder of a run"):
+        Predictor(tmp_path)
+    with pytest.raises(InputError, match="no checkpoint there"):
+        Predictor(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("text", ["x", "0,0", "-1", ""])
+def test_a_wrong_gpu_list_is_refused(text):
+    with pytest.raises(InputError, match="expected cpu, or GPU numbers"):
+        training.choose_devices(text)
+
+
+def test_a_batch_that_towers_cannot_share_names_the_nearest(data_root, tmp_path):
+    with pytest.raises(InputError, match="use 15 or 18"):
+        train(data_root, tmp_path / "run", config_of("annotate-text"), gpus=(0, 1, 2))

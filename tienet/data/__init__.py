@@ -1,0 +1,1 @@
+"""Manifests, words, images, feature cache and batches."""

@@ -1,0 +1,192 @@
+"""The attention LSTM over a given report, forward and backward, as two `tf.while_loop`s.
+
+Xu et al. (2015), soft attention. At step t, with x [B, L, C] the L = D*D locations and u = W_x x + b_x:
+
+    e_t = v . tanh(u + W_h h_{t-1})          scores of the locations, [B, L]
+    a_t = softmax(e_t)                       spatial attention, [B, L]
+    z_t = sum_l a_t[l] x[l]                  context, [B, C]
+    i, f, o, g = split(W_w w_t + W_z z_t + W_r h_{t-1} + b)
+    c_t = sigm(f) c_{t-1} + sigm(i) tanh(g);   h_t = sigm(o) tanh(c_t)
+
+The gradient is written out because automatic differentiation of the loop keeps tanh(u + W_h h) of every step
+(B*T*L*A floats) and adds B*L*C floats to dx at each of them. Here the tanh is computed again, and what the weights
+and x receive from all steps is one matrix product after the loop: dx = sum_t a_t dz_t.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Weights(NamedTuple):
+    """The recurrent weights; gates are ordered i, f, o, g along 4H."""
+
+    W_h: tf.Tensor  # [H, A]
+    v: tf.Tensor  # [A]
+    W_z: tf.Tensor  # [C, 4H]
+    W_r: tf.Tensor  # [H, 4H]
+
+
+class Step(NamedTuple):
+    """One step's results, all that the backward pass needs."""
+
+    h: tf.Tensor  # [B, H]
+    c: tf.Tensor  # [B, H]
+    a: tf.Tensor  # [B, L]
+    z: tf.Tensor  # [B, C]
+    gates: tf.Tensor  # [B, 4H], before the nonlinearities
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _scores(u: tf.Tensor, query: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
+    """e = v . tanh(u + query), [B, L]; compiled, since it is one pass over u instead of three."""
+    return tf.linalg.matvec(tf.tanh(u + query[:, None]), v)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _scores_gradient(u, query, v, de, du):
+    """du plus this step's part, and the gradients of query [B, A] and v [A]."""
+    s = tf.tanh(u + query[:, None])
+    ds = de[:, :, None] * v * (1 - s * s)
+    return du + ds, tf.reduce_sum(ds, 1), tf.einsum("bl,bla->a", de, s)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _context(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return tf.einsum("bl,blc->bc", a, x)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _context_gradient(dz: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return tf.einsum("bc,blc->bl", dz, x)
+
+
+def lstm_cell(gates: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """gates [B, 4H] before the nonlinearities and c_{t-1} [B, H] -> h_t, c_t."""
+    i, f, o, g = tf.split(gates, 4, axis=-1)
+    c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+    return tf.sigmoid(o) * tf.tanh(c), c
+
+
+def step(x, u, w_gates, h, c, weights: Weights) -> Step:
+    """One step; `w_gates` [B, 4H] = W_w w_t + b, `h` and `c` [B, H] of step t - 1."""
+    a = tf.nn.softmax(_scores(u, h @ weights.W_h, weights.v))
+    z = _context(a, x)
+    gates = w_gates + z @ weights.W_z + h @ weights.W_r
+    h, c = lstm_cell(gates, c)
+    return Step(h, c, a, z, gates)
+
+
+def attention_lstm(x, u, w_gates, h_0, c_0, weights: Weights) -> tuple[tf.Tensor, tf.Tensor]:
+    """Run the LSTM over a given report.
+
+    Args:
+        x: float32 [B, L, C], the locations.
+        u: float32 [B, L, A], W_x x + b_x, computed once per image.
+        w_gates: float32 [T, B, 4H], W_w w_t + b of every step.
+        h_0, c_0: float32 [B, H].
+        weights: the recurrent weights.
+    Returns:
+        h float32 [T, B, H] and a float32 [T, B, L]; each a_t sums to 1 over L.
+    """
+
+    @tf.custom_gradient
+    def run(x, u, w_gates, h_0, c_0, *tensors):
+        steps = _forward(x, u, w_gates, h_0, c_0, Weights(*tensors))
+
+        def gradient(dh, da):
+            return _backward(x, u, h_0, c_0, Weights(*tensors), steps, dh, da)
+
+        return (steps.h, steps.a), gradient
+
+    return run(x, u, w_gates, h_0, c_0, *(tf.convert_to_tensor(weight) for weight in weights))
+
+
+def _stack(length: tf.Tensor, *element_shapes) -> list[tf.TensorArray]:
+    return [tf.TensorArray(tf.float32, length, element_shape=shape) for shape in element_shapes]
+
+
+def _forward(x, u, w_gates, h_0, c_0, weights: Weights) -> Step:
+    """All steps, stacked along a first axis T."""
+    T = tf.shape(w_gates)[0]
+    H, L, C = h_0.shape[-1], x.shape[1], x.shape[2]
+
+    def body(t, h, c, stacks):
+        result = step(x, u, w_gates[t], h, c, weights)
+        return (
+            t + 1,
+            result.h,
+            result.c,
+            [stack.write(t, part) for stack, part in zip(stacks, result, strict=True)],
+        )
+
+    stacks = _stack(T, [None, H], [None, H], [None, L], [None, C], [None, 4 * H])
+    *_, stacks = tf.while_loop(lambda t, *_: t < T, body, (0, h_0, c_0, stacks), maximum_iterations=T)
+    return Step(*(stack.stack() for stack in stacks))
+
+
+def _backward(x, u, h_0, c_0, weights: Weights, steps: Step, dh_all, da_all):
+    """Gradients of `attention_lstm`'s arguments, given those of h [T, B, H] and a [T, B, L]."""
+    T = tf.shape(dh_all)[0]
+    C = x.shape[-1]
+    W_zr_transposed = tf.transpose(tf.concat([weights.W_z, weights.W_r], 0))  # once, not at every step
+    W_h_transposed = tf.transpose(weights.W_h)
+    h_before = tf.concat([h_0[None], steps.h[:-1]], 0)
+    c_before = tf.concat([c_0[None], steps.c[:-1]], 0)
+
+    def body(t, dh, dc, du, dv, stacks):
+        dgates, dc = _cell_gradient(steps.gates[t], steps.c[t], c_before[t], dh + dh_all[t], dc)
+        dz, dh = tf.split(dgates @ W_zr_transposed, [C, -1], axis=-1)
+        da = da_all[t] + _context_gradient(dz, x)
+        a = steps.a[t]
+        de = a * (da - tf.reduce_sum(a * da, -1, keepdims=True))
+        du, dquery, dv_t = _scores_gradient(u, h_before[t] @ weights.W_h, weights.v, de, du)
+        dh += dquery @ W_h_transposed
+        parts = (dgates, dz, dquery)
+        return (
+            t - 1,
+            dh,
+            dc,
+            du,
+            dv + dv_t,
+            [stack.write(t, part) for stack, part in zip(stacks, parts, strict=True)],
+        )
+
+    stacks = _stack(T, *([None, array.shape[-1]] for array in (steps.gates, steps.z, weights.W_h)))
+    state = (
+        T - 1,
+        tf.zeros_like(h_0),
+        tf.zeros_like(c_0),
+        tf.zeros_like(u),
+        tf.zeros_like(weights.v),
+        stacks,
+    )
+    _, dh_0, dc_0, du, dv, stacks = tf.while_loop(lambda t, *_: t >= 0, body, state, maximum_iterations=T)
+    dgates, dz, dquery = (stack.stack() for stack in stacks)
+    dx = tf.matmul(tf.transpose(steps.a, [1, 2, 0]), tf.transpose(dz, [1, 0, 2]))
+    dW_h = _over_steps(h_before, dquery)
+    dW_z = _over_steps(steps.z, dgates)
+    dW_r = _over_steps(h_before, dgates)
+    return dx, du, dgates, dh_0, dc_0, dW_h, dv, dW_z, dW_r
+
+
+def _over_steps(inputs: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
+    """sum_tb inputs[t, b]^T gradients[t, b]: what a weight matrix receives from all steps, [N, M]."""
+    flat = [tf.reshape(array, [-1, array.shape[-1]]) for array in (inputs, gradients)]
+    return tf.matmul(*flat, transpose_a=True)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _cell_gradient(gates, c, c_before, dh, dc) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gradients of `lstm_cell`: (dgates [B, 4H], dc_{t-1} [B, H]) from those of h_t and c_t."""
+    i, f, o, g = tf.split(gates, 4, axis=-1)
+    i, f, o, g = tf.sigmoid(i), tf.sigmoid(f), tf.sigmoid(o), tf.tanh(g)
+    tanh_c = tf.tanh(c)
+    dc += dh * o * (1 - tanh_c * tanh_c)
+    dgates = [
+        dc * g * i * (1 - i),
+        dc * c_before * f * (1 - f),
+        dh * tanh_c * o * (1 - o),
+        dc * i * (1 - g * g),
+    ]
+    return tf.concat(dgates, -1), dc * f

@@ -1,0 +1,49 @@
+"""Attention-encoded text embedding (AETE, eq. 3) and saliency-weighted global average pooling (SW-GAP, eq. 4, 5).
+
+Axes: B batch, T words, D grid side, C channels, H LSTM units, r attention rows, s attention hidden units.
+"""
+
+import tensorflow as tf
+
+from tienet.modeling.layers import fully_connected
+
+tf1 = tf.compat.v1
+
+_PADDED = -1e30  # a score that softmax turns into exactly 0, and whose gradient is 0 too
+
+
+def text_attention(h: tf.Tensor, mask: tf.Tensor, rows: int, hidden: int) -> tf.Tensor:
+    """Eq. 3: G = softmax(W_s2 tanh(W_s1 h)), the softmax over the real words.
+
+    Args:
+        h: float32 [B, T, H], LSTM states.
+        mask: bool [B, T], True for real words; at least one in each row.
+        rows: r. hidden: s.
+    Returns:
+        G float32 [B, r, T]; rows sum to 1 over the real words and are 0 on padding.
+    """
+    with tf1.variable_scope("text_attention"):
+        hidden_units = tf.tanh(fully_connected("W_s1", h, hidden, use_bias=False))
+        scores = tf.transpose(fully_connected("W_s2", hidden_units, rows, use_bias=False), [0, 2, 1])
+    return tf.nn.softmax(tf.where(mask[:, None], scores, _PADDED))
+
+
+def aete(G: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
+    """M = G h; x_aete = max over the r rows of M: G [B, r, T], h [B, T, H] -> float32 [B, H]."""
+    return tf.reduce_max(tf.matmul(G, h), axis=1)
+
+
+def saliency_attention(G: tf.Tensor, a: tf.Tensor) -> tf.Tensor:
+    """Eq. 4: g_t = max over r of G[:, t]; a_ws = sum_t g_t a_t.
+
+    Args:
+        G: float32 [B, r, T]. a: float32 [B, T, D, D], each step sums to 1.
+    Returns:
+        a_ws float32 [B, D, D]; sums to sum_t g_t, between 1 and r.
+    """
+    return tf.einsum("bt,btyx->byx", tf.reduce_max(G, axis=1), a)
+
+
+def sw_gap(a_ws: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Eq. 5: x_swgap = sum over the locations of a_ws x: [B, D, D], [B, D, D, C] -> float32 [B, C]."""
+    return tf.einsum("byx,byxc->bc", a_ws, x)

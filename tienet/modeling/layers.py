@@ -1,0 +1,40 @@
+"""The two layers with weights that everything is made of, and which weights the L2 term sees."""
+
+import tensorflow as tf
+
+tf1 = tf.compat.v1
+
+DECAYED = "tienet_decayed_weights"
+"""Collection of the weights that the L2 term covers: matrices and kernels, not biases or word vectors."""
+
+
+def weight(name: str, shape: list[int], initializer=None) -> tf.Variable:
+    """A float32 weight [shape], Glorot-uniform unless told otherwise, under weight decay."""
+    variable = tf1.get_variable(name, shape, tf.float32, initializer or tf1.glorot_uniform_initializer())
+    tf1.add_to_collection(DECAYED, variable)
+    return variable
+
+
+def bias(name: str, size: int, initializer=None) -> tf.Variable:
+    """A float32 bias [size], zero unless told otherwise, without weight decay."""
+    return tf1.get_variable(name, [size], tf.float32, initializer or tf1.zeros_initializer())
+
+
+def fully_connected(name: str, x: tf.Tensor, units: int, use_bias: bool = True) -> tf.Tensor:
+    """x [..., N] -> x W + b [..., units]."""
+    with tf1.variable_scope(name):
+        y = tf.tensordot(x, weight("W", [x.shape[-1], units]), axes=1)
+        return y + bias("b", units) if use_bias else y
+
+
+def transition(x: tf.Tensor, channels: int, kernel: int, stride: int) -> tf.Tensor:
+    """The transition layer: convolution (SAME) and ReLU, [B, side, side, N] -> [B, D, D, C]."""
+    with tf1.variable_scope("transition"):
+        filters = weight("W", [kernel, kernel, x.shape[-1], channels], tf1.variance_scaling_initializer(2.0))
+        return tf.nn.relu(tf.nn.conv2d(x, filters, strides=stride, padding="SAME") + bias("b", channels))
+
+
+def l2_loss(coefficient: float) -> tf.Tensor:
+    """coefficient * sum of w^2 / 2 over the decayed weights, a scalar."""
+    weights = dict.fromkeys(variable.ref() for variable in tf1.get_collection(DECAYED))  # each once
+    return coefficient * tf.add_n([tf.nn.l2_loss(reference.deref()) for reference in weights])

@@ -1,0 +1,63 @@
+"""The losses of section 3.4 and the weights that they take from the training set."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from tienet.labels import K, LABELS
+
+
+@dataclass(frozen=True)
+class LabelWeights:
+    """beta and lambda of eq. 6.
+
+    Attributes:
+        beta_P: |N| / (|P| + |N|), the weight of positive labels.
+        beta_N: |P| / (|P| + |N|), the weight of negative labels.
+        lambda_m: (Q - Q_m) / Q per label, float32 [K].
+    """
+
+    beta_P: float
+    beta_N: float
+    lambda_m: np.ndarray
+
+    @classmethod
+    def of(cls, labels: np.ndarray) -> "LabelWeights":
+        """From the training labels [Q, K] of 1, 0 and NaN (unknown).
+
+        |P| counts the images with at least one disease, |N| those with none. Q_m / Q is the share of label m among
+        the images whose label m is known.
+        """
+        positive = (labels[:, : LABELS.index("No_Finding")] == 1).any(axis=1)
+        P, N = int(positive.sum()), int((~positive).sum())
+        known = np.maximum((~np.isnan(labels)).sum(axis=0), 1)
+        share = np.nansum(labels, axis=0) / known
+        return cls(beta_P=N / (P + N), beta_N=P / (P + N), lambda_m=(1 - share).astype(np.float32))
+
+    @classmethod
+    def equal(cls) -> "LabelWeights":
+        """All 1: the plain cross-entropy."""
+        return cls(beta_P=1.0, beta_N=1.0, lambda_m=np.ones(K, np.float32))
+
+
+def classification_loss(logits: tf.Tensor, labels: tf.Tensor, weights: LabelWeights) -> tf.Tensor:
+    """Eq. 6: L_C = mean over the batch of sum_m lambda_m (beta_P [y=1] -ln f + beta_N [y=0] -ln(1 - f)).
+
+    Args:
+        logits: float32 [B, K], f = sigmoid(logits).
+        labels: float32 [B, K], 1, 0 or NaN; NaN (unknown) adds nothing.
+    Returns:
+        scalar.
+    """
+    known = tf.math.is_finite(labels)
+    y = tf.where(known, labels, 0.0)
+    beta = y * weights.beta_P + (1 - y) * weights.beta_N
+    terms = tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=logits) * beta * weights.lambda_m
+    return tf.reduce_mean(tf.reduce_sum(tf.where(known, terms, 0.0), axis=1))
+
+
+def attention_penalty(G: tf.Tensor) -> tf.Tensor:
+    """Lin et al. (2017): batch mean of ||G G^T - I||_F^2, for G [B, r, T]; a scalar."""
+    difference = tf.matmul(G, G, transpose_b=True) - tf.eye(G.shape[1])
+    return tf.reduce_mean(tf.reduce_sum(difference**2, axis=[1, 2]))

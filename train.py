@@ -1,0 +1,106 @@
+#!/usr/bin/env python
+"""Train TieNet: python train.py --gpu 0,1,2,3 --mode annotate."""
+
+import argparse
+from pathlib import Path
+
+from tienet import cli
+from tienet.config import PRESETS, Config, preset
+from tienet.errors import InputError
+from tienet.modes import MODES
+
+SETTING_OF_FLAG = {
+    "mode": "mode", "data": "data", "backbone_end": "backbone_end", "image_px": "image_px", "batch": "batch",
+    "epochs": "epochs", "lr": "learning_rate", "seed": "seed", "features": "features",
+}  # fmt: skip
+MAY_CHANGE = ("epochs", "patience")
+"""Settings that a resumed run may have other values of."""
+
+
+def parse() -> argparse.Namespace:
+    """The command line; settings that were not given stay None."""
+    parser = cli.Parser(description="Train TieNet.", epilog="All settings: tienet/config.py.")
+    parser.add_argument("--mode", help=f"{', '.join(MODES)} (default: annotate)")
+    parser.add_argument("--data", metavar="NAME|FILE", help="data/NAME/manifest.csv or a manifest (chestxray14)")
+    parser.add_argument("--data-root", default="data", type=Path, metavar="DIR", help="folder of the data sets (data)")
+    parser.add_argument("--gpu", default="0", metavar="LIST", help="GPUs, such as 0 or 0,1,2,3, or cpu (0)")
+    parser.add_argument(
+        "--backbone-weights", default="pretrained/resnet50.npz", metavar="FILE",
+        help="ResNet-50 weights; 'random' for untrained ones (pretrained/resnet50.npz)",
+    )  # fmt: skip
+    parser.add_argument("--backbone-end", help="res5c or res4f (res5c)")
+    parser.add_argument("--image-px", type=int, metavar="N", help="images are resized to N x N pixels (512)")
+    parser.add_argument("--batch", type=int, metavar="N", help="studies per update (32)")
+    parser.add_argument("--epochs", type=int, metavar="N", help="at most (50)")
+    parser.add_argument("--lr", type=float, metavar="X", help="learning rate of Adam (0.001)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of weights, batch order and dropout (0)")
+    parser.add_argument("--vocab", type=Path, metavar="DIR", help="vocabulary's folder (data/NAME/vocab)")
+    parser.add_argument("--logdir", type=Path, metavar="DIR", help="the run's folder (runs/NAME-MODE)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --logdir")
+    parser.add_argument("--load", metavar="DIR|FILE", help="start from the weights of a run or checkpoint")
+    parser.add_argument("--features", help="cache or off: backbone outputs computed once, or at each step (cache)")
+    parser.add_argument("--preset", default="paper", help=f"settings that go together: {', '.join(PRESETS)} (paper)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
+    return parser.parse_args()
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, object]:
+    """The settings that the flags name."""
+    given = {flag: getattr(args, flag) for flag in SETTING_OF_FLAG}
+    return {SETTING_OF_FLAG[flag]: value for flag, value in given.items() if value is not None}
+
+
+def texts_of(args: argparse.Namespace) -> dict[str, str]:
+    """The settings of --set KEY=VALUE."""
+    pairs = [text.partition("=") for text in args.set]
+    for key, equals, _ in pairs:
+        if not equals:
+            raise InputError(f"--set {key}: expected KEY=VALUE, such as --set penalty=0.03")
+    return {key: value for key, _, value in pairs}
+
+
+def resumed_config(logdir: Path, wanted: Config, given: set[str]) -> Config:
+    """The run's own config; what was given on the command line must agree with it."""
+    if not (logdir / "config.json").is_file():
+        raise InputError(f"{logdir}: no run to resume; leave --resume out to start one")
+    config = Config.load(logdir / "config.json")
+    for name in sorted(given):
+        value = getattr(wanted, name)
+        if value == getattr(config, name):
+            continue
+        if name not in MAY_CHANGE:
+            raise InputError(
+                f"{logdir}: was trained with {name}={getattr(config, name)!r}, not {value!r}; a resumed run keeps its "
+                f"settings (except {', '.join(MAY_CHANGE)}); leave it out or start a new run"
+            )
+        config = config.replace(**{name: value})
+    return config
+
+
+def default_logdir(config: Config) -> Path:
+    """runs/NAME-MODE."""
+    path = Path(config.data)
+    name = path.name if path.suffix != ".csv" else path.parent.name if path.stem == "manifest" else path.stem
+    return Path("runs") / f"{name or 'manifest'}-{config.mode}"
+
+
+def main() -> None:
+    """Parse, build a Config, train."""
+    args = parse()
+    flags, texts = settings_of(args), texts_of(args)
+    config = preset(args.preset).with_texts(texts, flags)
+    logdir = args.logdir or default_logdir(config)
+    if args.resume:
+        config = resumed_config(logdir, config, {*flags, *texts, *PRESETS[args.preset]})
+
+    cli.start_tensorflow()  # only here: a wrong flag should not wait for it
+    from tienet import training
+
+    gpus = training.choose_devices(args.gpu)
+    places = training.Places(args.data_root, logdir, args.vocab, args.backbone_weights)
+    training.train(config, places, gpus, args.resume, args.load)
+    print(logdir)
+
+
+if __name__ == "__main__":
+    cli.run(main)
