@@ -1,0 +1,158 @@
+"""Studies as batches: which ones go together, in which order, and the arrays that the network takes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from tensorpack.dataflow import DataFlow
+
+from tienet.config import Config
+from tienet.data.features import Features, require_images
+from tienet.data.image import read_image
+from tienet.data.manifest import Manifest
+from tienet.data.text import PAD, START, Vocab
+from tienet.errors import InputError
+
+_POOL = 32  # batches that are shuffled together before they are cut by length
+
+
+@dataclass(frozen=True)
+class Studies:
+    """The studies of a split as a mode's network takes them.
+
+    Attributes:
+        config: mode, image size, longest report.
+        word_ids: per study int32 [n + 1]: <START> w_1 ... w_n; n is 0 for an empty report.
+        labels: float32 [N, K], NaN unknown.
+        manifest: the studies.
+        features: cached backbone outputs; None for `features=off` and modes without an image.
+        notes: what a user should know: reports cut, reports empty.
+    """
+
+    config: Config
+    word_ids: list[np.ndarray]
+    labels: np.ndarray
+    manifest: Manifest
+    features: Features | None
+    notes: list[str]
+
+    @classmethod
+    def of(cls, config: Config, manifest: Manifest, vocab: Vocab, features: Features | None = None) -> "Studies":
+        """Encode a manifest's reports.
+
+        Raises:
+            InputError: the mode needs images or reports, and there are none.
+        """
+        if config.mode_parts.image:
+            require_images(manifest, config.mode)
+        if config.mode_parts.reads and not any(manifest.reports):
+            raise InputError(
+                f"{manifest.path}: no study has a report, and mode {config.mode} reads them; fill the column "
+                "'report' or choose a mode that needs the image only"
+            )
+        encoded = [vocab.encode(report)[:-1] for report in manifest.reports]  # without <END>
+        cut = [np.concatenate([[START], ids[: config.max_words]]).astype(np.int32) for ids in encoded]
+        notes = []
+        if long := [n for n, ids in enumerate(encoded) if len(ids) > config.max_words]:
+            notes.append(
+                f"{len(long)} of {len(manifest)} reports have more than {config.max_words} words and are read up to "
+                f"there (the first is {manifest.study_ids[long[0]]}); --set max_words=N reads more"
+            )
+        if empty := [n for n, ids in enumerate(encoded) if not len(ids)]:
+            first = manifest.study_ids[empty[0]]
+            notes.append(f"{len(empty)} of {len(manifest)} reports are empty (the first is {first})")
+        return cls(config, cut, manifest.labels, manifest, features, notes)
+
+    def __len__(self) -> int:
+        return len(self.word_ids)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 [N]: n + 1 of each study."""
+        return np.array([len(ids) for ids in self.word_ids])
+
+    def batch(self, indices: np.ndarray) -> list[np.ndarray]:
+        """The network's inputs for these studies, in the order of `TieNet.inputs`."""
+        word_ids = pad([self.word_ids[n] for n in indices])
+        arrays = [word_ids, self.lengths[indices].astype(np.int32), self.labels[indices]]
+        if self.config.mode_parts.image:
+            arrays.insert(0, self._pictures(indices))
+        return arrays
+
+    def _pictures(self, indices: np.ndarray) -> np.ndarray:
+        if self.features is not None:
+            return self.features.take(indices)
+        images = self.manifest.images
+        return np.stack([read_image(images[n], self.config.image_px) for n in indices])
+
+
+def pad(sequences: list[np.ndarray]) -> np.ndarray:
+    """Word ids of several lengths -> int32 [B, T], <PAD> to the longest."""
+    padded = np.full((len(sequences), max(map(len, sequences))), PAD, np.int32)
+    for row, ids in zip(padded, sequences, strict=True):
+        row[: len(ids)] = ids
+    return padded
+
+
+def epoch_batches(lengths: np.ndarray, batch: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """The batches of one epoch: each of `batch` studies of similar length, in random order.
+
+    A function of its arguments alone, so that a resumed run goes on with the same batches. Every study comes once;
+    where the last batch would be short, studies drawn first come a second time.
+
+    Args:
+        lengths: int [N]. batch: studies per batch, at most N. seed, epoch: what the order is drawn from.
+    Returns:
+        ceil(N / batch) arrays int64 [batch].
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(lengths))
+    order = np.concatenate([order, order[: -len(order) % batch]])
+    pools = np.split(order, range(_POOL * batch, len(order), _POOL * batch))
+    by_length = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
+    batches = by_length.reshape(-1, batch)
+    return list(rng.permutation(batches))
+
+
+class TrainingBatches(DataFlow):
+    """Endless batches from step `first_step` on; with several towers each batch comes in `towers` equal parts.
+
+    Attributes:
+        steps_per_epoch: updates per epoch.
+        error: what reading raised, if it did: the queue's thread would end the run without a word.
+    """
+
+    def __init__(self, studies: Studies, batch: int, seed: int, towers: int = 1, first_step: int = 0):
+        super().__init__()
+        self._studies, self._seed, self._towers = studies, seed, towers
+        self._batch = min(batch, len(studies) // towers * towers)
+        self._first_step = first_step
+        self._lengths = studies.lengths
+        self.steps_per_epoch = -(-len(studies) // self._batch)
+        self.error: BaseException | None = None
+
+    def __len__(self) -> int:
+        return self.steps_per_epoch * self._towers
+
+    def __iter__(self) -> Iterator[list[np.ndarray]]:
+        try:
+            epoch, skip = divmod(self._first_step, self.steps_per_epoch)
+            while True:
+                for indices in epoch_batches(self._lengths, self._batch, self._seed, epoch)[skip:]:
+                    for part in np.split(indices, self._towers):
+                        yield self._studies.batch(part)
+                epoch, skip = epoch + 1, 0
+        except Exception as error:
+            self.error = error
+            raise
+
+
+def evaluation_batches(lengths: np.ndarray, batch: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Every study once, by length: arrays int64 [batch] and how many of each count.
+
+    The last array is filled up with its last study, so that all have one shape (the compiled steps need no other).
+    """
+    order = np.argsort(lengths, kind="stable")
+    for start in range(0, len(order), batch):
+        part = order[start : start + batch]
+        yield np.concatenate([part, np.repeat(part[-1:], batch - len(part))]), len(part)

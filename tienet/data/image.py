@@ -1,0 +1,208 @@
+"""Image files as the network reads them: PNG or JPEG, one grey channel, 8 bits.
+
+Pixels are taken as they are stored, never turned or mirrored: in a chest X-ray that would swap the patient's
+sides. A JPEG whose EXIF tag asks viewers to turn it is therefore refused.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tienet.errors import InputError
+
+MAX_PIXELS = 100_000_000
+SIGNATURE_BYTES = 8
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+_BITS = (8, 10, 12, 14, 16)  # what X-ray detectors deliver
+# Frame headers (SOF) are C0 to CF without C4, C8 and CC.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])
+_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+
+
+def file_format(start: bytes) -> str | None:
+    """ "PNG", "JPEG" or None, from a file's first SIGNATURE_BYTES bytes."""
+    if start.startswith(_PNG):
+        return "PNG"
+    return "JPEG" if start.startswith(_JPEG) else None
+
+
+def read_gray(path: Path | str) -> np.ndarray:
+    """Read a PNG or JPEG file as grey.
+
+    - Colour (palettes too) becomes grey by cv2's weights .299 R + .587 G + .114 B; transparency is ignored.
+    - 16 bits become 8: 255 / (2^b - 1) times the value, rounded, where b is the smallest of 8, 10, 12, 14 and
+      16 bits that holds the image's maximum. The full scale is the detector's, so brightness is kept.
+
+    Returns:
+        uint8 [H, W], 0 is black.
+    Raises:
+        FileNotFoundError: there is no such file.
+        InputError: it is empty, truncated, corrupted, no PNG or JPEG, larger than MAX_PIXELS, or to be turned.
+    """
+    path = Path(path)
+    content = _read(path)
+    kind = file_format(content[:SIGNATURE_BYTES])
+    if kind is None:
+        raise InputError(f"{path} is neither PNG nor JPEG (it starts with {content[:SIGNATURE_BYTES]!r})")
+    try:
+        height, width = (_check_png if kind == "PNG" else _check_jpeg)(content)
+    except (struct.error, IndexError):
+        raise InputError(f"{path}: truncated {kind}; copy the file again") from None
+    except _BrokenError as error:
+        raise InputError(f"{path}: {error}") from None
+    return _to_8_bits(_to_gray(_decode(path, content, kind, (height, width))))
+
+
+def read_image(path: Path | str, image_px: int) -> np.ndarray:
+    """`read_gray`, resized to a square; the aspect is not kept, as in the paper's input.
+
+    A side that shrinks is averaged over areas, a side that grows is interpolated linearly.
+
+    Returns:
+        uint8 [image_px, image_px].
+    """
+    gray = read_gray(path)
+    height, width = gray.shape
+    smaller = (min(width, image_px), min(height, image_px))
+    if smaller != (width, height):
+        gray = cv2.resize(gray, smaller, interpolation=cv2.INTER_AREA)
+    if smaller != (image_px, image_px):
+        gray = cv2.resize(gray, (image_px, image_px), interpolation=cv2.INTER_LINEAR)
+    return gray
+
+
+class _BrokenError(Exception):
+    """What is wrong with a file's bytes."""
+
+
+def _read(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} does not exist") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    if not content:
+        raise InputError(f"{path} is empty (0 bytes); expected a PNG or JPEG image")
+    return content
+
+
+def _decode(path: Path, content: bytes, kind: str, size: tuple[int, int]) -> np.ndarray:
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)  # applies no EXIF tag
+    except cv2.error:
+        pixels = None
+    if pixels is None or pixels.shape[:2] != size or pixels.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{path}: corrupted {kind}, it cannot be decoded; copy the file again")
+    return pixels
+
+
+def _to_gray(pixels: np.ndarray) -> np.ndarray:
+    """[H, W], [H, W, 1], BGR or BGRA -> [H, W]."""
+    if pixels.ndim == 2:
+        return pixels
+    if pixels.shape[2] < 3:
+        return pixels[:, :, 0]
+    return cv2.cvtColor(np.ascontiguousarray(pixels[:, :, :3]), cv2.COLOR_BGR2GRAY)
+
+
+def _to_8_bits(gray: np.ndarray) -> np.ndarray:
+    if gray.dtype == np.uint8:
+        return gray
+    top = next(2**bits - 1 for bits in _BITS if gray.max() < 2**bits)
+    return np.round(gray * (255 / top)).astype(np.uint8)
+
+
+# ---- is the file whole? cv2 fills what is missing with grey, and says nothing ----
+
+
+def _check_pixels(height: int, width: int) -> tuple[int, int]:
+    if not height or not width:
+        raise _BrokenError(f"the header says {width} x {height} pixels")
+    if height * width > MAX_PIXELS:
+        raise _BrokenError(f"{width} x {height} pixels; the most that is read is {MAX_PIXELS:,}; make it smaller")
+    return height, width
+
+
+def _check_png(content: bytes) -> tuple[int, int]:
+    """(height, width) of a PNG whose chunks are all there, with the right checksums."""
+    size, place, view = None, len(_PNG), memoryview(content)
+    while True:
+        length, kind = struct.unpack_from(">I4s", content, place)
+        body = view[place + 4 : place + 8 + length]
+        (checksum,) = struct.unpack_from(">I", content, place + 8 + length)
+        if zlib.crc32(body) != checksum:
+            raise _BrokenError(f"corrupted PNG (checksum of its chunk at byte {place}); copy the file again")
+        if size is None:
+            if kind != b"IHDR":
+                raise _BrokenError("corrupted PNG, its header is not the first chunk; copy the file again")
+            width, height = struct.unpack_from(">II", content, place + 8)
+            size = _check_pixels(height, width)
+        if kind == b"IEND":
+            return size
+        place += 12 + length
+
+
+def _check_jpeg(content: bytes) -> tuple[int, int]:
+    """(height, width) of a JPEG that goes on to its end marker."""
+    size = None
+    for marker, start, end in _jpeg_segments(content):
+        if marker in _FRAMES:
+            height, width = struct.unpack_from(">HH", content, start + 1)
+            size = _check_pixels(height, width)
+        if marker == 0xE1 and content[start : start + 6] == b"Exif\0\0":
+            turned = _exif_orientation(content[start + 6 : end])
+            if turned != 1:
+                raise _BrokenError(f"EXIF orientation {turned} asks to turn or mirror it; store its pixels upright")
+    if size is None:
+        raise _BrokenError("corrupted JPEG, it has no frame; copy the file again")
+    return size
+
+
+def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end) of each segment's body up to the end marker; IndexError where the file ends before."""
+    place = 2
+    while True:
+        if content[place] != 0xFF:
+            raise _BrokenError(f"corrupted JPEG (no marker at byte {place}); copy the file again")
+        while content[place] == 0xFF:  # any number of fill bytes
+            place += 1
+        marker = content[place]
+        place += 1
+        if marker == 0xD9:
+            return
+        if marker in _STANDALONE:
+            continue
+        (length,) = struct.unpack_from(">H", content, place)
+        yield marker, place + 2, place + length
+        place += length
+        if marker == 0xDA:  # a scan: coded pixels, to the next real marker
+            found = _AFTER_SCAN.search(content, place)
+            if not found:
+                raise IndexError
+            place = found.start()
+
+
+def _exif_orientation(tiff: bytes) -> int:
+    """EXIF tag 0x0112 of the first image directory; 1 (upright) where there is none or it is not readable."""
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    try:
+        if order is None:
+            return 1
+        (directory,) = struct.unpack_from(order + "I", tiff, 4)
+        (entries,) = struct.unpack_from(order + "H", tiff, directory)
+        for n in range(entries):
+            tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, directory + 2 + 12 * n)
+            if tag == 0x0112:
+                return value if 1 <= value <= 8 else 1
+    except struct.error:
+        pass
+    return 1

@@ -1,0 +1,298 @@
+"""The one data contract: a data set is a CSV file with a row for each study, `data/NAME/manifest.csv`.
+
+Columns (any order; others are ignored with a note; white space around a cell does not count, except in reports):
+    study_id    unique.
+    patient_id  all studies of a patient lie in one split.
+    image       PNG or JPEG, relative to the manifest's folder and inside it, or absolute; may be empty.
+    report      free text; may be empty, but not where `image` is empty too.
+    split       train, val or test.
+    15 labels   `tienet.labels.LABELS`: 1, 0 or empty (unknown).
+"""
+
+import csv
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tienet import files
+from tienet.data.csv_table import Table
+from tienet.data.image import SIGNATURE_BYTES, file_format
+from tienet.errors import InputError
+from tienet.labels import FINDINGS, LABELS, NO_FINDING, K, canonical
+
+SPLITS: tuple[str, ...] = ("train", "val", "test")
+COLUMNS: tuple[str, ...] = ("study_id", "patient_id", "image", "report", "split", *LABELS)
+
+COMMANDS = {
+    "openi": "python data_prep/openi.py --reports TGZ --images DIR --projections CSV --labels FILE --out data/openi",
+    "phantom": "python data_prep/phantom.py --out data/phantom",
+}
+"""Data set -> the command that makes it."""
+
+_LABEL_VALUES = {"1": 1.0, "0": 0.0, "": np.nan, "1.0": 1.0, "0.0": 0.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Manifest:
+    """The N studies of a data set, or of a part of it, checked.
+
+    Attributes:
+        name: NAME of data/NAME/manifest.csv, else the file's name without .csv.
+        path: the CSV file.
+        study_ids, patient_ids, reports: N strings each.
+        images: N absolute paths, None where a study has no image.
+        splits: str [N], each "train", "val" or "test".
+        labels: float32 [N, 15] in the order of LABELS; 1, 0, or NaN where unknown.
+        notes: what a user should see before using it; a part (`split`, `take`) has none.
+    """
+
+    name: str
+    path: Path
+    study_ids: list[str]
+    patient_ids: list[str]
+    images: list[Path | None]
+    reports: list[str]
+    splits: np.ndarray
+    labels: np.ndarray
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.study_ids)
+
+    def take(self, indices: Iterable[int]) -> "Manifest":
+        """The studies at these positions, in this order."""
+        chosen = np.asarray(list(indices), dtype=np.int64)
+        parts = (self.study_ids, self.patient_ids, self.images, self.reports)
+        lists = [[part[i] for i in chosen] for part in parts]
+        return Manifest(self.name, self.path, *lists, self.splits[chosen], self.labels[chosen])
+
+    def split(self, name: str) -> "Manifest":
+        """The studies of one split, in the file's order. Raises InputError if there are none."""
+        chosen = np.flatnonzero(self.splits == name)
+        if not len(chosen):
+            there = ", ".join(f"{split} ({n})" for split, n in _split_sizes(self).items() if n)
+            raise InputError(f"{self.path}: no study is in split {name!r}; the splits there are: {there or 'none'}")
+        return self.take(chosen)
+
+    def fingerprint(self) -> str:
+        """sha256 (hex) of all rows; a data set that moves with its folder keeps its fingerprint."""
+        folder, digest = _absolute(self.path.parent), hashlib.sha256()
+        for n, image in enumerate(self.images):
+            if image is not None and image.is_relative_to(folder):
+                image = image.relative_to(folder)
+            labels = [None if np.isnan(value) else int(value) for value in self.labels[n]]
+            row = (self.study_ids[n], self.patient_ids[n], str(image or ""), self.reports[n], str(self.splits[n]))
+            digest.update(json.dumps([*row, labels]).encode() + b"\n")
+        return digest.hexdigest()
+
+
+def resolve(data: str, data_root: Path | str) -> Path:
+    """The manifest that `--data` means: a path that ends in .csv, or NAME of DATA_ROOT/NAME/manifest.csv.
+
+    Raises InputError with the data sets that are there, and how to make this one, if it does not exist.
+    """
+    data_root = Path(data_root)
+    path = Path(data) if data.lower().endswith(".csv") else data_root / data / "manifest.csv"
+    if path.is_file():
+        return path
+    there = sorted(found.parent.name for found in data_root.glob("*/manifest.csv"))
+    listed = f"data sets in {data_root}: {', '.join(there)}" if there else f"{data_root} has no data set"
+    name = data if data in COMMANDS else "phantom"
+    makes = "makes it" if name == data else "makes one to try"
+    raise InputError(f"{path} does not exist ({listed}); {COMMANDS[name]} {makes}")
+
+
+def load(data: str, data_root: Path | str = "data") -> Manifest:
+    """Read and check a manifest (see `resolve`); the files of its images are opened but not decoded.
+
+    Raises:
+        InputError: every problem, one a line, with its row (the line of the file where the row starts, as
+            an editor counts) and column; the first 200 of them.
+    """
+    path = resolve(str(data), data_root)
+    table = Table(path, COLUMNS, canonical)
+    table.note_other_columns()
+    columns = {name: table.cells(name, strip=name != "report") for name in COLUMNS}
+    folder = _absolute(path.parent)
+
+    _check_ids(table, columns)
+    labels = _labels(table, columns)
+    images = [_image(table, n, cell, folder) for n, cell in enumerate(columns["image"])]
+    for n, (image, report) in enumerate(zip(columns["image"], columns["report"], strict=True)):
+        if not image and not report.strip():
+            table.problem(n, "image", "is empty, and so is report; a study needs one of them")
+    manifest = Manifest(
+        name=folder.name if path.name == "manifest.csv" and folder.name else path.stem,
+        path=path,
+        study_ids=columns["study_id"],
+        patient_ids=columns["patient_id"],
+        images=images,
+        reports=columns["report"],
+        splits=np.array(columns["split"]),
+        labels=labels,
+        notes=table.notes,
+    )
+    _check_train(table, manifest)
+    table.raise_problems()
+    manifest.notes.extend(_label_notes(manifest))
+    return manifest
+
+
+def write(path: Path | str, rows: pd.DataFrame) -> None:
+    """Write `rows` (all of COLUMNS; labels 1, 0 or NaN) as a manifest, columns in the contract's order."""
+    table = rows[list(COLUMNS)].copy()
+    for label in LABELS:
+        table[label] = table[label].map(lambda value: "" if pd.isna(value) else str(int(value)), na_action=None)
+    with files.replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
+        writer.writerow(COLUMNS)
+        writer.writerows(table.itertuples(index=False))
+
+
+def prepare_folder(out: Path | str) -> Path:
+    """Make the folder of a new data set and see that it can be written to, before the long work.
+
+    Raises InputError if it cannot.
+    """
+    out = Path(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / f".{os.getpid()}.probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written to ({error.strerror}); choose another folder") from None
+    return out
+
+
+def counts_table(manifest: Manifest) -> str:
+    """Studies, patients, images, reports and positive cases per split, as text; "?" marks labels never known."""
+    table: dict[str, list[str | int]] = {}
+    for split in (*SPLITS, "all"):
+        chosen = np.arange(len(manifest)) if split == "all" else np.flatnonzero(manifest.splits == split)
+        part = manifest.take(chosen)
+        known = ~np.isnan(part.labels)
+        positives = np.nansum(part.labels, axis=0).astype(int)
+        table[split] = [
+            len(part),
+            len(set(part.patient_ids)),
+            sum(image is not None for image in part.images),
+            sum(bool(report.strip()) for report in part.reports),
+            *("?" if len(part) and not known[:, k].any() else positives[k] for k in range(K)),
+        ]
+    return pd.DataFrame(table, index=["studies", "patients", "images", "reports", *LABELS]).to_string()
+
+
+# ---- checks ----
+
+
+def _check_ids(table: Table, columns: dict[str, list[str]]) -> None:
+    """Ids are there, study_id is unique, split is known, a patient is in one split."""
+    first_study: dict[str, int] = {}
+    first_of: dict[str, int] = {}
+    told: set[str] = set()
+    for n, (study, patient, split) in enumerate(
+        zip(columns["study_id"], columns["patient_id"], columns["split"], strict=True)
+    ):
+        if not study:
+            table.problem(n, "study_id", "is empty; expected a unique name")
+        elif study in first_study:
+            table.problem(n, "study_id", f"{study!r} is there already, at row {table.lines[first_study[study]]}")
+        first_study.setdefault(study, n)
+        if not patient:
+            table.problem(n, "patient_id", "is empty; if patients are not known, repeat the study_id")
+        if split not in SPLITS:
+            table.problem(n, "split", f"{split!r}; expected {', '.join(SPLITS)}")
+        elif patient:
+            first = first_of.setdefault(patient, n)
+            before = columns["split"][first]
+            if before != split and patient not in told:
+                told.add(patient)
+                where = f"in {split} here and in {before} at row {table.lines[first]}"
+                table.problem(n, "split", f"patient {patient!r} is {where}; a patient belongs in one split")
+
+
+def _labels(table: Table, columns: dict[str, list[str]]) -> np.ndarray:
+    """float32 [N, 15]; NaN where unknown."""
+    labels = np.full((len(table), K), np.nan, dtype=np.float32)
+    for k, label in enumerate(LABELS):
+        for n, cell in enumerate(columns[label]):
+            if cell in _LABEL_VALUES:
+                labels[n, k] = _LABEL_VALUES[cell]
+            else:
+                table.problem(n, label, f"{cell!r}; expected 1, 0 or empty (unknown)")
+    return labels
+
+
+def _image(table: Table, n: int, cell: str, folder: Path) -> Path | None:
+    """The absolute path of a row's image; what is wrong with it goes to `table`."""
+    if not cell:
+        return None
+    path = Path(os.path.normpath(folder / cell))  # lexical: a link inside the folder may lead where it likes
+    if not Path(cell).is_absolute() and not path.is_relative_to(folder):
+        table.problem(n, "image", f"{cell!r} leads out of {folder}; if that is meant, write the absolute path")
+        return path
+    try:
+        wrong = _wrong_with_file(path)
+    except FileNotFoundError:
+        wrong = f"{path} does not exist"
+    except OSError as error:
+        wrong = f"{path} cannot be read ({error.strerror})"
+    if wrong:
+        table.problem(n, "image", wrong)
+    return path
+
+
+def _wrong_with_file(path: Path) -> str | None:
+    """Why a file cannot be an image, judged by its size and first bytes."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return f"{path} is not a file"
+    if not status.st_size:
+        return f"{path} is empty (0 bytes)"
+    with path.open("rb") as file:
+        start = file.read(SIGNATURE_BYTES)
+    return None if file_format(start) else f"{path} is neither PNG nor JPEG (it starts with {start!r})"
+
+
+def _check_train(table: Table, manifest: Manifest) -> None:
+    train = manifest.labels[manifest.splits == "train", : len(FINDINGS)]
+    if len(train) and not (train == 1).any():
+        table.problem_of_file(f"train split: none of its {len(train)} studies has a finding; nothing can be learnt")
+
+
+def _label_notes(manifest: Manifest) -> list[str]:
+    """What cannot be measured, per split, and labels that contradict each other."""
+    notes = []
+    tests: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
+        ("no label at all", lambda labels: np.isnan(labels).all(axis=0)),
+        ("no positive case", lambda labels: (labels == 0).any(axis=0) & ~(labels == 1).any(axis=0)),
+        ("no negative case", lambda labels: (labels == 1).any(axis=0) & ~(labels == 0).any(axis=0)),
+    )
+    for split in SPLITS:
+        labels = manifest.labels[manifest.splits == split]
+        for what, test in tests:
+            names = [LABELS[k] for k in np.flatnonzero(test(labels))] if len(labels) else []
+            if names:
+                notes.append(f"{split} split: {what} of {', '.join(names)}")
+    findings, none = manifest.labels[:, : len(FINDINGS)], manifest.labels[:, LABELS.index(NO_FINDING)]
+    both = np.flatnonzero((findings == 1).any(axis=1) & (none == 1))
+    if len(both):
+        first = manifest.study_ids[both[0]]
+        notes.append(f"{len(both)} studies have {NO_FINDING} and a finding too (the first is {first})")
+    return notes
+
+
+def _split_sizes(manifest: Manifest) -> dict[str, int]:
+    return {split: int((manifest.splits == split).sum()) for split in SPLITS}
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow links

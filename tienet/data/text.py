@@ -1,0 +1,176 @@
+"""Words: the report as one string, the tokenizer and the vocabulary."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from tienet import files
+from tienet.errors import InputError
+
+PAD, START, END, OOV = 0, 1, 2, 3
+SPECIALS: tuple[str, ...] = ("<PAD>", "<START>", "<END>", "<OOV>")
+"""The first words of every vocabulary, in this order. No text can spell them: `tokenize` splits brackets."""
+
+# One spelling for each; NFKC leaves all of these as they are.
+_PLAIN = str.maketrans(
+    {
+        "\N{LEFT SINGLE QUOTATION MARK}": "'",
+        "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+        "\N{LEFT DOUBLE QUOTATION MARK}": '"',
+        "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
+        "\N{HYPHEN}": "-",
+        "\N{EN DASH}": "-",
+        "\N{MINUS SIGN}": "-",
+        "\N{EM DASH}": " - ",  # parts sentences, joins no word
+        "\N{FRACTION SLASH}": "/",  # from the one-character fractions
+    }
+)
+_DROPPED_CATEGORIES = ("Cc", "Cf", "Cs")  # control characters, invisible marks, half surrogates
+
+_LETTER = r"[^\W\d_]"
+_TOKEN = re.compile(
+    rf"""\d+\.\d+                                                    # 2.5
+    | (?<![\w.])\.\d+                                                # .5
+    | [^\W_]+ (?: (?<={_LETTER}) [-'] (?={_LETTER}) [^\W_]+ )*       # t9, 8mm, left-sided, x-xxxx, patient's
+    | _+                                                             # ___, MIMIC's mark for what was removed
+    | \S                                                             # all else, one character each
+    """,
+    re.VERBOSE,
+)
+
+
+def report_text(findings: str, impression: str) -> str:
+    """The report as one string: "findings : ... impression : ...".
+
+    A section without text leaves its heading out too; runs of white space become one space.
+    """
+    sections = (("findings", findings), ("impression", impression))
+    return " ".join(f"{name} : {' '.join(text.split())}" for name, text in sections if text.strip())
+
+
+def tokenize(text: str) -> list[str]:
+    """The words of a text, lower-case, with punctuation split off.
+
+    - A hyphen or an apostrophe between two letters stays inside its word: "well-inflated" (so in the paper's
+      sample reports), "x-ray", "patient's". Beside a digit it is split off: "t9-t10" is t9 - t10.
+    - Decimals stay whole (2.5, .5); the dot of a list number does not: "1. new" and "1.new" give 1 . new
+    - The mark XXXX of removed text is the word xxxx, and part of its word in x-xxxx; ___ is one word.
+    - Unicode is brought to NFKC, typographic quotes and dashes to ' " -, and control characters are dropped.
+
+    Tokenizing the tokens again, joined by spaces, changes nothing.
+    """
+    return _TOKEN.findall(_normalise(text))
+
+
+def _normalise(text: str) -> str:
+    text = " ".join(text.split())
+    if not text.isprintable():
+        text = "".join(c for c in text if unicodedata.category(c) not in _DROPPED_CATEGORIES)
+    text = unicodedata.normalize("NFKC", text).lower()
+    return unicodedata.normalize("NFKC", text).translate(_PLAIN)  # a lower-case letter may compose anew
+
+
+class Vocab:
+    """The words that the network knows; a word's id is its place in `words`.
+
+    Attributes:
+        words: list of V strings, `SPECIALS` first.
+        ids: the id of each word.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        """Raises InputError if `words` does not start with `SPECIALS`, or holds a bad or repeated word."""
+        self.words = list(words)
+        self.ids: dict[str, int] = {}
+        for i, word in enumerate(self.words):
+            line = f"line {i + 1}"
+            if word.split() != [word]:
+                raise InputError(f"{line}: {word!r} is not a word; a vocabulary has one word a line")
+            if word in self.ids:
+                raise InputError(f"{line}: {word!r} is there already, at line {self.ids[word] + 1}")
+            if i < len(SPECIALS) and word != SPECIALS[i]:
+                raise InputError(f"{line}: {word!r} where {SPECIALS[i]} was expected; {_HEAD}")
+            self.ids[word] = i
+        if len(self.words) <= len(SPECIALS):
+            raise InputError(
+                f"line {len(self.words) + 1}: the vocabulary ends before its first word; {_HEAD}"
+            )
+
+    @classmethod
+    def build(cls, reports: Iterable[str], min_count: int = 2) -> "Vocab":
+        """The words seen at least `min_count` times in `reports`, most frequent first, then by the alphabet.
+
+        Give it the training reports only. Raises InputError if no word is left.
+        """
+        if min_count < 1:
+            raise InputError(f"min_count is {min_count}; it must be 1 or more")
+        counts = Counter(token for report in reports for token in tokenize(report))
+        kept = sorted((-n, word) for word, n in counts.items() if n >= min_count)
+        if not kept:
+            most = max(counts.values(), default=0)
+            raise InputError(
+                f"no word is left with min_count {min_count}; the most frequent one is seen {most} times"
+            )
+        return cls([*SPECIALS, *(word for _, word in kept)])
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Vocab":
+        """Read vocab.txt (UTF-8, one word a line); InputError with the line number where it is wrong."""
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"{path} does not exist; bash data_prep/build_vocab.sh --data NAME makes a vocabulary"
+            ) from None
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{path}: not UTF-8 text at byte {error.start}; expected one word a line"
+            ) from None
+        try:
+            return cls(text.removesuffix("\n").split("\n") if text else [])
+        except InputError as error:
+            raise InputError(f"{path}, {error}") from None
+
+    def save(self, path: Path | str) -> None:
+        """Write the words to `path`, one a line."""
+        files.write_text(path, "\n".join(self.words) + "\n")
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def encode(self, text: str, max_len: int | None = None) -> np.ndarray:
+        """int32 [T]: the ids of the text's words, then END; no START. Unknown words are OOV.
+
+        With `max_len`, T <= max_len: what is longer is cut, and END is still the last.
+        """
+        if max_len is not None and max_len < 1:
+            raise ValueError(f"max_len is {max_len}; it must be 1 or more, as END takes one place")
+        ids = [self.ids.get(token, OOV) for token in tokenize(text)]
+        if max_len is not None:
+            ids = ids[: max_len - 1]
+        return np.array([*ids, END], dtype=np.int32)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The words of `ids` up to the first END, joined by spaces; PAD and START are left out."""
+        words = []
+        for i in map(int, ids):
+            if i == END:
+                break
+            if not 0 <= i < len(self):
+                raise ValueError(f"id {i} is not in this vocabulary of {len(self)} words")
+            if i not in (PAD, START):
+                words.append(self.words[i])
+        return " ".join(words)
+
+    def fingerprint(self) -> str:
+        """sha256 (hex) of the words in their order."""
+        return sha256("\n".join(self.words).encode()).hexdigest()
+
+
+_HEAD = f"it must start with {', '.join(SPECIALS)}, then the words"

@@ -1,0 +1,1 @@
+"""AUCs, controls, plots and pages."""

@@ -1,0 +1,259 @@
+"""AUC per finding, its 95% interval, and the means: the evaluation protocol.
+
+Axes: N studies, L labels (the 15 of `tienet.labels.LABELS`), R resamples, F findings (the 14, no No_Finding).
+
+The AUC is the Mann-Whitney statistic: the share of (positive, negative) pairs in which the positive scores
+higher, a tie counting one half. An AUC with one class only does not exist: it is None, never 0.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tienet.labels import FINDINGS, LABELS
+
+AVG10_POSITIVES = 10
+"""Findings with fewer positives than this are left out of `avg10`: one or three cases make a mean noisy."""
+
+MEANS = ("avg", "wavg", "avg10")
+
+_CHUNK_CELLS = 1 << 20  # cells of [r, N] held at once: a few tens of MB with the temporaries
+
+
+class _Ranking(NamedTuple):
+    """Where each positive stands among the negatives; the negatives are sorted by score."""
+
+    negatives: np.ndarray  # int [n], indices of studies, by rising score
+    positives: np.ndarray  # int [p], indices of studies
+    below: np.ndarray  # int [p], number of negatives with a lower score
+    up_to: np.ndarray  # int [p], number of negatives with a lower or the same score
+
+    @property
+    def defined(self) -> bool:
+        return len(self.negatives) > 0 and len(self.positives) > 0
+
+
+def _rank(scores: np.ndarray, labels: np.ndarray) -> _Ranking:
+    scores, labels = np.asarray(scores), np.asarray(labels, dtype=np.float64)
+    if scores.ndim != 1 or scores.shape != labels.shape:
+        raise ValueError(f"scores {scores.shape} and labels {labels.shape} must both be [N]")
+    known = ~np.isnan(labels)
+    if not np.isin(labels[known], (0, 1)).all():
+        raise ValueError(f"labels must be 0, 1 or NaN, found {sorted(set(labels[known]) - {0.0, 1.0})[:5]}")
+    lacking = np.isnan(scores)
+    if lacking.any() and not lacking.all():
+        raise ValueError(f"{lacking.sum()} of {len(scores)} scores are NaN, first in row {lacking.argmax()}")
+    if lacking.all():  # no scores at all, as of a control that could not be trained
+        known[:] = False
+    negatives = np.flatnonzero(known & (labels == 0))
+    positives = np.flatnonzero(known & (labels == 1))
+    negatives = negatives[np.argsort(scores[negatives], kind="stable")]
+    ladder = scores[negatives]
+    below = np.searchsorted(ladder, scores[positives], side="left")
+    up_to = np.searchsorted(ladder, scores[positives], side="right")
+    return _Ranking(negatives, positives, below, up_to)
+
+
+def _weighted_auc(ranking: _Ranking, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mann-Whitney with each study counted `weights` times; in whole numbers, so that no order matters.
+
+    Args:
+        weights: unsigned int [R, N].
+    Returns:
+        float64 [R], the AUC, NaN where one class has no weight; int64 [R], the weight of the positives.
+    """
+    of_positives = np.take(weights, ranking.positives, axis=1).astype(np.int64)
+    # ladder[:, i] is the weight of the i lowest negatives
+    ladder = np.zeros((len(weights), len(ranking.negatives) + 1), np.int64)
+    np.cumsum(np.take(weights, ranking.negatives, axis=1), axis=1, dtype=np.int64, out=ladder[:, 1:])
+    twice_won = np.take(ladder, ranking.below, axis=1)
+    twice_won += np.take(ladder, ranking.up_to, axis=1)
+    won = np.einsum("rp,rp->r", of_positives, twice_won) / 2
+    positives = of_positives.sum(axis=1)
+    pairs = positives * ladder[:, -1]
+    return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0), positives
+
+
+def auc(scores: np.ndarray, labels: np.ndarray) -> float | None:
+    """Area under the ROC curve, ties counting one half.
+
+    Args:
+        scores: float [N], higher means more likely positive; any scale. All NaN: there is no score.
+        labels: [N], 1, 0 or NaN (unknown, left out).
+    Returns:
+        The AUC in 0..1, or None where it is undefined: one class only, or no scores.
+    Raises:
+        ValueError: some scores are NaN but not all, a label is something else, or the shapes differ.
+    """
+    return _plain_auc(_rank(scores, labels), len(scores))
+
+
+def _plain_auc(ranking: _Ranking, studies: int) -> float | None:
+    if not ranking.defined:
+        return None
+    return float(_weighted_auc(ranking, np.ones((1, studies), np.uint16))[0][0])
+
+
+def patient_weights(
+    patient_ids: Sequence[str], resamples: int = 1000, seed: int = 0, chunk: int | None = None
+) -> Iterator[np.ndarray]:
+    """Bootstrap resamples of patients: how often each study counts in each of them.
+
+    A resample draws as many patients as there are, with replacement; all studies of a drawn patient come
+    along. It depends on the set of patients and on `seed`, not on the order of the studies nor on `chunk`:
+    models judged on the same studies get the same resamples, so a difference can be tested pair by pair.
+
+    Yields:
+        uint16 [r, N]; the r of all chunks sum to `resamples`. `chunk` is the largest r (default: by memory).
+    """
+    patients, row_of_study = np.unique(np.asarray(patient_ids, dtype=str), return_inverse=True)
+    if not len(patients):
+        return
+    chunk = chunk or max(1, _CHUNK_CELLS // len(row_of_study))
+    random = np.random.default_rng(seed)
+    for start in range(0, resamples, chunk):
+        drawn = np.empty((min(chunk, resamples - start), len(patients)), np.uint16)
+        for row in drawn:  # one draw per resample, so that chunks do not change what is drawn
+            row[:] = np.bincount(random.integers(len(patients), size=len(patients)), minlength=len(patients))
+        yield drawn[:, row_of_study]
+
+
+def _interval(values: np.ndarray, level: float) -> tuple[float | None, float | None]:
+    """Percentile interval of float [R]; NaN (undefined) resamples are left out."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return None, None
+    lo, hi = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(lo), float(hi)
+
+
+def _resampled(
+    rankings: list[_Ranking], patient_ids: Sequence[str], resamples: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """AUC float64 [R, L] (NaN: undefined) and weight of the positives int64 [R, L] in every resample."""
+    areas = np.full((resamples, len(rankings)), np.nan)
+    positives = np.zeros((resamples, len(rankings)), np.int64)
+    start = 0
+    for weights in patient_weights(patient_ids, resamples, seed):
+        rows = slice(start, start + len(weights))
+        for label, ranking in enumerate(rankings):
+            if ranking.defined:
+                areas[rows, label], positives[rows, label] = _weighted_auc(ranking, weights)
+        start += len(weights)
+    return areas, positives
+
+
+def bootstrap_auc(
+    scores: np.ndarray,
+    labels: np.ndarray,
+    patient_ids: Sequence[str],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float | None, float | None]:
+    """Percentile bootstrap interval of one label's AUC, resampled by patient (see `patient_weights`).
+
+    Args:
+        scores, labels: [N], as in `auc`.
+        patient_ids: [N].
+    Returns:
+        (lo, hi), or (None, None) where the AUC is undefined. Resamples with one class only are left out.
+    Raises:
+        ValueError: as `auc`, or patient_ids is not [N].
+    """
+    _check_patients(patient_ids, len(scores))
+    areas, _ = _resampled([_rank(scores, labels)], patient_ids, resamples, seed)
+    return _interval(areas[:, 0], level)
+
+
+def averages(auc_of: np.ndarray, positives: np.ndarray, frequent: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """The three means over the findings, as the paper's Table 1 has them: undefined AUCs are left out.
+
+    avg = mean of the AUCs; wavg (#wAVG) = sum(positives * AUC) / sum(positives); avg10 = avg of the frequent.
+
+    Args:
+        auc_of: float [..., F], NaN where undefined.
+        positives: int [..., F].
+        frequent: bool [F], the findings of avg10; default: those with at least AVG10_POSITIVES positives.
+    Returns:
+        {"avg", "wavg", "avg10"}: float64 [...], NaN where no finding is defined.
+    """
+    auc_of, positives = np.asarray(auc_of, np.float64), np.asarray(positives, np.float64)
+    frequent = positives >= AVG10_POSITIVES if frequent is None else frequent
+    defined = ~np.isnan(auc_of)
+    weights = {"avg": defined, "wavg": positives * defined, "avg10": defined & frequent}
+    known = np.where(defined, auc_of, 0)
+    means = {}
+    for name, weight in weights.items():
+        total = np.asarray(weight.sum(axis=-1, dtype=np.float64))
+        sums = np.asarray((weight * known).sum(axis=-1))
+        means[name] = np.divide(sums, total, out=np.full(total.shape, np.nan), where=total > 0)
+    return means
+
+
+def evaluate_auc(
+    scores: np.ndarray,
+    labels: np.ndarray,
+    patient_ids: Sequence[str],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict:
+    """All AUC entries of metrics.json.
+
+    Args:
+        scores: float [N, 15], columns as `LABELS`; a column of NaN: that label has no scores.
+        labels: [N, 15], 1, 0 or NaN.
+        patient_ids: [N].
+    Returns:
+        {"auc": {LABEL: {"auc", "lo", "hi", "positives", "negatives"}}, "avg", "avg_lo", "avg_hi", the same
+        for wavg and avg10 (`averages`), "findings_covered": how many findings are in avg and wavg,
+        "avg10_findings": how many in avg10, "bootstrap": {"resamples", "seed", "level", "left_out": {LABEL:
+        count}}}; None where undefined. `left_out` counts the resamples that had one class only of a label
+        whose AUC is defined; there the means are over the other findings.
+    Raises:
+        ValueError: as `auc`, or a shape is wrong.
+    """
+    scores, labels = np.asarray(scores), np.asarray(labels, dtype=np.float64)
+    if scores.shape != labels.shape or scores.ndim != 2 or scores.shape[1] != len(LABELS):
+        raise ValueError(f"scores {scores.shape} and labels {labels.shape} must both be [N, {len(LABELS)}]")
+    _check_patients(patient_ids, len(scores))
+    rankings = [_rank(scores[:, k], labels[:, k]) for k in range(len(LABELS))]
+    drawn_auc, drawn_positives = _resampled(rankings, patient_ids, resamples, seed)
+
+    by_label, left_out = {}, {}
+    for k, name in enumerate(LABELS):
+        lo, hi = _interval(drawn_auc[:, k], level)
+        positives, negatives = int((labels[:, k] == 1).sum()), int((labels[:, k] == 0).sum())
+        area = _plain_auc(rankings[k], len(scores))
+        by_label[name] = {"auc": area, "lo": lo, "hi": hi, "positives": positives, "negatives": negatives}
+        if area is not None and (missing := int(np.isnan(drawn_auc[:, k]).sum())):
+            left_out[name] = missing
+    F = len(FINDINGS)
+    means = _means(by_label, drawn_auc[:, :F], drawn_positives[:, :F], level)
+    bootstrap = {"resamples": resamples, "seed": seed, "level": level, "left_out": left_out}
+    return {"auc": by_label, **means, "bootstrap": bootstrap}
+
+
+def _means(by_label: dict, drawn_auc: np.ndarray, drawn_positives: np.ndarray, level: float) -> dict:
+    """The means with their intervals, and how many findings they cover."""
+    auc_of = np.array([np.nan if by_label[f]["auc"] is None else by_label[f]["auc"] for f in FINDINGS])
+    positives = np.array([by_label[f]["positives"] for f in FINDINGS])
+    frequent = positives >= AVG10_POSITIVES  # fixed: avg10 is over the same findings in every resample
+    values = averages(auc_of, positives, frequent)
+    drawn = averages(drawn_auc, drawn_positives, frequent)
+    means: dict = {}
+    for name in MEANS:
+        lo, hi = _interval(drawn[name], level)
+        means[name] = None if np.isnan(values[name]) else float(values[name])
+        means |= {f"{name}_lo": lo, f"{name}_hi": hi}
+    covered = ~np.isnan(auc_of)
+    return means | {"findings_covered": int(covered.sum()), "avg10_findings": int((covered & frequent).sum())}
+
+
+def _check_patients(patient_ids: Sequence[str], studies: int) -> None:
+    if len(patient_ids) != studies:
+        raise ValueError(f"{len(patient_ids)} patient ids for {studies} studies")

@@ -1,0 +1,95 @@
+"""ROC curves as the paper's Figure 3 has them: one panel per test, one curve per label, AUC in the legend."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
+
+from tienet.evaluation.auroc import auc
+from tienet.evaluation.tables import UNDEFINED
+from tienet.files import replacing
+from tienet.labels import LABELS
+
+PANEL_PX = 800
+"""Width and height of one panel in the PNG."""
+
+_DPI = 125
+
+# 15 lines that a colour-blind reader can tell apart: five of Okabe and Ito's colours, each with three dashes.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
+_DASHES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)))
+STYLES = tuple((colour, dash) for dash in _DASHES for colour in _COLOURS)
+
+
+class Panel(NamedTuple):
+    """One set of axes.
+
+    title: what was judged on what, such as "I + R on ChestX-ray14".
+    scores, labels: [N, 15], as in `auroc.evaluate_auc`.
+    """
+
+    title: str
+    scores: np.ndarray
+    labels: np.ndarray
+
+
+def plot_roc(path: Path | str, scores: np.ndarray, labels: np.ndarray, title: str) -> None:
+    """Write one panel as a PNG of PANEL_PX x PANEL_PX (see `plot_roc_grid`)."""
+    plot_roc_grid(path, [Panel(title, scores, labels)])
+
+
+def plot_roc_grid(path: Path | str, panels: Sequence[Panel], columns: int = 3) -> None:
+    """Write a grid of ROC panels, row by row, as one PNG; every panel has PANEL_PX x PANEL_PX.
+
+    A label whose AUC is undefined has no curve and says so in the legend.
+
+    Raises:
+        ValueError: no panel, or scores or labels that `auroc.auc` refuses.
+    """
+    if not panels:
+        raise ValueError("plot_roc_grid needs at least one panel")
+    columns = min(columns, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    side = PANEL_PX / _DPI
+    figure = Figure(figsize=(side * columns, side * rows), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        _draw(axes, panel)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _draw(axes: Axes, panel: Panel) -> None:
+    axes.plot([0, 1], [0, 1], color="0.75", linewidth=0.8)
+    for k, (name, (colour, dash)) in enumerate(zip(LABELS, STYLES, strict=True)):
+        scores, labels = panel.scores[:, k], panel.labels[:, k]
+        area = auc(scores, labels)
+        title = name.replace("_", " ")
+        if area is None:
+            axes.plot([], [], linestyle="none", label=f"{title} {UNDEFINED}")
+            continue
+        style = {"color": colour, "linestyle": dash, "linewidth": 1.5}
+        axes.plot(*_curve(scores, labels), **style, label=f"{title} {area:.3f}")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.set(xlabel="False positive rate", ylabel="True positive rate")
+    axes.set_title(panel.title, fontsize=11, parse_math=False)  # a "$" is a "$"
+    axes.grid(color="0.92", linewidth=0.6)
+    axes.set_axisbelow(True)
+    # below the diagonal, where a curve that is better than chance never comes
+    axes.legend(loc="lower right", fontsize=7.5, handlelength=3.2, labelspacing=0.3, framealpha=0.9)
+
+
+def _curve(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False and true positive rates; unknown labels left out."""
+    known = ~np.isnan(labels)
+    fall_out, recall, _ = roc_curve(labels[known], scores[known])
+    return fall_out, recall
