@@ -4,14 +4,14 @@ import csv
 
 import pytest
 
-from tienet.labels import FINDINGS, K, LABELS, NO_FINDING, canonical
+from tienet.labels import FINDINGS, LABELS, NO_FINDING, K, canonical
 
 
 def test_order_is_table_1s(shared):
     with (shared / "paper" / "table1_auc.csv").open() as table:
         names = [row["finding"] for row in csv.DictReader(table) if row["dataset"] == "openi"]
     assert tuple(names[:K]) == LABELS
-    assert LABELS == (*FINDINGS, NO_FINDING)
+    assert (*FINDINGS, NO_FINDING) == LABELS
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from tienet.labels import FINDINGS, K, LABELS, canonical
+from tienet.labels import FINDINGS, LABELS, K, canonical
 from tienet.modeling.losses import LabelWeights, attention_penalty, classification_loss
 
 tf1 = tf.compat.v1

@@ -24,10 +24,10 @@ import pandas as pd
 from tienet import files
 from tienet.data.csv_table import Table
 from tienet.data.image import SIGNATURE_BYTES, file_format
+from tienet.data.splits import SPLITS
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS, NO_FINDING, K, canonical
 
-SPLITS: tuple[str, ...] = ("train", "val", "test")
 COLUMNS: tuple[str, ...] = ("study_id", "patient_id", "image", "report", "split", *LABELS)
 
 COMMANDS = {

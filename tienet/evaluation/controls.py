@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from tienet.data.text import tokenize
@@ -104,7 +105,8 @@ def _one_model_per_label(
         raise ValueError(f"{train.shape[0]} training studies and {len(train_labels)} rows of labels")
     scores, best = np.full((test.shape[0], K), np.nan, np.float32), -1.0
     grid = grid if val is not None else grid[:1]
-    with tqdm(total=len(grid) * K, desc=title, unit=" models") as bar:
+    # one thread: the products are small, and threads that wait for each other cost fifteen times as much
+    with threadpool_limits(1), tqdm(total=len(grid) * K, desc=title, unit=" models") as bar:
         for C in grid:
             models = []
             for label in range(K):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from tienet.labels import K, LABELS
+from tienet.labels import LABELS, K
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,36 @@
+"""CSV files: rows are named as an editor counts lines."""
+
+import pytest
+
+from tienet.data.csv_table import Table
+from tienet.errors import InputError
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_as_an_editor_does(tmp_path, end):
+    path = tmp_path / "x.csv"
+    path.write_bytes(end.join(["a,b", '1,"two', 'lines"', "", "2,3", '4,"x""y"']).encode())
+    table = Table(path, ("b",))
+    assert table.lines == [2, 5, 6]
+    assert table.cells("a") == ["1", "2", "4"] and table.cells("b", strip=False) == [f"two{end}lines", "3", 'x"y']
+
+
+def test_problems_come_in_the_order_of_rows_and_columns(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2\n3,4\n")
+    table = Table(path, ("a", "b"))
+    table.raise_problems()
+    table.problem(1, "b", "second")
+    table.problem(1, "a", "first")
+    table.problem_of_file("last")
+    with pytest.raises(InputError) as error:
+        table.raise_problems()
+    expected = [f"{path}: 3 problems", "row 3, column a: first", "row 3, column b: second", "last"]
+    assert str(error.value).splitlines() == expected
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone\.csv does not exist"):
+        Table(tmp_path / "gone.csv", ("a",))
+    with pytest.raises(InputError, match="is a folder"):
+        Table(tmp_path, ("a",))

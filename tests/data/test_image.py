@@ -1,0 +1,208 @@
+"""Reading images: what the pixels become, and which files are refused."""
+
+import struct
+import time
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tienet.data import image
+from tienet.data.image import read_gray, read_image
+from tienet.errors import InputError
+
+RAMP = np.linspace(0, 255, 48 * 64).astype(np.uint8).reshape(48, 64)
+
+
+def encoded(pixels: np.ndarray, ending: str = ".png", *params: int) -> bytes:
+    done, data = cv2.imencode(ending, pixels, params)
+    assert done
+    return data.tobytes()
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width: int, height: int, colour: int, body: bytes, *between: bytes, bits: int = 8) -> bytes:
+    """A PNG file made by hand; `body` holds the rows, each after a filter byte 0."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(between) + chunk(b"IDAT", zlib.compress(body)) + chunk(b"IEND", b"")
+
+
+@pytest.fixture
+def save(tmp_path: Path):
+    def save(content: bytes, name: str = "x.png") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    return save
+
+
+# ---- pixels ----
+
+
+def test_gray_png_is_read_as_it_is(save):
+    np.testing.assert_array_equal(read_gray(save(encoded(RAMP))), RAMP)
+
+
+def test_the_name_does_not_matter(save):
+    np.testing.assert_array_equal(read_gray(save(encoded(RAMP), "x.jpg")), RAMP)
+    np.testing.assert_allclose(read_gray(save(encoded(RAMP, ".jpg"), "x.dcm")), RAMP, atol=6)
+
+
+@pytest.mark.parametrize("progressive", [0, 1])
+def test_jpeg(save, progressive):
+    content = encoded(RAMP, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_PROGRESSIVE, progressive)
+    np.testing.assert_allclose(read_gray(save(content)), RAMP, atol=4)
+    np.testing.assert_allclose(read_gray(save(content + bytes(100))), RAMP, atol=4)  # padding after the end
+
+
+def test_colour_becomes_grey_by_its_luminance(save):
+    bgr = np.zeros((4, 3, 3), np.uint8)
+    bgr[:, 0, 0], bgr[:, 1, 1], bgr[:, 2, 2] = 200, 200, 200
+    expected = np.tile([0.114 * 200, 0.587 * 200, 0.299 * 200], (4, 1))
+    np.testing.assert_allclose(read_gray(save(encoded(bgr))), expected, atol=1)
+    with_alpha = np.dstack([bgr, np.full((4, 3), 7, np.uint8)])
+    np.testing.assert_allclose(read_gray(save(encoded(with_alpha))), expected, atol=1)
+
+
+def test_palette_and_grey_with_alpha(save):
+    indices = b"".join(b"\0" + bytes([0, 1, 2]) for _ in range(2))
+    palette = chunk(b"PLTE", bytes([10] * 3 + [90] * 3 + [250] * 3))
+    np.testing.assert_array_equal(read_gray(save(png(3, 2, 3, indices, palette))), [[10, 90, 250]] * 2)
+    gray_alpha = b"".join(b"\0" + bytes([10, 255, 90, 0, 250, 128]) for _ in range(2))
+    np.testing.assert_array_equal(read_gray(save(png(3, 2, 4, gray_alpha))), [[10, 90, 250]] * 2)
+
+
+@pytest.mark.parametrize(
+    ("largest", "full"), [(255, 255), (256, 1023), (1023, 1023), (4095, 4095), (9000, 16383), (65535, 65535)]
+)
+def test_16_bits_are_scaled_by_the_smallest_depth_that_holds_them(save, largest, full):
+    pixels = np.linspace(0, largest, 48 * 64).round().astype(np.uint16).reshape(48, 64)
+    gray = read_gray(save(encoded(pixels)))
+    assert gray.dtype == np.uint8
+    np.testing.assert_array_equal(gray, np.round(pixels * (255 / full)).astype(np.uint8))
+
+
+def test_16_bit_colour(save):
+    assert read_gray(save(encoded(np.full((4, 4, 3), 4095, np.uint16)))).tolist() == [[255] * 4] * 4
+
+
+def test_resize_shrinks_by_areas_and_grows_linearly(save):
+    checks = np.kron([[0, 200], [100, 40]], np.ones((8, 8))).astype(np.uint8)
+    path = save(encoded(checks))
+    np.testing.assert_array_equal(read_image(path, 2), [[0, 200], [100, 40]])
+    assert read_image(path, 16).tolist() == checks.tolist()
+    grown = read_image(path, 32)
+    assert grown.shape == (32, 32) and grown.dtype == np.uint8 and grown[0, 0] == 0 and grown[-1, -1] == 40
+    stripes = np.tile(np.array([0, 250], np.uint8), (4, 512))  # 4 x 1024: one side grows, the other shrinks
+    np.testing.assert_allclose(read_image(save(encoded(stripes)), 64), 125, atol=1)
+
+
+def test_nothing_is_mirrored(save):
+    pixels = np.zeros((32, 32), np.uint8)
+    pixels[:8, :8] = 255
+    small = read_image(save(encoded(pixels)), 4)
+    assert small[0, 0] == 255 and small.sum() == 255
+
+
+# ---- refused ----
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
+def test_truncated_at_any_place(save, ending):
+    content = encoded(RAMP, ending)
+    for length in range(len(content) - 2, 0, -max(1, len(content) // 150)):
+        with pytest.raises(InputError, match=r"x\.png"):
+            read_gray(save(content[:length]))
+
+
+def test_truncated_jpeg_with_a_whole_thumbnail(save):
+    """The thumbnail's end marker is not the picture's."""
+    content, thumbnail = encoded(RAMP, ".jpg"), encoded(RAMP[:8, :8], ".jpg")
+    segment = b"Exif\0\0II*\0\x08\0\0\0\0\0" + thumbnail
+    whole = content[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
+    assert read_gray(save(whole)).shape == RAMP.shape
+    with pytest.raises(InputError, match="truncated JPEG"):
+        read_gray(save(whole[:-50]))
+
+
+def test_a_damaged_png(save):
+    content = bytearray(encoded(np.random.default_rng(0).integers(0, 256, (32, 32), np.uint8)))
+    content[len(content) // 2] ^= 4
+    with pytest.raises(InputError, match=r"corrupted PNG \(checksum"):
+        read_gray(save(bytes(content)))
+    with pytest.raises(InputError, match="cannot be decoded"):  # right checksums, too few rows
+        read_gray(save(png(8, 8, 0, bytes(9))))
+
+
+@pytest.mark.parametrize("width", [200_000, 2**31 - 1])
+def test_more_pixels_than_allowed_are_refused_before_decoding(save, width, monkeypatch):
+    monkeypatch.setattr(cv2, "imdecode", None)
+    with pytest.raises(InputError, match=f"{width} x 1000 pixels; the most"):
+        read_gray(save(png(width, 1000, 0, b"")))
+
+
+def test_no_pixels(save):
+    with pytest.raises(InputError, match="0 x 5 pixels"):
+        read_gray(save(png(0, 5, 0, b"")))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", r"empty \(0 bytes\)"),
+        (b"GIF89a..", "neither PNG nor JPEG"),
+        (b"\x89PN", "neither"),
+        (bytes(500), "neither"),
+    ],
+)
+def test_files_that_are_no_image(save, content, said):
+    with pytest.raises(InputError, match=said):
+        read_gray(save(content))
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone\.png does not exist"):
+        read_gray(tmp_path / "gone.png")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_gray(tmp_path)
+
+
+def with_orientation(value: int, order: str) -> bytes:
+    head = b"II*\0" if order == "<" else b"MM\0*"
+    tiff = head + struct.pack(order + "IHHHIHH", 8, 1, 0x0112, 3, 1, value, 0)
+    segment = b"Exif\0\0" + tiff
+    content = encoded(RAMP, ".jpg")
+    return content[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_orientation_is_not_applied_in_silence(save, order):
+    np.testing.assert_allclose(read_gray(save(with_orientation(1, order))), RAMP, atol=6)
+    with pytest.raises(InputError, match="EXIF orientation 2 asks to turn or mirror it"):
+        read_gray(save(with_orientation(2, order)))
+
+
+# ---- real files ----
+
+
+def test_real_images(shared):
+    paths = sorted((shared / "data/openi/images").glob("*.jpg"))[:200]
+    start = time.process_time()
+    for path in paths:
+        assert image.read_image(path, 256).shape == (256, 256)
+    assert (time.process_time() - start) / len(paths) < 0.01  # about 1 ms on an idle machine
+    content = paths[0].read_bytes()
+    assert image.file_format(content[:8]) == "JPEG"
+
+
+def test_a_real_image_cut_short(shared, save):
+    content = next((shared / "data/openi/images").glob("*.jpg")).read_bytes()
+    for share in (0.02, 0.3, 0.7, 0.999):
+        with pytest.raises(InputError):
+            read_gray(save(content[: int(share * len(content))]))

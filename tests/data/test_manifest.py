@@ -1,0 +1,304 @@
+"""The data contract: what loads, what is said about it, and what is refused."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tienet.data import manifest as manifests
+from tienet.errors import InputError
+from tienet.labels import LABELS
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """data/toy with images a.png and b.jpg, but no manifest."""
+    folder = tmp_path / "data" / "toy"
+    folder.mkdir(parents=True)
+    for name in ("a.png", "b.jpg"):
+        cv2.imwrite(str(folder / name), np.full((8, 8), 90, np.uint8))
+    return folder
+
+
+def rows() -> pd.DataFrame:
+    """Four good studies; every label has a positive and a negative case in train."""
+    table = pd.DataFrame(
+        {
+            "study_id": ["s1", "s2", "s3", "s4"],
+            "patient_id": ["p1", "p1", "p2", "p3"],
+            "image": ["a.png", "b.jpg", "", "a.png"],
+            "report": ["findings : one ,\ntwo \"lines\" .", "", "impression : clear .", "x"],
+            "split": ["train", "train", "val", "test"],
+        }
+    )  # fmt: skip
+    for label in LABELS:
+        table[label] = [1.0, 0.0, np.nan, 0.0]
+    table["No_Finding"] = [0.0, 1.0, np.nan, 1.0]
+    return table
+
+
+def write(folder: Path, table: pd.DataFrame) -> Path:
+    manifests.write(folder / "manifest.csv", table)
+    return folder.parent
+
+
+def problems(root: Path) -> list[str]:
+    with pytest.raises(InputError) as error:
+        manifests.load("toy", root)
+    return str(error.value).splitlines()
+
+
+def edit(folder: Path, old: str, new: str) -> Path:
+    """Write the good rows, then change the file's text."""
+    write(folder, rows())
+    path = folder / "manifest.csv"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return folder.parent
+
+
+# ---- what loads ----
+
+
+def test_write_then_load(folder):
+    m = manifests.load("toy", write(folder, rows()))
+    assert (m.name, len(m)) == ("toy", 4)
+    assert m.study_ids == ["s1", "s2", "s3", "s4"] and m.patient_ids == ["p1", "p1", "p2", "p3"]
+    assert m.images == [folder / "a.png", folder / "b.jpg", None, folder / "a.png"]
+    assert m.reports == rows().report.tolist()
+    assert m.splits.tolist() == ["train", "train", "val", "test"]
+    assert m.labels.dtype == np.float32 and m.labels.shape == (4, 15)
+    np.testing.assert_array_equal(m.labels, rows()[list(LABELS)].to_numpy(np.float32))
+    header = (folder / "manifest.csv").read_text().splitlines()[0]
+    assert header == "study_id,patient_id,image,report,split," + ",".join(LABELS)
+
+
+def test_columns_in_any_order_spaces_and_a_byte_order_mark(folder):
+    table = rows().astype({"image": str})[["Hernia", *[c for c in rows().columns if c != "Hernia"]]]
+    table.insert(0, "age", 50)
+    text = table.to_csv(index=False).replace(",val,", ", val ,").replace("s1,", " s1 ,")
+    (folder / "manifest.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    m = manifests.load("toy", folder.parent)
+    assert m.study_ids[0] == "s1" and m.splits[2] == "val" and m.labels[0].all()
+    assert any("age" in note for note in m.notes)
+
+
+def test_a_file_by_its_path_and_absolute_images(folder, tmp_path):
+    table = rows()
+    table["image"] = [str(folder / "a.png")] * 4
+    path = tmp_path / "mine.csv"
+    manifests.write(path, table)
+    m = manifests.load(str(path))
+    assert m.name == "mine" and m.images == [folder / "a.png"] * 4
+
+
+def test_images_through_a_linked_folder(folder, tmp_path):
+    elsewhere = tmp_path / "archive"
+    elsewhere.mkdir()
+    shutil.move(folder / "a.png", elsewhere / "a.png")
+    (folder / "images").symlink_to(elsewhere)
+    table = rows().replace({"image": {"a.png": "images/a.png"}})
+    assert manifests.load("toy", write(folder, table)).images[0] == folder / "images" / "a.png"
+
+
+def test_split_take_and_fingerprint(folder, tmp_path):
+    root = write(folder, rows())
+    m = manifests.load("toy", root)
+    assert m.split("train").study_ids == ["s1", "s2"] and m.take([3, 0]).study_ids == ["s4", "s1"]
+    assert m.take([]).labels.shape == (0, 15) and m.take([2]).notes == []
+    with pytest.raises(InputError, match=r"no study is in split 'test'; the splits there are: train \(2\)"):
+        m.take([0, 1]).split("test")
+    shutil.copytree(root, tmp_path / "moved")
+    assert manifests.load("toy", tmp_path / "moved").fingerprint() == m.fingerprint()
+    changed = rows()
+    changed.loc[2, "Mass"] = 0.0
+    write(folder, changed)
+    assert manifests.load("toy", root).fingerprint() != m.fingerprint()
+
+
+def test_counts_table(folder):
+    table = rows()
+    table["Hernia"] = np.nan
+    lines = manifests.counts_table(manifests.load("toy", write(folder, table))).splitlines()
+    cells = {line.split()[0]: line.split()[1:] for line in lines}
+    assert cells["studies"] == ["2", "1", "1", "4"] and cells["images"] == ["2", "0", "1", "3"]
+    assert cells["reports"] == ["1", "1", "1", "3"] and cells["Mass"] == ["1", "?", "0", "1"]
+    assert cells["Hernia"] == ["?"] * 4 and cells["No_Finding"] == ["1", "?", "1", "2"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")).filter(str.strip))
+def test_any_report_comes_back(tmp_path_factory, report):
+    folder = tmp_path_factory.getbasetemp() / "any"
+    table = rows().assign(image="", report=report)
+    manifests.write(folder / "manifest.csv", table)
+    assert manifests.load(str(folder / "manifest.csv")).reports == [report] * 4
+
+
+def test_a_report_of_5000_words(folder):
+    table = rows()
+    table.loc[0, "report"] = "opacity " * 5000
+    assert manifests.load("toy", write(folder, table)).reports[0] == "opacity " * 5000
+
+
+# ---- notes ----
+
+
+def test_notes_say_what_cannot_be_measured(folder):
+    table = rows()
+    table["Hernia"] = 0.0
+    table["Mass"] = [1.0, 1.0, 1.0, np.nan]
+    table.loc[0, "No_Finding"] = 1.0
+    notes = manifests.load("toy", write(folder, table)).notes
+    assert "train split: no positive case of Hernia" in notes
+    assert any(note.startswith("train split: no negative case of Mass") for note in notes)
+    assert any(note.startswith("test split: no label at all of Mass") for note in notes)
+    assert any("2 studies have No_Finding and a finding too (the first is s1)" in note for note in notes)
+
+
+# ---- what is refused ----
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value", "said"),
+    [
+        ("Mass", 1, "2", "row 4, column Mass: '2'; expected 1, 0 or empty"),
+        ("Mass", 1, "-1", "'-1'; expected 1, 0 or empty"),
+        ("Mass", 1, "yes", "'yes'"),
+        ("split", 1, "valid", "row 4, column split: 'valid'; expected train, val, test"),
+        ("split", 1, "val", "row 4, column split: patient 'p1' is in val here and in train at row 2"),
+        ("study_id", 3, "s1", "row 6, column study_id: 's1' is there already, at row 2"),
+        ("study_id", 3, "", "row 6, column study_id: is empty"),
+        ("patient_id", 3, " ", "row 6, column patient_id: is empty"),
+        ("image", 2, "../c.png", "row 5, column image: '../c.png' leads out of"),
+        ("image", 2, "x/../../toy2/c.png", "write the absolute path"),
+        ("image", 2, "c.png", "c.png does not exist"),
+        ("image", 2, "c" * 5000, "cannot be read"),
+        ("image", 2, ".", "is not a file"),
+        ("image", 2, "a.png/c.png", "cannot be read (Not a directory)"),
+        ("image", 2, "empty.png", "empty.png is empty (0 bytes)"),
+        ("image", 2, "text.png", "text.png is neither PNG nor JPEG (it starts with b'not an "),
+        ("report", 2, "  ", "row 5, column image: is empty, and so is report"),
+    ],
+)
+def test_one_bad_cell(folder, column, row, value, said):
+    (folder / "empty.png").touch()
+    (folder / "text.png").write_text("not an image")
+    (folder.parent / "c.png").touch()
+    table = rows().astype(object)
+    for label in LABELS:  # as text, so that any value can be written
+        table[label] = table[label].map(lambda value: "" if pd.isna(value) else str(int(value)))
+    table.loc[row, column] = value
+    table.to_csv(folder / "manifest.csv", index=False)
+    (line,) = problems(folder.parent)
+    assert line.startswith(f"{folder / 'manifest.csv'}, row ") and said in line
+
+
+def test_all_problems_are_told_with_their_rows(folder):
+    # s1 holds a line break, so it fills lines 2 and 3, and s2 starts at line 4
+    table = rows().astype({"image": object})
+    table.loc[0, "image"], table.loc[3, "split"] = "gone.png", "Test"
+    root = write(folder, table)
+    path = folder / "manifest.csv"
+    path.write_text(path.read_text().replace("b.jpg,,train,0,0,", "b.jpg,,train,7,maybe,") + "\nextra,row\n")
+    first, *lines = problems(root)
+    assert first == f"{path}: 5 problems"
+    told = [("row 2, column image", "gone.png"), ("row 4, column Atelectasis", "'7'"),
+            ("row 4, column Cardiomegaly", "'maybe'"), ("row 6, column split", "'Test'"), ("row 8", "2 cells")]  # fmt: skip
+    assert len(lines) == len(told)
+    for line, (start, what) in zip(lines, told, strict=True):
+        assert line.startswith(start + ":") and what in line
+
+
+def test_at_most_200_problems_are_told(folder):
+    table = pd.concat([rows()] * 60, ignore_index=True)  # 59 x 4 repeated ids
+    first, *lines = problems(write(folder, table))
+    assert "236 problems" in first and len(lines) == 201 and lines[-1] == "and 36 more"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (",Hernia,", ",", "row 1: column Hernia is missing; the columns are: study_id,"),
+        ("No_Finding", "No Finding", "column No_Finding is missing (rename No Finding?)"),
+        (",Mass,", ",Nodule,", "column Nodule is there 2 times; column Mass is missing"),
+        ('two ""lines', 'two "lines', "row 2: not CSV"),
+        ("impression", "impress\0ion", "row 5: a NUL byte"),
+        ("x,test", 'x,test"', "row 6"),
+    ],
+)
+def test_a_file_that_is_not_a_manifest(folder, old, new, said):
+    (line,) = problems(edit(folder, old, new))
+    assert str(folder / "manifest.csv") in line and said in line
+
+
+def test_other_files(folder):
+    path = folder / "manifest.csv"
+    write(folder, rows())
+    good = path.read_bytes()
+    for content, said in (
+        (b"", "is empty; the columns are"),
+        (good.split(b"\n")[0] + b"\n", "there is no row under the header"),
+        (good.replace(b"clear", b"cl\xe9ar"), "row 5: not UTF-8 text"),
+        (good.replace(b",", b";"), "are cells separated by commas?"),
+        (good + b'"never closed' + b" word" * 50_000, "row 7: not CSV"),
+    ):
+        path.write_bytes(content)
+        (line,) = problems(folder.parent)
+        assert said in line
+
+
+def test_a_train_split_without_a_finding(folder):
+    table = rows()
+    table[list(LABELS[:-1])] = 0.0
+    (line,) = problems(write(folder, table))
+    assert "train split: none of its 2 studies has a finding" in line
+    table["split"] = "test"  # without a train split there is nothing to learn, and no error
+    assert len(manifests.load("toy", write(folder, table))) == 4
+
+
+def test_a_data_set_that_is_not_there(folder, tmp_path):
+    root = write(folder, rows())
+    with pytest.raises(
+        InputError, match=r"openi.manifest.csv does not exist \(.*: toy\); python data_prep/openi.py .* makes it"
+    ):
+        manifests.load("openi", root)
+    with pytest.raises(InputError, match=r"data_prep/phantom.py .* makes one to try"):
+        manifests.load("chestxray14", root)
+    with pytest.raises(InputError, match="nowhere has no data set"):
+        manifests.load("toy", tmp_path / "nowhere")
+    with pytest.raises(InputError, match="mine.csv does not exist"):
+        manifests.load("mine.csv", root)
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match=r"--out .*file.* cannot be written to"):
+            manifests.prepare_folder(out)
+    assert list(manifests.prepare_folder(tmp_path / "new").iterdir()) == []
+
+
+def test_ten_thousand_rows_in_time(folder):
+    """20 s is the limit on two cores; it takes half a second on an idle one."""
+    table = pd.concat([rows().iloc[[0, 3]]] * 5000, ignore_index=True)
+    table["study_id"] = [f"s{n}" for n in range(len(table))]
+    table["patient_id"] = [f"p{n}" for n in range(len(table))]
+    root = write(folder, table)
+    start = time.process_time()
+    assert len(manifests.load("toy", root)) == 10_000
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_an_image_that_may_not_be_read(folder):
+    (folder / "a.png").chmod(0)
+    assert "cannot be read (Permission denied)" in problems(write(folder, rows()))[1]

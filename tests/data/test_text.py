@@ -1,0 +1,182 @@
+"""The report string, the tokenizer and the vocabulary."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tienet.data.text import END, OOV, PAD, SPECIALS, START, Vocab, report_text, tokenize
+from tienet.errors import InputError
+
+# Text with many of the characters that the tokenizer treats in a special way, next to plain Unicode.
+texts = st.text() | st.text(
+    alphabet="aAéßİΣ1²½.,-\u2013\u2014'\u2019_<>/ \t\n\x00\u200b\u00ad\u0301\u0345\ud800", max_size=30
+)
+
+
+@pytest.mark.parametrize(
+    ("findings", "impression", "expected"),
+    [
+        ("Clear lungs.", "Normal.", "findings : Clear lungs. impression : Normal."),
+        ("", "Normal.", "impression : Normal."),
+        ("Clear lungs.", " \n", "findings : Clear lungs."),
+        ("", "", ""),
+        (" Clear \n\n lungs.\t", "\rNormal. ", "findings : Clear lungs. impression : Normal."),
+    ],
+)
+def test_report_text(findings, impression, expected):
+    assert report_text(findings, impression) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("findings : No acute disease.", "findings : no acute disease ."),
+        ("1. No change. 2.New mass", "1 . no change . 2 . new mass"),
+        ("a 2.5 cm, 3.cm, .5 cm nodule..", "a 2.5 cm , 3 . cm , .5 cm nodule . ."),
+        ("16.2/24.7. 2.5cm 8mm 6th", "16.2 / 24.7 . 2.5 cm 8mm 6th"),
+        ("v1.2.3 1.2.3", "v1 . 2.3 1.2 . 3"),
+        ("XXXX, (XXXX) x-XXXX XXXX-a-XXXX 4XXXX.", "xxxx , ( xxxx ) x-xxxx xxxx-a-xxxx 4xxxx ."),
+        ("dated ___ by Dr.___.", "dated ___ by dr . ___ ."),
+        ("left-sided X-ray - t9-t10, 8-12 post-", "left-sided x-ray - t9 - t10 , 8 - 12 post -"),
+        ("patient's patient\u2019s 'quoted'", "patient's patient's ' quoted '"),
+        ("and/or left_sided", "and / or left _ sided"),
+        ("non\u2010calcified \u2013 clear\u2014no \u201cx\u201d \u22121", 'non-calcified - clear - no " x " - 1'),
+        ("\ufb01brosis \uff23\uff41rdio ½ cm²", "fibrosis cardio 1 / 2 cm2"),
+        ("a\x00b ze\u00adro\u200b\ufeff \x1b[0m", "ab zero [ 0m"),
+        ("nbsp\u00a0tab\tline\nend", "nbsp tab line end"),
+        ("", ""),
+        (" \n", ""),
+    ],
+)
+def test_tokenize(text, expected):
+    assert " ".join(tokenize(text)) == expected
+
+
+@given(texts)
+def test_tokenizing_again_changes_nothing(text):
+    tokens = tokenize(text)
+    assert tokenize(" ".join(tokens)) == tokens
+
+
+@given(texts)
+def test_tokens_are_words_without_space_and_can_be_written(text):
+    for token in tokenize(text):
+        assert token.split() == [token]
+        token.encode()
+
+
+@given(texts)
+def test_no_text_spells_a_special_word(text):
+    assert not set(SPECIALS) & set(tokenize(text + "<END>" + text))
+
+
+@pytest.fixture
+def vocab() -> Vocab:
+    return Vocab.build(["heart lungs lungs .", "heart lungs clear . zoo zoo"], min_count=2)
+
+
+def test_vocab_is_ordered_by_count_then_alphabet(vocab):
+    assert vocab.words == [*SPECIALS, "lungs", ".", "heart", "zoo"]
+    assert tuple(vocab.ids[word] for word in SPECIALS) == (PAD, START, END, OOV)
+    assert len(vocab) == 8
+    assert all(vocab.words[i] == word for word, i in vocab.ids.items())
+
+
+def test_vocab_does_not_depend_on_the_order_of_reports():
+    reports = ["b a", "a b c", "c d"]
+    assert Vocab.build(reports).words == Vocab.build(reports[::-1]).words
+
+
+@pytest.mark.parametrize("min_count", [3, 1000])
+def test_vocab_with_no_word_left_is_an_error(min_count):
+    with pytest.raises(InputError, match=f"min_count {min_count}; the most frequent one is seen 2 times"):
+        Vocab.build(["lungs clear", "clear"], min_count)
+
+
+def test_vocab_min_count_below_one_is_an_error():
+    with pytest.raises(InputError, match="min_count is 0"):
+        Vocab.build(["lungs"], 0)
+
+
+def test_encode_ends_with_end_and_knows_oov(vocab):
+    ids = vocab.encode("Heart Unheard lungs")
+    assert ids.dtype == np.int32
+    assert ids.tolist() == [vocab.ids["heart"], OOV, vocab.ids["lungs"], END]
+    assert vocab.encode("").tolist() == [END]
+
+
+def test_a_long_report_is_cut_and_keeps_end(vocab):
+    report = "lungs " * 5000
+    assert len(vocab.encode(report)) == 5001
+    cut = vocab.encode(report, max_len=300)
+    assert len(cut) == 300
+    assert cut[-1] == END
+    assert END not in cut[:-1]
+    assert vocab.encode("lungs lungs", max_len=3).tolist() == vocab.encode("lungs lungs").tolist()
+    assert vocab.encode(report, max_len=1).tolist() == [END]
+    with pytest.raises(ValueError, match="max_len is 0"):
+        vocab.encode(report, max_len=0)
+
+
+def test_a_literal_end_in_a_report_is_not_the_special_word(vocab):
+    ids = vocab.encode("lungs <END> heart <PAD> <START>").tolist()
+    assert ids.count(END) == 1
+    assert PAD not in ids
+    assert START not in ids
+    assert vocab.decode(ids).startswith("lungs <OOV> <OOV> <OOV> heart")
+
+
+def test_decode_stops_at_end_and_skips_pad_and_start(vocab):
+    lungs, heart = vocab.ids["lungs"], vocab.ids["heart"]
+    assert vocab.decode([START, heart, PAD, OOV, lungs, END, heart]) == "heart <OOV> lungs"
+    assert vocab.decode(np.array([], np.int64)) == ""
+    for bad in (-1, len(vocab)):
+        with pytest.raises(ValueError, match=f"id {bad} "):
+            vocab.decode([bad])
+
+
+@given(st.lists(st.sampled_from(["lungs", ".", "heart", "zoo"])))
+def test_decode_undoes_encode(words):
+    vocab = Vocab([*SPECIALS, "lungs", ".", "heart", "zoo"])
+    assert vocab.decode(vocab.encode(" ".join(words))) == " ".join(words)
+
+
+def test_save_and_load_keep_words_and_fingerprint(vocab, tmp_path):
+    vocab.save(tmp_path / "vocab.txt")
+    loaded = Vocab.load(tmp_path / "vocab.txt")
+    assert loaded.words == vocab.words
+    assert loaded.fingerprint() == vocab.fingerprint()
+    assert Vocab([*SPECIALS, "heart", "lungs"]).fingerprint() != Vocab([*SPECIALS, "lungs", "heart"]).fingerprint()
+
+
+HEAD = "<PAD>\n<START>\n<END>\n<OOV>\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "line 1: the vocabulary ends before its first word"),
+        (HEAD, "line 5: the vocabulary ends"),
+        (HEAD + "heart\nlungs\nheart\n", "line 7: 'heart' is there already, at line 5"),
+        (HEAD + "heart\n<END>\n", "line 6: '<END>' is there already, at line 3"),
+        (HEAD + "heart\n\nlungs\n", "line 6: '' is not a word"),
+        (HEAD + "clear lungs\n", "line 5: 'clear lungs' is not a word"),
+        ("<PAD>\n<END>\n<START>\n<OOV>\nheart\n", "line 2: '<END>' where <START> was expected"),
+        ("heart\nlungs\n", "line 1: 'heart' where <PAD> was expected"),
+        (b"<PAD>\n\xff\n", "not UTF-8 text at byte 6"),
+    ],
+)
+def test_a_bad_vocabulary_file_is_an_error_with_its_line(content, message, tmp_path):
+    path = tmp_path / "vocab.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError) as error:
+        Vocab.load(path)
+    assert message in str(error.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_vocabulary_names_the_command(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"build_vocab\.sh"):
+        Vocab.load(tmp_path / "vocab.txt")

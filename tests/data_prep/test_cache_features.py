@@ -1,0 +1,88 @@
+"""`python data_prep/cache_features.py`: what it writes, says, and refuses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_prep import cache_features
+from tienet import cli
+from tienet.data import manifest as manifests
+from tienet.data.features import FeatureKey, open_features
+from tienet.data.image import read_image
+from tienet.labels import LABELS
+from tienet.modeling import backbone
+
+ROOT = Path(__file__).resolve().parents[2]
+ARGS = ["--backbone-weights", "random", "--backbone-end", "res4f", "--image-px", "256", "--batch", "2"]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *args: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["cache_features.py", *args])
+    with pytest.raises(SystemExit) as stopped:
+        cli.run(cache_features.main)
+    return stopped.value.code
+
+
+@pytest.fixture
+def data_root(tmp_path: Path) -> Path:
+    """A data set "toy" of three small images, the third study's label values the opposite of the others'."""
+    folder = tmp_path / "data" / "toy"
+    (folder / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    rows = []
+    for n, split in enumerate(("train", "train", "train")):
+        cv2.imwrite(str(folder / "images" / f"{n}.png"), rng.integers(0, 256, (64, 64), dtype=np.uint8))
+        labels = dict.fromkeys(LABELS, float(n == 2))
+        rows.append({"study_id": f"s{n}", "patient_id": f"p{n}", "image": f"images/{n}.png",
+                     "report": "findings : clear .", "split": split, **labels})  # fmt: skip
+    manifests.write(folder / "manifest.csv", pd.DataFrame(rows))
+    return tmp_path / "data"
+
+
+def test_computes_once_and_says_what_it_did(data_root, monkeypatch, capsys):
+    assert run(monkeypatch, "--data", "toy", "--data-root", str(data_root), *ARGS) == 0
+    said = capsys.readouterr()
+    assert "toy: 3 rows new, 0 rows reused" in said.out and "ms per image" in said.out
+    assert "3 images need 0.00 GB" in said.err
+
+    monkeypatch.setattr(backbone, "FeatureExtractor", None)  # the second run has no use for a network
+    assert run(monkeypatch, "--data", "toy", "--data-root", str(data_root), *ARGS) == 0
+    said = capsys.readouterr().out
+    assert "toy: 0 rows new, 3 rows reused" in said and "ms per image" not in said
+    monkeypatch.undo()
+
+    weights = backbone.random_weights("res4f", 0)
+    key = FeatureKey(backbone.fingerprint(weights), "res4f", 256)
+    manifest = manifests.load("toy", data_root)
+    features = open_features(manifest, None, key, progress=False)
+    assert str(features.folder) in said
+    with backbone.FeatureExtractor(weights, "res4f", 256) as extract:
+        x = extract(np.stack([read_image(path, 256) for path in manifest.images]))
+    np.testing.assert_allclose(features.take(range(3)).astype(np.float32), x, rtol=2e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (["--data", "toy", *ARGS, "--image-px", "300"], "image_px=300"),
+        (["--data", "toy", *ARGS, "--batch", "0"], "--batch 0: expected 1 or more"),
+        (["--data", "toy", *ARGS, "--backbone-weights", "nowhere.npz"], "nowhere.npz"),
+        (["--data", "missing", *ARGS], "missing"),
+        (ARGS, "--data"),
+    ],
+)
+def test_bad_arguments_are_one_line(data_root, monkeypatch, capsys, args, line):
+    assert run(monkeypatch, "--data-root", str(data_root), *args) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert line in said[-1] and not (data_root / "toy" / "features").exists()
+
+
+def test_runs_as_a_script():
+    command = [sys.executable, "data_prep/cache_features.py", "--help"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "--backbone-end" in result.stdout
