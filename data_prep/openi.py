@@ -25,7 +25,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 import numpy as np
 import pandas as pd
-from defusedxml import ElementTree
+from defusedxml import DefusedXmlException, ElementTree
 from tqdm import tqdm
 
 from tienet import cli, files
@@ -184,7 +184,7 @@ def _section(root: Element, label: str) -> str:
 def _parse_xml(name: str, content: bytes) -> Element:
     try:
         return ElementTree.fromstring(content)
-    except ElementTree.DefusedXmlException as error:
+    except DefusedXmlException as error:
         raise InputError(f"{name}: refused, an OpenI report declares no entities ({type(error).__name__})") from None
     except (ParseError, ValueError, LookupError) as error:
         raise InputError(f"{name}: not XML ({error}); get the file again") from None
@@ -205,7 +205,8 @@ def _xml_files(source: Path) -> Iterator[tuple[str, bytes]]:
                     name = f"{source}, {member.name}"
                     yield name, _limited(name, member.size, archive.extractfile(member).read)
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise InputError(f"--reports {source}: not a whole tar archive ({error}); get it again") from None
+        why = str(error).partition("\n")[0]
+        raise InputError(f"--reports {source}: not a whole tar archive ({why}); get it again") from None
 
 
 def _limited(name: str, size: int, read: Callable[[], bytes]) -> bytes:

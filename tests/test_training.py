@@ -42,8 +42,8 @@ def train(data_root: Path, logdir: Path, config: Config, gpus=(), **options) -> 
     return logdir
 
 
-def weights_of(run: Path) -> dict[str, np.ndarray]:
-    reader = tf.compat.v1.train.NewCheckpointReader(str(run / "checkpoints" / state_of(run)["checkpoint"]))
+def weights_of(run: Path, kind: str = "latest") -> dict[str, np.ndarray]:
+    reader = tf.compat.v1.train.NewCheckpointReader(str(run / "checkpoints" / state_of(run, kind)["checkpoint"]))
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
@@ -158,7 +158,7 @@ def test_a_second_run_in_the_same_folder_is_refused(runs, data_root):
 def test_load_starts_from_another_runs_weights(runs, data_root, tmp_path):
     config = config_of("annotate-text", learning_rate=1e-12, epochs=1)
     run = train(data_root, tmp_path / "run", config, load=str(runs["annotate-text"]))
-    loaded = weights_of(runs["annotate-text"])
+    loaded = weights_of(runs["annotate-text"], "best")
     np.testing.assert_allclose(weights_of(run)["lstm/W_r"], loaded["lstm/W_r"], atol=1e-6)
     with pytest.raises(InputError, match="transition/W is missing"):
         train(data_root, tmp_path / "other", config_of("annotate"), load=str(runs["annotate-text"]))

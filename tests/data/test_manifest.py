@@ -87,7 +87,7 @@ def test_columns_in_any_order_spaces_and_a_byte_order_mark(folder):
     text = table.to_csv(index=False).replace(",val,", ", val ,").replace("s1,", " s1 ,")
     (folder / "manifest.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     m = manifests.load("toy", folder.parent)
-    assert m.study_ids[0] == "s1" and m.splits[2] == "val" and m.labels[0].all()
+    assert m.study_ids[0] == "s1" and m.splits[2] == "val" and m.labels[0, :14].all()
     assert any("age" in note for note in m.notes)
 
 
@@ -211,8 +211,13 @@ def test_all_problems_are_told_with_their_rows(folder):
     path.write_text(path.read_text().replace("b.jpg,,train,0,0,", "b.jpg,,train,7,maybe,") + "\nextra,row\n")
     first, *lines = problems(root)
     assert first == f"{path}: 5 problems"
-    told = [("row 2, column image", "gone.png"), ("row 4, column Atelectasis", "'7'"),
-            ("row 4, column Cardiomegaly", "'maybe'"), ("row 6, column split", "'Test'"), ("row 8", "2 cells")]  # fmt: skip
+    told = [
+        ("row 2, column image", "gone.png"),
+        ("row 4, column Atelectasis", "'7'"),
+        ("row 4, column Cardiomegaly", "'maybe'"),
+        ("row 6, column split", "'Test'"),
+        ("row 8", "2 cells"),
+    ]
     assert len(lines) == len(told)
     for line, (start, what) in zip(lines, told, strict=True):
         assert line.startswith(start + ":") and what in line
@@ -268,14 +273,14 @@ def test_a_train_split_without_a_finding(folder):
 def test_a_data_set_that_is_not_there(folder, tmp_path):
     root = write(folder, rows())
     with pytest.raises(
-        InputError, match=r"openi.manifest.csv does not exist \(.*: toy\); python data_prep/openi.py .* makes it"
+        InputError, match=r"manifest.csv does not exist \(.*: toy\); python data_prep/openi.py .* makes"
     ):
         manifests.load("openi", root)
     with pytest.raises(InputError, match=r"data_prep/phantom.py .* makes one to try"):
         manifests.load("chestxray14", root)
     with pytest.raises(InputError, match="nowhere has no data set"):
         manifests.load("toy", tmp_path / "nowhere")
-    with pytest.raises(InputError, match="mine.csv does not exist"):
+    with pytest.raises(InputError, match=r"mine\.csv does not exist"):
         manifests.load("mine.csv", root)
 
 

@@ -11,10 +11,11 @@ Columns (any order; others are ignored with a note; white space around a cell do
 
 import csv
 import hashlib
+import io
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -151,9 +152,13 @@ def write(path: Path | str, rows: pd.DataFrame) -> None:
     for label in LABELS:
         table[label] = table[label].map(lambda value: "" if pd.isna(value) else str(int(value)), na_action=None)
     with files.replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-        writer.writerow(COLUMNS)
-        writer.writerows(table.itertuples(index=False))
+        file.writelines(_csv_line(row) for row in (COLUMNS, *table.itertuples(index=False)))
+
+
+def _csv_line(row: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(row)  # csv quotes no other line break than its own
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def prepare_folder(out: Path | str) -> Path:

@@ -97,9 +97,7 @@ class Vocab:
                 raise InputError(f"{line}: {word!r} where {SPECIALS[i]} was expected; {_HEAD}")
             self.ids[word] = i
         if len(self.words) <= len(SPECIALS):
-            raise InputError(
-                f"line {len(self.words) + 1}: the vocabulary ends before its first word; {_HEAD}"
-            )
+            raise InputError(f"line {len(self.words) + 1}: the vocabulary ends before its first word; {_HEAD}")
 
     @classmethod
     def build(cls, reports: Iterable[str], min_count: int = 2) -> "Vocab":
@@ -113,9 +111,7 @@ class Vocab:
         kept = sorted((-n, word) for word, n in counts.items() if n >= min_count)
         if not kept:
             most = max(counts.values(), default=0)
-            raise InputError(
-                f"no word is left with min_count {min_count}; the most frequent one is seen {most} times"
-            )
+            raise InputError(f"no word is left with min_count {min_count}; the most frequent one is seen {most} times")
         return cls([*SPECIALS, *(word for _, word in kept)])
 
     @classmethod
@@ -129,9 +125,7 @@ class Vocab:
                 f"{path} does not exist; bash data_prep/build_vocab.sh --data NAME makes a vocabulary"
             ) from None
         except UnicodeDecodeError as error:
-            raise InputError(
-                f"{path}: not UTF-8 text at byte {error.start}; expected one word a line"
-            ) from None
+            raise InputError(f"{path}: not UTF-8 text at byte {error.start}; expected one word a line") from None
         try:
             return cls(text.removesuffix("\n").split("\n") if text else [])
         except InputError as error:

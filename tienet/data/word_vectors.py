@@ -105,7 +105,7 @@ def train_word2vec(
             sg=1,
             seed=seed,
             workers=1,  # threads would finish in another order each time
-            hashfxn=_stable_hash,  # Python's own differs from process to process
+            hashfxn=_stable_hash,  # what gensim seeds by a word; Python's hash differs from process to process
         )
     return {word: model.wv[word] for word in model.wv.index_to_key}
 

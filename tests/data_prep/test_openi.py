@@ -1,0 +1,317 @@
+"""`python data_prep/openi.py`: what it joins, what it leaves out, and what it refuses."""
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_prep import openi
+from tienet import cli
+from tienet.data import manifest as manifests
+from tienet.data.splits import by_hash
+from tienet.labels import FINDINGS, NO_FINDING
+
+ROOT = Path(__file__).resolve().parents[2]
+
+XML = """<?xml version="1.0" encoding="utf-8"?>
+<eCitation><uId id="CXR{uid}"/><MedlineCitation><Article><Abstract>
+<AbstractText Label="COMPARISON">None.</AbstractText>
+<AbstractText Label="FINDINGS">{findings}</AbstractText>
+<AbstractText Label="IMPRESSION">{impression}</AbstractText>
+</Abstract></Article></MedlineCitation><MeSH>{majors}</MeSH></eCitation>"""
+
+BOMB = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
+<eCitation><uId id="CXR9"/>&b;</eCitation>"""
+
+
+def xml(uid: int, findings: str = "", impression: str = "", *majors: str) -> str:
+    listed = "".join(f"<major>{major}</major>" for major in majors)
+    return XML.format(uid=uid, findings=findings, impression=impression, majors=listed)
+
+
+class Source:
+    """A small OpenI on disk.
+
+    1 has two frontal images and a mass; 2 is normal; 3 has a lateral view only; 4 no text; 5 no image file; 6 no
+    label row; 7 an image without a report; 8 a hernia, not in NegBio's file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("reports", "images"):
+            (folder / name).mkdir()
+        self.report(1, "A mass\n   is seen.", "Mass.", "Mass/lung/upper lobe", "Spine")
+        self.report(2, "Clear.", "", "normal")
+        self.report(3, "Clear.", "Normal.", "normal")
+        self.report(4, " ", "", "normal")
+        self.report(5, "Clear.", "Normal.", "normal")
+        self.report(6, "Clear.", "Normal.", "No Indexing")
+        self.report(8, "", "Hiatal hernia.", "Hernia, Hiatal/large")
+        for name in ("1_IM-1-1001.dcm.jpg", "1_IM-1-3001.png", "CXR2_IM-2-1001.png", "8_IM-8-1.JPG", "6_IM-6-1.png",
+                     "4_IM-4-1.png", "notes.txt"):  # fmt: skip
+            ending = name.rsplit(".", 1)[1].lower()
+            content = cv2.imencode("." + ending, np.full((8, 8), 99, np.uint8))[1] if ending != "txt" else b"x"
+            (folder / "images" / name).write_bytes(bytes(content))
+        views = ["1,1_IM-1-1001.dcm.png,Frontal", "1,1_IM-1-2001.dcm.png,Lateral", "1,1_IM-1-3001.dcm.png,Frontal"]
+        views += ["2,2_IM-2-1001.dcm.png,Frontal", "3,3_IM-3-1.dcm.png,Lateral", "7,7_IM-7-1.dcm.png,Frontal"]
+        views += [f"{n},{n}_IM-{n}-1.dcm.png,Frontal" for n in (4, 5, 6, 8)]
+        (folder / "views.csv").write_text("uid,filename,projection\n" + "\n".join(views) + "\n")
+        self.labels({n: [int(n == 1 and name == "Mass") for name in FINDINGS] for n in (1, 2, 3, 4, 5, 8)})
+        split = {"train": [{"id": "CXR1_IM-1"}], "val": [{"id": "CXR2_IM-2"}], "test": [{"id": "CXR99_IM-1"}]}
+        (folder / "split.json").write_text(json.dumps(split))
+
+    def report(self, uid: int, *parts: str) -> None:
+        (self.folder / "reports" / f"{uid}.xml").write_text(xml(uid, *parts))
+
+    def labels(self, rows: dict[int, list[object]]) -> None:
+        lines = [f"CXR{uid},{','.join(map(str, values))},0" for uid, values in rows.items()]
+        (self.folder / "labels.csv").write_text("\n".join([f"filename,{','.join(FINDINGS)},normal", *lines]) + "\n")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return Source(folder)
+
+
+@pytest.fixture
+def run(source, tmp_path, monkeypatch):
+    def run(**flags: object) -> tuple[int, Path]:
+        """Run the script; a flag given as None is left out."""
+        folder = source.folder
+        values = {"reports": folder / "reports", "images": folder / "images", "projections": folder / "views.csv",
+                  "labels": folder / "labels.csv", "out": tmp_path / "out"} | flags  # fmt: skip
+        args = [part for name, value in values.items() if value is not None for part in (f"--{name}", str(value))]
+        monkeypatch.setattr(sys, "argv", ["openi.py", *args])
+        with pytest.raises(SystemExit) as stopped:
+            cli.run(openi.main)
+        return stopped.value.code, Path(str(values["out"]))
+
+    return run
+
+
+def refused(run, capsys, **flags: object) -> str:
+    """Run what must fail; the one line it says."""
+    status, out = run(**flags)
+    said = capsys.readouterr()
+    assert status == 2 and said.out == "" and not (out.is_dir() and any(out.iterdir()))
+    (line,) = said.err.splitlines()
+    return line
+
+
+# ---- what it makes ----
+
+
+def test_joins_reports_views_images_and_labels(run, source, capsys):
+    source.labels({n: [int(name == "Mass") for name in FINDINGS] for n in (1, 2, 8)})  # whatever split they fall into
+    status, out = run()
+    assert status == 0
+    m = manifests.load(str(out / "manifest.csv"))
+    assert m.study_ids == ["1_IM-1-1001", "1_IM-1-3001", "2_IM-2-1001", "8_IM-8-1"]
+    assert m.patient_ids == ["1", "1", "2", "8"]
+    expected = ["1_IM-1-1001.dcm.jpg", "1_IM-1-3001.png", "CXR2_IM-2-1001.png", "8_IM-8-1.JPG"]
+    assert m.images == [source.folder / "images" / name for name in expected]
+    assert m.reports[0] == "findings : A mass is seen. impression : Mass."
+    assert m.reports[2:] == ["findings : Clear.", "impression : Hiatal hernia."]
+    assert m.splits.tolist() == [by_hash(uid) for uid in m.patient_ids]
+    said = capsys.readouterr().out
+    assert "1 reports have more than one frontal image" in said and said.endswith("manifest.csv\n")
+
+
+def test_names_what_it_leaves_out(run, capsys):
+    status, out = run()
+    assert status == 0
+    table = pd.read_csv(out / "left_out.csv", dtype=str, keep_default_na=False)
+    assert {tuple(row) for row in table.itertuples(index=False)} == {
+        ("3", "", openi.NO_FRONTAL),
+        ("4", "", openi.NO_TEXT),
+        ("5", "5_IM-5-1", openi.NO_FILE),
+        ("6", "", openi.NO_LABELS),
+        ("7", "7_IM-7-1", openi.NO_REPORT),
+    }
+    said = capsys.readouterr().out
+    for reason in table.reason:
+        assert f"1 x {reason}" in said
+
+
+def test_no_finding_is_none_of_the_14_not_the_column_normal(run, source):
+    source.labels({1: [1] + [0] * 13, 2: [0] * 14, 8: [""] + [0] * 13})
+    _, out = run()
+    labels = pd.read_csv(out / "manifest.csv").set_index("study_id")
+    assert labels[NO_FINDING].fillna(-1).to_dict() == {
+        "1_IM-1-1001": 0,
+        "1_IM-1-3001": 0,
+        "2_IM-2-1001": 1,
+        "8_IM-8-1": -1,
+    }
+    assert np.isnan(labels.loc["8_IM-8-1", "Atelectasis"]) and labels.loc["8_IM-8-1", "Mass"] == 0
+
+
+def test_labels_from_mesh(run):
+    status, out = run(labels="mesh")
+    assert status == 0
+    m = manifests.load(str(out / "manifest.csv"))
+    names = [[name for name in (*FINDINGS, NO_FINDING) if row[name] == 1] for _, row in pd.read_csv(m.path).iterrows()]
+    assert names == [["Mass"], ["Mass"], [NO_FINDING], ["Hernia"]]
+    assert openi.NO_LABELS in (out / "left_out.csv").read_text()  # 6: nobody indexed it
+
+
+def test_split_from_a_file(run, source):
+    status, out = run(split=source.folder / "split.json")
+    assert status == 0
+    m = manifests.load(str(out / "manifest.csv"))
+    assert dict(zip(m.patient_ids, m.splits, strict=True)) == {"1": "train", "2": "val"}
+    assert f"8,,{openi.NO_SPLIT}" in (out / "left_out.csv").read_text()
+
+
+def test_reads_an_archive_as_it_reads_a_folder(run, source, tmp_path):
+    archive = tmp_path / "reports.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(source.folder / "reports", "ecgen-radiology")
+    _, out = run()
+    from_folder = (out / "manifest.csv").read_bytes()
+    _, out = run(reports=archive)
+    assert (out / "manifest.csv").read_bytes() == from_folder
+
+
+def test_images_inside_the_data_set_get_relative_paths(run, source):
+    _, out = run(out=source.folder)
+    images = pd.read_csv(out / "manifest.csv").image
+    assert images[0] == "images/1_IM-1-1001.dcm.jpg"
+    assert manifests.load(str(out / "manifest.csv")).images[0].is_file()
+
+
+def test_a_png_goes_before_a_jpeg_of_the_same_view(run, source):
+    (source.folder / "images" / "1_IM-1-1001.png").write_bytes(
+        (source.folder / "images" / "1_IM-1-3001.png").read_bytes()
+    )
+    _, out = run()
+    assert pd.read_csv(out / "manifest.csv").image[0].endswith("/1_IM-1-1001.png")
+
+
+# ---- what it refuses ----
+
+
+@pytest.mark.parametrize("flag", ["reports", "images", "projections", "labels", "split"])
+def test_missing_input(run, capsys, tmp_path, flag):
+    line = refused(run, capsys, **{flag: tmp_path / "gone"})
+    assert line.startswith("openi.py: ") and str(tmp_path / "gone") in line
+
+
+@pytest.mark.parametrize("flag", ["reports", "images"])
+def test_empty_folder(run, capsys, tmp_path, flag):
+    (tmp_path / "empty").mkdir()
+    assert f"{tmp_path / 'empty'}: no ." in refused(run, capsys, **{flag: tmp_path / "empty"})
+
+
+def test_missing_flag(run, capsys):
+    assert "--labels" in refused(run, capsys, labels=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("views.csv", "projection"), ("views.csv", "uid"), ("labels.csv", "filename"), ("labels.csv", "Mass")],
+)
+def test_csv_without_a_column(run, source, capsys, name, column):
+    path = source.folder / name
+    path.write_text(path.read_text().replace(column, "other", 1))
+    line = refused(run, capsys)
+    assert f"{path}, row 1: " in line and column in line
+
+
+def test_bad_cells(run, source, capsys):
+    source.labels({1: [0, 2] + [0] * 12})
+    assert "labels.csv, row 2, column Cardiomegaly: '2'; expected 1, 0 or empty" in refused(run, capsys)
+    source.labels({1: [0] * 14})
+    path = source.folder / "views.csv"
+    path.write_text(path.read_text().replace("Lateral", "Sideways", 1))
+    assert "views.csv, row 3, column projection: 'Sideways'; expected Frontal or Lateral" in refused(run, capsys)
+    path.write_text("uid,filename,projection\n1,1_a.png,Frontal\n2,1_a.dcm.png,Frontal\n")
+    assert "row 3, column filename: '1_a.dcm.png' is there already, at row 2" in refused(run, capsys)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (BOMB, "declares no entities"),
+        ('<!DOCTYPE x SYSTEM "http://example.org/x.dtd"><x>&y;</x>', "9.xml"),
+        ("<eCitation><uId", "not XML"),
+        ("", "not XML"),
+        ("<eCitation/>", "no <uId"),
+        (xml(1, "Again."), "CXR1 is there already"),
+        ("<!--" + "x" * openi.MAX_XML_BYTES + "-->", "10,000,007 bytes"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_bad_xml_is_named(run, source, capsys, tmp_path, content, said, packed):
+    (source.folder / "reports" / "9.xml").write_text(content)
+    if packed:
+        with tarfile.open(tmp_path / "x.tgz", "w:gz", compresslevel=1) as tar:
+            tar.add(source.folder / "reports", "r")
+    line = refused(run, capsys, reports=tmp_path / "x.tgz" if packed else source.folder / "reports")
+    assert "9.xml" in line and said in line
+
+
+def test_a_truncated_archive(run, source, capsys, tmp_path):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        tar.add(source.folder / "reports", "r")
+    (tmp_path / "x.tgz").write_bytes(packed.getvalue()[:-200])
+    assert "x.tgz: not a whole tar archive" in refused(run, capsys, reports=tmp_path / "x.tgz")
+    (tmp_path / "x.tgz").write_bytes(b"no archive")
+    assert "x.tgz: not a whole tar archive" in refused(run, capsys, reports=tmp_path / "x.tgz")
+
+
+def test_bad_split_file(run, capsys, tmp_path):
+    (tmp_path / "split.json").write_text('{"train": []}')
+    line = refused(run, capsys, split=tmp_path / "split.json")
+    assert "split.json: its parts are not train, val and test" in line
+
+
+def test_an_out_that_cannot_be_written(run, capsys, tmp_path):
+    (tmp_path / "file").touch()
+    assert "cannot be written to" in refused(run, capsys, out=tmp_path / "file" / "openi")
+
+
+def test_nothing_left(run, source, capsys):
+    (source.folder / "labels.csv").write_text(f"filename,{','.join(FINDINGS)}\nCXR50{',0' * 14}\n")
+    assert "no study is left; " in refused(run, capsys)
+
+
+# ---- the real data ----
+
+
+def test_real_data_through_the_command_line(shared, tmp_path):
+    data = shared / "data" / "openi"
+    sources = {"reports": "NLMCXR_reports.tgz", "images": "images", "projections": "indiana_projections.csv",
+               "labels": "openi_gld_std14.csv", "split": "r2gen_annotation.json"}  # fmt: skip
+    flags = [str(part) for name, file in sources.items() for part in (f"--{name}", data / file)]
+    command = [sys.executable, "data_prep/openi.py", *flags, "--out", str(tmp_path / "openi")]
+    env = {"PYTHONPATH": str(ROOT), "PATH": ""}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    m = manifests.load(str(tmp_path / "openi" / "manifest.csv"))
+    assert [len(set(m.split(split).patient_ids)) for split in ("train", "val", "test")] == [1736, 294, 590]
+    assert len(m) == 2720 and sum(m.labels[:, FINDINGS.index("Cardiomegaly")]) == 212
+    assert m.reports[0].startswith("findings : The cardiac silhouette and mediastinum size are within normal limits.")
+
+
+def test_real_counts_are_the_papers(shared):
+    """Over reports with a frontal view: within 4 of Table 1 (Cardiomegaly; the others within 2)."""
+    data = shared / "data" / "openi"
+    views, labels = (
+        openi.read_projections(data / "indiana_projections.csv"),
+        openi.read_labels(data / "openi_gld_std14.csv"),
+    )
+    paper = pd.read_csv(shared / "paper" / "table1_auc.csv").query("dataset == 'openi'").set_index("finding").positives
+    for name in (*FINDINGS, NO_FINDING):
+        ours = sum(of_report[name] for uid, of_report in labels.items() if uid in views)
+        assert abs(ours - paper[name]) <= 4, name
