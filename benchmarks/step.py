@@ -5,8 +5,8 @@
     automatic  one tf.while_loop, differentiated by TensorFlow
     unrolled   the steps one after the other in the graph
 
-B 32, T 64, 16 x 16 locations, C 1024 (transition included), H 256, Adam; features are random. Each way runs in a process
-of its own, in turn, several times.
+B 32, T 64, 16 x 16 locations, C 1024 (transition included), H 256, Adam; features are random. Each way runs in a
+process of its own, in turn, several times.
 
     python benchmarks/step.py [--rounds 3] [--steps 8]
 """

@@ -58,7 +58,8 @@ def main() -> None:
     weights = weights_for(args.backbone_weights, args.backbone_end, args.seed)
 
     def network() -> Extractor:
-        from tienet.modeling.backbone import FeatureExtractor  # starts TensorFlow
+        cli.start_tensorflow()  # only here: where nothing is missing, nothing waits for it
+        from tienet.modeling.backbone import FeatureExtractor
 
         return FeatureExtractor(weights, args.backbone_end, args.image_px)
 

@@ -6,6 +6,7 @@ Where the download fails (no network, a bad answer, another md5 than expected) n
 """
 
 import argparse
+import contextlib
 import hashlib
 import http.client
 import importlib
@@ -44,6 +45,8 @@ NETWORK_ERRORS = (
 
 def published() -> tuple[str, str]:
     """Address and md5 of the weights without classifier, as the installed Keras says, else as 3.15 does."""
+    with contextlib.suppress(ImportError, AttributeError, LookupError, TypeError):  # Keras may run without it
+        cli.start_tensorflow()
     try:
         resnet = importlib.import_module("keras.src.applications.resnet")
         return resnet.BASE_WEIGHTS_PATH + KERAS_FILE, resnet.WEIGHTS_HASHES["resnet50"][1]

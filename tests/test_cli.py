@@ -27,6 +27,7 @@ def raising(error):
         (InputError("label 2 in row 3"), 2, "label 2 in row 3"),
         (FileNotFoundError("no x.csv"), 2, "no x.csv"),
         (OSError(errno.ENOSPC, "No space left on device", "a/b"), 2, "a/b: disk full"),
+        (OSError(errno.EFBIG, "File too large", "a/b"), 2, "a/b: disk full"),
         (ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow"), 2, ".[cpu]"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],

@@ -36,7 +36,7 @@ def run(main: Callable[[], int | None]) -> None:
         sys.stdout = None
         status = 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         status = _fail(f"{error.filename or 'the output'}: disk full; free some space and run the same command again")
     sys.exit(status)

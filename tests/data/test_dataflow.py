@@ -1,10 +1,16 @@
 """Which studies go together, and that nothing about it depends on luck or on batch-mates."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from tienet.data.dataflow import epoch_batches, evaluation_batches, pad
-from tienet.data.text import PAD
+from tienet.config import Config
+from tienet.data.dataflow import Studies, TrainingBatches, epoch_batches, evaluation_batches, pad
+from tienet.data.manifest import Manifest
+from tienet.data.text import PAD, START, Vocab
+from tienet.errors import InputError
+from tienet.labels import K
 
 
 @pytest.fixture
@@ -48,3 +54,55 @@ def test_pad():
     padded = pad([np.array([1, 7], np.int32), np.array([1], np.int32)])
     assert padded.tolist() == [[1, 7], [1, PAD]]
     assert padded.dtype == np.int32
+
+
+def manifest_of(reports: list[str]) -> Manifest:
+    N = len(reports)
+    ids = [f"s{n}" for n in range(N)]
+    labels = np.zeros((N, K), np.float32)
+    return Manifest("d", Path("d.csv"), ids, ids, [None] * N, reports, np.array(["train"] * N), labels)
+
+
+def text_studies(reports: list[str], **settings) -> Studies:
+    return Studies.of(
+        Config().replace(mode="annotate-text", **settings), manifest_of(reports), Vocab.build(["heart clear"] * 2)
+    )
+
+
+def test_a_report_of_5000_words_is_cut_and_named():
+    studies = text_studies(["clear", "heart " * 5000])
+    assert studies.lengths.tolist() == [2, 301]
+    assert len(studies.notes) == 1
+    assert "1 of 2 reports have more than 300 words" in studies.notes[0]
+    assert "s1" in studies.notes[0]
+    assert text_studies(["heart " * 5000], max_words=5000).notes == []
+
+
+def test_an_empty_report_is_start_alone_and_counted():
+    studies = text_studies(["clear", ""])
+    assert studies.word_ids[1].tolist() == [START]
+    assert "1 of 2 reports are empty (the first is s1)" in studies.notes[0]
+
+
+def test_modes_say_what_the_data_lack():
+    with pytest.raises(InputError, match="no study has a report"):
+        text_studies(["", ""])
+    with pytest.raises(InputError, match="no image"):
+        Studies.of(Config().replace(mode="annotate"), manifest_of(["clear"]), Vocab.build(["clear"] * 2))
+
+
+def test_training_goes_on_with_the_batch_where_it_stopped():
+    studies = text_studies(["heart " * n for n in range(40)])
+
+    def first(count, **arguments):
+        stream = iter(TrainingBatches(studies, 8, seed=0, **arguments))
+        return [next(stream)[0].tolist() for _ in range(count)]
+
+    straight = first(12)
+    assert first(5, first_step=7) == straight[7:]
+    halves = first(24, towers=2)
+    width = [max(map(len, half)) for half in halves]
+    for n, whole in enumerate(straight):
+        rows = [row[: max(w for w in width[2 * n : 2 * n + 2])] for row in whole]
+        parts = [row + [PAD] * (len(rows[0]) - len(row)) for half in halves[2 * n : 2 * n + 2] for row in half]
+        assert parts == rows

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -149,6 +150,14 @@ def test_address_and_md5_are_those_of_keras(monkeypatch):
     assert fetch.published()[1] == "no top"
     monkeypatch.delattr("keras.src.applications.resnet.WEIGHTS_HASHES")
     assert fetch.published()[1] == fetch.KERAS_MD5
+
+
+def test_address_and_md5_without_tensorflow_or_keras(monkeypatch):
+    monkeypatch.setattr("keras.src.applications.resnet.WEIGHTS_HASHES", {"resnet50": ("top", "no top")})
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert fetch.published()[1] == "no top"
+    monkeypatch.setitem(sys.modules, "keras.src.applications.resnet", None)
+    assert fetch.published() == (fetch.KERAS_BASE_URL + fetch.KERAS_FILE, fetch.KERAS_MD5)
 
 
 def test_full_size(server, write_keras, run, monkeypatch, tmp_path):

@@ -1,40 +1,25 @@
 """The feature cache: what the frozen backbone gives for an image, computed once and mapped from then on.
 
-`<manifest's folder>/features/<key>/` belongs to one set of weights, end, image size and preprocessing:
-
-    meta.json      what it is; written first
-    features.f16   float16 [rows, h, w, C], C order, little-endian; rows are only ever added
-    index.jsonl    line n is {"sha256": S, "row": n}: row n is of the image file whose bytes have the hash S;
-                   a line is added after the row's bytes are on the disk
-    lock           held (flock) by the one run that adds rows
-
-A row belongs to an image file's content, so it cannot be stale: a changed image has no row yet, an added one
-only adds one, equal ones share one. A killed run leaves whole rows and perhaps a part of one, which the next
-run cuts off before it goes on. `features/files.json` remembers the hashes of files that did not change since.
+A row belongs to an image file's content (`image_hashes`), so it cannot be stale: a changed image has no row yet, an
+added one only adds one, equal ones share one. How rows lie on the disk is in `feature_store`.
 """
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import json
 import mmap
-import os
-import re
 import shutil
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from tienet import files
+from tienet.data import image_hashes
+from tienet.data.feature_store import FLOAT16, Store
 from tienet.data.image import read_image
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError
@@ -46,12 +31,7 @@ PREPROCESSING = 1
 Extractor = Callable[[np.ndarray], np.ndarray]
 """uint8 [B, px, px] -> float16 [B, h, w, C], all finite; a `close` method is called at the end."""
 
-_FLOAT16 = np.dtype("<f2")
-_DECODERS = 4  # threads; cv2 and hashlib release the GIL
 _ROWS_AT_ONCE = 32  # rows that are mapped in before their pages are given back
-_SETTLED_NS = 2_000_000_000  # a file younger than this may change again within one tick of its clock
-_LINE = re.compile(rb'\{"sha256": "([0-9a-f]{64})", "row": (0|[1-9][0-9]*)\}\n')
-_NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)
 
 
 @dataclass(frozen=True)
@@ -96,7 +76,7 @@ class Features:
         compute_s: seconds that computing took, decoding and writing included.
     """
 
-    def __init__(self, store: "_Store", manifest: Manifest, rows: np.ndarray, new_rows: int, compute_s: float) -> None:
+    def __init__(self, store: Store, manifest: Manifest, rows: np.ndarray, new_rows: int, compute_s: float) -> None:
         self.shape: tuple[int, int, int, int] = (len(rows), *store.row_shape)
         self.folder, self.row_bytes = store.folder, store.row_bytes
         self.new_rows, self.compute_s = new_rows, compute_s
@@ -105,7 +85,7 @@ class Features:
         count = int(rows.max()) + 1
         with store.data.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), count * store.row_bytes, access=mmap.ACCESS_READ)
-        self._array = np.frombuffer(self._map, _FLOAT16).reshape(count, *store.row_shape)
+        self._array = np.frombuffer(self._map, FLOAT16).reshape(count, *store.row_shape)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -162,14 +142,15 @@ def open_features(
     """
     if not any(manifest.images):
         raise InputError(f"{manifest.path}: no study has an image; use annotate-text, which needs none")
-    store = _Store(manifest.path.parent / "features", key)
-    hashes, problems = _hashes(manifest, store.folder.parent, progress)
+    root = manifest.path.parent / "features"
+    store = Store(root / key.name, key.row_shape, key.facts)
+    hashes, problems = image_hashes.hash_images(manifest, root, progress)
     rows, new, compute_s = store.rows(), 0, 0.0
     if not rows.keys() >= set(hashes.values()):
         with store.writing() as there:  # another run may have added some while we waited
             missing = {sha: path for path, sha in hashes.items() if sha not in there}
             start = time.perf_counter()
-            unreadable = _compute(store, len(there), missing, extractor_factory, batch, progress)
+            unreadable = _compute(store, key.image_px, len(there), missing, extractor_factory, batch, progress)
             compute_s = time.perf_counter() - start
             rows = store.rows()
             new = len(rows) - len(there)
@@ -190,102 +171,12 @@ def require_images(manifest: Manifest, mode: str) -> None:
         )
 
 
-# ---- rows on the disk ----
-
-
-class _Store:
-    """One folder of the cache: its files, and how rows get into them."""
-
-    def __init__(self, root: Path, key: FeatureKey):
-        self.folder = root / key.name
-        self.data, self.index = self.folder / "features.f16", self.folder / "index.jsonl"
-        self.meta = self.folder / "meta.json"
-        self.row_shape = key.row_shape
-        self.image_px = key.image_px
-        self.row_bytes = int(np.prod(self.row_shape)) * _FLOAT16.itemsize
-        self._facts = {**key.facts, "row_shape": list(self.row_shape), "dtype": "float16, little-endian"}
-
-    def rows(self) -> dict[str, int]:
-        """sha256 -> row, for the rows that are whole on the disk."""
-        return self._read_index()[0]
-
-    def _read_index(self) -> tuple[dict[str, int], int]:
-        """As `rows`, and how many bytes of the index are good: all before the first bad line."""
-        rows: dict[str, int] = {}
-        if not self.meta.is_file():
-            return rows, 0
-        found = _read_json(self.meta)
-        if found != self._facts:
-            raise InputError(f"{self.meta}: expected {self._facts}, found {found}; delete {self.folder}")
-        good = 0
-        lines = self.index.read_bytes() if self.index.is_file() else b""
-        # Looked at after the index: a run that is writing now puts the rows there first.
-        whole = self.data.stat().st_size // self.row_bytes if self.data.is_file() else 0
-        for line in lines.splitlines(keepends=True):
-            match = _LINE.fullmatch(line)
-            row = len(rows)
-            if row == whole or not match or int(match[2]) != row or (sha := match[1].decode()) in rows:
-                break
-            rows[sha] = row
-            good += len(line)
-        return rows, good
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[dict[str, int]]:
-        """The only writer for the length of the block: waits for its turn, cuts torn tails, gives `rows`."""
-        with _explained(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / "lock").open("ab")
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(f"features: another run is writing to {self.folder}; waiting for it", file=sys.stderr)
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            with _explained(self.folder):
-                if not self.meta.is_file():
-                    files.write_json(self.meta, self._facts)
-                rows, good = self._read_index()
-                for path, size in ((self.index, good), (self.data, len(rows) * self.row_bytes)):
-                    with path.open("ab") as file:
-                        file.truncate(size)
-            yield rows
-
-    def append(self, hashes: list[str], features: np.ndarray, first_row: int) -> None:
-        """Add rows; the index hears of them only when they are on the disk."""
-        assert features.shape == (len(hashes), *self.row_shape), (features.shape, self.row_shape)
-        assert features.dtype == np.float16, features.dtype
-        lines = [json.dumps({"sha256": sha, "row": row}) + "\n" for row, sha in enumerate(hashes, first_row)]
-        with _explained(self.folder):
-            _append(self.data, np.ascontiguousarray(features, _FLOAT16).data.cast("B"))
-            _append(self.index, memoryview("".join(lines).encode()))
-
-
-def _append(path: Path, content: memoryview) -> None:
-    with path.open("ab", buffering=0) as file:
-        while content:
-            content = content[file.write(content) :]
-        os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """A failed write as one line: what to do, or (full disk) at least the name, which such errors lack."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_WRITING:
-            why = f"cannot write the feature cache here ({error.strerror})"
-            raise InputError(f"{folder}: {why}; make the folder writable or use --features off") from error
-        error.filename = error.filename or str(folder)
-        raise
-
-
 # ---- the network over what is missing ----
 
 
 def _compute(
-    store: _Store,
+    store: Store,
+    image_px: int,
     row: int,
     missing: dict[str, Path],
     factory: Callable[[], Extractor],
@@ -299,12 +190,12 @@ def _compute(
     _check_room(store, len(missing))
     extractor: Extractor | None = None
     with (
-        ThreadPoolExecutor(_DECODERS) as pool,
-        _bar(missing, "features", progress) as bar,
+        ThreadPoolExecutor(image_hashes.THREADS) as pool,
+        image_hashes.image_bar(missing, "features", progress) as bar,
         contextlib.ExitStack() as at_end,
     ):
         group: list[tuple[str, np.ndarray]] = []
-        loaded = _ahead(pool, lambda item: _load(*item, store.image_px), missing.items(), 4 * batch)
+        loaded = image_hashes.ahead(pool, lambda item: _load(*item, image_px), missing.items(), 4 * batch)
         for n, (sha, pixels, problem) in enumerate(loaded, start=1):
             if problem:
                 unreadable[sha] = problem
@@ -322,20 +213,11 @@ def _compute(
     return unreadable
 
 
-def _ahead(pool: ThreadPoolExecutor, work: Callable, items: Iterable, count: int) -> Iterator:
-    """work(item) for each item, in order, up to `count` of them made ahead: the network never waits."""
-    items = iter(items)
-    waiting = deque(pool.submit(work, item) for item in islice(items, count))
-    while waiting:
-        yield waiting.popleft().result()
-        waiting.extend(pool.submit(work, item) for item in islice(items, 1))
-
-
 def _load(sha: str, path: Path, image_px: int) -> tuple[str, np.ndarray | None, str | None]:
     """The hash, the image uint8 [px, px], None; or the hash, None, and why it cannot be read."""
     try:
         pixels = read_image(path, image_px)
-        if _hash(path)[0] != sha:  # or the row would be filed under what the file held before
+        if image_hashes.hash_file(path)[0] != sha:  # or the row would be filed under what the file held before
             return sha, None, "changed while it was read; run again"
     except (InputError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -343,7 +225,7 @@ def _load(sha: str, path: Path, image_px: int) -> tuple[str, np.ndarray | None, 
     return sha, pixels, None
 
 
-def _check_room(store: _Store, count: int) -> None:
+def _check_room(store: Store, count: int) -> None:
     """Say how much will be written, and refuse what plainly does not fit."""
     needed, free = count * store.row_bytes, shutil.disk_usage(store.folder).free
     what = f"{count} images need {needed / 1e9:.2f} GB in {store.folder}, where {free / 1e9:.2f} GB are free"
@@ -360,74 +242,3 @@ def _describe(manifest: Manifest, problems: dict[Path, str]) -> str:
     ]
     first = f"{len(lines)} of {len(manifest)} studies of {manifest.path} have an image that cannot be read"
     return "\n".join([f"{first}; mend them or leave them out (the other features are kept):", *lines])
-
-
-# ---- hashes of the image files ----
-
-
-def _hashes(manifest: Manifest, root: Path, progress: bool) -> tuple[dict[Path, str], dict[Path, str]]:
-    """File -> sha256, and file -> reason where it cannot be read.
-
-    A file is read anew only where its size, times or inode are not those in `files.json`, as git does it.
-    """
-    known = _read_json(root / "files.json") or {}
-    folder = root.parent.absolute()  # names are relative to it, so that the data set can move
-    hashes: dict[Path, str] = {}
-    problems: dict[Path, str] = {}
-    changed: dict[Path, str] = {}
-    for path in dict.fromkeys(path for path in manifest.images if path is not None):
-        name = str(path.relative_to(folder) if path.is_relative_to(folder) else path)
-        try:
-            sha, *state = known.get(name, [None])
-            if state == _state(path.stat()):
-                hashes[path] = sha
-            else:
-                changed[path] = name
-        except OSError as error:
-            problems[path] = error.strerror
-    with ThreadPoolExecutor(_DECODERS) as pool, _bar(changed, "hashing images", progress) as bar:
-        for path, result in _ahead(pool, _try_hash, changed, 4 * _DECODERS):
-            bar.update()
-            if isinstance(result, str):
-                problems[path] = result
-                continue
-            sha, state, settled = result
-            hashes[path] = sha
-            if settled:
-                known[changed[path]] = [sha, *state]
-    if changed:
-        with contextlib.suppress(OSError):  # it only saves time; rows that cannot be written will say so
-            files.write_text(root / "files.json", json.dumps(known))
-    return hashes, problems
-
-
-def _hash(path: Path) -> tuple[str, list[int], bool]:
-    """sha256 of the file's bytes, its state, and whether a later change is sure to change the state."""
-    now = time.time_ns()
-    with path.open("rb") as file:
-        state = _state(os.fstat(file.fileno()))
-        return hashlib.sha256(file.read()).hexdigest(), state, max(state[1:3]) < now - _SETTLED_NS
-
-
-def _try_hash(path: Path) -> tuple[Path, tuple[str, list[int], bool] | str]:
-    try:
-        return path, _hash(path)
-    except OSError as error:
-        return path, str(error.strerror)
-
-
-def _state(stat: os.stat_result) -> list[int]:
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-
-
-def _read_json(path: Path) -> dict | None:
-    """The object in a file; None where there is no file or no JSON."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _bar(items: Sequence | dict, what: str, progress: bool) -> tqdm:
-    return tqdm(total=len(items), desc=what, unit="image", disable=not (progress and items), file=sys.stderr)

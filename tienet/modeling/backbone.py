@@ -33,7 +33,8 @@ from tienet.modeling.backbone_weights import (
 
 __all__ = [
     "BGR_MEAN", "ENDS", "RANDOM", "FeatureExtractor", "fingerprint", "fold_batch_norm", "get_weights",
-    "grid_side", "load_weights", "preprocess", "random_weights", "resnet50", "save_weights", "variable_shapes", "weights_for",
+    "grid_side", "load_weights", "preprocess", "random_weights", "resnet50", "save_weights", "variable_shapes",
+    "weights_for",
 ]  # fmt: skip
 
 tf1 = tf.compat.v1

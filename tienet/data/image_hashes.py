@@ -1,0 +1,109 @@
+"""sha256 of a manifest's image files; a file that did not change since the last time is not read again.
+
+`files.json` holds [sha256, size, mtime_ns, ctime_ns, inode] of each file that was not just written. It only saves
+time: without it, or with a damaged one, all files are read.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+from tqdm import tqdm
+
+from tienet import files
+from tienet.data.manifest import Manifest
+
+THREADS = 4  # cv2 and hashlib release the GIL
+
+_SETTLED_NS = 2_000_000_000  # a file younger than this may change again within one tick of its clock
+
+
+def hash_images(manifest: Manifest, root: Path, progress: bool) -> tuple[dict[Path, str], dict[Path, str]]:
+    """File -> sha256, and file -> reason where it cannot be read.
+
+    A file is read anew only where its size, times or inode are not those in `files.json`, as git does it.
+
+    Args:
+        manifest: studies without an image are passed over.
+        root: the folder of `files.json`, in the manifest's folder; where it cannot be written to, nothing is kept.
+        progress: show a bar.
+    """
+    known = read_json(root / "files.json") or {}
+    folder = root.parent.absolute()  # names are relative to it, so that the data set can move
+    hashes: dict[Path, str] = {}
+    problems: dict[Path, str] = {}
+    changed: dict[Path, str] = {}
+    for path in dict.fromkeys(path for path in manifest.images if path is not None):
+        name = str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+        try:
+            sha, *state = known.get(name, [None])
+            if state == _state(path.stat()):
+                hashes[path] = sha
+            else:
+                changed[path] = name
+        except OSError as error:
+            problems[path] = error.strerror
+    with ThreadPoolExecutor(THREADS) as pool, image_bar(changed, "hashing images", progress) as bar:
+        for path, result in ahead(pool, _try_hash, changed, 4 * THREADS):
+            bar.update()
+            if isinstance(result, str):
+                problems[path] = result
+                continue
+            sha, state, settled = result
+            hashes[path] = sha
+            if settled:
+                known[changed[path]] = [sha, *state]
+    if changed:
+        with contextlib.suppress(OSError):  # it only saves time; rows that cannot be written will say so
+            files.write_text(root / "files.json", json.dumps(known))
+    return hashes, problems
+
+
+def hash_file(path: Path) -> tuple[str, list[int], bool]:
+    """sha256 of the file's bytes, its state, and whether a later change is sure to change the state."""
+    now = time.time_ns()
+    with path.open("rb") as file:
+        state = _state(os.fstat(file.fileno()))
+        return hashlib.sha256(file.read()).hexdigest(), state, max(state[1:3]) < now - _SETTLED_NS
+
+
+def _try_hash(path: Path) -> tuple[Path, tuple[str, list[int], bool] | str]:
+    try:
+        return path, hash_file(path)
+    except OSError as error:
+        return path, str(error.strerror)
+
+
+def _state(stat: os.stat_result) -> list[int]:
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
+def read_json(path: Path) -> dict | None:
+    """The object in a file; None where there is no file or no JSON."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def image_bar(items: Sequence | dict, what: str, progress: bool) -> tqdm:
+    """A progress bar over images on standard error; none where there is nothing to do."""
+    return tqdm(total=len(items), desc=what, unit="image", disable=not (progress and items), file=sys.stderr)
+
+
+def ahead(pool: ThreadPoolExecutor, work: Callable, items: Iterable, count: int) -> Iterator:
+    """work(item) for each item, in order, up to `count` of them made ahead: the network never waits."""
+    items = iter(items)
+    waiting = deque(pool.submit(work, item) for item in islice(items, count))
+    while waiting:
+        yield waiting.popleft().result()
+        waiting.extend(pool.submit(work, item) for item in islice(items, 1))
