@@ -201,3 +201,18 @@ def test_a_wrong_gpu_list_is_refused(text):
 def test_a_batch_that_towers_cannot_share_names_the_nearest(data_root, tmp_path):
     with pytest.raises(InputError, match="use 15 or 18"):
         train(data_root, tmp_path / "run", config_of("annotate-text"), gpus=(0, 1, 2))
+
+
+def test_the_log_has_the_losses_the_rate_and_the_validation_auc(runs, data_root, tmp_path):
+    run = train(data_root, tmp_path / "run", config_of("annotate-text", lr_drop_at=0.5))
+    log = json.loads((run / "stats.json").read_text())
+    assert [entry["epoch_num"] for entry in log] == [1, 2]
+    np.testing.assert_allclose([entry["learning_rate"] for entry in log], [1e-3, 1e-4], rtol=1e-5)
+    assert {"L_C", "penalty", "l2", "loss", "val_avg", "val_wavg"} <= log[0].keys()
+    assert list(run.glob("events.out.tfevents.*"))
+
+
+def test_early_stop(data_root, tmp_path):
+    """With a rate of almost nothing no epoch is better than the first, so patience ends the run."""
+    run = train(data_root, tmp_path / "run", config_of("annotate-text", learning_rate=1e-30, epochs=9, patience=2))
+    assert (state_of(run)["epoch"], state_of(run, "best")["epoch"]) == (3, 1)

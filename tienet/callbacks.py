@@ -37,7 +37,7 @@ class LearningRateDrop(Callback):
         self._rates = (config.learning_rate, config.learning_rate / 10)
 
     def _setup_graph(self) -> None:
-        self._variable = next(v for v in tf1.global_variables() if v.op.name == "learning_rate")
+        self._variable = next(v for v in tf1.global_variables() if v.op.name == "adam/learning_rate")
 
     def _before_epoch(self) -> None:
         self._variable.load(self._rates[self.epoch_num >= self._first_low_epoch], tf1.get_default_session())

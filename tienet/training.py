@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +123,7 @@ def _session_init(places: Places, vectors: np.ndarray, resume: bool, load: str |
 
 
 def _check_logdir(logdir: Path, resume: bool) -> None:
-    there = (logdir / "run.json").is_file()
+    there = (logdir / "latest.json").is_file()  # a run that was stopped before its first checkpoint starts anew
     if resume and not there:
         raise InputError(f"{logdir}: no run to resume; leave --resume out to start one")
     if there and not resume:
@@ -227,7 +228,5 @@ def _gpus_there() -> int:
     """How many GPUs the driver shows; asked without TensorFlow, which would take all of them."""
     if not shutil.which("nvidia-smi"):
         return 0
-    import subprocess
-
     listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
     return sum(line.startswith("GPU ") for line in listing.stdout.splitlines())

@@ -276,7 +276,7 @@ def test_a_data_set_that_is_not_there(folder, tmp_path):
         InputError, match=r"manifest.csv does not exist \(.*: toy\); python data_prep/openi.py .* makes"
     ):
         manifests.load("openi", root)
-    with pytest.raises(InputError, match=r"data_prep/phantom.py .* makes one to try"):
+    with pytest.raises(InputError, match=r"write it .*data_prep/phantom.py .* makes one to try"):
         manifests.load("chestxray14", root)
     with pytest.raises(InputError, match="nowhere has no data set"):
         manifests.load("toy", tmp_path / "nowhere")

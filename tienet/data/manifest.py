@@ -105,9 +105,11 @@ def resolve(data: str, data_root: Path | str) -> Path:
         return path
     there = sorted(found.parent.name for found in data_root.glob("*/manifest.csv"))
     listed = f"data sets in {data_root}: {', '.join(there)}" if there else f"{data_root} has no data set"
-    name = data if data in COMMANDS else "phantom"
-    makes = "makes it" if name == data else "makes one to try"
-    raise InputError(f"{path} does not exist ({listed}); {COMMANDS[name]} {makes}")
+    if data in COMMANDS:
+        todo = f"{COMMANDS[data]} makes it"
+    else:
+        todo = f"write it (README, 'Your own data'); {COMMANDS['phantom']} makes one to try"
+    raise InputError(f"{path} does not exist ({listed}); {todo}")
 
 
 def load(data: str, data_root: Path | str = "data") -> Manifest:

@@ -140,7 +140,7 @@ class TieNet(ModelDesc):
         return loss
 
     def optimizer(self) -> tf1.train.Optimizer:
-        """Adam; its rate is the variable `learning_rate`, which a callback may lower."""
-        rate = tf1.get_variable("learning_rate", initializer=self.config.learning_rate, trainable=False)
+        """Adam; its rate is the variable `adam/learning_rate`, which a callback may lower."""
+        rate = tf1.get_variable("adam/learning_rate", initializer=self.config.learning_rate, trainable=False)
         tf1.summary.scalar("learning_rate", rate)
         return tf1.train.AdamOptimizer(rate)
