@@ -30,8 +30,8 @@ lint: $(INSTALLED)
 
 PHANTOM := data/phantom
 DEMO := runs/demo
-DEMO_FLAGS := --data phantom --gpu cpu --backbone-weights random --backbone-end res4f --image-px 256 \
-	--preset openi --epochs 12
+DEMO_FLAGS := --data phantom --gpu cpu --backbone-weights random --preset openi --epochs 12 --batch 16 \
+	--set dropout=0.2 --set transition_channels=64
 
 demo: $(DEMO)/annotate-text/eval/phantom-test/roc.png $(DEMO)/annotate/eval/phantom-test/roc.png
 	@for mode in annotate-text annotate; do echo; echo "$$mode, phantom test split:"; \
@@ -39,7 +39,7 @@ demo: $(DEMO)/annotate-text/eval/phantom-test/roc.png $(DEMO)/annotate/eval/phan
 	@echo; echo "Pages: $(DEMO)/annotate/eval/phantom-test/pages/index.html"
 
 $(PHANTOM)/manifest.csv: $(INSTALLED)
-	$(BIN)/python data_prep/phantom.py --out $(PHANTOM) --studies 400 --image-px 256 --seed 0
+	$(BIN)/python data_prep/phantom.py --out $(PHANTOM) --studies 1200 --image-px 256 --seed 0
 
 $(PHANTOM)/vocab/embeddings.npy: $(PHANTOM)/manifest.csv
 	PYTHON=$(BIN)/python bash data_prep/build_vocab.sh --data phantom
