@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -43,13 +44,19 @@ def run(main: Callable[[], int | None]) -> None:
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow without the notes that it prints then: our one line should not stand under them."""
+    """Import TensorFlow and Tensorpack without the notes that they print: our one line should not stand under them.
+
+    Tensorpack's own log stays in the run's log.log.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 2)
     try:
         import tensorflow  # noqa: F401
+        from tensorpack.utils import logger
+
+        logger._logger.handlers[0].setLevel(logging.WARNING)  # the console
     finally:
         os.dup2(kept, 2)
         os.close(kept)

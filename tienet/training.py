@@ -1,6 +1,5 @@
 """Training: from a manifest to a run's folder with its best checkpoint."""
 
-import logging
 import os
 import shutil
 import subprocess
@@ -185,8 +184,6 @@ def _start_folder(config: Config, places: Places, manifest: Manifest, vocab: Voc
             facts["backbone_fingerprint"] = backbone.fingerprint(weights)
             backbone.save_weights(logdir / "backbone.npz", weights, config.backbone_end)
         checkpoint.create_run(logdir, config, vocab, facts)
-    console = next(h for h in logging.getLogger("tensorpack").handlers if isinstance(h, logging.StreamHandler))
-    console.setLevel(logging.WARNING)  # log.log has the rest
     logger.set_logger_dir(str(logdir), action="k")
 
 
