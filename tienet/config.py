@@ -113,7 +113,7 @@ PRESETS: dict[str, dict[str, object]] = {
     },
 }
 """Settings that go together: `paper` is the defaults; `lin2017` reads the paper's training paragraph as Lin et al.
-(2017) have it; `openi` was found on the validation split of OpenI, which is 45 times smaller than the paper's data."""
+(2017) have it; `openi` was found on the validation split of OpenI, which is far smaller than the paper's data."""
 
 
 def preset(name: str) -> Config:
