@@ -5,43 +5,96 @@ import argparse
 from pathlib import Path
 
 from tienet import cli
+from tienet.errors import InputError
 
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = cli.Parser(description="Judge a trained TieNet: AUCs, ROC curves, scores and pages.")
+    parser = cli.Parser(
+        description="Judge trained TieNets: AUCs, ROC curves, caption metrics, scores, reports and pages. Several "
+        "runs or data sets also give the paper's two tables."
+    )
     parser.add_argument(
         "--load",
         required=True,
+        nargs="+",
         metavar="DIR|FILE",
-        help="a run's folder (its best checkpoint) or a checkpoint",
+        help="a run's folder (its best checkpoint) or a checkpoint; or several",
     )
-    parser.add_argument("--data", required=True, metavar="NAME|FILE", help="data/NAME/manifest.csv or a manifest")
+    parser.add_argument(
+        "--data", required=True, nargs="+", metavar="NAME|FILE", help="data/NAME/manifest.csv or a manifest; or several"
+    )
     parser.add_argument("--data-root", default="data", type=Path, metavar="DIR", help="folder of the data sets (data)")
     parser.add_argument("--split", default="test", help="train, val or test (test)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where results go (RUN/eval/NAME-SPLIT)")
     parser.add_argument("--gpu", default="0", metavar="N", help="a GPU, or cpu (0)")
     parser.add_argument("--features", default="cache", help="cache or off, as in train.py (cache)")
+    parser.add_argument("--metrics", default="all", help="auc, captions, or all that the mode has (all)")
     parser.add_argument(
-        "--controls", action="store_true", help="also judge plain scikit-learn models on the same split"
+        "--controls",
+        action="store_true",
+        help="also judge plain scikit-learn models, the most frequent report and the nearest image's report",
     )
+    parser.add_argument(
+        "--labeller", metavar="DIR|FILE", help="an annotate-text checkpoint that names the findings in reports"
+    )
+    parser.add_argument("--no-java", action="store_true", help="go on without METEOR")
     parser.add_argument("--pages", type=int, default=20, metavar="N", help="studies that get a page (20)")
     parser.add_argument("--resamples", type=int, default=1000, metavar="N", help="of the bootstrap (1000)")
+    writing = parser.add_argument_group("how reports are written")
+    writing.add_argument("--decode", metavar="METHOD", help="greedy, beam or sample (greedy)")
+    writing.add_argument("--beam", type=int, metavar="N", help="width of the beam (3)")
+    writing.add_argument("--length-norm", type=float, metavar="X", help="0: favours short reports; 1: none (1)")
+    writing.add_argument("--temperature", type=float, metavar="X", help="of sampling (1)")
+    writing.add_argument("--decode-seed", type=int, metavar="N", help="of sampling (0)")
+    writing.add_argument("--max-written", type=int, metavar="N", help="most words of a report (100)")
     return parser.parse_args()
 
 
+def decoding_of(args: argparse.Namespace) -> dict[str, object] | None:
+    """The settings of `Decoding` that were given; None if there were none."""
+    flags = {
+        "method": args.decode, "width": args.beam, "length_norm": args.length_norm, "temperature": args.temperature,
+        "seed": args.decode_seed, "max_words": args.max_written,
+    }  # fmt: skip
+    given = {name: value for name, value in flags.items() if value is not None}
+    for name, method in (("width", "beam"), ("length_norm", "beam"), ("temperature", "sample"), ("seed", "sample")):
+        if name in given and args.decode != method:
+            raise InputError(f"--decode {args.decode or 'greedy'}: {name} is a setting of --decode {method}")
+    return given or None
+
+
 def main() -> None:
-    """Parse, evaluate, print the table."""
+    """Parse, evaluate, print the tables."""
     args = parse()
+    decoding = decoding_of(args)
+    several = len(args.load) > 1 or len(args.data) > 1
+    if several and args.out is None:
+        raise InputError("--out is missing: several runs or data sets need a folder for their tables")
     cli.start_tensorflow()  # only here: a wrong flag should not wait for it
     from tienet import training
-    from tienet.evaluation import evaluate
+    from tienet.evaluation import compare, evaluate
+    from tienet.modeling.generate import Decoding
 
     training.choose_devices(args.gpu)
-    options = evaluate.Options(args.split, args.features, args.controls, args.pages, args.resamples)
-    out, table = evaluate.evaluate(args.load, args.data, args.data_root, args.out, options)
-    print(table)
-    print(out)
+    options = evaluate.Options(
+        split=args.split,
+        features=args.features,
+        metrics=args.metrics,
+        controls=args.controls,
+        pages=args.pages,
+        resamples=args.resamples,
+        decoding=None if decoding is None else Decoding(**decoding),
+        labeller=args.labeller,
+        java=not args.no_java,
+    )
+    if several:
+        print(compare.compare(args.load, args.data, args.data_root, args.out, options))
+        print(args.out)
+        return
+    result = evaluate.evaluate(args.load[0], args.data[0], args.data_root, args.out, options)
+    print(result.table)
+    print(result.out)
 
 
 if __name__ == "__main__":

@@ -30,11 +30,9 @@ B, T, V, E = 32, 64, 1457, 200
 
 def automatic(x, u, w_gates, h_0, c_0, weights):
     """`attention_lstm` with TensorFlow's own gradient of the loop."""
-    import tensorflow as tf
-
     from tienet.modeling.attention_lstm import _forward
 
-    steps = _forward(x, u, w_gates, h_0, c_0, type(weights)(*map(tf.convert_to_tensor, weights)))
+    steps = _forward(x, u, w_gates, h_0, c_0, weights)
     return steps.h, steps.a
 
 
@@ -44,7 +42,6 @@ def unrolled(x, u, w_gates, h_0, c_0, weights):
 
     from tienet.modeling.attention_lstm import step
 
-    weights = type(weights)(*map(tf.convert_to_tensor, weights))
     h, c, steps = h_0, c_0, []
     for t in range(T):
         steps.append(step(x, u, w_gates[t], h, c, weights))

@@ -20,16 +20,19 @@ from tienet.config import Config
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
 from tienet.evaluation.auroc import evaluate_auc
+from tienet.evaluation.captions import bleu4
 from tienet.evaluation.evaluate import Options, evaluate
+from tienet.evaluation.labeller import Labeller
 from tienet.labels import LABELS
+from tienet.modeling.generate import Decoding
+from tienet.modes import MODES
 from tienet.predict import Predictor
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {
     "data": "phantom", "backbone_end": "res4f", "image_px": 256, "transition_channels": 16, "attention_units": 8,
-    "lstm_units": 16, "attention_hidden": 20, "batch": 16, "epochs": 2, "penalty": 0.03,
+    "lstm_units": 16, "attention_hidden": 20, "batch": 16, "epochs": 2, "penalty": 0.03, "written_words": 20,
 }  # fmt: skip
-MODES = ("annotate", "annotate-text")
 
 
 def config_of(mode: str, **settings) -> Config:
@@ -59,33 +62,98 @@ def runs(data_root, tmp_path_factory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_what_is_loaded_is_what_was_trained(runs, data_root, mode):
-    """The AUC that training saw on validation comes out again from the checkpoint, and twice the same."""
+    """The AUC or BLEU-4 that training saw on validation comes out again from the checkpoint, and twice the same."""
     val = manifests.load("phantom", data_root).split("val")
     with Predictor(runs[mode] / "checkpoints" / state_of(runs[mode], "best")["checkpoint"]) as network:
         studies = network.studies(val)
-        scores = network.probabilities(studies)
-        np.testing.assert_array_equal(network.probabilities(studies), scores)
-    auc = evaluate_auc(scores, val.labels, val.patient_ids, resamples=0)["avg"]
-    assert auc == pytest.approx(state_of(runs[mode], "best")["best_auc"], abs=1e-9)
+        judged, again = network.judge(studies), network.judge(studies)
+    assert judged.reports == again.reports
+    if MODES[mode].classifies:
+        np.testing.assert_array_equal(judged.probabilities, again.probabilities)
+        score = evaluate_auc(judged.probabilities, val.labels, val.patient_ids, resamples=0)["avg"]
+    else:
+        assert judged.probabilities is None
+        score = bleu4(val.reports, judged.reports)
+    assert score == pytest.approx(state_of(runs[mode], "best")["best_score"], abs=1e-9)
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_evaluation_writes_every_study_and_label(runs, data_root, mode, tmp_path):
-    out, table = evaluate(str(runs[mode]), "phantom", data_root, tmp_path / "out", Options(pages=3, resamples=20))
+    options = Options(pages=3, resamples=20, java=False, labeller=str(runs["annotate-text"]))
+    result = evaluate(str(runs[mode]), "phantom", data_root, tmp_path / "out", options)
+    out, table = result.out, result.table
     test = manifests.load("phantom", data_root).split("test")
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert {"mode", "data", "split", "studies", "auc", "avg", "wavg", "avg10", "findings_covered", "captions",
+            "controls", "differs"} <= set(metrics)  # fmt: skip
+    assert any("res4f" in line for line in metrics["differs"])
+    assert len(sorted((out / "pages").glob("*.html"))) == 4  # three studies and the index
+    if MODES[mode].writes:
+        reports = pd.read_csv(out / "reports.csv", dtype=str, keep_default_na=False)
+        assert reports.study_id.tolist() == test.study_ids
+        assert reports.true.tolist() == test.reports
+        assert metrics["captions"]["studies"] == len(test) and metrics["captions"]["METEOR"] is None
+        assert metrics["reports"]["distinct"] == reports.written.nunique()
+        assert metrics["report_findings"]["studies"] == len(test)
+        assert "BLEU-4" in table
+    if not MODES[mode].classifies:
+        assert metrics["auc"] is None and not (out / "scores.csv").exists()
+        return
     scores = pd.read_csv(out / "scores.csv", dtype={"study_id": str})
     assert scores.study_id.tolist() == test.study_ids
     assert scores.columns.tolist() == ["study_id", *LABELS]
     assert scores[list(LABELS)].notna().all(axis=None)
-    metrics = json.loads((out / "metrics.json").read_text())
-    assert {"mode", "data", "split", "studies", "auc", "avg", "wavg", "avg10", "findings_covered", "captions",
-            "controls", "differs"} <= set(metrics)  # fmt: skip
     assert metrics["auc"].keys() == set(LABELS)
-    assert any("res4f" in line for line in metrics["differs"])
     assert "AVG" in table
     assert (out / "roc.png").stat().st_size > 10_000
-    pages = sorted((out / "pages").glob("*.html"))
-    assert len(pages) == 4  # three studies and the index
+
+
+def test_what_a_mode_does_not_have_is_refused(runs, data_root, tmp_path):
+    asked = {
+        "caption": (Options(metrics="auc"), "no classifier"),
+        "annotate": (Options(metrics="captions"), "writes no reports"),
+        "annotate-text": (Options(decoding=Decoding("beam")), "writes no reports"),
+        "report": (Options(labeller=str(runs["annotate"]), java=False), "--labeller needs annotate-text"),
+    }
+    for mode, (options, message) in asked.items():
+        with pytest.raises(InputError, match=message):
+            evaluate(str(runs[mode]), "phantom", data_root, tmp_path / mode, options)
+        assert not (tmp_path / mode).exists()
+    with Predictor(runs["caption"]) as network, pytest.raises(InputError, match="no classifier"):
+        network.probabilities(network.studies(manifests.load("phantom", data_root).split("val")))
+
+
+def test_without_reports_the_scores_still_come_and_there_are_no_caption_metrics(runs, data_root, tmp_path, capsys):
+    table = pd.read_csv(data_root / "phantom" / "manifest.csv", dtype=str, keep_default_na=False)
+    table["report"] = ""
+    table["image"] = [str((data_root / "phantom" / image).resolve()) for image in table.image]
+    table.to_csv(tmp_path / "silent.csv", index=False)
+    options = Options(pages=1, resamples=5, java=False, controls=True)
+    result = evaluate(str(runs["report"]), str(tmp_path / "silent.csv"), data_root, tmp_path / "out", options)
+    assert result.metrics["captions"] is None and result.metrics["avg"] is not None
+    assert "no caption metrics" in capsys.readouterr().err
+    with pytest.raises(InputError, match="no study has a report"):
+        config = config_of("report", data=str(tmp_path / "silent.csv"))
+        training.train(config, training.Places(data_root, tmp_path / "run", data_root / "phantom/vocab", "random"), [])
+
+
+def test_classify_needs_no_vocabulary(data_root, tmp_path):
+    shutil.copytree(data_root / "phantom", tmp_path / "bare", symlinks=True)
+    shutil.rmtree(tmp_path / "bare" / "vocab")
+    run = train(tmp_path, tmp_path / "run", config_of("classify", data="bare", epochs=1))
+    with Predictor(run) as network:
+        assert len(network.run.vocab) == 4
+
+
+def test_a_labeller_with_another_vocabulary_is_refused(runs, data_root):
+    part = manifests.load("phantom", data_root).split("val")
+    with Labeller(str(runs["annotate-text"])) as labeller:
+        assert labeller.check_words(["quite another language altogether"] * 3 + [part.reports[0]]) is not None
+        with pytest.raises(InputError, match="lacks 100% of the words"):
+            labeller.check_words(["quite another language altogether"])
+        labels = labeller.label(part, part.reports)
+        assert set(np.unique(labels)) == {0, 1}
+        assert (labeller.label(part, [""] * len(part)) == 0).all()
 
 
 def test_features_off_gives_the_same_scores(runs, data_root):
@@ -98,11 +166,16 @@ def test_features_off_gives_the_same_scores(runs, data_root):
     np.testing.assert_allclose(*scores, atol=2e-3)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["annotate", "annotate-text", "report"])
 def test_resumed_equals_uninterrupted(runs, data_root, tmp_path, mode):
     shutil.copytree(runs[mode], tmp_path / "run")
-    resumed = train(data_root, tmp_path / "run", config_of(mode, epochs=3), resume=True)
-    straight = train(data_root, tmp_path / "straight", config_of(mode, epochs=3))
+    config = config_of(mode, epochs=3)
+    if mode == "report":  # with all that draws
+        config = config.replace(classify_on="half", scheduled_sampling=0.2, report_drop=0.1)
+        shutil.rmtree(tmp_path / "run")
+        train(data_root, tmp_path / "run", config.replace(epochs=2))
+    resumed = train(data_root, tmp_path / "run", config, resume=True)
+    straight = train(data_root, tmp_path / "straight", config)
     ours, theirs = weights_of(resumed), weights_of(straight)
     assert ours.keys() == theirs.keys()
     for name, value in theirs.items():
@@ -208,8 +281,26 @@ def test_the_log_has_the_losses_the_rate_and_the_validation_auc(runs, data_root,
     log = json.loads((run / "stats.json").read_text())
     assert [entry["epoch_num"] for entry in log] == [1, 2]
     np.testing.assert_allclose([entry["learning_rate"] for entry in log], [1e-3, 1e-4], rtol=1e-5)
-    assert {"L_C", "penalty", "l2", "loss", "val_avg", "val_wavg"} <= log[0].keys()
+    assert {"L_C", "penalty", "l2", "loss", "val_avg", "val_wavg", "val_G_entropy"} <= log[0].keys()
     assert list(run.glob("events.out.tfevents.*"))
+
+
+def test_the_log_of_a_run_that_writes_has_its_reports(runs, data_root):
+    log = json.loads((runs["report"] / "stats.json").read_text())
+    assert {
+        "L_R",
+        "coverage",
+        "val_bleu4",
+        "val_distinct_reports",
+        "val_a_entropy",
+        "val_G_entropy",
+        "val_read_avg",
+    } <= (log[-1].keys())
+    assert 0 < log[-1]["val_a_entropy"] <= 1 and 0 < log[-1]["val_G_entropy"] <= 1
+    studies = manifests.load("phantom", data_root).split("val").study_ids
+    assert [sample["study_id"] in studies for sample in log[-1]["val_sample_reports"]] == [True] * 3
+    events = b"".join(path.read_bytes() for path in runs["report"].glob("events.out.tfevents.*"))
+    assert b"val_sample_reports" in events and log[-1]["val_sample_reports"][0]["written"].encode() in events
 
 
 def test_early_stop(data_root, tmp_path):

@@ -175,12 +175,13 @@ class TrainingState:
 
     Attributes:
         step: updates done. epoch: epochs done.
-        best_auc, best_epoch: the best mean validation AUC so far, and when; epochs_since_best: epochs after it.
+        best_score, best_epoch: the best mean validation AUC (caption: BLEU-4) so far, and when;
+        epochs_since_best: epochs after it.
     """
 
     step: int = 0
     epoch: int = 0
-    best_auc: float | None = None
+    best_score: float | None = None
     best_epoch: int = 0
     epochs_since_best: int = 0
 
@@ -190,12 +191,12 @@ class TrainingState:
         entry = _read_json(folder / "latest.json") if (folder / "latest.json").is_file() else {}
         return cls(**{field: entry[field] for field in cls.__dataclass_fields__ if field in entry})
 
-    def judge(self, step: int, epoch: int, auc: float | None) -> bool:
-        """Note an epoch's end; True if its AUC is the best so far (None, undefined, is below all others)."""
+    def judge(self, step: int, epoch: int, score: float | None) -> bool:
+        """Note an epoch's end; True if its score is the best so far (None, undefined, is below all others)."""
         self.step, self.epoch = step, epoch
-        better = self.best_epoch == 0 or (auc is not None and (self.best_auc is None or auc > self.best_auc))
+        better = self.best_epoch == 0 or (score is not None and (self.best_score is None or score > self.best_score))
         if better:
-            self.best_auc, self.best_epoch = auc, epoch
+            self.best_score, self.best_epoch = score, epoch
         self.epochs_since_best = epoch - self.best_epoch
         return better
 

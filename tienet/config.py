@@ -27,6 +27,10 @@ class Config:
     backbone_end: str = "res5c"  # last layer of the frozen ResNet-50: res5c (stride 32) or res4f (stride 16)
     transition_channels: int = 1024  # C
     attention_units: int = 256  # hidden units of the spatial attention
+    attention_norm: bool = False  # standardise W_x x over the locations before the scores (see tienet/README.md)
+    attention_gate: bool = False  # Xu's beta_t: how much a step looks at the image
+    pooling: str = "lse"  # of mode classify: lse, mean or max
+    lse_r: float = 10.0  # r of log-sum-exp pooling
     features: str = "cache"  # "cache": backbone outputs are computed once; "off": at every step, from images
 
     # Text side
@@ -39,12 +43,20 @@ class Config:
     report_drop: float = 0.0  # share of training words (or reports) that the network does not see
     report_drop_unit: str = "words"  # "words" or "reports"
 
+    # Writing
+    deep_output: bool = False  # Xu's output layer: the next word depends on w_t, h_t and z_t, not on h_t alone
+    written_words: int = 100  # most words that are written
+    classify_on: str = "true"  # report that the classifier of mode report is trained on: true, own or half
+    scheduled_sampling: float = 0.0  # share of the words read in training that the model drew itself
+
     # Loss
     alpha: float | None = None  # of eq. 7; null: the mode's own
     penalty: float = 1.0  # weight of ||G G^T - I||_F^2
     weighted_loss: bool = True  # beta and lambda of eq. 6; false: all 1
     l2: float = 1e-4  # weight decay, not on biases and word vectors
+    doubly_stochastic: float = 0.02  # weight of Xu's term; his 1 is for a sum over words, L_R is their mean
     dropout: float = 0.5  # share of [x_aete; x_swgap] dropped in training
+    dropout_image: float | None = None  # share of x_swgap that is dropped; null: as dropout
 
     # Optimisation
     batch: int = 32  # studies per update
@@ -58,6 +70,11 @@ class Config:
         _check_ranges(self)
         if mode_named(self.mode).image:
             transition_for(self.image_px, self.backbone_end)  # raises with the sizes that are possible
+
+    @property
+    def loss_alpha(self) -> float:
+        """alpha of eq. 7."""
+        return self.mode_parts.alpha if self.alpha is None else self.alpha
 
     @property
     def mode_parts(self) -> Mode:
@@ -128,14 +145,23 @@ _CHOICES = {
     "backbone_end": ("res5c", "res4f"),
     "features": ("cache", "off"),
     "report_drop_unit": ("words", "reports"),
+    "pooling": ("lse", "mean", "max"),
+    "classify_on": ("true", "own", "half"),
 }
 _AT_LEAST_ONE = (
     "image_px", "transition_channels", "attention_units", "lstm_units", "attention_rows", "attention_hidden",
-    "max_words", "batch", "epochs",
+    "max_words", "written_words", "batch", "epochs",
 )  # fmt: skip
-_AT_LEAST_ZERO = ("seed", "output_hidden", "penalty", "l2", "patience")
-_SHARES = {"report_drop": 1.0, "alpha": 1.0, "dropout": 0.99, "lr_drop_at": 1.0}  # 0 to this value
-_POSITIVE = ("learning_rate", "word_vector_std")
+_AT_LEAST_ZERO = ("seed", "output_hidden", "penalty", "l2", "patience", "doubly_stochastic")
+_SHARES = {
+    "report_drop": 1.0,
+    "alpha": 1.0,
+    "dropout": 0.99,
+    "dropout_image": 0.99,
+    "lr_drop_at": 1.0,
+    "scheduled_sampling": 1.0,
+}  # 0 to this value
+_POSITIVE = ("learning_rate", "word_vector_std", "lse_r")
 
 
 def _check_names(settings: dict[str, object]) -> None:
@@ -195,3 +221,5 @@ def _check_ranges(config: Config) -> None:
             refuse(name, "a number above 0")
     if config.mode_parts.alpha in (0.0, 1.0) and config.alpha not in (None, config.mode_parts.alpha):
         refuse("alpha", f"{config.mode_parts.alpha:g} or null: mode {config.mode} has one of the two losses only")
+    if config.mode_parts.writes and config.report_drop and config.report_drop_unit == "reports":
+        refuse("report_drop_unit", f"words: mode {config.mode} learns to write from every report")

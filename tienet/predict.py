@@ -1,5 +1,6 @@
 """A trained network as a function: what evaluation, and other programs, import."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,17 @@ from tienet.config import Config
 from tienet.data.dataflow import Studies, evaluation_batches
 from tienet.data.features import FeatureKey, Features, open_features
 from tienet.data.manifest import Manifest
+from tienet.data.text import Vocab
+from tienet.errors import InputError
 from tienet.labels import K
 from tienet.modeling import backbone
+from tienet.modeling.generate import Decoding
 from tienet.modeling.model import TieNet
 
 tf1 = tf.compat.v1
 
-CPU_BATCH = 32
+Rows = dict[str, list[np.ndarray]]
+"""Results by name, a row for each study."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,31 @@ class Explanation:
     """Where the network looked for one study.
 
     Attributes:
-        g: float32 [n + 1], text attention of <START> and each word read. g_t = max over r of G[:, t].
-        a_ws: float32 [D, D], eq. 4; None in modes without an image.
+        words: <START> and each word that was read, or written.
+        g: float32 [n + 1], text attention of each. g_t = max over r of G[:, t]; None in mode caption.
+        a: float32 [n + 1, D, D], spatial attention of each; None in modes without an image.
+        a_ws: float32 [D, D], eq. 4; None where g or a is.
     """
 
-    g: np.ndarray
+    words: list[str]
+    g: np.ndarray | None
+    a: np.ndarray | None
     a_ws: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the network makes of N studies.
+
+    Attributes:
+        probabilities: float32 [N, K]; None in mode caption.
+        reports: the reports that it wrote, words joined by spaces; None in modes that do not write.
+        log_probabilities: float32 [N], of these.
+    """
+
+    probabilities: np.ndarray | None
+    reports: list[str] | None
+    log_probabilities: np.ndarray | None
 
 
 class Predictor:
@@ -41,18 +65,20 @@ class Predictor:
     Args:
         load: a run's folder or a checkpoint (see `checkpoint.locate`).
         features: as `Config.features`; "cache" takes cached features, "off" images.
+        decoding: how reports are written; default: greedily, at most `config.written_words`.
     Raises:
         InputError: the checkpoint does not fit, all that is wrong with it named.
     """
 
-    def __init__(self, load: str | Path, features: str = "cache"):
+    def __init__(self, load: str | Path, features: str = "cache", decoding: Decoding | None = None):
         folder, self.prefix = checkpoint.locate(load)
         self.run = checkpoint.load_run(folder)
         self.config: Config = self.run.config.replace(features=features)
         weights = None
         if self.config.mode_parts.image and features == "off":
             weights = backbone.load_weights(self.run.backbone_path, self.config.backbone_end)
-        model = TieNet(self.config, len(self.run.vocab), self.run.word_dim, backbone_weights=weights)
+        size = len(self.run.vocab)
+        model = TieNet(self.config, size, self.run.word_dim, backbone_weights=weights, decoding=decoding)
         with tf.Graph().as_default() as graph:
             with PredictTowerContext(""):
                 self._inputs = [tf1.placeholder(s.dtype, s.shape, s.name) for s in model.inputs()]
@@ -66,6 +92,10 @@ class Predictor:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the session."""
         self._session.close()
 
     def thresholds(self) -> np.ndarray:
@@ -74,38 +104,86 @@ class Predictor:
         return np.full(K, np.nan, np.float32) if found is None else found
 
     def studies(self, manifest: Manifest) -> Studies:
-        """A manifest's studies as this network reads them; computes missing features first."""
+        """A manifest's studies as this network takes them; computes missing features first."""
         features = None
         if self.config.mode_parts.image and self.config.features == "cache":
             features = cached_features(manifest, self.config, self.run.backbone_path)
-        return Studies.of(self.config, manifest, self.run.vocab, features)
+        return Studies.of(self.config, manifest, self.run.vocab, features, training=False)
+
+    def judge(self, studies: Studies, progress: bool = False) -> Judged:
+        """Probabilities and written reports, as far as the mode has them, in the order of the studies."""
+        mode = self.config.mode_parts
+        names = ["probabilities"] * mode.classifies
+        if mode.writes:
+            names += ["written/word_ids", "written/word_len", "written/log_probability"]
+        rows = self.fetch(studies, names, progress)
+        return Judged(
+            np.stack(rows["probabilities"]) if mode.classifies else None,
+            written_reports(rows, self.run.vocab) if mode.writes else None,
+            np.stack(rows["written/log_probability"]) if mode.writes else None,
+        )
 
     def probabilities(self, studies: Studies, progress: bool = False) -> np.ndarray:
-        """float32 [N, K], in the order of the studies."""
-        return predict_all(studies, self.config.batch, lambda batch: self._run(["probabilities"], batch)[0], progress)
+        """float32 [N, K], in the order of the studies; in mode `report` from the reports that it writes.
 
-    def explain(self, studies: Studies, indices: np.ndarray) -> list[Explanation]:
-        """Attention of the studies at `indices`."""
-        image = self.config.mode_parts.image
+        Raises:
+            InputError: mode caption has no classifier.
+        """
+        if not self.config.mode_parts.classifies:
+            raise InputError(f"{self.run.folder}: mode {self.config.mode} has no classifier, so it gives no labels")
+        return self.judge(studies, progress).probabilities
+
+    def probabilities_of_true_reports(self, studies: Studies) -> np.ndarray:
+        """float32 [N, K]: what mode `report` makes of the true reports, which it is not given at test time."""
+        return np.stack(self.fetch(studies, ["read/probabilities"])["read/probabilities"])
+
+    def explain(self, studies: Studies, indices: Sequence[int] | np.ndarray) -> list[Explanation]:
+        """Attention of the studies at `indices`; none for mode `classify`, which has no attention."""
+        mode = self.config.mode_parts
+        names = ["G"] * mode.classifies + ["a"] * mode.image + ["a_ws"] * (mode.classifies and mode.image)
+        names += ["written/word_ids"] * mode.writes
+        if not mode.reads:
+            return [Explanation([], None, None, None) for _ in indices]
         explanations = []
         for n in indices:
-            G, *a_ws = self._run(["G", "a_ws"] if image else ["G"], studies.batch(np.array([n])))
-            explanations.append(Explanation(G[0].max(axis=0), a_ws[0][0] if image else None))
+            one = {name: array[0] for name, array in self._run(names, studies.batch(np.array([n]))).items()}
+            ids = one.get("written/word_ids", studies.word_ids[n])
+            words = ["<START>", *(self.run.vocab.words[i] for i in ids[1:])]
+            g = one["G"].max(axis=0) if mode.classifies else None
+            explanations.append(Explanation(words, g, one.get("a"), one.get("a_ws")))
         return explanations
 
-    def _run(self, names: list[str], batch: list[np.ndarray]) -> list[np.ndarray]:
+    def fetch(self, studies: Studies, names: Sequence[str], progress: bool = False) -> Rows:
+        """Results by their names in `TieNet`, in the order of the studies."""
+        return predict_all(studies, self.config.batch, lambda batch: self._run(names, batch), progress)
+
+    def _run(self, names: Sequence[str], batch: list[np.ndarray]) -> dict[str, np.ndarray]:
         feed = dict(zip(self._inputs, batch, strict=True))
-        return self._session.run([f"{name}:0" for name in names], feed)
+        return self._session.run({name: f"{name}:0" for name in names}, feed)
 
 
-def predict_all(studies: Studies, batch: int, predict, progress: bool = False) -> np.ndarray:
-    """float32 [N, K]: `predict(arrays of a batch) -> [batch, K]` over all studies, back in their order."""
-    probabilities = np.full((len(studies), K), np.nan, np.float32)
+def predict_all(
+    studies: Studies,
+    batch: int,
+    predict: Callable[[list[np.ndarray]], dict[str, np.ndarray]],
+    progress: bool = False,
+) -> Rows:
+    """`predict(arrays of a batch) -> arrays [batch, ...]` over all studies; the rows, back in their order."""
+    rows: Rows = {}
     with tqdm(total=len(studies), desc="studies", unit="study", disable=not progress) as bar:
         for indices, count in evaluation_batches(studies.lengths, batch):
-            probabilities[indices[:count]] = predict(studies.batch(indices))[:count]
+            for name, array in predict(studies.batch(indices)).items():
+                column = rows.setdefault(name, [None] * len(studies))
+                for n, row in zip(indices[:count], array, strict=False):
+                    column[n] = row
             bar.update(count)
-    return probabilities
+    return rows
+
+
+def written_reports(rows: Rows, vocab: Vocab) -> list[str]:
+    """The words that were written, from the rows of written/word_ids and written/word_len."""
+    columns = zip(rows["written/word_ids"], rows["written/word_len"], strict=True)
+    return [vocab.decode(word_ids[1:word_len]) for word_ids, word_len in columns]
 
 
 def cached_features(manifest: Manifest, config: Config, weights_path: str | Path) -> Features:

@@ -18,11 +18,11 @@ from tensorpack.callbacks import (
     RunUpdateOps,
     TFEventWriter,
 )
-from tensorpack.tfutils.sessinit import SessionInit
+from tensorpack.tfutils.sessinit import JustCurrentSession, SessionInit
 from tensorpack.utils import logger
 
 from tienet import checkpoint
-from tienet.callbacks import EpochLength, LearningRateDrop, Validation
+from tienet.callbacks import EpochLength, LearningRateDrop
 from tienet.config import Config
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies, TrainingBatches
@@ -33,6 +33,7 @@ from tienet.modeling import backbone
 from tienet.modeling.losses import LabelWeights
 from tienet.modeling.model import TieNet
 from tienet.predict import cached_features
+from tienet.validation import Validation
 
 tf1 = tf.compat.v1
 
@@ -80,13 +81,24 @@ def train(config: Config, places: Places, gpus: list[int], resume: bool = False,
     model = TieNet(config, len(vocab), vectors.shape[1], label_weights, weights)
     state = checkpoint.TrainingState.load(places.logdir) if resume else checkpoint.TrainingState()
     batches = TrainingBatches(split["train"], config.batch, config.seed, towers, first_step=state.step)
-    validation = Validation(places.logdir, config, split["val"], state)
-    _run(model, batches, validation, config, _session_init(places, vectors, resume, load), towers, state)
+    json_log = JSONWriter()
+    validation = Validation(places.logdir, config, split["val"], vocab, state, json_log)
+    monitors = [TFEventWriter(), json_log]
+    _run(
+        model,
+        batches,
+        validation,
+        config,
+        _session_init(places, config, vectors, resume, load),
+        towers,
+        state,
+        monitors,
+    )
     if batches.error:
         raise batches.error
 
 
-def _run(model, batches, validation, config, session_init, towers, state) -> None:
+def _run(model, batches, validation, config, session_init, towers, state, monitors) -> None:
     with tf.Graph().as_default():
         tf1.set_random_seed(config.seed)
         trainer = SimpleTrainer() if towers == 1 else SyncMultiGPUTrainer(list(range(towers)))
@@ -101,11 +113,11 @@ def _run(model, batches, validation, config, session_init, towers, state) -> Non
             ],
             extra_callbacks=[
                 MovingAverageSummary(),
-                ProgressBar(names=["loss", "L_C"]),
+                ProgressBar(names=["loss"]),
                 MergeAllSummaries(),
                 RunUpdateOps(),
             ],
-            monitors=[TFEventWriter(), JSONWriter()],
+            monitors=monitors,
             session_init=session_init,
             steps_per_epoch=batches.steps_per_epoch,
             starting_epoch=first_epoch,
@@ -113,12 +125,12 @@ def _run(model, batches, validation, config, session_init, towers, state) -> Non
         )
 
 
-def _session_init(places: Places, vectors: np.ndarray, resume: bool, load: str | None) -> SessionInit:
+def _session_init(places: Places, config: Config, vectors: np.ndarray, resume: bool, load: str | None) -> SessionInit:
     if resume:
         return checkpoint.StrictRestore(checkpoint.latest(places.logdir))
     if load:
         return checkpoint.StrictRestore(checkpoint.locate(load)[1], trainable_only=True)
-    return checkpoint.WordVectors(vectors)
+    return checkpoint.WordVectors(vectors) if config.mode_parts.reads else JustCurrentSession()
 
 
 def _check_logdir(logdir: Path, resume: bool) -> None:
@@ -130,7 +142,9 @@ def _check_logdir(logdir: Path, resume: bool) -> None:
 
 
 def _read_vocab(places: Places, manifest: Manifest, config: Config) -> tuple[Vocab, np.ndarray]:
-    """The vocabulary and the first word vectors, float32 [V, E]."""
+    """The vocabulary and the first word vectors, float32 [V, E]; a mode that reads no report needs none."""
+    if not config.mode_parts.reads:
+        return Vocab.none(), np.zeros((len(SPECIALS), 1), np.float32)
     folder = places.vocab or manifest.path.parent / "vocab"
     build = f"bash data_prep/build_vocab.sh --data {manifest.name}"
     for name in ("vocab.txt", "embeddings.npy"):

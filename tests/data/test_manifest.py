@@ -277,7 +277,11 @@ def test_a_data_set_that_is_not_there(folder, tmp_path):
     ):
         manifests.load("openi", root)
     with pytest.raises(InputError, match=r"write it .*data_prep/phantom.py .* makes one to try"):
+        manifests.load("ours", root)
+    with pytest.raises(InputError, match=r"data_prep/chestxray14.py .* --out data/chestxray14 makes it"):
         manifests.load("chestxray14", root)
+    with pytest.raises(InputError, match=r"data_prep/chestxray14.py .* --hand-labels CSV makes it"):
+        manifests.load("hand-labeled", root)
     with pytest.raises(InputError, match="nowhere has no data set"):
         manifests.load("toy", tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"mine\.csv does not exist"):

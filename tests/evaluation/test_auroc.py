@@ -100,7 +100,7 @@ def test_bootstrap_is_the_loop_that_duplicates_rows():
     for weights in np.concatenate(list(auroc.patient_weights(patients, 80, seed=5))):
         rows = [i for i, times in enumerate(weights) for _ in range(times) if not math.isnan(label[i])]
         slow.append(roc_auc_score(label[rows], score[rows]))
-    fast, _ = auroc._resampled([auroc._rank(score, label)], patients, 80, seed=5)
+    fast, _ = auroc.resampled_auc([auroc.rank_scores(score, label)], patients, 80, seed=5)
     np.testing.assert_allclose(fast[:, 0], slow, atol=1e-12)
     interval = auroc.bootstrap_auc(score, label, patients, resamples=80, seed=5, level=0.9)
     assert interval == pytest.approx(tuple(np.quantile(slow, [0.05, 0.95])), abs=1e-12)
@@ -111,7 +111,7 @@ def test_weighted_auc_is_sklearns():
     weights = np.random.default_rng(1).integers(0, 4, (5, 200)).astype(np.uint16)
     for k in range(3):
         known = ~np.isnan(labels[:, k])
-        fast, positives = auroc._weighted_auc(auroc._rank(scores[:, k], labels[:, k]), weights)
+        fast, positives = auroc._weighted_auc(auroc.rank_scores(scores[:, k], labels[:, k]), weights)
         for r, weight in enumerate(weights[:, known]):
             slow = roc_auc_score(labels[known, k], scores[known, k], sample_weight=weight)
             assert fast[r] == pytest.approx(slow, abs=1e-12)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tienet.evaluation import pages
+from tienet.evaluation import page_picture, pages
 from tienet.evaluation.pages import StudyPage
 from tienet.labels import LABELS, K
 
@@ -73,27 +73,6 @@ def decode(uri: str) -> np.ndarray:
     return cv2.imdecode(png, cv2.IMREAD_UNCHANGED)
 
 
-@pytest.mark.parametrize(
-    ("probability", "label", "threshold", "verdict"),
-    [
-        (0.5, 1, 0.5, pages.RIGHT),  # reaching the threshold is enough
-        (0.5, 0, 0.5, pages.WRONG),
-        (0.49, 1, 0.5, pages.MISSED),
-        (0.49, 0, 0.5, pages.ABSENT),
-        (0.6, NAN, 0.5, pages.NAMED_UNKNOWN),
-        (0.4, NAN, 0.5, pages.UNKNOWN),
-        (0.9, 1, NAN, pages.UNJUDGED),
-    ],
-)
-def test_verdicts(probability, label, threshold, verdict):
-    assert pages.judge(probability, label, threshold) == verdict
-
-
-def test_marks_and_colours_differ():
-    judged = (pages.RIGHT, pages.WRONG, pages.MISSED)
-    assert len({verdict.mark for verdict in judged}) == len({verdict.css for verdict in judged}) == 3
-
-
 def test_labels_are_judged_with_bars_and_ticks(page):
     html = pages.render(page)
     rows = re.findall(r'<tr class="(\w+)"><th scope="row">([^<]+)</th>(.*?)</tr>', html)
@@ -118,37 +97,21 @@ def test_image_is_unchanged_and_the_map_lies_over_it(page):
     html = pages.render(page)
     image, map_ = (decode(found["src"]) for found in Tags(html).all("img"))
     np.testing.assert_array_equal(image, page.image)
-    np.testing.assert_array_equal(map_[..., [2, 1, 0, 3]], pages.overlay(page.a_ws, 32, 32))  # cv2 reads BGRA
+    np.testing.assert_array_equal(map_[..., [2, 1, 0, 3]], page_picture.overlay(page.a_ws, 32, 32))  # cv2 reads BGRA
     assert "It sums to 2.00" in html and "(row 2, column 3) holds 25.0%" in html
 
 
-def test_overlay_peaks_where_the_map_does():
-    a_ws = np.zeros((16, 16), np.float32)
-    a_ws[3, 10] = 2.0
-    rgba = pages.overlay(a_ws, 256, 256)
-    assert rgba.shape == (256, 256, 4) and rgba.dtype == np.uint8
-    row, column = np.unravel_index(rgba[..., 3].argmax(), (256, 256))
-    assert abs(row - (3 * 16 + 7.5)) <= 1 and abs(column - (10 * 16 + 7.5)) <= 1
-    assert rgba[..., 3].max() == 255
-    assert (rgba[100:, :100, 3] == 0).all()  # no attention: the image is seen as it is
-    np.testing.assert_array_equal(pages.overlay(5 * a_ws, 256, 256), rgba)
-    # red before blue: RGBA, and inferno's top is a pale yellow
-    top = rgba[row, column]
-    assert top[0] > 240 and top[2] < 180
-
-
-def test_overlay_of_nothing_is_transparent():
-    assert (pages.overlay(np.zeros((4, 4)), 8, 8)[..., 3] == 0).all()
-
-
-def test_pages_need_no_network(page):
-    for html in (pages.render(page, home="index.html"), pages.render(replace(page, image=None, a_ws=None))):
+def test_pages_need_no_network(page, tmp_path):
+    pages.write_pages(tmp_path, [page])
+    index = (tmp_path / "index.html").read_text(encoding="utf-8").replace("study-CXR1.html", "index.html")
+    with_maps = replace(page, a=np.full((8, 4, 4), 1 / 16))
+    for html in (pages.render(with_maps, "index.html"), pages.render(replace(page, image=None, a_ws=None)), index):
         found = Tags(html)
         for tag, attributes in found.tags:
             assert tag not in ("link", "iframe", "object", "base", "form")
             assert (attributes.get("src") or "data:").startswith("data:")
             assert attributes.get("href") in (None, "index.html")
-        assert not re.search(r"https?:|url\(|@import|fetch\(", re.sub(r"base64,[^\"]*", "", html))
+        assert not re.search(r"https?:|url\(|@import|fetch\(|XMLHttp|import\(", re.sub(r"base64,[^\"]*", "", html))
         policy = found.all("meta", **{"http-equiv": "Content-Security-Policy"})
         assert "default-src 'none'" in policy[0]["content"]
         assert "not a medical device" in found.text
@@ -163,13 +126,14 @@ def test_the_map_can_be_switched_off_without_the_script(page):
 
 def test_text_never_becomes_markup(page, tmp_path):
     nasty = replace(page, study_id=NASTY, words=[NASTY, 'x" onmouseover="y'], g=np.ones(2))
+    nasty = replace(nasty, a=np.full((2, 4, 4), 1 / 16), true_words=[NASTY])
     found = Tags(pages.render(nasty))
     assert len(found.all("script")) == 1
     assert not any("onmouseover" in attributes for _, attributes in found.tags)
-    assert found.text.count(NASTY) == 3  # title, heading, word
+    assert found.text.count(NASTY) == 4  # title, heading, word, true word
     pages.write_pages(tmp_path, [nasty])
     index = Tags((tmp_path / "index.html").read_text(encoding="utf-8"))
-    assert index.all("script") == [] and NASTY in index.text
+    assert len(index.all("script")) == 1 and NASTY in index.text
 
 
 def test_modes_without_image_or_map(page):
@@ -209,6 +173,120 @@ def test_files_are_safe_unique_and_listed(page, tmp_path):
         assert study in Tags(path.read_text(encoding="utf-8")).text
 
 
+def test_words_carry_their_maps_and_what_is_said_of_them(page):
+    a = np.random.default_rng(0).random((8, 4, 4))
+    a /= a.sum(axis=(1, 2), keepdims=True)
+    found = Tags(pages.render(replace(page, a=a)))
+    (canvas,) = found.all("canvas")
+    assert (canvas["data-rows"], canvas["data-columns"]) == ("4", "4") and "hidden" in canvas
+    levels = np.frombuffer(base64.b64decode(canvas["data-maps"]), np.uint8).reshape(8, 4, 4)
+    np.testing.assert_array_equal(levels, page_picture.levels(a))
+    captions = [word["data-caption"] for word in found.all("span", class_="word")]
+    assert captions[2] == f"“edema” (word 3 of 8, g = 0.400): {page_picture.word_caption(a[2])}"
+    assert all(page_picture.word_caption(a_t) in caption for a_t, caption in zip(a, captions, strict=True))
+    assert "hidden" in found.all("p", class_="key hint")[0]  # it tells of what only the script can do
+
+
+def test_a_page_without_word_maps_has_none(page):
+    html = pages.render(page)
+    assert Tags(html).all("canvas") == [] and "data-caption=" not in html and "own map" not in html
+
+
+def headings(html: str) -> list[str]:
+    return re.findall("<h2>(.*?)</h2>", html)
+
+
+def test_a_written_report_stands_beside_the_true_one(page):
+    html = pages.render(replace(page, true_words=["no", "edema", ".", "impression", ":", "normal"]))
+    assert headings(html) == ["Written report", "True report", "Labels"]
+    written, true = re.findall('<p class="words">(.*?)</p>', html, re.DOTALL)
+    assert written.count('class="word"') == 8
+    assert true.split() == ["no", "edema", ".", "<br>", "impression", ":", "normal"]
+    assert headings(pages.render(page)) == ["Report", "Labels"]
+
+
+def test_an_empty_true_report_is_still_a_true_report(page):
+    html = pages.render(replace(page, true_words=[]))
+    assert headings(html)[:2] == ["Written report", "True report"] and html.count("empty report") == 1
+
+
+def test_a_mode_that_does_not_classify(page):
+    caption = replace(
+        page, a_ws=None, g=None, probabilities=None, thresholds=None, a=np.full((8, 4, 4), 1 / 16), true_words=["x"]
+    )
+    for labels in (page.labels, None):
+        html = pages.render(replace(caption, labels=labels))
+        found = Tags(html)
+        assert headings(html) == ["Written report", "True report"]
+        assert found.all("table") == [] and found.all("ul") == [] and found.all("i", class_="shades") == []
+        words = found.all("span", class_="word")
+        assert len(words) == 8
+        assert all("style" not in word and word["data-caption"].startswith("“") for word in words)
+        assert len(found.all("img")) == 1 and "hidden" in found.all("input", type="checkbox")[0]
+
+
+def test_unknown_truth_and_thresholds_may_be_none(page):
+    as_nan = replace(page, labels=np.full(K, NAN), thresholds=np.full(K, NAN))
+    assert pages.render(replace(page, labels=None, thresholds=None)) == pages.render(as_nan)
+
+
+def test_a_page_stays_small():
+    rng = np.random.default_rng(0)
+    a = rng.random((80, 16, 16))
+    a /= a.sum(axis=(1, 2), keepdims=True)
+    noise = rng.integers(0, 256, (256, 256), dtype=np.uint8)
+    grey = cv2.GaussianBlur(noise, (0, 0), 1.0)  # compresses no better than a chest X-ray of this size
+    words = ["cardiomegaly"] * 80
+    numbers = np.full(K, 0.5)
+    html = pages.render(StudyPage("x", grey, a.sum(0), words, np.ones(80), numbers, numbers, numbers, a, words))
+    assert len(html.encode()) < 250_000
+
+
+def test_the_index_says_of_each_study_what_the_filter_needs(page, tmp_path):
+    unclassified = replace(page, study_id="b", probabilities=None, thresholds=None)
+    pages.write_pages(tmp_path, [page, unclassified])
+    index = Tags((tmp_path / "index.html").read_text(encoding="utf-8"))
+    of = [dict(zip(LABELS, row["data-codes"], strict=True)) for row in index.all("tr")]
+    assert [of[0][name] for name in ("Edema", "Mass", "Nodule", "Hernia", "Fibrosis")] == ["r", "w", "m", "n", "-"]
+    assert [of[1][name] for name in ("Edema", "Mass", "Nodule", "Hernia", "Fibrosis")] == ["t", "-", "t", "-", "-"]
+    options = [option["value"] for option in index.all("option")]
+    assert options == ["", *LABELS, "either", "true", "named", "right", "wrong", "missed"]
+    assert "hidden" in index.all("div", class_="filters")[0]  # without the script it would do nothing
+    assert not any("hidden" in row for row in index.all("tr"))
+    pages.write_pages(tmp_path, [unclassified])
+    index = Tags((tmp_path / "index.html").read_text(encoding="utf-8"))
+    usable = [option["value"] for option in index.all("option") if "disabled" not in option]
+    assert usable == ["", *LABELS, "either", "true"]
+
+
+def test_pages_of_an_earlier_call_are_removed_and_nothing_else(page, tmp_path):
+    pages.write_pages(tmp_path, [replace(page, study_id=study) for study in ("a", "b", "c")])
+    others = ["notes.html", "study.html", "study-a.txt", "mystudy-a.html", "study-a b.html", "study-a.html.bak"]
+    for name in others:
+        (tmp_path / name).write_text("kept")
+    (tmp_path / "study-folder.html").mkdir()
+    pages.write_pages(tmp_path, [replace(page, study_id="b")])
+    kept = sorted([*others, "study-folder.html", "study-b.html", "index.html"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+
+
+def test_a_failed_call_removes_nothing(page, tmp_path):
+    pages.write_pages(tmp_path, [replace(page, study_id=study) for study in ("a", "b")])
+
+    def failing():
+        yield replace(page, study_id="a")
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError):
+        pages.write_pages(tmp_path, failing())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "study-a.html", "study-b.html"]
+
+
+def test_no_study_at_all_gives_an_empty_list(tmp_path):
+    assert pages.write_pages(tmp_path / "new", []) == []
+    assert "<tr" not in (tmp_path / "new" / "index.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -216,8 +294,14 @@ def test_files_are_safe_unique_and_listed(page, tmp_path):
         ({"image": np.zeros((8, 8, 1), np.uint8)}, "image must be uint8"),
         ({"image": None}, "a_ws needs the image"),
         ({"a_ws": np.zeros(16)}, "a_ws must be"),
+        ({"a_ws": np.full((4, 4), NAN)}, "a_ws must be at least 0"),
+        ({"a": np.full((7, 4, 4), 1 / 16)}, r"a must be \[T, D, D\] for 8 words"),
+        ({"a": np.full((8, 16), 1 / 16)}, r"a must be \[T, D, D\] for 8 words"),
+        ({"a": np.full((8, 4, 4), -1.0)}, "a must be at least 0"),
+        ({"image": None, "a_ws": None, "a": np.full((8, 4, 4), 1 / 16)}, "a needs the image"),
         ({"g": np.zeros(3)}, "for 8 words"),
         ({"labels": np.zeros(14)}, "labels must be"),
+        ({"thresholds": np.zeros((1, K))}, "thresholds must be"),
         ({"probabilities": np.full(K, NAN)}, "must not be NaN"),
     ],
 )

@@ -12,20 +12,25 @@ def softmax(scores):
     return [value / sum(exponentials) for value in exponentials]
 
 
-def attention_lstm(x, words, weights):
+def attention_lstm(x, words, weights, attention_norm=False, attention_gate=False):
     """Section 3.1 for one image: x [L, C], words [T, E] -> h [T, H], a [T, L]."""
     L, H = len(x), len(weights["W_r"])
     mean = sum(x) / L
     h = np.tanh(mean @ weights["h_0/W"] + weights["h_0/b"])
     c = np.tanh(mean @ weights["c_0/W"] + weights["c_0/b"])
+    u = np.array([location @ weights["attention_x/W"] + weights["attention_x/b"] for location in x])
+    if attention_norm:
+        u = (u - u.mean(0)) / np.sqrt(u.var(0) + 1e-5)
     states, attention = [], []
     for word in words:
         scores = []
         for location in range(L):
-            inner = x[location] @ weights["attention_x/W"] + weights["attention_x/b"] + h @ weights["attention_h/W"]
+            inner = u[location] + h @ weights["attention_h/W"]
             scores.append(float(np.tanh(inner) @ weights["attention_v/W"][:, 0]))
         a = softmax(scores)
         z = sum(a[location] * x[location] for location in range(L))
+        if attention_gate:
+            z = z * sigmoid(h @ weights["beta/W"][:, 0] + weights["beta/b"][0])
         h, c = lstm_cell(word @ weights["W_w"] + z @ weights["W_z"] + h @ weights["W_r"] + weights["b"], c, H)
         states.append(h)
         attention.append(a)

@@ -5,17 +5,27 @@ import oracles
 import pytest
 import tensorflow as tf
 
-from tienet.modeling import attention_lstm, decoder
+from tienet.config import Config
+from tienet.modeling import attention_lstm
+from tienet.modeling.decoder import Decoder, standardise_locations
 
 tf1 = tf.compat.v1
 B, T, E, D, C, H, A = 3, 5, 4, 3, 6, 7, 2
 
 
+V = 9
+SIZES = {"backbone_end": "res4f", "image_px": 256, "transition_channels": C, "attention_units": A, "lstm_units": H}
+
+
+def make(mode="annotate", x=None, **settings):
+    return Decoder(Config().replace(mode=mode, **SIZES, **settings), V, E, x)
+
+
 @pytest.fixture
 def inputs(random):
-    words = random.standard_normal((B, T, E)).astype(np.float32)
+    word_ids = random.integers(1, V, (B, T)).astype(np.int32)
     x = np.maximum(random.standard_normal((B, D, D, C)), 0).astype(np.float32)
-    return words, x
+    return word_ids, x
 
 
 def weights_of(evaluate, scope="lstm/"):
@@ -23,43 +33,82 @@ def weights_of(evaluate, scope="lstm/"):
     return dict(zip([v.op.name.removeprefix(scope) for v in variables], evaluate(variables), strict=True))
 
 
-def test_reading_with_an_image_is_section_3_1(evaluate, inputs):
-    words, x = inputs
-    h, a = evaluate(decoder.read_with_image(tf.constant(words), tf.constant(x), H, A))
+@pytest.mark.parametrize("settings", [{}, {"attention_norm": True}, {"attention_gate": True}], ids=str)
+def test_reading_with_an_image_is_section_3_1(evaluate, inputs, settings):
+    word_ids, x = inputs
+    decoder = make(x=tf.constant(x), **settings)
+    words = decoder.embed(tf.constant(word_ids))
+    (h, a), words = evaluate([decoder.read(tf.constant(word_ids)), words])
     weights = weights_of(evaluate)
     for n in range(B):
-        expected_h, expected_a = oracles.attention_lstm(x[n].reshape(-1, C), words[n], weights)
-        np.testing.assert_allclose(h[n], expected_h, rtol=1e-4, atol=1e-6)
+        expected_h, expected_a = oracles.attention_lstm(x[n].reshape(-1, C), words[n], weights, **settings)
+        np.testing.assert_allclose(h[n], expected_h, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(a[n].reshape(T, -1), expected_a, rtol=1e-4, atol=1e-6)
 
 
 def test_spatial_attention_sums_to_one(evaluate, inputs):
-    _, a = evaluate(decoder.read_with_image(*map(tf.constant, inputs), H, A))
+    word_ids, x = inputs
+    _, a = evaluate(make(x=tf.constant(x)).read(tf.constant(word_ids)))
     np.testing.assert_allclose(a.sum((2, 3)), 1, rtol=1e-6)
 
 
+def test_standardised_scores_ignore_what_all_locations_share(evaluate, random):
+    u = random.standard_normal((B, D * D, A)).astype(np.float32)
+    plain, shifted = evaluate([standardise_locations(tf.constant(array)) for array in (u, 5 * u + 3)])
+    np.testing.assert_allclose(plain, shifted, atol=1e-3)
+    np.testing.assert_allclose(plain.mean(1), 0, atol=1e-5)
+    np.testing.assert_allclose(plain.std(1), 1, rtol=1e-3)
+
+
 def test_reading_text_alone(evaluate, inputs):
-    words, _ = inputs
-    h = evaluate(decoder.read_text(tf.constant(words), H))
+    decoder = make("annotate-text")
+    read, words = decoder.read(tf.constant(inputs[0])), decoder.embed(tf.constant(inputs[0]))
+    assert read.a is None
+    h, words = evaluate([read.h, words])
     weights = weights_of(evaluate)
     np.testing.assert_allclose(h, [oracles.lstm(row, weights) for row in words], rtol=1e-4, atol=1e-6)
 
 
 def test_a_batch_equals_its_rows_one_by_one_and_padding_changes_nothing(evaluate, inputs):
-    words, x = (tf1.placeholder_with_default(array, [None, *array.shape[1:]]) for array in inputs)
-    words = tf1.placeholder_with_default(inputs[0], [None, None, E])
-    h, a = decoder.read_with_image(words, x, H, A)
-    whole_h, whole_a = evaluate([h, a])
-    longer = np.concatenate([inputs[0], np.ones((B, 2, E), np.float32)], 1)
-    long_h, _ = evaluate([h, a], {words: longer})
+    x = tf1.placeholder_with_default(inputs[1], [None, D, D, C])
+    word_ids = tf1.placeholder_with_default(inputs[0], [None, None])
+    read = make(x=x).read(word_ids)
+    whole_h, whole_a = evaluate(read)
+    long_h, _ = evaluate(read, {word_ids: np.pad(inputs[0], ((0, 0), (0, 2)))})
     np.testing.assert_allclose(long_h[:, :T], whole_h, atol=1e-6)
     for n in range(B):
-        one_h, one_a = evaluate([h, a], {words: inputs[0][n : n + 1], x: inputs[1][n : n + 1]})
+        one_h, one_a = evaluate(read, {word_ids: inputs[0][n : n + 1], x: inputs[1][n : n + 1]})
         np.testing.assert_allclose(one_h[0], whole_h[n], atol=1e-6)
         np.testing.assert_allclose(one_a[0], whole_a[n], atol=1e-6)
 
 
-def test_the_written_gradient_equals_automatic_differentiation(evaluate, random):
+@pytest.mark.parametrize("gate", [False, True])
+def test_the_deep_output_looks_at_the_contexts_of_the_loop(evaluate, inputs, gate):
+    """`contexts` computes z again after the loop; it must be the z of each step."""
+    word_ids, x = map(tf.constant, inputs)
+    decoder = make("caption", x, deep_output=True, attention_gate=gate)
+    read = decoder.read(word_ids)
+    h, c, z = decoder.picture.h_0, decoder.picture.c_0, []
+    for t in range(T):
+        step = decoder.step(decoder.picture, word_ids[:, t], h, c)
+        h, c = step.h, step.c
+        z.append(step.z)
+    ours, expected = evaluate([decoder.contexts(read.a, read.h), tf.stack(z, 1)])
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_the_word_softmax(evaluate, random, deep):
+    decoder = make("caption", tf.zeros([1, D, D, C]), deep_output=deep)
+    h, z, ids = random.random((4, H), np.float32), random.random((4, C), np.float32), random.integers(0, V, 4)
+    logits, words = evaluate([decoder.word_logits(h, ids, z), decoder.embed(ids)])
+    weights = weights_of(evaluate, "word_softmax/")
+    inner = words + h @ weights["L_h"] + z @ weights["L_z"] if deep else h
+    np.testing.assert_allclose(logits, inner @ weights["W_o"] + weights["b"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("gate", [False, True])
+def test_the_written_gradient_equals_automatic_differentiation(evaluate, random, gate):
     """`attention_lstm` against the same steps unrolled, for every argument, through h and through a."""
     L = D * D
 
@@ -68,6 +117,8 @@ def test_the_written_gradient_equals_automatic_differentiation(evaluate, random)
 
     x, u, gates, h_0, c_0 = variable(B, L, C), variable(B, L, A), variable(T, B, 4 * H), variable(B, H), variable(B, H)
     weights = attention_lstm.Weights(variable(H, A), variable(A), variable(C, 4 * H), variable(H, 4 * H))
+    if gate:
+        weights = weights._replace(w_beta=variable(H), b_beta=variable())
     looped = attention_lstm.attention_lstm(x, u, gates, h_0, c_0, weights)
 
     h, c, steps = h_0, c_0, []
@@ -77,7 +128,7 @@ def test_the_written_gradient_equals_automatic_differentiation(evaluate, random)
     unrolled = tf.stack([step.h for step in steps]), tf.stack([step.a for step in steps])
 
     weight_of_h, weight_of_a = variable(T, B, H), variable(T, B, L)
-    arguments = [x, u, gates, h_0, c_0, *weights]
+    arguments = [x, u, gates, h_0, c_0, *(weight for weight in weights if weight is not None)]
     gradients = [
         tf1.gradients(tf.reduce_sum(h * weight_of_h) + tf.reduce_sum(a * weight_of_a), arguments)
         for h, a in (looped, unrolled)
@@ -88,5 +139,5 @@ def test_the_written_gradient_equals_automatic_differentiation(evaluate, random)
 
 
 def test_forget_gates_start_open(evaluate, inputs):
-    decoder.read_text(tf.constant(inputs[0]), H)
+    make("annotate-text").read(tf.constant(inputs[0]))
     np.testing.assert_array_equal(weights_of(evaluate)["b"], [0] * H + [1] * H + [0] * 2 * H)

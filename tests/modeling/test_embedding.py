@@ -79,3 +79,27 @@ def test_a_ws_sums_to_between_1_and_r(evaluate, one_hot):
     a = np.full((1, T, D, D), 1 / D**2, np.float32)
     a_ws = evaluate(embedding.saliency_attention(tf.constant(G), tf.constant(a)))
     assert a_ws.sum() == pytest.approx(r if one_hot else 1, rel=1e-5)
+
+
+@pytest.mark.parametrize("how", ["lse", "mean", "max"])
+def test_pooling_of_mode_classify(evaluate, random, how):
+    x = np.maximum(random.standard_normal((2, 3, 3, 4)), 0).astype(np.float32) * 20
+    r = 10.0
+    expected = {
+        "mean": x.mean((1, 2)),
+        "max": x.max((1, 2)),
+        "lse": [
+            [np.log(sum(np.exp(np.float64(r * v)) for v in x[n, ..., c].ravel()) / 9) / r for c in range(4)]
+            for n in range(2)
+        ],
+    }[how]
+    np.testing.assert_allclose(evaluate(embedding.pool(tf.constant(x), how, r)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_lse_pooling_lies_between_mean_and_maximum(evaluate, random):
+    x = tf.constant(random.random((1, 4, 4, 5), np.float32))
+    mean, low, high, largest = evaluate(
+        [embedding.pool(x, h, r) for h, r in (("mean", 1), ("lse", 1e-3), ("lse", 1e4), ("max", 1))]
+    )
+    np.testing.assert_allclose(low, mean, rtol=1e-3)
+    np.testing.assert_allclose(high, largest, rtol=1e-3)

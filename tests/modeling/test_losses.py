@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tienet.labels import FINDINGS, LABELS, K, canonical
+from tienet.modeling import losses
 from tienet.modeling.losses import LabelWeights, attention_penalty, classification_loss
 
 tf1 = tf.compat.v1
@@ -98,3 +99,27 @@ def test_label_weights_of_chestxray14(shared):
     assert max(FINDINGS, key=lambda_of.get) == "Hernia"
     assert lambda_of["Infiltration"] == pytest.approx(0.841, abs=5e-4)
     assert lambda_of["Hernia"] == pytest.approx(0.998, abs=5e-4)
+
+
+def test_L_R_is_a_mean_over_words_and_ends(evaluate, random):
+    logits = random.standard_normal((5, 7)).astype(np.float32)
+    targets, rows, counts = np.array([1, 6, 2, 0, 3]), np.array([0, 0, 0, 2, 2]), np.array([3, 0, 2], np.float32)
+    expected = np.zeros(3)
+    for n, row in enumerate(rows):
+        p = oracles.softmax(list(logits[n].astype(np.float64)))
+        expected[row] += -np.log(p[targets[n]]) / counts[row]
+    np.testing.assert_allclose(evaluate(losses.report_loss(logits, targets, rows, counts)), expected, rtol=1e-5)
+
+
+def test_doubly_stochastic_term(evaluate, random):
+    a = random.random((2, 4, 3, 3), np.float32)
+    expected = np.mean([sum((1 - a[n, :, y, x].sum()) ** 2 for y in range(3) for x in range(3)) for n in range(2)])
+    assert evaluate(losses.doubly_stochastic(tf.constant(a))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_relative_entropy_is_one_for_uniform_and_zero_for_one_hot(evaluate):
+    p = np.array([[0.25] * 4, [1, 0, 0, 0], [0.5, 0.5, 0, 0], [0, 0, 0, 0]], np.float32)
+    np.testing.assert_allclose(evaluate(losses.relative_entropy(p, 4)), [1, 0, 0.5, 0], atol=1e-6)
+    np.testing.assert_allclose(
+        evaluate(losses.relative_entropy(p[1:3], np.array([1.0, 2.0], np.float32))), [1, 1], atol=1e-6
+    )

@@ -6,10 +6,14 @@ import tensorflow as tf
 from tensorpack.tfutils.tower import PredictTowerContext, TowerContext
 
 from tienet.config import Config
-from tienet.data.text import OOV, START
+from tienet.data.text import END, OOV, START
 from tienet.labels import K
+from tienet.modeling import generate
+from tienet.modeling.decoder import Decoder
+from tienet.modeling.generate import Decoding
 from tienet.modeling.layers import DECAYED
 from tienet.modeling.model import TieNet
+from tienet.modes import MODES
 
 tf1 = tf.compat.v1
 V, E = 20, 6
@@ -39,18 +43,26 @@ def batch_of(random, lengths=(6, 1, 4), mode="annotate", padding=0):
     for row, length in zip(word_ids, lengths, strict=True):
         row[length:] = 0
     arrays = [word_ids, np.array(lengths, np.int32), random.integers(0, 2, (len(lengths), K)).astype(np.float32)]
-    if mode == "annotate":
+    if MODES[mode].image:
         arrays.insert(0, random.random((len(lengths), 16, 16, 1024)).astype(np.float16))
-    return arrays
+    return arrays if MODES[mode].reads else [arrays[0], arrays[-1]]
 
 
-@pytest.mark.parametrize("mode", ["annotate", "annotate-text"])
+READING = [mode for mode in MODES if MODES[mode].reads and MODES[mode].classifies]
+
+
+def true_report(mode):
+    """Where the probabilities for the true report are."""
+    return "read/probabilities:0" if MODES[mode].writes else "probabilities:0"
+
+
+@pytest.mark.parametrize("mode", READING)
 def test_single_equals_batched_padded_and_permuted(evaluate, random, mode):
     placeholders, _ = build(config_of(mode))
     arrays = batch_of(random, mode=mode)
 
     def probabilities(arrays):
-        return evaluate("probabilities:0", dict(zip(placeholders, arrays, strict=True)))
+        return evaluate(true_report(mode), dict(zip(placeholders, arrays, strict=True)))
 
     whole = probabilities(arrays)
     assert whole.shape == (3, K)
@@ -93,9 +105,10 @@ def test_the_image_matters_in_annotate_and_is_not_there_in_annotate_text(evaluat
     ]
 
 
-def test_all_weights_are_resource_variables_and_trained(graph):
+@pytest.mark.parametrize("mode", MODES)
+def test_all_weights_are_resource_variables_and_trained(graph, mode):
     """RefVariables train wrongly in silence under Tensorpack's ungated gradients."""
-    _, loss = build(config_of("annotate"), training=True)
+    _, loss = build(config_of(mode), training=True)
     variables = tf1.trainable_variables()
     assert all(type(v).__name__ == "ResourceVariable" or "Resource" in type(v).__mro__[1].__name__ for v in variables)
     assert all(gradient is not None for gradient in tf1.gradients(loss, variables))
@@ -109,12 +122,139 @@ def test_l2_covers_weights_but_not_biases_or_word_vectors(graph):
     assert {"transition/W", "lstm/W_z", "text_attention/W_s1/W", "classifier/output/W"} <= decayed
 
 
-def test_loss_is_the_sum_of_its_terms(evaluate, random):
-    placeholders, loss = build(config_of("annotate", dropout=0.0, penalty=0.5), training=True)
-    feed = dict(zip(placeholders, batch_of(random), strict=True))
-    total, *terms = evaluate([loss, "L_C:0", "penalty:0", "l2:0"], feed)
-    assert total == pytest.approx(sum(terms), rel=1e-6)
+TERMS = {"annotate": "L_C penalty l2", "annotate-text": "L_C penalty l2", "classify": "L_C l2",
+         "caption": "L_R coverage l2", "report": "L_C L_R coverage penalty l2"}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_loss_is_the_sum_of_its_terms(evaluate, random, mode):
+    config = config_of(mode, dropout=0.0, penalty=0.5, doubly_stochastic=0.3)
+    placeholders, loss = build(config, training=True)
+    feed = dict(zip(placeholders, batch_of(random, mode=mode), strict=True))
+    total, *terms = evaluate([loss, *(f"{name}:0" for name in TERMS[mode].split())], feed)
+    weights = {"L_C": config.loss_alpha, "L_R": 1 - config.loss_alpha, "coverage": 1 - config.loss_alpha}
+    expected = sum(weights.get(name, 1.0) * term for name, term in zip(TERMS[mode].split(), terms, strict=True))
+    assert total == pytest.approx(expected, rel=1e-6)
     assert all(term > 0 for term in terms)
+
+
+@pytest.mark.parametrize(("alpha", "silent"), [(1.0, ("word_softmax",)), (0.0, ("classifier", "text_attention"))])
+def test_alpha_of_one_or_zero_leaves_one_loss(evaluate, random, alpha, silent):
+    placeholders, loss = build(config_of("report", alpha=alpha, dropout=0.0, l2=0.0, penalty=0.0), training=True)
+    variables = tf1.trainable_variables()
+    feed = dict(zip(placeholders, batch_of(random, mode="report"), strict=True))
+    gradients = evaluate([tf.convert_to_tensor(g) for g in tf1.gradients(loss, variables)], feed)
+    for variable, gradient in zip(variables, gradients, strict=True):
+        assert np.abs(gradient).max() > 0 if not variable.op.name.startswith(silent) else not gradient.any()
+
+
+def report_mode(evaluate, random, lengths=(6, 1, 4), **settings):
+    """The fetches of mode `report` by name, for its own reports."""
+    placeholders, _ = build(config_of("report", written_words=7, **settings))
+    evaluate([])
+    evaluate([tf1.assign(v, 2 * v) for v in tf1.trainable_variables()])
+    arrays = batch_of(random, lengths, mode="report")
+
+    def fetch(*names, arrays=arrays):
+        return evaluate([f"{name}:0" for name in names], dict(zip(placeholders, arrays, strict=True)))
+
+    return arrays, fetch
+
+
+def test_the_classifier_of_report_runs_on_the_words_that_were_written(evaluate, random):
+    arrays, fetch = report_mode(evaluate, random)
+    names = ["probabilities", "G", "a", "a_ws"]
+    written, word_len, *own = fetch("written/word_ids", "written/word_len", *names)
+    as_true = [arrays[0], written, word_len, arrays[3]]
+    for ours, read in zip(own, fetch(*(f"read/{name}" for name in names), arrays=as_true), strict=True):
+        np.testing.assert_allclose(ours, read, atol=1e-5)
+    other = [arrays[0], np.ones_like(arrays[1]), np.ones_like(arrays[2]), arrays[3]]
+    np.testing.assert_array_equal(fetch("probabilities", arrays=other)[0], own[0])  # only the image goes in
+    assert np.abs(fetch("read/probabilities")[0] - own[0]).max() > 1e-4
+
+
+def test_L_R_is_the_mean_over_the_words_of_a_report_and_an_empty_one_adds_nothing(evaluate, random):
+    placeholders, _ = build(config_of("caption"))
+    arrays = batch_of(random, (6, 1, 4), mode="caption", padding=2)
+    feed = dict(zip(placeholders, arrays, strict=True))
+    whole = evaluate("read/L_R:0", feed)
+    assert whole[1] == 0 and (whole[[0, 2]] > 1).all()
+    one = [array[2:] for array in arrays]
+    np.testing.assert_allclose(evaluate("read/L_R:0", dict(zip(placeholders, one, strict=True))), whole[2:], rtol=1e-5)
+
+
+def test_a_report_that_was_cut_has_no_end(evaluate, random):
+    arrays = batch_of(random, (5,), mode="caption")
+    decoder = Decoder(config_of("caption"), V, E, tf.ones([1, 4, 4, 8]))
+    ids, length = map(tf.constant, arrays[1:3])
+    following = []
+    for max_words in (4, 5):
+        model = TieNet(config_of("caption", max_words=max_words), V, E)
+        following.append(model._next_words(decoder, model._read(decoder, None, ids, length), ids, ids, length))
+    cut, whole = evaluate(following)
+    assert list(whole.targets) == [*arrays[1][0, 1:], END] and list(cut.targets) == list(arrays[1][0, 1:])
+
+
+@pytest.mark.parametrize("batch", [4, 5])
+@pytest.mark.parametrize("classify_on", ["own", "half"])
+def test_the_classifier_can_be_trained_on_the_models_own_reports(evaluate, random, classify_on, batch):
+    config = config_of("report", classify_on=classify_on, dropout=0.0, written_words=5)
+    arrays = batch_of(random, (6, 1, 4, 3, 2)[:batch], mode="report")
+    features, ids, length, labels = map(tf.constant, arrays)
+    model = TieNet(config, V, E)
+    with TowerContext("", is_training=True):
+        x = model._transition(features)
+        decoder = Decoder(config, V, E, x)
+        parts = model._judge_for_training(decoder, model._read(decoder, x, ids, length), labels)
+        written = generate.write(decoder, Decoding("greedy", 5))
+        own = model._judge(model._read(decoder, x, written.word_ids, written.word_len))
+        true = model._judge(model._read(decoder, x, ids, length))
+    parts, own, true = evaluate([[(p.logits, y) for p, y in parts], own.logits, true.logits])
+    logits, y = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if classify_on == "own":
+        np.testing.assert_allclose(logits, own, atol=1e-5)
+        np.testing.assert_array_equal(y, arrays[3])
+        assert np.abs(own - true).max() > 1e-4
+    else:
+        expected = np.concatenate([own[1::2], true[::2]])
+        np.testing.assert_allclose(logits, expected, atol=1e-5)
+        np.testing.assert_array_equal(y, np.concatenate([arrays[3][1::2], arrays[3][::2]]))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_scheduled_sampling_replaces_words_and_nothing_else(evaluate, random, share):
+    lengths = (60, 1, 30)
+    arrays = batch_of(random, lengths, mode="caption")
+    features, ids, length, _ = map(tf.constant, arrays)
+    model = TieNet(config_of("caption", scheduled_sampling=share), V, E)
+    with TowerContext("", is_training=True):
+        mixed = evaluate(model._sampled_words(Decoder(model.config, V, E, model._transition(features)), ids, length))
+    inside = (np.arange(60) > 0) & (np.arange(60) < np.array(lengths)[:, None])
+    np.testing.assert_array_equal(mixed[~inside], arrays[1][~inside])
+    changed = (mixed != arrays[1])[inside].mean()
+    assert changed == 0 if share == 0 else share - 0.25 < changed <= share + 0.15
+    assert mixed[inside].min() >= END and not (mixed[inside & (mixed != arrays[1])] == OOV).any()
+
+
+def test_classify_pools_the_image_and_reads_nothing(evaluate, random):
+    placeholders, _ = build(config_of("classify", pooling="mean"))
+    assert [p.op.name for p in placeholders] == ["features", "labels"]
+    arrays = batch_of(random, mode="classify")
+    probabilities = evaluate("probabilities:0", dict(zip(placeholders, arrays, strict=True)))
+    weights = {v.op.name: evaluate(v) for v in tf1.trainable_variables()}
+    x = np.maximum(arrays[0].astype(np.float32) @ weights["transition/W"][0, 0] + weights["transition/b"], 0)
+    logits = x.mean((1, 2)) @ weights["classifier/output/W"] + weights["classifier/output/b"]
+    np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-logits)), rtol=1e-4)
+
+
+def test_dropout_of_the_image_side_is_its_own(graph):
+    model = TieNet(config_of("annotate", dropout=0.2, dropout_image=0.6), V, E)
+    text, image = tf.zeros([2, 7]), tf.zeros([2, 8])
+    np.testing.assert_allclose(model._dropout_rates([text, image]), [0.2] * 7 + [0.6] * 8)
+    model = TieNet(config_of("annotate", dropout=0.2), V, E)
+    np.testing.assert_allclose(model._dropout_rates([text, image]), [0.2] * 15)
+    model = TieNet(config_of("annotate-text", dropout=0.2, dropout_image=0.6), V, E)
+    np.testing.assert_allclose(model._dropout_rates([text]), [0.2] * 7)
 
 
 def test_dropout_draws_from_seed_and_step(evaluate, random):

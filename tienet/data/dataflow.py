@@ -37,15 +37,26 @@ class Studies:
     notes: list[str]
 
     @classmethod
-    def of(cls, config: Config, manifest: Manifest, vocab: Vocab, features: Features | None = None) -> "Studies":
+    def of(
+        cls,
+        config: Config,
+        manifest: Manifest,
+        vocab: Vocab,
+        features: Features | None = None,
+        training: bool = True,
+    ) -> "Studies":
         """Encode a manifest's reports.
 
+        Args:
+            training: a mode that writes needs reports in training only.
         Raises:
             InputError: the mode needs images or reports, and there are none.
         """
-        if config.mode_parts.image:
+        mode = config.mode_parts
+        if mode.image:
             require_images(manifest, config.mode)
-        if config.mode_parts.reads and not any(manifest.reports):
+        needed = mode.reads and (training or not mode.writes)
+        if needed and not any(manifest.reports):
             raise InputError(
                 f"{manifest.path}: no study has a report, and mode {config.mode} reads them; fill the column "
                 "'report' or choose a mode that needs the image only"
@@ -53,12 +64,14 @@ class Studies:
         encoded = [vocab.encode(report)[:-1] for report in manifest.reports]  # without <END>
         cut = [np.concatenate([[START], ids[: config.max_words]]).astype(np.int32) for ids in encoded]
         notes = []
-        if long := [n for n, ids in enumerate(encoded) if len(ids) > config.max_words]:
+        long = [n for n, ids in enumerate(encoded) if len(ids) > config.max_words] if needed else []
+        if long:
             notes.append(
                 f"{len(long)} of {len(manifest)} reports have more than {config.max_words} words and are read up to "
                 f"there (the first is {manifest.study_ids[long[0]]}); --set max_words=N reads more"
             )
-        if empty := [n for n, ids in enumerate(encoded) if not len(ids)]:
+        empty = [n for n, ids in enumerate(encoded) if not len(ids)] if needed else []
+        if empty:
             first = manifest.study_ids[empty[0]]
             notes.append(f"{len(empty)} of {len(manifest)} reports are empty (the first is {first})")
         return cls(config, cut, manifest.labels, manifest, features, notes)
@@ -73,11 +86,11 @@ class Studies:
 
     def batch(self, indices: np.ndarray) -> list[np.ndarray]:
         """The network's inputs for these studies, in the order of `TieNet.inputs`."""
-        word_ids = pad([self.word_ids[n] for n in indices])
-        arrays = [word_ids, self.lengths[indices].astype(np.int32), self.labels[indices]]
-        if self.config.mode_parts.image:
-            arrays.insert(0, self._pictures(indices))
-        return arrays
+        mode = self.config.mode_parts
+        arrays = [self._pictures(indices)] if mode.image else []
+        if mode.reads:
+            arrays += [pad([self.word_ids[n] for n in indices]), self.lengths[indices].astype(np.int32)]
+        return [*arrays, self.labels[indices]]
 
     def _pictures(self, indices: np.ndarray) -> np.ndarray:
         if self.features is not None:

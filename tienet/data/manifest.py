@@ -31,7 +31,13 @@ from tienet.labels import FINDINGS, LABELS, NO_FINDING, K, canonical
 
 COLUMNS: tuple[str, ...] = ("study_id", "patient_id", "image", "report", "split", *LABELS)
 
+_CHESTXRAY14 = (
+    "python data_prep/chestxray14.py --entry CSV --images DIR --train-val-list FILE --test-list FILE"
+    " --out data/chestxray14"
+)
 COMMANDS = {
+    "chestxray14": _CHESTXRAY14,
+    "hand-labeled": f"{_CHESTXRAY14} --hand-labels CSV",
     "openi": "python data_prep/openi.py --reports TGZ --images DIR --projections CSV --labels FILE --out data/openi",
     "phantom": "python data_prep/phantom.py --out data/phantom",
 }

@@ -96,7 +96,7 @@ class Vocab:
             if i < len(SPECIALS) and word != SPECIALS[i]:
                 raise InputError(f"{line}: {word!r} where {SPECIALS[i]} was expected; {_HEAD}")
             self.ids[word] = i
-        if len(self.words) <= len(SPECIALS):
+        if len(self.words) < len(SPECIALS):
             raise InputError(f"line {len(self.words) + 1}: the vocabulary ends before its first word; {_HEAD}")
 
     @classmethod
@@ -113,6 +113,11 @@ class Vocab:
             most = max(counts.values(), default=0)
             raise InputError(f"no word is left with min_count {min_count}; the most frequent one is seen {most} times")
         return cls([*SPECIALS, *(word for _, word in kept)])
+
+    @classmethod
+    def none(cls) -> "Vocab":
+        """No words but `SPECIALS`, for a network that reads no report."""
+        return cls(SPECIALS)
 
     @classmethod
     def load(cls, path: Path | str) -> "Vocab":

@@ -34,7 +34,7 @@ class _Ranking(NamedTuple):
         return len(self.negatives) > 0 and len(self.positives) > 0
 
 
-def _rank(scores: np.ndarray, labels: np.ndarray) -> _Ranking:
+def rank_scores(scores: np.ndarray, labels: np.ndarray) -> _Ranking:
     scores, labels = np.asarray(scores), np.asarray(labels, dtype=np.float64)
     if scores.ndim != 1 or scores.shape != labels.shape:
         raise ValueError(f"scores {scores.shape} and labels {labels.shape} must both be [N]")
@@ -86,10 +86,10 @@ def auc(scores: np.ndarray, labels: np.ndarray) -> float | None:
     Raises:
         ValueError: some scores are NaN but not all, a label is something else, or the shapes differ.
     """
-    return _plain_auc(_rank(scores, labels), len(scores))
+    return plain_auc(rank_scores(scores, labels), len(scores))
 
 
-def _plain_auc(ranking: _Ranking, studies: int) -> float | None:
+def plain_auc(ranking: _Ranking, studies: int) -> float | None:
     if not ranking.defined:
         return None
     return float(_weighted_auc(ranking, np.ones((1, studies), np.uint16))[0][0])
@@ -119,7 +119,7 @@ def patient_weights(
         yield drawn[:, row_of_study]
 
 
-def _interval(values: np.ndarray, level: float) -> tuple[float | None, float | None]:
+def percentile_interval(values: np.ndarray, level: float) -> tuple[float | None, float | None]:
     """Percentile interval of float [R]; NaN (undefined) resamples are left out."""
     values = values[~np.isnan(values)]
     if not len(values):
@@ -128,7 +128,7 @@ def _interval(values: np.ndarray, level: float) -> tuple[float | None, float | N
     return float(lo), float(hi)
 
 
-def _resampled(
+def resampled_auc(
     rankings: list[_Ranking], patient_ids: Sequence[str], resamples: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """AUC float64 [R, L] (NaN: undefined) and weight of the positives int64 [R, L] in every resample."""
@@ -163,9 +163,9 @@ def bootstrap_auc(
     Raises:
         ValueError: as `auc`, or patient_ids is not [N].
     """
-    _check_patients(patient_ids, len(scores))
-    areas, _ = _resampled([_rank(scores, labels)], patient_ids, resamples, seed)
-    return _interval(areas[:, 0], level)
+    check_patients(patient_ids, len(scores))
+    areas, _ = resampled_auc([rank_scores(scores, labels)], patient_ids, resamples, seed)
+    return percentile_interval(areas[:, 0], level)
 
 
 def averages(auc_of: np.ndarray, positives: np.ndarray, frequent: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -220,15 +220,15 @@ def evaluate_auc(
     scores, labels = np.asarray(scores), np.asarray(labels, dtype=np.float64)
     if scores.shape != labels.shape or scores.ndim != 2 or scores.shape[1] != len(LABELS):
         raise ValueError(f"scores {scores.shape} and labels {labels.shape} must both be [N, {len(LABELS)}]")
-    _check_patients(patient_ids, len(scores))
-    rankings = [_rank(scores[:, k], labels[:, k]) for k in range(len(LABELS))]
-    drawn_auc, drawn_positives = _resampled(rankings, patient_ids, resamples, seed)
+    check_patients(patient_ids, len(scores))
+    rankings = [rank_scores(scores[:, k], labels[:, k]) for k in range(len(LABELS))]
+    drawn_auc, drawn_positives = resampled_auc(rankings, patient_ids, resamples, seed)
 
     by_label, left_out = {}, {}
     for k, name in enumerate(LABELS):
-        lo, hi = _interval(drawn_auc[:, k], level)
+        lo, hi = percentile_interval(drawn_auc[:, k], level)
         positives, negatives = int((labels[:, k] == 1).sum()), int((labels[:, k] == 0).sum())
-        area = _plain_auc(rankings[k], len(scores))
+        area = plain_auc(rankings[k], len(scores))
         by_label[name] = {"auc": area, "lo": lo, "hi": hi, "positives": positives, "negatives": negatives}
         if area is not None and (missing := int(np.isnan(drawn_auc[:, k]).sum())):
             left_out[name] = missing
@@ -247,13 +247,13 @@ def _means(by_label: dict, drawn_auc: np.ndarray, drawn_positives: np.ndarray, l
     drawn = averages(drawn_auc, drawn_positives, frequent)
     means: dict = {}
     for name in MEANS:
-        lo, hi = _interval(drawn[name], level)
+        lo, hi = percentile_interval(drawn[name], level)
         means[name] = None if np.isnan(values[name]) else float(values[name])
         means |= {f"{name}_lo": lo, f"{name}_hi": hi}
     covered = ~np.isnan(auc_of)
     return means | {"findings_covered": int(covered.sum()), "avg10_findings": int((covered & frequent).sum())}
 
 
-def _check_patients(patient_ids: Sequence[str], studies: int) -> None:
+def check_patients(patient_ids: Sequence[str], studies: int) -> None:
     if len(patient_ids) != studies:
         raise ValueError(f"{len(patient_ids)} patient ids for {studies} studies")

@@ -1,34 +1,30 @@
-"""A page per study, to look at: the image under its attention map, the shaded report, the labels judged.
+"""A page per study, to look at: the image under its attention maps, the shaded reports, the labels judged.
 
 Every page is one HTML file that needs no network: pictures are data URIs, style and script are inside. The
-script only moves the map's opacity; without it the page shows everything and the map can be switched off.
+script shows the map of the word that is pointed at; without it a page still shows the image, a_ws, both reports
+and the labels. `index.html` lists the pages; its script filters the list.
 Units: T words; D cells on a side of the attention grid; px pixels on a side of the image.
 """
 
-import base64
 import html
-import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from string import Template
 
 import cv2
-import matplotlib
 import numpy as np
 
+from tienet.evaluation import page_labels, page_picture, page_template
+from tienet.evaluation.page_labels import Verdict
 from tienet.files import write_text
 from tienet.labels import LABELS, K
 
 DISCLAIMER = "Research software, not a medical device: not for diagnosis."
 
-COLOUR_MAP = "inferno"
-"""Matplotlib's name; its lightness rises evenly, so equal steps of attention look equal."""
-
 _THUMBNAIL_PX = 96
 _IMPRESSION = "impression"  # the report's second part starts with this word and a colon: a new line there
+_OWN_NAME = re.compile(r"study-[A-Za-z0-9._-]*\.html")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,80 +33,83 @@ class StudyPage:
 
     study_id: any text. image: uint8 [px, px] or None (a mode that sees no image).
     a_ws: float [D, D], the attention over the image summed over the words (eq. 4), at least 0, or None.
-    words: the report's T words; g: float [T], the text attention g_t of each.
-    probabilities: float [15], in the order of LABELS; labels: [15], 1, 0 or NaN (unknown).
-    thresholds: float [15], a label is named where its probability reaches it; NaN: no threshold is known.
+    words: the report's T words, read or written, <START> among them if it was a step.
+    g: float [T], the text attention g_t of each; None for a mode that has none.
+    probabilities: float [15], in the order of LABELS; None for a mode that does not classify.
+    labels: [15], 1, 0 or NaN (unknown); None: all unknown.
+    thresholds: float [15], a label is named where its probability reaches it; NaN, or None: no threshold is known.
+    a: float [T, D, D], the spatial attention of each word, at least 0, each sums to 1; None: words have no maps.
+    true_words: the true report where `words` was written by the network; None where `words` was read.
 
     Raises:
-        ValueError: a shape is wrong, or there is a map and no image.
+        ValueError: a shape is wrong, a value is NaN or below 0, or there is a map and no image.
     """
 
     study_id: str
     image: np.ndarray | None
     a_ws: np.ndarray | None
     words: list[str]
-    g: np.ndarray
-    probabilities: np.ndarray
-    labels: np.ndarray
-    thresholds: np.ndarray
+    g: np.ndarray | None
+    probabilities: np.ndarray | None
+    labels: np.ndarray | None
+    thresholds: np.ndarray | None
+    a: np.ndarray | None = None
+    true_words: list[str] | None = None
 
     def __post_init__(self) -> None:
         if self.image is not None and (self.image.ndim != 2 or self.image.dtype != np.uint8):
             raise ValueError(f"image must be uint8 [px, px], not {self.image.dtype} {self.image.shape}")
-        if self.a_ws is not None and self.image is None:
-            raise ValueError("a_ws needs the image that it lies over")
-        if self.a_ws is not None and self.a_ws.ndim != 2:
-            raise ValueError(f"a_ws must be [D, D], not {self.a_ws.shape}")
-        if np.shape(self.g) != (len(self.words),):
+        if self.g is not None and np.shape(self.g) != (len(self.words),):
             raise ValueError(f"g has shape {np.shape(self.g)} for {len(self.words)} words")
+        self._check_maps()
         for name in ("probabilities", "labels", "thresholds"):
-            if np.shape(getattr(self, name)) != (K,):
-                raise ValueError(f"{name} must be [{K}], not {np.shape(getattr(self, name))}")
-        if np.isnan(self.probabilities).any():
+            value = getattr(self, name)
+            if value is not None and np.shape(value) != (K,):
+                raise ValueError(f"{name} must be [{K}], not {np.shape(value)}")
+        if self.probabilities is not None and np.isnan(self.probabilities).any():
             raise ValueError("probabilities must not be NaN")
 
+    def _check_maps(self) -> None:
+        for name, map_ in (("a_ws", self.a_ws), ("a", self.a)):
+            if map_ is None:
+                continue
+            if self.image is None:
+                raise ValueError(f"{name} needs the image that it lies over")
+            if not (np.asarray(map_) >= 0).all():
+                raise ValueError(f"{name} must be at least 0 everywhere, and not NaN")
+        if self.a_ws is not None and self.a_ws.ndim != 2:
+            raise ValueError(f"a_ws must be [D, D], not {self.a_ws.shape}")
+        if self.a is not None and (self.a.ndim != 3 or len(self.a) != len(self.words)):
+            raise ValueError(f"a must be [T, D, D] for {len(self.words)} words, not {self.a.shape}")
 
-@dataclass(frozen=True)
-class Verdict:
-    """How a label was judged: the CSS class, the mark and the words, so that colour is never alone."""
+    def known_labels(self) -> np.ndarray:
+        """float [15]: `labels`, NaN where they are None."""
+        return np.full(K, np.nan) if self.labels is None else np.asarray(self.labels, np.float64)
 
-    css: str
-    mark: str
-    text: str
+    def known_thresholds(self) -> np.ndarray:
+        """float [15]: `thresholds`, NaN where they are None."""
+        return np.full(K, np.nan) if self.thresholds is None else np.asarray(self.thresholds, np.float64)
 
-
-RIGHT = Verdict("right", "✓", "right")
-WRONG = Verdict("wrong", "✗", "wrong")
-MISSED = Verdict("missed", "○", "missed")
-ABSENT = Verdict("absent", "·", "absent")
-NAMED_UNKNOWN = Verdict("unknown", "?", "named")
-UNKNOWN = Verdict("unknown", "?", "unknown")
-UNJUDGED = Verdict("unknown", "?", "no threshold")
-
-
-def judge(probability: float, label: float, threshold: float) -> Verdict:
-    """The verdict on one label: named where probability >= threshold, right where the truth agrees."""
-    if math.isnan(threshold):
-        return UNJUDGED
-    named = probability >= threshold
-    if math.isnan(label):
-        return NAMED_UNKNOWN if named else UNKNOWN
-    if named:
-        return RIGHT if label else WRONG
-    return MISSED if label else ABSENT
+    def verdicts(self) -> list[Verdict] | None:
+        """How each label was judged; None where the mode does not classify."""
+        if self.probabilities is None:
+            return None
+        return page_labels.judge_all(self.probabilities, self.known_labels(), self.known_thresholds())
 
 
 def render(page: StudyPage, home: str | None = None) -> str:
     """The page as HTML; `home` is the address of the page that lists all, if there is one."""
-    back = f'<a class="home" href="{html.escape(home)}">← all studies</a>' if home else ""
-    return _template("page.html").substitute(
-        style=_file("page.css"),
+    a = page.a if page.words else None
+    return page_template.fill(
+        "page.html",
+        style=page_template.read("page.css"),
+        script=page_template.read("page.js"),
         study_id=html.escape(page.study_id),
-        home=back,
+        home=f'<a class="home" href="{html.escape(home)}">← all studies</a>' if home else "",
         chips=_chips(page),
-        picture=_picture(page),
-        reports=_report("Report", page.words, np.asarray(page.g)),
-        labels="\n".join(_label_rows(page)),
+        picture="" if page.image is None else page_picture.figure(page.study_id, page.image, page.a_ws, a),
+        reports="\n".join(_reports(page)),
+        labels=_labels(page),
         disclaimer=DISCLAIMER,
     )
 
@@ -120,23 +119,30 @@ def write_pages(folder: Path | str, pages: Iterable[StudyPage]) -> list[Path]:
 
     The pages are taken one at a time, so a generator need not hold all images. A page's file is named after
     its study, with everything but letters, digits, ".", "_" and "-" replaced, and numbered where two names
-    come out the same.
+    come out the same. At the end, pages of an earlier call are removed: the folder's other files named study-*.html.
 
     Returns:
         The pages' paths in the order given, without the index.
     """
     folder, written, rows = Path(folder), [], []
     taken: set[str] = set()
+    judged = False
     for page in pages:
         path = folder / _file_name(page.study_id, taken)
         write_text(path, render(page, home="index.html"))
         written.append(path)
         rows.append(_index_row(page, path.name))
-    index = _template("index.html").substitute(
-        style=_file("page.css"), count=len(rows), rows="\n".join(rows), disclaimer=DISCLAIMER
-    )
-    write_text(folder / "index.html", index)
+        judged |= any(code in "rwmn" for code in _codes(page))
+    write_text(folder / "index.html", _index(rows, judged))
+    _remove_stale(folder, taken)
     return written
+
+
+def _remove_stale(folder: Path, taken: set[str]) -> None:
+    """Remove files that are named like pages and not in `taken`, which is in lower case."""
+    for path in folder.iterdir():
+        if _OWN_NAME.fullmatch(path.name) and path.name.lower() not in taken and path.is_file():
+            path.unlink()
 
 
 def _file_name(study_id: str, taken: set[str]) -> str:
@@ -150,142 +156,88 @@ def _file_name(study_id: str, taken: set[str]) -> str:
     return name
 
 
-@cache
-def _file(name: str) -> str:
-    return (Path(__file__).with_name("templates") / name).read_text(encoding="utf-8")
+# The reports
 
 
-def _template(name: str) -> Template:
-    return Template(_file(name))
+def _reports(page: StudyPage) -> Iterator[str]:
+    """The report that the network read; or the one that it wrote, and the true one."""
+    written = page.true_words is not None
+    keys = []
+    if page.g is not None and len(page.words):
+        keys.append(page_template.fill("key_shade.html", largest=f"{float(np.max(page.g)):.3f}"))
+    if page.a is not None and len(page.words):
+        keys.append(page_template.read("key_word.html"))
+    yield _report("Written report" if written else "Report", "\n".join(_marked_words(page)), "\n".join(keys))
+    if written:
+        yield _report("True report", "\n".join(_lines(page.true_words, map(html.escape, page.true_words))), "")
 
 
-# The image and its map
+def _report(title: str, words: str, keys: str) -> str:
+    words = words or '<em class="none">empty report</em>'
+    return page_template.fill("report.html", title=html.escape(title), words=words, keys=keys)
 
 
-def overlay(a_ws: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The map in colour, for laying over the image.
-
-    Bicubic from the grid to the image's size, scaled by its maximum; alpha rises with the value, so the image
-    stays as it is where there is no attention.
-
-    Args:
-        a_ws: float [D, D], at least 0.
-    Returns:
-        uint8 [height, width, 4], RGBA; all transparent where a_ws is 0 everywhere.
-    """
-    smooth = cv2.resize(np.asarray(a_ws, np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    smooth = np.clip(smooth, 0, None)  # bicubic undershoots beside a peak
-    peak = smooth.max()
-    level = np.rint(255 * smooth / peak).astype(np.uint8) if peak > 0 else np.zeros(smooth.shape, np.uint8)
-    return np.dstack([_colours()[level], level])
-
-
-@cache
-def _colours() -> np.ndarray:
-    """uint8 [256, 3], RGB by level."""
-    return matplotlib.colormaps[COLOUR_MAP](np.arange(256), bytes=True)[:, :3]
+def _marked_words(page: StudyPage) -> Iterator[str]:
+    """Each word in its element: shaded by its g_t relative to the report's largest, with its map's caption."""
+    marked = []
+    largest = float(np.max(page.g)) if page.g is not None and len(page.g) else 0.0
+    for t, word in enumerate(page.words):
+        shade, said = "", f"word {t + 1} of {len(page.words)}"
+        if page.g is not None:
+            g_t = float(page.g[t])
+            shade = f' style="--g:{g_t / largest if largest > 0 else 0:.3f}" title="g = {g_t:.4f}"'
+            said += f", g = {g_t:.3f}"
+        caption = ""
+        if page.a is not None:
+            caption = f' data-caption="{html.escape(f"“{word}” ({said}): {page_picture.word_caption(page.a[t])}")}"'
+        marked.append(f'<span class="word" data-t="{t}"{shade}{caption}>{html.escape(word)}</span>')
+    yield from _lines(page.words, marked)
 
 
-def _data_uri(picture: np.ndarray) -> str:
-    """A PNG data URI of uint8 [h, w] or RGBA [h, w, 4]."""
-    if picture.ndim == 3:
-        picture = cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA)
-    done, png = cv2.imencode(".png", picture)
-    assert done, "cv2 could not encode a PNG"
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-
-
-def _picture(page: StudyPage) -> str:
-    """The image, the map over it with its controls, and the caption."""
-    if page.image is None:
-        return ""
-    image = f'<img src="{_data_uri(page.image)}" alt="chest X-ray of study {html.escape(page.study_id)}">'
-    if page.a_ws is None:
-        return f'<figure class="picture"><div class="frame">{image}</div></figure>'
-    ramp = ", ".join(f"#{bytes(_colours()[level]).hex()}" for level in range(0, 256, 15))
-    return _template("picture.html").substitute(
-        image=image,
-        map=_data_uri(overlay(page.a_ws, *page.image.shape)),
-        ramp=ramp,
-        caption=_map_caption(page.a_ws),
-    )
-
-
-def _map_caption(a_ws: np.ndarray) -> str:
-    total = float(np.sum(a_ws))
-    if total <= 0:
-        return "The attention a<sub>ws</sub> is 0 everywhere."
-    row, column = np.unravel_index(np.argmax(a_ws), a_ws.shape)
-    share = float(a_ws[row, column]) / total
-    return (
-        f"Attention a<sub>ws</sub>, {a_ws.shape[0]} by {a_ws.shape[1]} cells. It sums to {total:.2f};"
-        f" the peak (row {row + 1}, column {column + 1}) holds {share:.1%} of that."
-    )
-
-
-# The report
-
-
-def _report(title: str, words: list[str], g: np.ndarray) -> str:
-    """A report with each word shaded by its g_t relative to the report's largest."""
-    largest = float(g.max()) if len(g) else 0.0
-    text = "\n".join(_shaded(words, g / largest if largest > 0 else g, g)) or '<em class="none">empty report</em>'
-    return _template("report.html").substitute(title=html.escape(title), words=text, largest=f"{largest:.3f}")
-
-
-def _shaded(words: list[str], shade: np.ndarray, g: np.ndarray) -> Iterator[str]:
-    for t, word in enumerate(words):
-        if t and word == _IMPRESSION and words[t + 1 : t + 2] == [":"]:
+def _lines(words: list[str], marked: Iterable[str]) -> Iterator[str]:
+    """The words as marked, with a new line before the impression."""
+    for t, shown in enumerate(marked):
+        if t and words[t : t + 2] == [_IMPRESSION, ":"]:
             yield "<br>"
-        yield (
-            f'<span class="word" data-t="{t}" style="--g:{shade[t]:.3f}"'
-            f' title="g = {g[t]:.4f}">{html.escape(word)}</span>'
-        )
+        yield shown
 
 
 # The labels
 
 
-def _verdicts(page: StudyPage) -> list[Verdict]:
-    columns = zip(page.probabilities, page.labels, page.thresholds, strict=True)
-    return [judge(float(probability), float(label), float(threshold)) for probability, label, threshold in columns]
+def _labels(page: StudyPage) -> str:
+    if page.probabilities is None:
+        return ""
+    rows = page_labels.rows(page.probabilities, page.known_labels(), page.known_thresholds())
+    return page_template.fill("labels.html", rows="\n".join(rows), key=page_template.read("key_verdicts.html"))
 
 
 def _chips(page: StudyPage) -> str:
-    """The labels that were named or should have been, in colour and with their marks."""
-    shown = [
-        f'<li class="{verdict.css}">{_labelled(name, verdict)}</li>'
-        for name, verdict in zip(LABELS, _verdicts(page), strict=True)
-        if verdict in (RIGHT, WRONG, MISSED, NAMED_UNKNOWN)
-    ]
-    return f'<ul class="chips">{"".join(shown) or "<li>no label named, none missed</li>"}</ul>'
+    verdicts = page.verdicts()
+    return "" if verdicts is None else page_labels.chips(verdicts)
 
 
-def _labelled(name: str, verdict: Verdict) -> str:
-    return f"{_marked(verdict)} <strong>{_readable(name)}</strong> <small>{verdict.text}</small>"
+# The index
 
 
-def _label_rows(page: StudyPage) -> Iterator[str]:
-    """A table row per label: name, bar with the threshold's tick, probability, truth, verdict."""
-    for k, (name, verdict) in enumerate(zip(LABELS, _verdicts(page), strict=True)):
-        probability, label, threshold = (float(v[k]) for v in (page.probabilities, page.labels, page.thresholds))
-        tick = "" if math.isnan(threshold) else f'<s style="left:{100 * threshold:.2f}%"></s>'
-        hint = "no threshold" if math.isnan(threshold) else f"threshold {threshold:.3f}"
-        truth = "unknown" if math.isnan(label) else ("yes" if label else "no")
-        yield (
-            f'<tr class="{verdict.css}"><th scope="row">{_readable(name)}</th>'
-            f'<td class="bar" title="{hint}"><div><i style="width:{100 * probability:.2f}%"></i>{tick}</div>'
-            f'</td><td class="number">{probability:.3f}</td><td class="truth">{truth}</td>'
-            f'<td class="verdict">{_marked(verdict)} {verdict.text}</td></tr>'
-        )
+def _codes(page: StudyPage) -> str:
+    return page_labels.codes(page.verdicts(), page.known_labels())
 
 
-def _marked(verdict: Verdict) -> str:
-    return f"<b>{verdict.mark}</b>"
-
-
-def _readable(label: str) -> str:
-    return label.replace("_", " ")
+def _index(rows: list[str], judged: bool) -> str:
+    """The list of all pages; `judged`: some label of some study was named or missed."""
+    findings = (f'<option value="{name}">{page_labels.readable(name)}</option>' for name in LABELS)
+    return page_template.fill(
+        "index.html",
+        style=page_template.read("page.css"),
+        script=page_template.read("index.js"),
+        count=len(rows),
+        findings="\n".join(findings),
+        judged="" if judged else "disabled hidden",
+        key=page_template.read("key_verdicts.html") if judged else "",
+        rows="\n".join(rows),
+        disclaimer=DISCLAIMER,
+    )
 
 
 def _index_row(page: StudyPage, file_name: str) -> str:
@@ -293,6 +245,9 @@ def _index_row(page: StudyPage, file_name: str) -> str:
     thumbnail = ""
     if page.image is not None:
         small = cv2.resize(page.image, (_THUMBNAIL_PX, _THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
-        thumbnail = f'<a {link}><img src="{_data_uri(small)}" alt=""></a>'
+        thumbnail = f'<a {link}><img src="{page_picture.data_uri(small)}" alt=""></a>'
     name = f"<a {link}>{html.escape(page.study_id)}</a>"
-    return f'<tr><td class="thumbnail">{thumbnail}</td><th scope="row">{name}</th><td>{_chips(page)}</td></tr>'
+    return (
+        f'<tr data-codes="{_codes(page)}"><td class="thumbnail">{thumbnail}</td><th scope="row">{name}</th>'
+        f"<td>{_chips(page)}</td></tr>"
+    )

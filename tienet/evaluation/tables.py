@@ -1,8 +1,10 @@
-"""The table of AUCs as text, for the terminal and for Markdown."""
+"""The tables of one evaluation as text: AUCs, for the terminal and for Markdown, and written reports."""
 
+import itertools
 from collections.abc import Mapping
 
 from tienet.evaluation.auroc import AVG10_POSITIVES
+from tienet.evaluation.captions import CAPTION_METRICS
 from tienet.labels import FINDINGS, LABELS
 
 UNDEFINED = "undefined"
@@ -19,17 +21,67 @@ def format_auc_table(metrics: Mapping, controls: Mapping[str, Mapping] | None = 
     """
     controls = _controls(metrics, controls)
     header, rows = _header(metrics, controls), _rows(metrics, controls)
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    lines = align(header, rows[: len(LABELS)], rows[len(LABELS) :])
+    return "\n".join([*lines, "", *_notes(metrics, controls)]) + "\n"
+
+
+def align(header: list[str], *groups: list[list[str]]) -> list[str]:
+    """The lines of a text table, a rule before each group of rows; the first column is text, the others end alike."""
+    widths = [max(len(row[i]) for row in [header, *itertools.chain(*groups)]) for i in range(len(header))]
 
     def line(row: list[str]) -> str:
-        # the first column is text, the others end at the same digit
         numbers = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         return "  ".join([row[0].ljust(widths[0]), *numbers]).rstrip()
 
     rule = "  ".join("-" * width for width in widths)
-    labels, means = rows[: len(LABELS)], rows[len(LABELS) :]
-    lines = [line(header), rule, *map(line, labels), rule, *map(line, means)]
-    return "\n".join([*lines, "", *_notes(metrics, controls)]) + "\n"
+    return [line(header), *(text for rows in groups for text in (rule, *map(line, rows)))]
+
+
+def format_report_table(metrics: Mapping) -> str:
+    """How the written reports compare with the true ones, beside the controls: aligned plain text with notes.
+
+    Args:
+        metrics: a metrics.json whose `captions` is there.
+    """
+    columns = {"written": metrics} | {
+        name: control for name, control in (metrics.get("controls") or {}).items() if control.get("captions")
+    }
+    rows = [[name, *(number_text(column["captions"][name]) for column in columns.values())] for name in CAPTION_METRICS]
+    variety = [
+        [title, *(_figure(column["reports"][key]) for column in columns.values())] for key, title in _VARIETY.items()
+    ]
+    findings = [
+        [
+            f"{mean} F1 of the findings",
+            *(number_text(column["report_findings"][mean]["f1"]) for column in columns.values()),
+        ]
+        for mean in ("micro", "macro")
+        if metrics["report_findings"]
+    ]
+    groups = [group for group in (rows, variety, findings) if group]
+    captions, reports = metrics["captions"], metrics["reports"]
+    notes = [
+        f"Over {captions['studies']} studies with a true report; that has {reports['true_words_mean']:.1f} words on average.",
+    ]
+    if captions["empty"]:
+        notes.append(f"{captions['empty']} written reports are empty; they score 0.")
+    if captions["METEOR"] is None:
+        notes.append("METEOR needs Java and was left out (--no-java); the words are cut without it, too.")
+    if given := metrics.get("true_reports_read"):
+        notes.append(f"Given the true reports instead of its own, the network has AVG {number_text(given['avg'])}.")
+    return "\n".join([*align(["Reports", *columns], *groups), "", *notes]) + "\n"
+
+
+_VARIETY = {
+    "distinct": "distinct reports",
+    "words_mean": "words, mean",
+    "words_median": "words, median",
+    "unwritten_share": "true reports' words never written",
+}
+
+
+def _figure(value: float | int | None) -> str:
+    return str(value) if isinstance(value, int) else number_text(value)
 
 
 def format_markdown(metrics: Mapping, controls: Mapping[str, Mapping] | None = None) -> str:
@@ -45,23 +97,25 @@ def format_markdown(metrics: Mapping, controls: Mapping[str, Mapping] | None = N
 
 
 def _controls(metrics: Mapping, controls: Mapping[str, Mapping] | None) -> Mapping[str, Mapping]:
-    return (metrics.get("controls") or {}) if controls is None else controls
+    if controls is None:
+        controls = {name: control for name, control in (metrics.get("controls") or {}).items() if control.get("auc")}
+    return controls
 
 
-def _level(metrics: Mapping) -> str:
+def level_text(metrics: Mapping) -> str:
     return f"{100 * metrics.get('bootstrap', {}).get('level', 0.95):g}%"
 
 
-def _number(value: float | None) -> str:
+def number_text(value: float | None) -> str:
     return UNDEFINED if value is None else f"{value:.3f}"
 
 
-def _span(lo: float | None, hi: float | None) -> str:
+def span_text(lo: float | None, hi: float | None) -> str:
     return UNDEFINED if lo is None or hi is None else f"{lo:.3f} to {hi:.3f}"
 
 
 def _header(metrics: Mapping, controls: Mapping[str, Mapping]) -> list[str]:
-    return ["Finding", "AUC", f"{_level(metrics)} interval", "positives", *controls]
+    return ["Finding", "AUC", f"{level_text(metrics)} interval", "positives", *controls]
 
 
 def _rows(metrics: Mapping, controls: Mapping[str, Mapping]) -> list[list[str]]:
@@ -69,13 +123,13 @@ def _rows(metrics: Mapping, controls: Mapping[str, Mapping]) -> list[list[str]]:
     rows = []
     for name in LABELS:
         entry = metrics["auc"][name]
-        compared = [_number(control.get("auc", {}).get(name, {}).get("auc")) for control in controls.values()]
-        cells = [_number(entry["auc"]), _span(entry["lo"], entry["hi"]), str(entry["positives"])]
+        compared = [number_text(control.get("auc", {}).get(name, {}).get("auc")) for control in controls.values()]
+        cells = [number_text(entry["auc"]), span_text(entry["lo"], entry["hi"]), str(entry["positives"])]
         rows.append([name, *cells, *compared])
     for key, title in _MEAN_NAMES.items():
-        compared = [_number(control.get(key)) for control in controls.values()]
-        span = _span(metrics[f"{key}_lo"], metrics[f"{key}_hi"])
-        rows.append([title, _number(metrics[key]), span, "", *compared])
+        compared = [number_text(control.get(key)) for control in controls.values()]
+        span = span_text(metrics[f"{key}_lo"], metrics[f"{key}_hi"])
+        rows.append([title, number_text(metrics[key]), span, "", *compared])
     return rows
 
 

@@ -4,7 +4,7 @@ Xu et al. (2015), soft attention. At step t, with x [B, L, C] the L = D*D locati
 
     e_t = v . tanh(u + W_h h_{t-1})          scores of the locations, [B, L]
     a_t = softmax(e_t)                       spatial attention, [B, L]
-    z_t = sum_l a_t[l] x[l]                  context, [B, C]
+    z_t = beta_t sum_l a_t[l] x[l]           context, [B, C]; beta_t = sigm(w_beta . h_{t-1} + b_beta), or 1 (no gate)
     i, f, o, g = split(W_w w_t + W_z z_t + W_r h_{t-1} + b)
     c_t = sigm(f) c_{t-1} + sigm(i) tanh(g);   h_t = sigm(o) tanh(c_t)
 
@@ -25,6 +25,8 @@ class Weights(NamedTuple):
     v: tf.Tensor  # [A]
     W_z: tf.Tensor  # [C, 4H]
     W_r: tf.Tensor  # [H, 4H]
+    w_beta: tf.Tensor | None = None  # [H], of Xu's gate; None: no gate
+    b_beta: tf.Tensor | None = None  # []
 
 
 class Step(NamedTuple):
@@ -33,7 +35,7 @@ class Step(NamedTuple):
     h: tf.Tensor  # [B, H]
     c: tf.Tensor  # [B, H]
     a: tf.Tensor  # [B, L]
-    z: tf.Tensor  # [B, C]
+    z: tf.Tensor  # [B, C], gated
     gates: tf.Tensor  # [B, 4H], before the nonlinearities
 
 
@@ -72,9 +74,16 @@ def step(x, u, w_gates, h, c, weights: Weights) -> Step:
     """One step; `w_gates` [B, 4H] = W_w w_t + b, `h` and `c` [B, H] of step t - 1."""
     a = tf.nn.softmax(_scores(u, h @ weights.W_h, weights.v))
     z = _context(a, x)
+    if weights.w_beta is not None:
+        z *= _beta(h, weights)
     gates = w_gates + z @ weights.W_z + h @ weights.W_r
     h, c = lstm_cell(gates, c)
     return Step(h, c, a, z, gates)
+
+
+def _beta(h: tf.Tensor, weights: Weights) -> tf.Tensor:
+    """Xu's gate: how much the step looks at the image at all, [B, 1]."""
+    return tf.sigmoid(tf.linalg.matvec(h, weights.w_beta) + weights.b_beta)[:, None]
 
 
 def attention_lstm(x, u, w_gates, h_0, c_0, weights: Weights) -> tuple[tf.Tensor, tf.Tensor]:
@@ -99,7 +108,7 @@ def attention_lstm(x, u, w_gates, h_0, c_0, weights: Weights) -> tuple[tf.Tensor
 
         return (steps.h, steps.a), gradient
 
-    return run(x, u, w_gates, h_0, c_0, *(tf.convert_to_tensor(weight) for weight in weights))
+    return run(x, u, w_gates, h_0, c_0, *(weight for weight in weights if weight is not None))
 
 
 def _stack(length: tf.Tensor, *element_shapes) -> list[tf.TensorArray]:
@@ -137,12 +146,18 @@ def _backward(x, u, h_0, c_0, weights: Weights, steps: Step, dh_all, da_all):
     def body(t, dh, dc, du, dv, stacks):
         dgates, dc = _cell_gradient(steps.gates[t], steps.c[t], c_before[t], dh + dh_all[t], dc)
         dz, dh = tf.split(dgates @ W_zr_transposed, [C, -1], axis=-1)
+        dgate = tf.zeros_like(dz[:, :1])
+        if weights.w_beta is not None:
+            beta = _beta(h_before[t], weights)
+            dgate = tf.reduce_sum(dz * steps.z[t], 1, keepdims=True) * (1 - beta)  # z is gated: no beta (1 - beta)
+            dz *= beta
+            dh += dgate * weights.w_beta
         da = da_all[t] + _context_gradient(dz, x)
         a = steps.a[t]
         de = a * (da - tf.reduce_sum(a * da, -1, keepdims=True))
         du, dquery, dv_t = _scores_gradient(u, h_before[t] @ weights.W_h, weights.v, de, du)
         dh += dquery @ W_h_transposed
-        parts = (dgates, dz, dquery)
+        parts = (dgates, dz, dquery, dgate)
         return (
             t - 1,
             dh,
@@ -152,7 +167,8 @@ def _backward(x, u, h_0, c_0, weights: Weights, steps: Step, dh_all, da_all):
             [stack.write(t, part) for stack, part in zip(stacks, parts, strict=True)],
         )
 
-    stacks = _stack(T, *([None, array.shape[-1]] for array in (steps.gates, steps.z, weights.W_h)))
+    widths = (steps.gates.shape[-1], C, weights.W_h.shape[-1], 1)
+    stacks = _stack(T, *([None, width] for width in widths))
     state = (
         T - 1,
         tf.zeros_like(h_0),
@@ -162,12 +178,15 @@ def _backward(x, u, h_0, c_0, weights: Weights, steps: Step, dh_all, da_all):
         stacks,
     )
     _, dh_0, dc_0, du, dv, stacks = tf.while_loop(lambda t, *_: t >= 0, body, state, maximum_iterations=T)
-    dgates, dz, dquery = (stack.stack() for stack in stacks)
+    dgates, dz, dquery, dgate = (stack.stack() for stack in stacks)
     dx = tf.matmul(tf.transpose(steps.a, [1, 2, 0]), tf.transpose(dz, [1, 0, 2]))
     dW_h = _over_steps(h_before, dquery)
     dW_z = _over_steps(steps.z, dgates)
     dW_r = _over_steps(h_before, dgates)
-    return dx, du, dgates, dh_0, dc_0, dW_h, dv, dW_z, dW_r
+    gradients = [dx, du, dgates, dh_0, dc_0, dW_h, dv, dW_z, dW_r]
+    if weights.w_beta is not None:
+        gradients += [_over_steps(h_before, dgate)[:, 0], tf.reduce_sum(dgate)]
+    return gradients
 
 
 def _over_steps(inputs: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:

@@ -1,80 +1,172 @@
-"""The RNN of section 3.1: word vectors in, LSTM states h and spatial attention a out.
+"""The RNN of section 3.1: word vectors in, LSTM states h and spatial attention a out, and the next word's softmax.
 
 With an image it is the attention LSTM of Xu et al. (2015); without one (`annotate-text`) a plain LSTM from h_0 = 0.
-Axes: B batch, T words, L = D*D locations, C channels, H LSTM units, A attention units, E word vector.
+Reading a given report and writing one (`generate`) use the same weights: `Decoder` makes them once.
+Axes: B batch, T words, L = D*D locations, C channels, H LSTM units, A attention units, E word vector, V vocabulary.
 """
+
+from typing import NamedTuple
 
 import tensorflow as tf
 
+from tienet.config import Config
 from tienet.modeling import attention_lstm
 from tienet.modeling.layers import bias, fully_connected, weight
 
 tf1 = tf.compat.v1
 
 
-def embed_words(word_ids: tf.Tensor, vocab_size: int, dim: int) -> tf.Tensor:
-    """word_ids int32 [B, T] -> word vectors float32 [B, T, E]; trained on, and not under weight decay.
+class Picture(NamedTuple):
+    """What the RNN takes from a batch of images, computed once and not at every step."""
 
-    Their first values are set by `tienet.training` from the vocabulary's `embeddings.npy`.
-    """
-    vectors = tf1.get_variable("word_vectors", [vocab_size, dim], initializer=tf1.random_normal_initializer())
-    return tf.nn.embedding_lookup(vectors, word_ids)
+    x: tf.Tensor  # [B, L, C], the locations
+    u: tf.Tensor  # [B, L, A], W_x x + b_x
+    h_0: tf.Tensor  # [B, H]
+    c_0: tf.Tensor  # [B, H]
 
 
-def read_with_image(words: tf.Tensor, x: tf.Tensor, units: int, attention_units: int):
-    """Read a report while looking at the image.
+class Reading(NamedTuple):
+    """A report that was read."""
+
+    h: tf.Tensor  # [B, T, H]
+    a: tf.Tensor | None  # [B, T, D, D], each step sums to 1; None without an image
+
+
+class Decoder:
+    """The RNN's weights and its steps.
 
     Args:
-        words: float32 [B, T, E], <START> first.
-        x: float32 [B, D, D, C], transition activations.
-        units: H. attention_units: A.
-    Returns:
-        h float32 [B, T, H]; a float32 [B, T, D, D], each step sums to 1.
+        config: sizes and options. vocab_size: V. word_dim: E.
+        x: float32 [B, D, D, C], transition activations; None: no image.
+
+    Attributes:
+        picture: what the RNN takes from `x`; None without an image.
+        side: D.
     """
-    D, C = x.shape[1], x.shape[3]
-    locations = tf.reshape(x, [-1, D * D, C])
-    with tf1.variable_scope("lstm"):
-        mean = tf.reduce_mean(locations, 1)
-        h_0 = tf.tanh(fully_connected("h_0", mean, units))
-        c_0 = tf.tanh(fully_connected("c_0", mean, units))
-        u = fully_connected("attention_x", locations, attention_units)
-        weights = attention_lstm.Weights(
-            W_h=weight("attention_h/W", [units, attention_units]),
-            v=weight("attention_v/W", [attention_units, 1])[:, 0],
-            W_z=weight("W_z", [C, 4 * units]),
-            W_r=_recurrent_weight(units),
+
+    def __init__(self, config: Config, vocab_size: int, word_dim: int, x: tf.Tensor | None = None):
+        self._config = config
+        H = config.lstm_units
+        # Their first values are set by `tienet.training` from the vocabulary's embeddings.npy; no weight decay.
+        self._vectors = tf1.get_variable(
+            "word_vectors", [vocab_size, word_dim], initializer=tf1.random_normal_initializer()
         )
-        h, a = attention_lstm.attention_lstm(locations, u, _word_gates(words, units), h_0, c_0, weights)
-    return tf.transpose(h, [1, 0, 2]), tf.reshape(tf.transpose(a, [1, 0, 2]), [-1, tf.shape(h)[0], D, D])
+        with tf1.variable_scope("lstm"):
+            self._W_w = weight("W_w", [word_dim, 4 * H])
+            self._b = bias("b", 4 * H, _forget_bias_initializer(H))
+            self.picture = None if x is None else self._picture(x)
+            W_r = tf.convert_to_tensor(weight("W_r", [H, 4 * H], tf1.orthogonal_initializer()))
+            self._weights = self._image_weights(x.shape[3], W_r) if x is not None else W_r
+        self.side = None if x is None else x.shape[1]
+        self._softmax = _Softmax(config, vocab_size, word_dim) if config.mode_parts.writes else None
 
+    def _picture(self, x: tf.Tensor) -> Picture:
+        config = self._config
+        locations = tf.reshape(x, [-1, x.shape[1] * x.shape[2], x.shape[3]])
+        mean = tf.reduce_mean(locations, 1)
+        h_0 = tf.tanh(fully_connected("h_0", mean, config.lstm_units))
+        c_0 = tf.tanh(fully_connected("c_0", mean, config.lstm_units))
+        u = fully_connected("attention_x", locations, config.attention_units)
+        if config.attention_norm:
+            u = standardise_locations(u)
+        return Picture(locations, u, h_0, c_0)
 
-def read_text(words: tf.Tensor, units: int) -> tf.Tensor:
-    """Read a report alone: words float32 [B, T, E] -> h float32 [B, T, H], from h_0 = c_0 = 0."""
-    with tf1.variable_scope("lstm"):
-        gates = _word_gates(words, units)
-        W_r = tf.convert_to_tensor(_recurrent_weight(units))
+    def _image_weights(self, C: int, W_r: tf.Tensor) -> attention_lstm.Weights:
+        H, A = self._config.lstm_units, self._config.attention_units
+        gate = {}
+        if self._config.attention_gate:
+            gate = {"w_beta": weight("beta/W", [H, 1])[:, 0], "b_beta": bias("beta/b", 1)[0]}
+        return attention_lstm.Weights(
+            W_h=tf.convert_to_tensor(weight("attention_h/W", [H, A])),
+            v=weight("attention_v/W", [A, 1])[:, 0],
+            W_z=tf.convert_to_tensor(weight("W_z", [C, 4 * H])),
+            W_r=W_r,
+            **gate,
+        )
+
+    def embed(self, word_ids: tf.Tensor) -> tf.Tensor:
+        """int32 [...] -> word vectors float32 [..., E]."""
+        return tf.nn.embedding_lookup(self._vectors, word_ids)
+
+    def read(self, word_ids: tf.Tensor, picture: Picture | None = None) -> Reading:
+        """Read reports, int32 [B, T], <START> first, beside `picture` (default: all images of the batch)."""
+        gates = tf.transpose(self._word_gates(self.embed(word_ids)), [1, 0, 2])
+        if self.picture is None:
+            return Reading(tf.transpose(self._read_text(gates), [1, 0, 2]), None)
+        x, u, h_0, c_0 = picture or self.picture
+        h, a = attention_lstm.attention_lstm(x, u, gates, h_0, c_0, self._weights)
+        return Reading(tf.transpose(h, [1, 0, 2]), self.on_grid(tf.transpose(a, [1, 0, 2])))
+
+    def on_grid(self, a: tf.Tensor) -> tf.Tensor:
+        """[B, T, L] -> [B, T, D, D]."""
+        return tf.reshape(a, [-1, tf.shape(a)[1], self.side, self.side])
+
+    def step(self, picture: Picture, word_ids: tf.Tensor, h: tf.Tensor, c: tf.Tensor) -> attention_lstm.Step:
+        """Read one word, int32 [B], from the states [B, H] before it."""
+        gates = self._word_gates(self.embed(word_ids))
+        return attention_lstm.step(picture.x, picture.u, gates, h, c, self._weights)
+
+    def word_logits(self, h: tf.Tensor, word_ids: tf.Tensor, z: tf.Tensor | None) -> tf.Tensor:
+        """Scores of the next word, [N, V], after reading `word_ids` [N] into states h [N, H].
+
+        `z` [N, C] is the context of that step, which only the deep output (`deep_output`) looks at.
+        """
+        return self._softmax(h, self.embed(word_ids), z)
+
+    def contexts(self, a: tf.Tensor, h: tf.Tensor) -> tf.Tensor | None:
+        """z of every step, [B, T, C], for a report that was read; None where the word softmax does not take it."""
+        if not self._config.deep_output:
+            return None
+        z = tf.matmul(tf.reshape(a, [-1, tf.shape(a)[1], self.side**2]), self.picture.x)
+        if self._weights.w_beta is None:
+            return z
+        h_before = tf.concat([self.picture.h_0[:, None], h[:, :-1]], 1)
+        return z * tf.sigmoid(tf.linalg.matvec(h_before, self._weights.w_beta) + self._weights.b_beta)[..., None]
+
+    def _word_gates(self, words: tf.Tensor) -> tf.Tensor:
+        """W_w w_t + b, [..., 4H]."""
+        return tf.tensordot(words, self._W_w, axes=1) + self._b
+
+    def _read_text(self, gates: tf.Tensor) -> tf.Tensor:
+        """gates [T, B, 4H] -> h [T, B, H], from h_0 = c_0 = 0."""
+        W_r = self._weights
         T = tf.shape(gates)[0]
-        zero = tf.zeros([tf.shape(words)[0], units])
+        zero = tf.zeros([tf.shape(gates)[1], self._config.lstm_units])
 
         def body(t, h, c, states):
             h, c = attention_lstm.lstm_cell(gates[t] + h @ W_r, c)
             return t + 1, h, c, states.write(t, h)
 
-        states = tf.TensorArray(tf.float32, T, element_shape=[None, units])
+        states = tf.TensorArray(tf.float32, T, element_shape=[None, self._config.lstm_units])
         *_, states = tf.while_loop(lambda t, *_: t < T, body, (0, zero, zero, states), maximum_iterations=T)
-    return tf.transpose(states.stack(), [1, 0, 2])
+        return states.stack()
 
 
-def _word_gates(words: tf.Tensor, units: int) -> tf.Tensor:
-    """W_w w_t + b of every step at once, [T, B, 4H]."""
-    gates = tf.tensordot(words, weight("W_w", [words.shape[-1], 4 * units]), axes=1) + bias(
-        "b", 4 * units, _forget_bias_initializer(units)
-    )
-    return tf.transpose(gates, [1, 0, 2])
+class _Softmax:
+    """Scores of the next word: W_o h + b; with `deep_output` Xu's L_o(w + L_h h + L_z z) + b."""
+
+    def __init__(self, config: Config, vocab_size: int, word_dim: int):
+        self._deep = config.deep_output
+        with tf1.variable_scope("word_softmax"):
+            if self._deep:
+                self._L_h = weight("L_h", [config.lstm_units, word_dim])
+                self._L_z = weight("L_z", [config.transition_channels, word_dim])
+            self._W_o = weight("W_o", [word_dim if self._deep else config.lstm_units, vocab_size])
+            self._b = bias("b", vocab_size)
+
+    def __call__(self, h: tf.Tensor, words: tf.Tensor, z: tf.Tensor | None) -> tf.Tensor:
+        if self._deep:
+            h = words + tf.matmul(h, self._L_h) + tf.matmul(z, self._L_z)
+        return tf.matmul(h, self._W_o) + self._b
 
 
-def _recurrent_weight(units: int) -> tf.Variable:
-    return weight("W_r", [units, 4 * units], tf1.orthogonal_initializer())
+def standardise_locations(u: tf.Tensor) -> tf.Tensor:
+    """u [B, L, A] with mean 0 and standard deviation 1 over an image's locations, unit by unit.
+
+    What all locations share cancels in the softmax over them; left in, it saturates the tanh and hides what differs.
+    """
+    mean, variance = tf.nn.moments(u, axes=[1], keepdims=True)
+    return (u - mean) * tf.math.rsqrt(variance + 1e-5)
 
 
 def _forget_bias_initializer(units: int):

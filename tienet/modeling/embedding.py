@@ -1,4 +1,6 @@
-"""Attention-encoded text embedding (AETE, eq. 3) and saliency-weighted global average pooling (SW-GAP, eq. 4, 5).
+"""What the classifier sees: AETE (eq. 3), SW-GAP (eq. 4, 5), and the plain pooling of mode `classify`.
+
+AETE: attention-encoded text embedding. SW-GAP: saliency-weighted global average pooling.
 
 Axes: B batch, T words, D grid side, C channels, H LSTM units, r attention rows, s attention hidden units.
 """
@@ -47,3 +49,18 @@ def saliency_attention(G: tf.Tensor, a: tf.Tensor) -> tf.Tensor:
 def sw_gap(a_ws: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Eq. 5: x_swgap = sum over the locations of a_ws x: [B, D, D], [B, D, D, C] -> float32 [B, C]."""
     return tf.einsum("byx,byxc->bc", a_ws, x)
+
+
+def pool(x: tf.Tensor, how: str, r: float) -> tf.Tensor:
+    """The global pooling of mode `classify` (Wang et al. 2017): x [B, D, D, C] -> float32 [B, C].
+
+    Args:
+        how: mean, max, or lse: x* + 1/r ln(mean over the locations of exp(r (x - x*))), x* the channel's maximum.
+        r: of lse; towards 0 it becomes the mean, towards infinity the maximum.
+    """
+    if how == "mean":
+        return tf.reduce_mean(x, [1, 2])
+    largest = tf.reduce_max(x, [1, 2], keepdims=True)
+    if how == "max":
+        return largest[:, 0, 0]
+    return largest[:, 0, 0] + tf.math.log(tf.reduce_mean(tf.exp(r * (x - largest)), [1, 2])) / r

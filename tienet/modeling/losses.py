@@ -61,3 +61,35 @@ def attention_penalty(G: tf.Tensor) -> tf.Tensor:
     """Lin et al. (2017): batch mean of ||G G^T - I||_F^2, for G [B, r, T]; a scalar."""
     difference = tf.matmul(G, G, transpose_b=True) - tf.eye(G.shape[1])
     return tf.reduce_mean(tf.reduce_sum(difference**2, axis=[1, 2]))
+
+
+def report_loss(logits: tf.Tensor, targets: tf.Tensor, rows: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    """L_R of each report without Xu's term: the mean of -ln p(w) over its words, <END> among them.
+
+    Args:
+        logits: float32 [N, V], of the words that count, packed.
+        targets: int32 [N], the words that should follow.
+        rows: int64 [N], the report of each, rising. counts: float32 [B], how many of N each report has.
+    Returns:
+        float32 [B]; 0 for a report without words. Its mean does not change where a batch is split over towers.
+    """
+    nll = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+    return tf.math.divide_no_nan(tf.math.unsorted_segment_sum(nll, rows, tf.size(counts)), counts)
+
+
+def doubly_stochastic(a: tf.Tensor) -> tf.Tensor:
+    """Xu et al. (2015): batch mean of sum over the locations of (1 - sum_t a_t)^2; a [B, T, D, D], 0 on padding."""
+    return tf.reduce_mean(tf.reduce_sum((1 - tf.reduce_sum(a, 1)) ** 2, [1, 2]))
+
+
+def relative_entropy(p: tf.Tensor, outcomes: tf.Tensor | float) -> tf.Tensor:
+    """-sum p ln p over the last axis, as a share of the largest possible, ln(outcomes); 1 is uniform.
+
+    Args:
+        p: float32 [..., N], each row sums to 1 or is 0. outcomes: how many of N can be above 0; broadcast to [...].
+    Returns:
+        float32 [...]; 1 where there is one outcome.
+    """
+    entropy = -tf.reduce_sum(tf.math.xlogy(p, p), -1)
+    most = tf.math.log(tf.cast(outcomes, tf.float32))
+    return tf.where(most > 0, tf.math.divide_no_nan(entropy, most), tf.ones_like(entropy))

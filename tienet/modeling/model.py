@@ -1,7 +1,9 @@
 """TieNet as a Tensorpack ModelDesc: the graph of every mode, read from top to bottom.
 
-Axes: B batch, T words, D grid side, C channels, H LSTM units, r attention rows, K labels.
+Axes: B batch, T words, D grid side, C channels, H LSTM units, r attention rows, V vocabulary, K labels.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -11,16 +13,44 @@ from tensorpack.tfutils.summary import add_moving_summary
 from tensorpack.tfutils.tower import get_current_tower_context
 
 from tienet.config import Config
-from tienet.data.text import OOV
+from tienet.data.text import END, OOV, PAD
 from tienet.labels import K
-from tienet.modeling import backbone, decoder, embedding, losses
+from tienet.modeling import backbone, embedding, generate, losses
+from tienet.modeling.decoder import Decoder, Picture
+from tienet.modeling.generate import Decoding
 from tienet.modeling.grid import transition_for
 from tienet.modeling.layers import fully_connected, l2_loss, transition
 
 tf1 = tf.compat.v1
 
-SEED_PARTS = {"words": 1, "reports": 2, "dropout": 3}
+SEED_PARTS = {"words": 1, "reports": 2, "dropout": 3, "writing": 4, "sampling": 5, "drawn": 6}
 """What draws random numbers; each draws from (seed, part, step) alone, so a resumed run draws the same."""
+
+
+class _Report(NamedTuple):
+    """A report that was read or written, as the classifier takes it; `a` and `x` are None without an image."""
+
+    h: tf.Tensor  # [B, T, H], 0 on padding
+    a: tf.Tensor | None  # [B, T, D, D], 0 on padding
+    mask: tf.Tensor  # bool [B, T]
+    x: tf.Tensor | None  # [B, D, D, C]
+
+
+class _Judgement(NamedTuple):
+    """What the classifier says of it, and from what; `a_ws` is None without an image."""
+
+    logits: tf.Tensor  # [B, K]
+    G: tf.Tensor  # [B, r, T]
+    a_ws: tf.Tensor | None  # [B, D, D]
+
+
+class _NextWords(NamedTuple):
+    """The words that should follow, packed: N of them in all reports."""
+
+    logits: tf.Tensor  # [N, V]
+    targets: tf.Tensor  # int32 [N]
+    rows: tf.Tensor  # int64 [N], the report of each
+    counts: tf.Tensor  # float32 [B], how many each report has
 
 
 class TieNet(ModelDesc):
@@ -29,9 +59,14 @@ class TieNet(ModelDesc):
     Args:
         config: the run's settings.
         vocab_size: V. word_dim: E.
-        feature_shape: [h, w, channels] of the backbone's output; None for modes without an image.
         label_weights: beta and lambda; None where nothing is trained.
         backbone_weights: name -> array, for `features=off`.
+        decoding: how reports are written at test time; default: greedily.
+
+    Outside training these can be fetched by name, where the mode has them: probabilities [B, K], G [B, r, T],
+    a [B, T, D, D], a_ws [B, D, D], G_entropy and a_entropy [B] (1 is uniform). In the modes that write they belong to
+    the written report, written/word_ids [B, T], written/word_len [B], written/log_probability [B]; what the network
+    makes of the true report is under read/, with read/L_R [B].
     """
 
     def __init__(
@@ -41,6 +76,7 @@ class TieNet(ModelDesc):
         word_dim: int,
         label_weights: losses.LabelWeights | None = None,
         backbone_weights: dict[str, np.ndarray] | None = None,
+        decoding: Decoding | None = None,
     ):
         super().__init__()
         self.config = config
@@ -48,17 +84,15 @@ class TieNet(ModelDesc):
         self.word_dim = word_dim
         self.label_weights = label_weights or losses.LabelWeights.equal()
         self.backbone_weights = backbone_weights
+        self.decoding = decoding or Decoding(max_words=config.written_words)
 
     def inputs(self) -> list[tf.TensorSpec]:
         """Placeholders, by the names that the batches of `tienet.data.dataflow` use."""
-        specs = [
-            tf.TensorSpec([None, None], tf.int32, "word_ids"),  # <START> w_1 ... w_n, then <PAD>
-            tf.TensorSpec([None], tf.int32, "word_len"),  # n + 1
-            tf.TensorSpec([None, K], tf.float32, "labels"),
-        ]
-        if self.config.mode_parts.image:
-            specs.insert(0, self._image_spec())
-        return specs
+        specs = [self._image_spec()] if self.config.mode_parts.image else []
+        if self.config.mode_parts.reads:
+            specs.append(tf.TensorSpec([None, None], tf.int32, "word_ids"))  # <START> w_1 ... w_n, then <PAD>
+            specs.append(tf.TensorSpec([None], tf.int32, "word_len"))  # n + 1
+        return [*specs, tf.TensorSpec([None, K], tf.float32, "labels")]
 
     def _image_spec(self) -> tf.TensorSpec:
         if self.config.features == "off":
@@ -69,51 +103,52 @@ class TieNet(ModelDesc):
         return tf.TensorSpec([None, side, side, channels], tf.float16, "features")
 
     def build_graph(self, *inputs: tf.Tensor) -> tf.Tensor | None:
-        """The graph; returns the loss in training. Every quantity of the paper can be fetched by its name."""
-        config, training = self.config, get_current_tower_context().is_training
-        *image, word_ids, word_len, labels = inputs
-        if training and config.report_drop:
-            word_ids, word_len = self._drop_text(word_ids, word_len)
-        mask = tf.sequence_mask(word_len, tf.shape(word_ids)[1])
-        words = decoder.embed_words(word_ids, self.vocab_size, self.word_dim)
+        """The graph; returns the loss in training."""
+        mode, training = self.config.mode_parts, get_current_tower_context().is_training
+        batch = dict(zip([spec.name for spec in self.inputs()], inputs, strict=True))
+        x = self._transition(inputs[0]) if mode.image else None
+        if not mode.reads:
+            return self._image_only(x, batch["labels"], training)
+        decoder = Decoder(self.config, self.vocab_size, self.word_dim, x)
+        if training:
+            return self._train(decoder, x, batch["word_ids"], batch["word_len"], batch["labels"])
+        self._name_results(decoder, x, batch["word_ids"], batch["word_len"])
+        return None
 
-        if config.mode_parts.image:
-            x = self._transition(image[0])
-            h, a = decoder.read_with_image(words, x, config.lstm_units, config.attention_units)
-        else:
-            h = decoder.read_text(words, config.lstm_units)
-        h = tf.where(mask[..., None], h, 0.0)
+    # ---- training ----
 
-        G = embedding.text_attention(h, mask, config.attention_rows, config.attention_hidden)
-        embeddings = [embedding.aete(G, h)]
-        if config.mode_parts.image:
-            a = tf.where(mask[..., None, None], a, 0.0)
-            a_ws = embedding.saliency_attention(G, a)
-            embeddings.append(embedding.sw_gap(a_ws, x))
-            tf.identity(a, "a")
-            tf.identity(a_ws, "a_ws")
-        logits = self._classify(tf.concat(embeddings, -1))
-        tf.identity(G, "G")
-        tf.sigmoid(logits, "probabilities")
-        return self._loss(logits, labels, G) if training else None
+    def _train(self, decoder: Decoder, x, word_ids, word_len, labels) -> tf.Tensor:
+        """L = alpha L_C + (1 - alpha) L_R + penalty + L2 (eq. 7)."""
+        mode, config, alpha = self.config.mode_parts, self.config, self.config.loss_alpha
+        words_in, len_in = self._words_in(decoder, word_ids, word_len)
+        report = self._read(decoder, x, words_in, len_in)
+        terms = {}
+        if mode.classifies:
+            judged = self._judge_for_training(decoder, report, labels)
+            L_C = [losses.classification_loss(part.logits, y, self.label_weights) for part, y in judged]
+            penalty = [config.penalty * losses.attention_penalty(part.G) for part, _ in judged]
+            sizes = [tf.shape(y)[0] for _, y in judged]
+            terms["L_C"] = alpha, _mean(L_C, sizes)
+            terms["penalty"] = 1.0, _mean(penalty, sizes)
+        if mode.writes:
+            following = self._next_words(decoder, report, words_in, word_ids, word_len)
+            terms["L_R"] = 1 - alpha, tf.reduce_mean(losses.report_loss(*following))
+            terms["coverage"] = 1 - alpha, config.doubly_stochastic * losses.doubly_stochastic(report.a)
+        return self._sum(terms)
 
-    def _transition(self, image: tf.Tensor) -> tf.Tensor:
-        config = self.config
-        if config.features == "off":
-            weights = backbone.get_weights(self.backbone_weights, config.backbone_end)
-            image = tf.stop_gradient(backbone.resnet50(backbone.preprocess(image), weights, config.backbone_end))
-        shape = transition_for(config.image_px, config.backbone_end)
-        return transition(tf.cast(image, tf.float32), config.transition_channels, shape.kernel, shape.stride)
+    def _sum(self, terms: dict[str, tuple[float, tf.Tensor]]) -> tf.Tensor:
+        """The weighted sum and L2; each term is named and logged."""
+        terms = {name: (weight, tf.identity(term, name)) for name, (weight, term) in terms.items()}
+        l2 = tf.identity(l2_loss(self.config.l2), "l2")
+        loss = tf.add_n([weight * term for weight, term in terms.values()] + [l2], "loss")
+        add_moving_summary(*(term for _, term in terms.values()), l2, loss)
+        return loss
 
-    def _classify(self, features: tf.Tensor) -> tf.Tensor:
-        config = self.config
-        with tf1.variable_scope("classifier"):
-            if get_current_tower_context().is_training and config.dropout:
-                draw = tf.random.stateless_uniform(tf.shape(features), self._draw_seed("dropout"))
-                features = tf.where(draw >= config.dropout, features / (1 - config.dropout), 0.0)
-            if config.output_hidden:
-                features = tf.nn.relu(fully_connected("hidden", features, config.output_hidden))
-            return fully_connected("output", features, K)
+    def _words_in(self, decoder: Decoder, word_ids, word_len) -> tuple[tf.Tensor, tf.Tensor]:
+        """The words that are read in training: the true ones, some hidden or replaced."""
+        if self.config.mode_parts.writes and self.config.scheduled_sampling:
+            word_ids = self._sampled_words(decoder, word_ids, word_len)
+        return self._drop_text(word_ids, word_len) if self.config.report_drop else (word_ids, word_len)
 
     def _drop_text(self, word_ids: tf.Tensor, word_len: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Section 3.5: hide a share of the words (read as <OOV>) or of the reports (only <START> is read)."""
@@ -125,22 +160,168 @@ class TieNet(ModelDesc):
         hidden = (draw < config.report_drop) & (tf.range(tf.shape(word_ids)[1]) > 0)  # <START> stays
         return tf.where(hidden, OOV, word_ids), word_len
 
+    def _sampled_words(self, decoder: Decoder, word_ids, word_len) -> tf.Tensor:
+        """Scheduled sampling (Bengio et al. 2015) in two passes: words drawn after the true ones replace some."""
+        mask = tf.sequence_mask(word_len - 1, tf.shape(word_ids)[1])  # steps that a word follows
+        logits = self._word_logits(decoder, decoder.read(word_ids), word_ids, mask)
+        drawn = generate.draw_words(logits, self._draw_seed("drawn"))
+        use = tf.random.stateless_uniform(tf.shape(drawn), self._draw_seed("sampling")) < self.config.scheduled_sampling
+        places = tf.where(mask) + [[0, 1]]
+        mixed = tf.where(use, drawn, tf.gather_nd(word_ids, places))
+        return tf.stop_gradient(tf.tensor_scatter_nd_update(word_ids, places, mixed))
+
+    def _judge_for_training(self, decoder: Decoder, report: _Report, labels) -> list[tuple[_Judgement, tf.Tensor]]:
+        """The classifier on the true reports, on the model's own, or on half of each (`classify_on`), with labels."""
+        if not self.config.mode_parts.writes or self.config.classify_on == "true":
+            return [(self._judge(report), labels)]
+        own = slice(None) if self.config.classify_on == "own" else slice(1, None, 2)
+        picture = Picture(*(tensor[own] for tensor in decoder.picture))
+        word_ids, word_len = self._own_words(decoder, picture)
+        judged = [(self._judge(self._read(decoder, report.x[own], word_ids, word_len, picture)), labels[own])]
+        if self.config.classify_on == "half":
+            judged.append((self._judge(_Report(*(tensor[::2] for tensor in report))), labels[::2]))
+        return judged
+
+    def _own_words(self, decoder: Decoder, picture: Picture) -> tuple[tf.Tensor, tf.Tensor]:
+        """Reports that the model writes now, word_ids [B, T] and word_len [B]: greedily in even steps, drawn in odd."""
+
+        def write(decoding: Decoding) -> tuple[tf.Tensor, tf.Tensor]:
+            written = generate.write(decoder, decoding, picture, self._draw_seed("writing"))
+            return tf.stop_gradient(written.word_ids), tf.stop_gradient(written.word_len)
+
+        words = self.config.written_words
+        even = tf.equal(get_global_step_var() % 2, 0)
+        return tf.cond(even, lambda: write(Decoding("greedy", words)), lambda: write(Decoding("sample", words)))
+
+    def _image_only(self, x: tf.Tensor, labels: tf.Tensor, training: bool) -> tf.Tensor | None:
+        """Mode `classify`: pooling and one layer."""
+        logits = self._classify([embedding.pool(x, self.config.pooling, self.config.lse_r)])
+        tf.sigmoid(logits, "probabilities")
+        return (
+            self._sum({"L_C": (1.0, losses.classification_loss(logits, labels, self.label_weights))})
+            if training
+            else None
+        )
+
+    # ---- at test time ----
+
+    def _name_results(self, decoder: Decoder, x, word_ids, word_len) -> None:
+        """Make what can be fetched by name."""
+        report = self._read(decoder, x, word_ids, word_len)
+        if not self.config.mode_parts.writes:
+            self._name(report)
+            return
+        with tf1.name_scope("read/"):
+            self._name(report)
+            following = self._next_words(decoder, report, word_ids, word_ids, word_len)
+            tf.identity(losses.report_loss(*following), "L_R")
+        written = generate.write(decoder, self.decoding)
+        self._name(_Report(written.h, written.a, written.mask, x))
+        with tf1.name_scope("written/"):
+            tf.identity(written.word_ids, "word_ids")
+            tf.identity(written.word_len, "word_len")
+            tf.identity(written.log_probability, "log_probability")
+
+    def _name(self, report: _Report) -> None:
+        """The results of one report, under their names."""
+        words = tf.reduce_sum(tf.cast(report.mask, tf.float32), 1)
+        if report.a is not None:
+            tf.identity(report.a, "a")
+            uniform = losses.relative_entropy(
+                tf.reshape(report.a, [*tf.unstack(tf.shape(report.a)[:2]), -1]), report.x.shape[1] ** 2
+            )
+            tf.identity(tf.reduce_sum(tf.where(report.mask, uniform, 0.0), 1) / words, "a_entropy")
+        if not self.config.mode_parts.classifies:
+            return
+        judged = self._judge(report)
+        tf.identity(judged.G, "G")
+        tf.identity(tf.reduce_mean(losses.relative_entropy(judged.G, words[:, None]), 1), "G_entropy")
+        if judged.a_ws is not None:
+            tf.identity(judged.a_ws, "a_ws")
+        tf.sigmoid(judged.logits, "probabilities")
+
+    # ---- parts ----
+
+    def _transition(self, image: tf.Tensor) -> tf.Tensor:
+        config = self.config
+        if config.features == "off":
+            weights = backbone.get_weights(self.backbone_weights, config.backbone_end)
+            image = tf.stop_gradient(backbone.resnet50(backbone.preprocess(image), weights, config.backbone_end))
+        shape = transition_for(config.image_px, config.backbone_end)
+        return transition(tf.cast(image, tf.float32), config.transition_channels, shape.kernel, shape.stride)
+
+    def _read(self, decoder: Decoder, x, word_ids, word_len, picture: Picture | None = None) -> _Report:
+        """Read reports; what lies on padding becomes 0."""
+        mask = tf.sequence_mask(word_len, tf.shape(word_ids)[1])
+        h, a = decoder.read(word_ids, picture)
+        h = tf.where(mask[..., None], h, 0.0)
+        return _Report(h, None if a is None else tf.where(mask[..., None, None], a, 0.0), mask, x)
+
+    def _judge(self, report: _Report) -> _Judgement:
+        """AETE, SW-GAP and the classifier; the second report that is judged shares the first one's weights."""
+        config = self.config
+        with tf1.variable_scope(tf1.get_variable_scope(), reuse=tf1.AUTO_REUSE):
+            G = embedding.text_attention(report.h, report.mask, config.attention_rows, config.attention_hidden)
+            embeddings, a_ws = [embedding.aete(G, report.h)], None
+            if report.a is not None:
+                a_ws = embedding.saliency_attention(G, report.a)
+                embeddings.append(embedding.sw_gap(a_ws, report.x))
+            return _Judgement(self._classify(embeddings), G, a_ws)
+
+    def _classify(self, embeddings: list[tf.Tensor]) -> tf.Tensor:
+        """x_aete, then what comes from the image, if there is one -> logits [B, K]."""
+        config = self.config
+        features = tf.concat(embeddings, -1)
+        with tf1.variable_scope("classifier"):
+            rates = self._dropout_rates(embeddings)
+            if get_current_tower_context().is_training and rates.any():
+                draw = tf.random.stateless_uniform(tf.shape(features), self._draw_seed("dropout"))
+                features = tf.where(draw >= rates, features / (1 - rates), 0.0)
+            if config.output_hidden:
+                features = tf.nn.relu(fully_connected("hidden", features, config.output_hidden))
+            return fully_connected("output", features, K)
+
+    def _dropout_rates(self, embeddings: list[tf.Tensor]) -> np.ndarray:
+        """float32, the rate of each feature."""
+        config = self.config
+        image = config.dropout if config.dropout_image is None else config.dropout_image
+        rates = [config.dropout, image][-len(embeddings) :] if config.mode_parts.image else [config.dropout]
+        widths = [embedding.shape[-1] for embedding in embeddings]
+        return np.repeat(np.float32(rates), widths)
+
+    def _next_words(self, decoder: Decoder, report: _Report, words_in, word_ids, word_len) -> _NextWords:
+        """For each word read, the scores of the next one and what it should be: a true word, or <END>.
+
+        A report that was cut has no <END>, and an empty one, which is not known, no words at all.
+        """
+        T = tf.shape(word_ids)[1]
+        ends = tf.where(word_len > self.config.max_words, word_len - 1, word_len)
+        counts = tf.where(word_len > 1, ends, 0)
+        mask = tf.sequence_mask(counts, T)
+        following = tf.pad(word_ids[:, 1:], [[0, 0], [0, 1]], constant_values=PAD)
+        following = tf.where(tf.range(T)[None] < word_len[:, None] - 1, following, END)
+        logits = self._word_logits(decoder, report, words_in, mask)
+        rows = tf.where(mask)[:, 0]
+        return _NextWords(logits, tf.boolean_mask(following, mask), rows, tf.cast(counts, tf.float32))
+
+    def _word_logits(self, decoder: Decoder, read, words_in, mask) -> tf.Tensor:
+        """Scores of the next word after the steps in `mask` [B, T], packed: [N, V]."""
+        z = decoder.contexts(read.a, read.h)
+        z = None if z is None else tf.boolean_mask(z, mask)
+        return decoder.word_logits(tf.boolean_mask(read.h, mask), tf.boolean_mask(words_in, mask), z)
+
     def _draw_seed(self, part: str) -> tf.Tensor:
         step = tf.cast(get_global_step_var(), tf.int32)
         return tf.stack([self.config.seed * len(SEED_PARTS) + SEED_PARTS[part], step])
-
-    def _loss(self, logits: tf.Tensor, labels: tf.Tensor, G: tf.Tensor) -> tf.Tensor:
-        """L = alpha L_C + penalty + L2 (alpha = 1 in the modes that only annotate)."""
-        config = self.config
-        L_C = tf.identity(losses.classification_loss(logits, labels, self.label_weights), "L_C")
-        penalty = tf.identity(config.penalty * losses.attention_penalty(G), "penalty")
-        l2 = tf.identity(l2_loss(config.l2), "l2")
-        loss = tf.add_n([L_C, penalty, l2], "loss")
-        add_moving_summary(L_C, penalty, l2, loss)
-        return loss
 
     def optimizer(self) -> tf1.train.Optimizer:
         """Adam; its rate is the variable `adam/learning_rate`, which a callback may lower."""
         rate = tf1.get_variable("adam/learning_rate", initializer=self.config.learning_rate, trainable=False)
         tf1.summary.scalar("learning_rate", rate)
         return tf1.train.AdamOptimizer(rate)
+
+
+def _mean(parts: list[tf.Tensor], sizes: list[tf.Tensor]) -> tf.Tensor:
+    """The mean over a batch that was split into parts of these sizes."""
+    total = tf.cast(tf.add_n(sizes), tf.float32)
+    return tf.add_n([part * tf.cast(size, tf.float32) / total for part, size in zip(parts, sizes, strict=True)])

@@ -1,0 +1,404 @@
+"""`python data_prep/chestxray14.py`: what it joins, what it leaves out, and what it refuses."""
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_prep import chestxray14, phantom
+from tienet import cli
+from tienet.data import manifest as manifests
+from tienet.data.nih_counts import LATER
+from tienet.data.nih_splits import train_or_val
+from tienet.errors import InputError
+from tienet.labels import FINDINGS, LABELS, NO_FINDING
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADER = ("Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
+          "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]")  # fmt: skip
+ROWS = {
+    "00000001_000.png": ("Cardiomegaly", "PA"),
+    "00000001_001.png": ("Cardiomegaly|Pleural_Thickening", "AP"),
+    "00000002_000.png": ("No Finding", "PA"),
+    "00000009_000.png": ("Hernia", "PA"),  # patient 9 is in val
+    "00000004_000.png": ("Mass|Nodule", "AP"),
+    "00000005_000.png": ("No Finding", "PA"),
+}
+TEST = ("00000004_000.png", "00000005_000.png")
+
+
+def png(path: Path, height: int = 8, width: int = 8) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ending = ".jpg" if path.suffix == ".jpg" else ".png"
+    path.write_bytes(bytes(cv2.imencode(ending, np.full((height, width), 99, np.uint8))[1]))
+
+
+class Source:
+    """A small ChestX-ray14 on disk: two of NIH's folders, a .jpg, and one image that was not downloaded (2)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.entries(ROWS)
+        self.write("train_val_list.txt", *(name for name in ROWS if name not in TEST))
+        self.write("test_list.txt", *TEST)
+        for name in ("images_001/images/00000001_000.png", "images_001/images/00000001_001.jpg",
+                     "images_001/images/00000009_000.png", "images_002/images/00000004_000.png",
+                     "images_002/images/00000005_000.png"):  # fmt: skip
+            png(folder / "images" / name)
+
+    def entries(self, rows: dict[str, tuple[str, str]]) -> None:
+        lines = [f"{name},{labels},0,{int(name[:8])},57,M,{view},2682,2749,.143,.143"
+                 for name, (labels, view) in rows.items()]  # fmt: skip
+        self.write("entry.csv", HEADER, *lines)
+
+    def write(self, name: str, *lines: str) -> Path:
+        path = self.folder / name
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return Source(folder)
+
+
+@pytest.fixture
+def run(source, tmp_path, monkeypatch):
+    def run(*switches: str, **flags: object) -> tuple[int, Path]:
+        """Run the script; a flag given as None is left out."""
+        folder = source.folder
+        names = {"entry": "entry.csv", "images": "images", "train_val_list": "train_val_list.txt",
+                 "test_list": "test_list.txt"}  # fmt: skip
+        values = (
+            {flag: folder / name for flag, name in names.items()} | {"out": tmp_path / "out" / "chestxray14"} | flags
+        )
+        args = [part for name, value in values.items() if value is not None
+                for part in (f"--{name.replace('_', '-')}", str(value))]  # fmt: skip
+        monkeypatch.setattr(sys, "argv", ["chestxray14.py", *args, *switches])
+        with pytest.raises(SystemExit) as stopped:
+            cli.run(chestxray14.main)
+        return stopped.value.code, Path(str(values["out"]))
+
+    return run
+
+
+def refused(run, capsys, *switches: str, **flags: object) -> str:
+    """Run what must fail; the one line it says."""
+    status, out = run(*switches, **flags)
+    said = capsys.readouterr()
+    assert status == 2 and said.out == "" and not (out.is_dir() and any(out.iterdir()))
+    (line,) = said.err.splitlines()
+    return line
+
+
+def load(out: Path) -> manifests.Manifest:
+    return manifests.load(str(out / "manifest.csv"))
+
+
+def left_out(out: Path) -> set[tuple[str, str, str]]:
+    table = pd.read_csv(out / "left_out.csv", dtype=str, keep_default_na=False)
+    assert list(table.columns) == ["image", "split", "reason"]
+    return {tuple(row) for row in table.itertuples(index=False)}
+
+
+# ---- the manifest ----
+
+
+def test_joins_table_lists_and_images(run, source, capsys):
+    status, out = run()
+    assert status == 0
+    m = load(out)
+    assert m.study_ids == ["00000001_000", "00000001_001", "00000009_000", "00000004_000", "00000005_000"]
+    assert m.patient_ids == ["1", "1", "9", "4", "5"]
+    assert m.splits.tolist() == ["train", "train", "val", "test", "test"]
+    assert [path.name for path in m.images][:2] == ["00000001_000.png", "00000001_001.jpg"]
+    assert m.reports == [""] * 5
+    names = [[LABELS[k] for k in np.flatnonzero(row)] for row in m.labels]
+    assert names == [["Cardiomegaly"], ["Cardiomegaly", "Pleural_Thickening"], ["Hernia"], ["Mass", "Nodule"],
+                     [NO_FINDING]]  # fmt: skip
+    said = capsys.readouterr()
+    assert manifests.counts_table(m) in said.out and said.out.endswith("manifest.csv\n")
+    assert "view position: PA 3, AP 2; all are kept" in said.out
+    assert "only --mode classify can be trained" in said.err
+
+
+def test_names_what_it_leaves_out_and_counts_it_by_split(run, source, capsys):
+    (source.folder / "images" / "images_002" / "images" / "00000005_000.png").unlink()
+    png(source.folder / "images" / "77_000.png")
+    source.write("test_list.txt", *TEST, "00000006_000.png")
+    status, out = run()
+    assert status == 0
+    assert left_out(out) == {
+        ("00000002_000", "train", chestxray14.NO_FILE),
+        ("00000005_000", "test", chestxray14.NO_FILE),
+        ("00000006_000", "", chestxray14.NO_ENTRY),
+        ("77_000", "", chestxray14.UNKNOWN_FILE),
+    }
+    said = capsys.readouterr().out
+    assert f"2 x {chestxray14.NO_FILE} (train 1, test 1); 1 x {chestxray14.NO_ENTRY}; 1 x " in said
+
+
+def test_strict_refuses_what_would_be_left_out_and_nothing_else(run, source, capsys):
+    line = refused(run, capsys, "--strict")
+    assert f"--strict: left out would be 1 x {chestxray14.NO_FILE} (train 1); the first is 00000002_000" in line
+    png(source.folder / "images" / "images_001" / "images" / "00000002_000.png")
+    status, out = run("--strict")
+    assert status == 0 and len(load(out)) == 6 and left_out(out) == set()
+
+
+@pytest.mark.parametrize("layout", ["", "images", "images_003", "images_003/images"])
+def test_any_layout_of_the_image_folder(run, source, tmp_path, layout):
+    for name in ROWS:
+        png(tmp_path / "other" / layout / name.upper().replace("PNG", "JPG" if "9" in name else "PNG"))
+    status, out = run("--strict", images=tmp_path / "other")
+    assert status == 0 and len(load(out)) == 6
+
+
+def test_folders_that_are_links_and_a_png_before_a_jpg(run, source, tmp_path):
+    (tmp_path / "other").mkdir()
+    for n in (1, 2):
+        (tmp_path / "other" / f"images_00{n}").symlink_to(source.folder / "images" / f"images_00{n}")
+    png(tmp_path / "other" / "00000001_001.png")
+    status, out = run(images=tmp_path / "other")
+    assert status == 0 and load(out).images[1].name == "00000001_001.png" and len(load(out)) == 5
+
+
+def test_images_below_out_get_relative_paths(run, source):
+    status, out = run(out=source.folder)
+    assert status == 0
+    assert pd.read_csv(out / "manifest.csv").image[0] == "images/images_001/images/00000001_000.png"
+    assert load(out).images[0].is_file()
+
+
+def test_no_images_is_for_counting(run, capsys):
+    status, out = run("--no-images", images=None)
+    said = capsys.readouterr()
+    assert status == 0 and left_out(out) == set()
+    table = pd.read_csv(out / "manifest.csv")
+    assert len(table) == 6 and table.image.isna().all() and table.Cardiomegaly.sum() == 2
+    assert "is for counting" in said.err and "studies" in said.out
+    with pytest.raises(InputError, match="a study needs one of them"):
+        load(out)
+
+
+def test_gzipped_tables_give_the_same_manifest(run, source):
+    _, out = run()
+    plain = (out / "manifest.csv").read_bytes()
+    flags = {}
+    for flag, name in (("entry", "entry.csv"), ("test_list", "test_list.txt")):
+        flags[flag] = source.folder / f"{name}.gz"
+        flags[flag].write_bytes(gzip.compress((source.folder / name).read_bytes()))
+    status, out = run(**flags)
+    assert status == 0 and (out / "manifest.csv").read_bytes() == plain
+
+
+# ---- reports ----
+
+
+def test_reports_are_joined_and_those_that_match_nothing_are_named(run, source, capsys):
+    rows = ("00000001_000.png,Big  heart.", "00000004_000,Mass.", "00000002_000.png,No image here.",
+            "00000088_000.png,Nobody.", "00000005_000.png,")  # fmt: skip
+    reports = source.write("reports.csv", "image,report", *rows)
+    status, out = run(reports=reports)
+    assert status == 0 and load(out).reports == ["Big heart.", "", "", "Mass.", ""]
+    assert ("00000088_000", "", chestxray14.UNKNOWN_REPORT) in left_out(out)
+    said = capsys.readouterr().err
+    assert "2 of 5 studies have a report; 2 reports have no study here" in said and "without --reports" not in said
+
+
+def test_reports_alone_make_a_data_set(run, source):
+    lines = [f"{name},Report {n}." for n, name in enumerate(ROWS)]
+    status, out = run("--no-images", images=None, reports=source.write("reports.csv", "study,text", *lines))
+    assert status == 0 and load(out).reports == [f"Report {n}." for n in range(6)]
+
+
+# ---- hand labels ----
+
+
+def test_hand_labels_are_a_test_set_beside_the_first(run, source, capsys):
+    hand = source.write("hand.csv", "Image Index,Mass,Hernia", "00000004_000.png,0,1", "00000001_000.png,1,",
+                        "00000002_000.png,0,0", "00000088_000.png,0,0")  # fmt: skip
+    reports = source.write("reports.csv", "image,report", "00000004_000.png,Hernia.")
+    status, out = run(hand_labels=hand, reports=reports)
+    m = load(out.parent / "hand-labeled")
+    assert status == 0 and len(load(out)) == 5
+    assert m.name == "hand-labeled" and m.study_ids == ["00000004_000", "00000001_000"]
+    assert m.patient_ids == ["4", "1"] and set(m.splits) == {"test"} and m.reports == ["Hernia.", ""]
+    assert [path.name for path in m.images] == ["00000004_000.png", "00000001_000.png"]
+    expected = np.full((2, 15), np.nan)
+    expected[:, LABELS.index("Mass")], expected[0, LABELS.index("Hernia")] = [0, 1], 1
+    expected[:, LABELS.index(NO_FINDING)] = 0
+    np.testing.assert_array_equal(m.labels, expected)
+    assert left_out(m.path.parent) == {
+        ("00000002_000", "test", chestxray14.NO_FILE),
+        ("00000088_000", "", chestxray14.NO_HAND_ENTRY),
+    }
+    said = capsys.readouterr().err
+    assert "warning: 2 of the 4 hand-labelled images are not in NIH's test list (train 2)" in said
+
+
+def test_no_warning_where_all_hand_labels_are_of_the_test_list(run, source, capsys):
+    status, _ = run(hand_labels=source.write("hand.csv", "image,Finding Labels", *(f"{name},Mass" for name in TEST)))
+    assert status == 0 and "warning" not in capsys.readouterr().err
+
+
+def test_hand_labels_of_no_image(run, source, capsys):
+    hand = source.write("hand.csv", "image,Mass", "00000002_000.png,0")
+    assert f"--hand-labels: no image of it is left; 1 x {chestxray14.NO_FILE}" in refused(run, capsys, hand_labels=hand)
+    line = refused(run, capsys, hand_labels=hand, out=source.folder.parent / "hand-labeled")
+    assert "choose another name" in line
+
+
+# ---- boxes ----
+
+
+def test_boxes_are_in_pixels_of_the_image_files(run, source, capsys):
+    png(source.folder / "images" / "images_002" / "images" / "00000004_000.png", 256, 512)
+    rows = ("00000004_000.png,Mass,100,200,40,80", "00000004_000.png,Infiltrate,0,0,1024,1024",
+            "00000002_000.png,Mass,1,2,3,4")  # fmt: skip
+    boxes = source.write("boxes.csv", "Image Index,Finding Label,Bbox [x,y,w,h],,,", *rows)
+    status, out = run(boxes=boxes)
+    table = pd.read_csv(out / "boxes.csv")
+    assert status == 0 and list(table.columns) == list(phantom.BOX_COLUMNS)
+    rows = [tuple(row) for row in table[list(phantom.BOX_COLUMNS[:6])].itertuples(index=False)]
+    assert rows == [("00000004_000", "Mass", 50, 50, 20, 20), ("00000004_000", "Infiltration", 0, 0, 512, 256)]
+    assert ("00000002_000", "", chestxray14.NO_BOX_IMAGE) in left_out(out)
+    assert f"1 x {chestxray14.NO_BOX_IMAGE}" in capsys.readouterr().out
+    run()
+    assert not (out / "boxes.csv").exists(), "boxes of an earlier run may fit other images"
+
+
+def test_boxes_without_images_keep_nihs_pixels(run, source):
+    boxes = source.write("boxes.csv", "Image Index,Finding Label,Bbox [x,y,w,h],,,", "00000002_000.png,Mass,1,2,3,4")
+    status, out = run("--no-images", images=None, boxes=boxes)
+    assert status == 0 and pd.read_csv(out / "boxes.csv").loc[0, ["x", "y", "w", "h"]].tolist() == [1, 2, 3, 4]
+
+
+def test_no_box_is_left(run, source):
+    boxes = source.write("boxes.csv", "Image Index,Finding Label,Bbox [x,y,w,h],,,", "00000002_000.png,Mass,1,2,3,4")
+    status, out = run(boxes=boxes)
+    assert status == 0 and (out / "boxes.csv").read_text() == ",".join(phantom.BOX_COLUMNS) + "\n"
+
+
+# ---- what it refuses ----
+
+
+@pytest.mark.parametrize(
+    "flag", ["entry", "images", "train_val_list", "test_list", "reports", "hand_labels", "boxes"]
+)  # fmt: skip
+def test_missing_input(run, capsys, tmp_path, flag):
+    line = refused(run, capsys, **{flag: tmp_path / "gone"})
+    assert line.startswith("chestxray14.py: ") and str(tmp_path / "gone") in line
+
+
+@pytest.mark.parametrize("flag", ["entry", "train_val_list", "test_list", "reports", "hand_labels", "boxes"])
+@pytest.mark.parametrize(("name", "content"), [("x.csv", b""), ("x.csv.gz", b"Image Index\n"), ("x.csv", b"\x1f\x8bx")])
+def test_a_file_that_is_empty_or_no_gzip(run, capsys, tmp_path, flag, name, content):
+    (tmp_path / name).write_bytes(content)
+    line = refused(run, capsys, **{flag: tmp_path / name})
+    assert str(tmp_path / name) in line and ("is empty" in line or "gzip" in line)
+
+
+@pytest.mark.parametrize("flag", ["entry", "images", "train_val_list", "test_list"])
+def test_missing_flag(run, capsys, flag):
+    assert f"--{flag.replace('_', '-')}" in refused(run, capsys, **{flag: None})
+
+
+def test_contradicting_lists_and_entries(run, source, capsys):
+    source.write("test_list.txt", *TEST, "00000002_000.png")
+    assert "image 00000002_000 is in --train-val-list and in --test-list" in refused(run, capsys)
+    source.write("test_list.txt", TEST[0])
+    assert "image 00000005_000 is in --entry and in neither list" in refused(run, capsys)
+    source.write("test_list.txt", "Image Index,Finding Labels", *TEST)
+    assert "test_list.txt: 1 of 3 lines are no image's file name" in refused(run, capsys)
+    source.write("test_list.txt", *TEST, "00000001_001.png")
+    source.write("train_val_list.txt", *(name for name in ROWS if name not in (*TEST, "00000001_001.png")))
+    assert "patient 1 is in --train-val-list and in --test-list" in refused(run, capsys)
+
+
+def test_bad_entries(run, source, capsys):
+    source.entries(ROWS | {"00000005_000.png": ("Tumour", "PA")})
+    assert "entry.csv, row 7, column Finding Labels: 'Tumour' is no label" in refused(run, capsys)
+    source.entries(ROWS)
+    path = source.folder / "entry.csv"
+    path.write_text(path.read_text().replace("Patient ID", "Patient"))
+    assert f"{path}, row 1: column Patient ID is missing" in refused(run, capsys)
+
+
+def test_no_image_of_the_table(run, source, capsys, tmp_path):
+    (tmp_path / "none").mkdir()
+    assert "no .png or .jpg file in it" in refused(run, capsys, images=tmp_path / "none")
+    png(tmp_path / "none" / "x.png")
+    assert "no image of the entry table's 6 is there" in refused(run, capsys, images=tmp_path / "none")
+
+
+def test_an_image_file_that_is_none_is_named(run, source, capsys):
+    (source.folder / "images" / "images_002" / "images" / "00000004_000.png").write_bytes(b"")
+    status, _ = run()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert status == 2 and "00000004_000.png is empty (0 bytes)" in line
+
+
+def test_an_out_that_cannot_be_written(run, capsys, tmp_path):
+    (tmp_path / "file").touch()
+    assert "cannot be written to" in refused(run, capsys, out=tmp_path / "file" / "x")
+
+
+# ---- the real data ----
+
+
+def real_flags(shared: Path) -> list[str]:
+    nih = shared / "data" / "nih"
+    return ["--entry", str(nih / "Data_Entry_2017_v2020.csv.gz"), "--train-val-list", str(nih / "train_val_list.txt"),
+            "--test-list", str(nih / "test_list.txt")]  # fmt: skip
+
+
+def test_real_images_through_the_command_line(shared, tmp_path):
+    nih, out = shared / "data" / "nih", tmp_path / "chestxray14"
+    flags = [*real_flags(shared), "--images", str(nih / "images512"), "--out", str(out),
+             "--boxes", str(nih / "BBox_List_2017.csv.gz"),
+             "--hand-labels", str(nih / "google2019_nih-chest-xray-labels.csv.gz")]  # fmt: skip
+    env = {"PYTHONPATH": str(ROOT), "PATH": ""}
+    command = [sys.executable, "data_prep/chestxray14.py", *flags]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"labels: {LATER.name}" in done.stdout
+    assert "110,875 x image file that is not there (train 74,609, val 10,800, test 25,466)" in done.stdout
+    assert "2,414 of the 4,376 hand-labelled images are not in NIH's test list (train 2,111, val 303)" in done.stderr
+    m = load(out)
+    assert len(m) == 1245 and (m.splits == "test").sum() == 130
+    hand = load(tmp_path / "hand-labeled")
+    known = [label for label, column in zip(LABELS, hand.labels.T, strict=True) if not np.isnan(column).all()]
+    assert len(hand) == 28 and known == ["Pneumothorax"]
+    boxes = pd.read_csv(out / "boxes.csv")
+    assert len(boxes) == 11 and (boxes.x + boxes.w).max() <= 512  # 512 px images, so half of NIH's numbers
+    assert boxes.loc[0, ["study_id", "x"]].tolist() == ["00000149_006", 301.83]
+
+
+def test_the_whole_table_gives_the_losss_weights(shared, tmp_path, monkeypatch):
+    """beta .584 / .416; lambda from .841 (Infiltration) to .998 (Hernia), over NIH's train-val list."""
+    from tienet.modeling.losses import LabelWeights
+
+    out = tmp_path / "counts"
+    monkeypatch.setattr(sys, "argv", ["chestxray14.py", *real_flags(shared), "--no-images", "--out", str(out)])
+    with pytest.raises(SystemExit) as stopped:
+        cli.run(chestxray14.main)
+    assert stopped.value.code == 0
+    table = pd.read_csv(out / "manifest.csv", dtype={"patient_id": str})
+    sizes = table.split.value_counts()
+    assert sizes.to_dict() == {"train": 75_588, "val": 10_936, "test": 25_596}
+    assert table.groupby("patient_id").split.nunique().max() == 1
+    learnt = table[table.split != "test"]
+    assert all(train_or_val(patient) == split for patient, split in learnt.groupby("patient_id").split.first().items())
+    weights = LabelWeights.of(learnt[list(LABELS)].to_numpy(float))
+    assert (round(weights.beta_P, 3), round(weights.beta_N, 3)) == (0.584, 0.416)
+    of_findings = dict(zip(FINDINGS, weights.lambda_m, strict=False))
+    assert min(of_findings, key=of_findings.get) == "Infiltration" and max(of_findings, key=of_findings.get) == "Hernia"
+    assert abs(of_findings["Infiltration"] - 0.841) < 5e-4 and abs(of_findings["Hernia"] - 0.998) < 5e-4

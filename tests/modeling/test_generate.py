@@ -1,0 +1,204 @@
+"""Writing: greedy against a loop, beam against an exhaustive search, and what every method must hold to."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tienet.config import Config
+from tienet.data.text import END, OOV, PAD, START
+from tienet.errors import InputError
+from tienet.modeling import generate, losses
+from tienet.modeling.decoder import Decoder
+from tienet.modeling.generate import Decoding
+
+tf1 = tf.compat.v1
+V, E, D, C, B = 9, 5, 3, 6, 5
+SMALL = {"backbone_end": "res4f", "image_px": 256, "transition_channels": C, "attention_units": 4, "lstm_units": 7}
+MAX = 8
+
+
+class Net:
+    """A decoder whose words are not all alike, and its step as a NumPy function."""
+
+    def __init__(self, evaluate, random, **settings):
+        self.config = Config().replace(mode="caption", **SMALL, **settings)
+        self.images = np.maximum(random.standard_normal((B, D, D, C)), 0).astype(np.float32)
+        self.x = tf1.placeholder_with_default(self.images, [None, D, D, C])
+        self.decoder = Decoder(self.config, V, E, self.x)
+        self.run = evaluate
+        evaluate([])
+        self.loud = [tf1.assign(v, 3 * v) for v in tf1.trainable_variables()]  # so that reports differ
+        evaluate(self.loud)
+        self._word, self._h, self._c = (
+            tf1.placeholder(tf.int32, [None]),
+            tf1.placeholder(tf.float32, [None, 7]),
+            tf1.placeholder(tf.float32, [None, 7]),
+        )
+        step = self.decoder.step(self.decoder.picture, self._word, self._h, self._c)
+        logits = self.decoder.word_logits(step.h, self._word, step.z)
+        self._step = [tf.nn.log_softmax(logits), step.h, step.c]
+
+    def start(self, n):
+        """(h_0, c_0) of image n."""
+        picture = self.run(self.decoder.picture, {self.x: self.images[n : n + 1]})
+        return picture.h_0, picture.c_0
+
+    def step(self, n, word, h, c):
+        """ln p of the next word [V], h and c, after image n's step."""
+        feed = {self.x: self.images[n : n + 1], self._word: [word], self._h: h, self._c: c}
+        log_p, h, c = self.run(self._step, feed)
+        return log_p[0].astype(np.float64), h, c
+
+    def write(self, decoding, images=None):
+        feed = {} if images is None else {self.x: images}
+        return self.run(generate.write(self.decoder, decoding), feed)
+
+
+@pytest.fixture
+def net(evaluate, random):
+    return Net(evaluate, random)
+
+
+def words_of(written, n):
+    return list(written.word_ids[n, 1 : written.word_len[n]])
+
+
+ALLOWED = [w for w in range(V) if w not in (PAD, START, OOV)]
+
+
+def greedy_loop(net, n, max_words=MAX):
+    word, words, total = START, [], 0.0
+    h, c = net.start(n)
+    while True:
+        log_p, h, c = net.step(n, word, h, c)
+        if len(words) == max_words:
+            return words, total
+        word = max(ALLOWED, key=lambda w: log_p[w])
+        total += log_p[word]
+        if word == END:
+            return words, total
+        words.append(word)
+
+
+def test_greedy_equals_a_loop(net):
+    written = net.write(Decoding(max_words=MAX))
+    for n in range(B):
+        words, total = greedy_loop(net, n)
+        assert words_of(written, n) == words
+        np.testing.assert_allclose(written.log_probability[n], total, rtol=1e-4)
+    assert len({tuple(words_of(written, n)) for n in range(B)}) > 1
+
+
+def test_beam_of_width_one_equals_greedy(net):
+    greedy, beam = (net.write(Decoding(method, MAX, width=1)) for method in ("greedy", "beam"))
+    for name, one, other in zip(greedy._fields, greedy, beam, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("length_norm", [0.0, 1.0])
+def test_a_wide_beam_finds_the_best_report_of_all(net, length_norm):
+    most = 2
+    written = net.write(Decoding("beam", most, width=len(ALLOWED) ** 2 + 1, length_norm=length_norm))
+    for n in range(B):
+        scores = {}
+        for words in itertools.chain.from_iterable(
+            itertools.product([w for w in ALLOWED if w != END], repeat=count) for count in range(most + 1)
+        ):
+            h, c = net.start(n)
+            total, word = 0.0, START
+            for following in [*words, END]:
+                log_p, h, c = net.step(n, word, h, c)
+                full = following == END and len(words) == most
+                total += 0 if full else log_p[following]
+                word = following
+            scores[words] = (total, total / max(min(len(words) + 1, most), 1) ** length_norm)
+        best = max(scores, key=lambda words: scores[words][1])
+        found = tuple(words_of(written, n))
+        np.testing.assert_allclose(written.log_probability[n], scores[found][0], rtol=1e-4)
+        if length_norm == 0:  # a beam ends when its best report has ended: then no other can overtake it
+            assert found == best
+
+
+@pytest.mark.parametrize("decoding", [Decoding(max_words=MAX), Decoding("beam", MAX)], ids=["greedy", "beam"])
+def test_a_batch_equals_its_rows_one_by_one(net, decoding):
+    whole = net.write(decoding)
+    for n in range(B):
+        one = net.write(decoding, net.images[n : n + 1])
+        assert words_of(one, 0) == words_of(whole, n)
+        T = one.word_len[0]
+        np.testing.assert_allclose(one.log_probability[0], whole.log_probability[n], rtol=1e-4)
+        np.testing.assert_allclose(one.h[0], whole.h[n, :T], atol=1e-5)
+        np.testing.assert_allclose(one.a[0], whole.a[n, :T], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "decoding", [Decoding(max_words=MAX), Decoding("beam", MAX), Decoding("sample", MAX)], ids=lambda d: d.method
+)
+@pytest.mark.parametrize("options", [{}, {"deep_output": True, "attention_gate": True}], ids=["plain", "deep"])
+def test_what_was_written_is_what_reading_it_gives(evaluate, random, decoding, options):
+    net = Net(evaluate, random, **options)
+    written = net.write(decoding)
+    assert not np.isin(written.word_ids[:, 1:][written.word_ids[:, 1:] > 0], [START, OOV, END]).any()
+    assert (written.word_ids[:, 0] == START).all() and (written.word_len <= MAX + 1).all()
+    read = net.run(net.decoder.read(tf.constant(written.word_ids)))
+    given = net.run(generate.forced(net.decoder, tf.constant(written.word_ids), tf.constant(written.word_len)))
+    for n, T in enumerate(written.word_len):
+        np.testing.assert_allclose(written.h[n, :T], read.h[n, :T], atol=1e-5)
+        np.testing.assert_allclose(written.a[n, :T], read.a[n, :T], atol=1e-5)
+        assert not written.h[n, T:].any() and not written.a[n, T:].any()
+        if T <= MAX:  # ended by <END>
+            np.testing.assert_allclose(written.log_probability[n], given.log_probability[n], rtol=1e-4)
+
+
+def test_forced_to_the_true_words_it_gives_the_loss_of_training(net, random):
+    word_len = np.array([4, 1, 6, 2, 3], np.int32)
+    word_ids = np.where(np.arange(6) < word_len[:, None], random.integers(OOV, V, (B, 6)), PAD).astype(np.int32)
+    word_ids[:, 0] = START
+    given = net.run(generate.forced(net.decoder, tf.constant(word_ids), tf.constant(word_len)))
+    mask = np.arange(6) < word_len[:, None]
+    targets = np.where(np.arange(6) < word_len[:, None] - 1, np.roll(word_ids, -1, 1), END)
+    read = net.decoder.read(tf.constant(word_ids))
+    logits = net.decoder.word_logits(tf.boolean_mask(read.h, mask), tf.constant(word_ids[mask]), None)
+    L_R = losses.report_loss(logits, tf.constant(targets[mask]), np.where(mask)[0], word_len.astype(np.float32))
+    np.testing.assert_allclose(-given.log_probability / word_len, net.run(L_R), rtol=1e-4)
+
+
+def test_sampling_repeats_with_its_seed_and_differs_with_another(net):
+    first, again, other = (net.write(Decoding("sample", MAX, seed=seed)).word_ids for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape != other.shape or (first != other).any()
+
+
+def test_sampling_follows_the_probabilities_and_the_temperature(net):
+    log_p, *_ = net.step(0, START, *net.start(0))
+    log_p = log_p[ALLOWED]
+    many = np.repeat(net.images[:1], 4000, axis=0)
+    for temperature in (1.0, 0.5):
+        written = net.write(Decoding("sample", 1, temperature=temperature), many)
+        first = np.where(written.word_len > 1, written.word_ids[:, 1] if written.word_ids.shape[1] > 1 else 0, END)
+        shares = np.array([(first == w).mean() for w in ALLOWED])
+        p = np.exp(log_p / temperature)
+        np.testing.assert_allclose(shares, p / p.sum(), atol=0.03)
+
+
+def test_at_temperature_towards_zero_sampling_is_greedy(net):
+    greedy, sample = net.write(Decoding(max_words=MAX)), net.write(Decoding("sample", MAX, temperature=1e-4))
+    np.testing.assert_array_equal(greedy.word_ids, sample.word_ids)
+
+
+def test_it_ends_when_every_report_has_ended(net):
+    ending = [tf1.assign(v, 50 * tf.one_hot(END, V)) for v in tf1.trainable_variables("word_softmax/b")]
+    net.run(ending)
+    for method in generate.METHODS:
+        written = net.write(Decoding(method, 1000))
+        assert written.word_ids.shape == (B, 1) and (written.word_len == 1).all()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"method": "best"}, {"max_words": 0}, {"width": 0}, {"temperature": 0.0}, {"length_norm": -1.0}]
+)
+def test_a_decoding_that_cannot_be_is_refused(settings):
+    with pytest.raises(InputError):
+        Decoding(**settings)

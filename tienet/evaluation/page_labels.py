@@ -1,0 +1,97 @@
+"""How a page shows the labels: each judged, as a chip, as a table row and as a letter for the index's filter."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tienet.labels import LABELS
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a label was judged: the CSS class, the mark and the words, so that colour is never alone.
+
+    code: the letter that the index filters by; "-": neither true nor named.
+    """
+
+    css: str
+    mark: str
+    text: str
+    code: str
+
+
+RIGHT = Verdict("right", "✓", "right", "r")
+WRONG = Verdict("wrong", "✗", "wrong", "w")
+MISSED = Verdict("missed", "○", "missed", "m")
+ABSENT = Verdict("absent", "·", "absent", "-")
+NAMED_UNKNOWN = Verdict("unknown", "?", "named", "n")
+UNKNOWN = Verdict("unknown", "?", "unknown", "-")
+UNJUDGED = Verdict("unknown", "?", "no threshold", "-")
+
+TRUE_UNJUDGED = "t"
+"""The letter of a label that is true where nothing says whether it was named."""
+
+
+def judge(probability: float, label: float, threshold: float) -> Verdict:
+    """The verdict on one label: named where probability >= threshold, right where the truth agrees."""
+    if math.isnan(threshold):
+        return UNJUDGED
+    named = probability >= threshold
+    if math.isnan(label):
+        return NAMED_UNKNOWN if named else UNKNOWN
+    if named:
+        return RIGHT if label else WRONG
+    return MISSED if label else ABSENT
+
+
+def judge_all(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> list[Verdict]:
+    """A verdict for each label; all float [15], in the order of LABELS."""
+    columns = zip(probabilities, labels, thresholds, strict=True)
+    return [judge(float(probability), float(label), float(threshold)) for probability, label, threshold in columns]
+
+
+def codes(verdicts: Sequence[Verdict] | None, labels: np.ndarray) -> str:
+    """A letter per label for the index's filter; `verdicts` is None where the mode does not classify."""
+    known = verdicts or [UNJUDGED] * len(labels)
+    return "".join(
+        TRUE_UNJUDGED if verdict == UNJUDGED and label == 1 else verdict.code
+        for verdict, label in zip(known, labels, strict=True)
+    )
+
+
+def chips(verdicts: Sequence[Verdict]) -> str:
+    """The labels that were named or should have been, in colour and with their marks."""
+    shown = [
+        f'<li class="{verdict.css}">{_marked(verdict)} <strong>{readable(name)}</strong>'
+        f" <small>{verdict.text}</small></li>"
+        for name, verdict in zip(LABELS, verdicts, strict=True)
+        if verdict in (RIGHT, WRONG, MISSED, NAMED_UNKNOWN)
+    ]
+    return f'<ul class="chips">{"".join(shown) or "<li>no label named, none missed</li>"}</ul>'
+
+
+def rows(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> Iterator[str]:
+    """A table row per label: name, bar with the threshold's tick, probability, truth, verdict."""
+    verdicts = judge_all(probabilities, labels, thresholds)
+    for k, (name, verdict) in enumerate(zip(LABELS, verdicts, strict=True)):
+        probability, label, threshold = (float(v[k]) for v in (probabilities, labels, thresholds))
+        tick = "" if math.isnan(threshold) else f'<s style="left:{100 * threshold:.2f}%"></s>'
+        hint = "no threshold" if math.isnan(threshold) else f"threshold {threshold:.3f}"
+        truth = "unknown" if math.isnan(label) else ("yes" if label else "no")
+        yield (
+            f'<tr class="{verdict.css}"><th scope="row">{readable(name)}</th>'
+            f'<td class="bar" title="{hint}"><div><i style="width:{100 * probability:.2f}%"></i>{tick}</div>'
+            f'</td><td class="number">{probability:.3f}</td><td class="truth">{truth}</td>'
+            f'<td class="verdict">{_marked(verdict)} {verdict.text}</td></tr>'
+        )
+
+
+def readable(label: str) -> str:
+    """A label's name as people write it."""
+    return label.replace("_", " ")
+
+
+def _marked(verdict: Verdict) -> str:
+    return f"<b>{verdict.mark}</b>"

@@ -1,0 +1,104 @@
+"""What the paper printed: the figures of its Table 1 (AUC) and Table 2 (written reports).
+
+`paper_tables` puts them beside ours. The mean rows come out of the cells over the 14 findings without No_Finding (13 on
+OpenI, which has no Hernia), within .001. The exceptions: AVG and #wAVG of I+R on OpenI are .005 and .004 above what the
+cells give, and the #wAVG row of the hand-labeled set is .036 to .046 below it.
+"""
+
+COLUMNS: tuple[str, ...] = ("R", "I+R", "I", "I+GR")
+"""Table 1's columns of a test set, in its order: `Mode.paper_name`."""
+
+CAPTION_COLUMNS: tuple[str, ...] = ("Captioning", "I+GR")
+"""Table 2's columns, in its order: `Mode.paper_name`."""
+
+CAPTION_DATA = "chestxray14"
+"""The test set of Table 2."""
+
+# R, I+R, I, I+GR, studies with the finding; None where the paper prints no figure
+_TABLE_1: dict[str, dict[str, tuple[float | None, float | None, float | None, float | None, int | None]]] = {
+    "chestxray14": {
+        "Atelectasis": (0.983, 0.993, 0.700, 0.732, 3255),
+        "Cardiomegaly": (0.978, 0.994, 0.810, 0.844, 1065),
+        "Effusion": (0.984, 0.995, 0.759, 0.793, 4648),
+        "Infiltration": (0.960, 0.986, 0.661, 0.666, 6088),
+        "Mass": (0.984, 0.994, 0.693, 0.725, 1712),
+        "Nodule": (0.981, 0.994, 0.668, 0.685, 1615),
+        "Pneumonia": (0.947, 0.969, 0.658, 0.720, 477),
+        "Pneumothorax": (0.983, 0.995, 0.799, 0.847, 2661),
+        "Consolidation": (0.989, 0.997, 0.703, 0.701, 1815),
+        "Edema": (0.976, 0.989, 0.805, 0.829, 925),
+        "Emphysema": (0.996, 0.997, 0.833, 0.865, 1093),
+        "Fibrosis": (0.986, 0.986, 0.786, 0.796, 435),
+        "Pleural_Thickening": (0.988, 0.997, 0.684, 0.735, 1143),
+        "Hernia": (0.929, 0.958, 0.871, 0.876, 86),
+        "No_Finding": (0.920, 0.985, None, 0.701, 9912),
+        "AVG": (0.976, 0.989, 0.745, 0.772, None),
+        "#wAVG": (0.978, 0.992, 0.722, 0.748, None),
+    },
+    "hand-labeled": {
+        "Atelectasis": (0.886, 0.919, 0.680, 0.715, 261),
+        "Cardiomegaly": (0.964, 0.989, 0.820, 0.872, 185),
+        "Effusion": (0.938, 0.967, 0.780, 0.823, 257),
+        "Infiltration": (0.849, 0.879, 0.648, 0.664, 271),
+        "Mass": (0.935, 0.943, 0.696, 0.710, 93),
+        "Nodule": (0.974, 0.974, 0.662, 0.684, 130),
+        "Pneumonia": (0.917, 0.946, 0.724, 0.681, 55),
+        "Pneumothorax": (0.983, 0.996, 0.784, 0.855, 166),
+        "Consolidation": (0.923, 0.910, 0.609, 0.631, 60),
+        "Edema": (0.970, 0.987, 0.815, 0.834, 33),
+        "Emphysema": (0.980, 0.981, 0.835, 0.863, 44),
+        "Fibrosis": (0.930, 0.989, 0.688, 0.714, 11),
+        "Pleural_Thickening": (0.904, 0.923, 0.679, 0.776, 41),
+        "Hernia": (0.757, 0.545, 0.864, 0.647, 2),
+        "No_Finding": (0.889, 0.908, None, 0.666, 85),
+        "AVG": (0.922, 0.925, 0.735, 0.748, None),
+        "#wAVG": (0.878, 0.900, 0.687, 0.719, None),
+    },
+    "openi": {
+        "Atelectasis": (0.981, 0.976, 0.702, 0.774, 293),
+        "Cardiomegaly": (0.944, 0.962, 0.803, 0.847, 315),
+        "Effusion": (0.968, 0.977, 0.890, 0.899, 140),
+        "Infiltration": (0.981, 0.984, 0.585, 0.718, 57),
+        "Mass": (0.959, 0.903, 0.756, 0.723, 14),
+        "Nodule": (0.967, 0.960, 0.647, 0.658, 102),
+        "Pneumonia": (0.983, 0.994, 0.642, 0.731, 36),
+        "Pneumothorax": (0.960, 0.960, 0.631, 0.709, 22),
+        "Consolidation": (0.969, 0.989, 0.790, 0.855, 28),
+        "Edema": (0.984, 0.995, 0.799, 0.879, 40),
+        "Emphysema": (0.849, 0.868, 0.675, 0.792, 94),
+        "Fibrosis": (0.985, 0.960, 0.744, 0.791, 18),
+        "Pleural_Thickening": (0.948, 0.953, 0.691, 0.749, 52),
+        "Hernia": (None, None, None, None, 0),
+        "No_Finding": (0.933, 0.936, None, 0.747, 2789),
+        "AVG": (0.960, 0.965, 0.719, 0.779, None),
+        "#wAVG": (0.957, 0.966, 0.741, 0.798, None),
+    },
+}
+
+PAPER_AUC: dict[str, dict[str, dict[str, float | None]]] = {
+    data: {column: {row: cells[c] for row, cells in rows.items()} for c, column in enumerate(COLUMNS)}
+    for data, rows in _TABLE_1.items()
+}
+"""Table 1: PAPER_AUC[test set][column][label, "AVG" or "#wAVG"], in 0..1, to three digits. None: not printed."""
+
+PAPER_POSITIVES: dict[str, dict[str, int]] = {
+    data: {row: cells[-1] for row, cells in rows.items() if cells[-1] is not None} for data, rows in _TABLE_1.items()
+}
+"""Table 1's column #: PAPER_POSITIVES[test set][label], how many studies have it."""
+
+PAPER_CAPTIONS: dict[str, dict[str, float]] = {
+    "Captioning": {
+        "BLEU-1": 0.2391, "BLEU-2": 0.1248, "BLEU-3": 0.0861, "BLEU-4": 0.0658, "METEOR": 0.1024, "ROUGE-L": 0.1988,
+    },
+    "I+GR": {
+        "BLEU-1": 0.2860, "BLEU-2": 0.1597, "BLEU-3": 0.1038, "BLEU-4": 0.0736, "METEOR": 0.1076, "ROUGE-L": 0.2263,
+    },
+}  # fmt: skip
+"""Table 2: PAPER_CAPTIONS[column][metric], on CAPTION_DATA. It has no CIDEr."""
+
+
+def test_set_of(data: str) -> str | None:
+    """The paper's test set that a data set is compared with: its own name, "openi" for all that start so, or None."""
+    if data.startswith("openi"):
+        return "openi"
+    return data if data in PAPER_AUC else None
