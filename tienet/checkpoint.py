@@ -2,7 +2,7 @@
 
 config.json        the settings            vocab.txt       the words
 run.json           label list, data fingerprint, word vectors' size, backbone's fingerprint
-backbone.npz       the frozen weights (modes with an image)
+backbone.npz       the frozen weights (modes with an image); feature_norm.npy: its channels' mean and std, where used
 checkpoints/       latest-STEP.*, best-STEP.* (TensorFlow's format, weights and optimizer)
 latest.json, best.json   which checkpoint that is, its epoch, validation AUC and thresholds
 stats.json, log.log, events.*   what Tensorpack logs
@@ -18,9 +18,11 @@ from tensorpack.tfutils.sessinit import SessionInit
 
 from tienet import files
 from tienet.config import Config
+from tienet.data import feature_statistics
 from tienet.data.text import Vocab
 from tienet.errors import InputError
 from tienet.labels import LABELS
+from tienet.modeling.backbone_weights import ENDS
 from tienet.modes import mode_named
 
 tf1 = tf.compat.v1
@@ -40,6 +42,12 @@ class Run:
     def backbone_path(self) -> Path:
         """The frozen weights that the run was trained with."""
         return self.folder / "backbone.npz"
+
+    def feature_statistics(self) -> np.ndarray | None:
+        """float32 [2, channels], what the features are standardised with; None if they are not."""
+        if not (self.config.mode_parts.image and self.config.feature_norm):
+            return None
+        return feature_statistics.load(self.folder / "feature_norm.npy", ENDS[self.config.backbone_end][1])
 
 
 def create_run(folder: Path, config: Config, vocab: Vocab, facts: dict[str, object]) -> None:

@@ -52,11 +52,13 @@ class Judged:
         probabilities: float32 [N, K]; None in mode caption.
         reports: the reports that it wrote, words joined by spaces; None in modes that do not write.
         log_probabilities: float32 [N], of these.
+        a_ws: float32 [N, D, D], eq. 4; None in modes without it, and unless it was asked for.
     """
 
     probabilities: np.ndarray | None
     reports: list[str] | None
     log_probabilities: np.ndarray | None
+    a_ws: np.ndarray | None = None
 
 
 class Predictor:
@@ -78,7 +80,14 @@ class Predictor:
         if self.config.mode_parts.image and features == "off":
             weights = backbone.load_weights(self.run.backbone_path, self.config.backbone_end)
         size = len(self.run.vocab)
-        model = TieNet(self.config, size, self.run.word_dim, backbone_weights=weights, decoding=decoding)
+        model = TieNet(
+            self.config,
+            size,
+            self.run.word_dim,
+            backbone_weights=weights,
+            feature_statistics=self.run.feature_statistics(),
+            decoding=decoding,
+        )
         with tf.Graph().as_default() as graph:
             with PredictTowerContext(""):
                 self._inputs = [tf1.placeholder(s.dtype, s.shape, s.name) for s in model.inputs()]
@@ -110,17 +119,19 @@ class Predictor:
             features = cached_features(manifest, self.config, self.run.backbone_path)
         return Studies.of(self.config, manifest, self.run.vocab, features, training=False)
 
-    def judge(self, studies: Studies, progress: bool = False) -> Judged:
-        """Probabilities and written reports, as far as the mode has them, in the order of the studies."""
+    def judge(self, studies: Studies, progress: bool = False, maps: bool = False) -> Judged:
+        """Probabilities, written reports and `maps` (a_ws), as far as the mode has them, in the studies' order."""
         mode = self.config.mode_parts
         names = ["probabilities"] * mode.classifies
         if mode.writes:
             names += ["written/word_ids", "written/word_len", "written/log_probability"]
-        rows = self.fetch(studies, names, progress)
+        maps = maps and mode.classifies and mode.reads and mode.image
+        rows = self.fetch(studies, names + ["a_ws"] * maps, progress)
         return Judged(
             np.stack(rows["probabilities"]) if mode.classifies else None,
             written_reports(rows, self.run.vocab) if mode.writes else None,
             np.stack(rows["written/log_probability"]) if mode.writes else None,
+            np.stack(rows["a_ws"]) if maps else None,
         )
 
     def probabilities(self, studies: Studies, progress: bool = False) -> np.ndarray:

@@ -24,6 +24,7 @@ from tensorpack.utils import logger
 from tienet import checkpoint
 from tienet.callbacks import EpochLength, LearningRateDrop
 from tienet.config import Config
+from tienet.data import feature_statistics
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies, TrainingBatches
 from tienet.data.manifest import Manifest
@@ -78,7 +79,8 @@ def train(config: Config, places: Places, gpus: list[int], resume: bool = False,
 
     weights = _backbone_weights(config, places) if config.features == "off" else None
     label_weights = LabelWeights.of(split["train"].labels) if config.weighted_loss else LabelWeights.equal()
-    model = TieNet(config, len(vocab), vectors.shape[1], label_weights, weights)
+    statistics = _feature_statistics(config, places, split["train"], resume)
+    model = TieNet(config, len(vocab), vectors.shape[1], label_weights, weights, statistics)
     state = checkpoint.TrainingState.load(places.logdir) if resume else checkpoint.TrainingState()
     batches = TrainingBatches(split["train"], config.batch, config.seed, towers, first_step=state.step)
     json_log = JSONWriter()
@@ -186,6 +188,22 @@ def _backbone_weights(config: Config, places: Places) -> dict[str, np.ndarray] |
     if not config.mode_parts.image:
         return None
     return backbone.weights_for(places.backbone_weights, config.backbone_end, config.seed)
+
+
+def _feature_statistics(config: Config, places: Places, studies: Studies, resume: bool) -> np.ndarray | None:
+    """For `feature_norm`: measured and kept in the run's folder, or read from there."""
+    if not (config.mode_parts.image and config.feature_norm):
+        return None
+    if resume:
+        return checkpoint.load_run(places.logdir).feature_statistics()
+
+    def extractor() -> backbone.FeatureExtractor:
+        weights = backbone.weights_for(places.backbone_weights, config.backbone_end, config.seed)
+        return backbone.FeatureExtractor(weights, config.backbone_end, config.image_px)
+
+    statistics = feature_statistics.channel_statistics(studies, extractor)
+    feature_statistics.save(places.logdir / "feature_norm.npy", statistics)
+    return statistics
 
 
 def _start_folder(config: Config, places: Places, manifest: Manifest, vocab: Vocab, word_dim: int, resume: bool):

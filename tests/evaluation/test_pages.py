@@ -146,6 +146,8 @@ def test_modes_without_image_or_map(page):
 def test_empty_report_and_no_attention(page):
     html = pages.render(replace(page, words=[], g=np.zeros(0)))
     assert "empty report" in html
+    html = pages.render(replace(page, words=[], g=np.zeros(0), a=np.zeros((0, 4, 4))))
+    assert "<canvas" not in html and "own map" not in html
     html = pages.render(replace(page, g=np.zeros(8), a_ws=np.zeros((4, 4))))
     assert "--g:0.000" in html and "nan" not in html.lower()
     assert "is 0 everywhere" in html
@@ -223,6 +225,11 @@ def test_a_mode_that_does_not_classify(page):
         assert len(words) == 8
         assert all("style" not in word and word["data-caption"].startswith("“") for word in words)
         assert len(found.all("img")) == 1 and "hidden" in found.all("input", type="checkbox")[0]
+
+
+def test_a_mode_without_a_report_shows_none(page):
+    html = pages.render(replace(page, a_ws=None, words=[], g=None))
+    assert headings(html) == ["Labels"] and "empty report" not in html and len(Tags(html).all("img")) == 1
 
 
 def test_unknown_truth_and_thresholds_may_be_none(page):

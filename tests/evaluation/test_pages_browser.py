@@ -22,12 +22,12 @@ NO_SIDEWAYS = "document.documentElement.scrollWidth <= innerWidth && document.bo
 
 
 def study(study_id: str, **states: str) -> StudyPage:
-    """A page whose labels are as `states` says (right, wrong, missed), all others absent."""
+    """A page whose labels are as `states` says (right, wrong, missed, unknown but named), all others absent."""
     rng = np.random.default_rng(len(study_id))
     probabilities, labels = np.full(K, 0.1), np.zeros(K)
     for name, state in states.items():
         probabilities[LABELS.index(name)] = 0.1 if state == "missed" else 0.9
-        labels[LABELS.index(name)] = state != "wrong"
+        labels[LABELS.index(name)] = {"wrong": 0, "unknown": np.nan}.get(state, 1)
     a = rng.random((len(WORDS), 8, 8)) ** 4
     a /= a.sum(axis=(1, 2), keepdims=True)
     return StudyPage(
@@ -47,7 +47,7 @@ def study(study_id: str, **states: str) -> StudyPage:
 STUDIES = [
     study("CXR1", Effusion="right", Mass="wrong"),
     study("CXR22", Effusion="missed"),
-    study("CXR3", Effusion="wrong", Nodule="right"),
+    study("CXR3", Effusion="wrong", Nodule="right", Fibrosis="unknown"),
     study("other " + LONG),
 ]
 
@@ -119,7 +119,7 @@ def test_a_click_pins_a_words_map_and_escape_lets_it_go(tab, folder):
     tab.click('.word[data-t="4"]')
     pinned = map_on_screen(tab)
     assert pinned != before
-    assert pressed(tab) == ["4"]
+    assert pressed(tab) == ["4"] and tab.is_visible("canvas.map") and not tab.is_visible("img.map")
     assert caption(tab) == f"“effusion” (word 5 of 10, g = 0.222): {page_picture.word_caption(STUDIES[0].a[4])}"
     tab.keyboard.press("Escape")
     assert map_on_screen(tab) == before and caption(tab) == usual and pressed(tab) == []
@@ -159,10 +159,13 @@ def test_the_keyboard_does_all_that_the_mouse_does(tab, folder):
         assert f"(word {word + 1} of 10" in caption(tab), key
     tab.keyboard.press("Home")
     tab.keyboard.press("Enter")
+    tab.keyboard.press("ArrowRight")
     tab.keyboard.press("Tab")  # one stop for all words
     assert tab.evaluate("document.activeElement.classList.contains('word')") is False
     assert caption(tab).startswith("“<START>”") and pressed(tab) == ["0"]
-    tab.keyboard.press("Shift+Tab")
+    tab.keyboard.press("Shift+Tab")  # back to the word that was left
+    assert "(word 2 of 10" in caption(tab) and pressed(tab) == ["0"]
+    tab.keyboard.press("ArrowLeft")
     tab.keyboard.press("Space")
     assert pressed(tab) == [] and caption(tab) == usual and map_on_screen(tab) == before
     roles = tab.eval_on_selector_all(".word", "words => words.map(w => w.getAttribute('role'))")
@@ -204,8 +207,8 @@ def test_a_mode_without_text_attention_shows_its_words_maps(tab, tmp_path):
     assert map_on_screen(tab) != before and "(word 5 of 10):" in caption(tab)
     tab.keyboard.press("Escape")
     assert map_on_screen(tab) == before
-    tab.goto((tmp_path / "index.html").as_uri())
-    assert tab.inner_text("output") == "1 of 1 studies"
+    tab.goto((tmp_path / "index.html").as_uri() + "#how=missed")  # nothing is named or missed here
+    assert tab.input_value("#how") == "either" and tab.inner_text("output") == "1 of 1 studies"
 
 
 def shown(tab) -> list[str]:
@@ -227,6 +230,8 @@ def test_the_index_filters_by_finding_and_verdict(tab, folder):
         ("Effusion", "missed", ["CXR22"]),
         ("", "wrong", ["CXR1", "CXR3"]),
         ("", "true", ["CXR1", "CXR22", "CXR3"]),
+        ("Fibrosis", "named", ["CXR3"]),
+        ("Fibrosis", "true", []),
         ("Hernia", "either", []),
     ):
         tab.select_option("#finding", finding)
@@ -285,11 +290,19 @@ def test_narrow_screens_do_not_scroll_sideways(tab, folder):
         for path in sorted(folder.iterdir()):
             tab.goto(path.as_uri())
             assert tab.evaluate(NO_SIDEWAYS), (width, path.name[:20])
+        open_study(tab, folder)
+        top = tab.locator(".reports").bounding_box()["y"]
+        tab.click('.word[data-t="4"]')
+        assert tab.evaluate(NO_SIDEWAYS)
+        assert tab.locator(".reports").bounding_box()["y"] == top  # nothing moves under the finger
+
+
+def test_on_a_narrow_screen_a_word_and_its_map_are_seen_together(tab, folder):
+    tab.set_viewport_size({"width": 390, "height": 844})
     open_study(tab, folder)
-    top = tab.locator(".reports").bounding_box()["y"]
-    tab.click('.word[data-t="4"]')
-    assert tab.evaluate(NO_SIDEWAYS)
-    assert tab.locator(".reports").bounding_box()["y"] == top  # nothing moves under the finger
-    tab.locator('.word[data-t="9"]').scroll_into_view_if_needed()
-    frame = tab.locator(".frame").bounding_box()
-    assert frame["y"] >= 0 and frame["y"] + frame["height"] < 844  # word and map are seen together
+    tab.evaluate("scrollTo(0, 200)")
+    assert tab.locator(".frame").bounding_box()["y"] >= 0
+    tab.evaluate("scrollTo(0, 400)")  # the first words go under the picture
+    tab.focus('.word[data-t="0"]')
+    figure, word = (tab.locator(css).bounding_box() for css in (".picture", '.word[data-t="0"]'))
+    assert word["y"] >= figure["y"] + figure["height"]  # not under the picture

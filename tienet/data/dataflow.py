@@ -87,12 +87,13 @@ class Studies:
     def batch(self, indices: np.ndarray) -> list[np.ndarray]:
         """The network's inputs for these studies, in the order of `TieNet.inputs`."""
         mode = self.config.mode_parts
-        arrays = [self._pictures(indices)] if mode.image else []
+        arrays = [self.pictures(indices)] if mode.image else []
         if mode.reads:
             arrays += [pad([self.word_ids[n] for n in indices]), self.lengths[indices].astype(np.int32)]
         return [*arrays, self.labels[indices]]
 
-    def _pictures(self, indices: np.ndarray) -> np.ndarray:
+    def pictures(self, indices: np.ndarray) -> np.ndarray:
+        """Features float16 [B, h, w, channels], or images uint8 [B, px, px] where none are cached."""
         if self.features is not None:
             return self.features.take(indices)
         images = self.manifest.images

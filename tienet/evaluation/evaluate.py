@@ -16,6 +16,7 @@ from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies
 from tienet.data.image import read_image
 from tienet.data.manifest import Manifest
+from tienet.data.phantom.lesions_in_text import judge_lesions, lesions_of
 from tienet.data.text import tokenize
 from tienet.errors import InputError
 from tienet.evaluation import controls
@@ -24,9 +25,11 @@ from tienet.evaluation.captions import CaptionScorer
 from tienet.evaluation.labeller import Labeller
 from tienet.evaluation.pages import StudyPage, write_pages
 from tienet.evaluation.plots import plot_roc
+from tienet.evaluation.pointing import pointing_game, read_boxes
 from tienet.evaluation.report_controls import most_frequent_report, nearest_reports
+from tienet.evaluation.report_findings import format_findings_table
 from tienet.evaluation.report_judge import NOTHING, ReportJudge
-from tienet.evaluation.tables import format_auc_table, format_report_table
+from tienet.evaluation.tables import format_auc_table, format_places, format_report_table
 from tienet.labels import LABELS
 from tienet.modeling.generate import Decoding
 from tienet.modes import Mode
@@ -154,7 +157,8 @@ def evaluate(
         judge = _report_judge(part, mode, options, shared)
         studies = network.studies(part)
         _note(*studies.notes)
-        judged = network.judge(studies, progress=True)
+        boxes = read_boxes(part)
+        judged = network.judge(studies, progress=True, maps=boxes is not None)
         metrics = {
             "mode": network.config.mode,
             "data": whole.name,
@@ -163,6 +167,8 @@ def evaluate(
             **_auc(judged.probabilities, part, options),
             **(judge.judge(judged.reports) if judge else NOTHING),
             "true_reports_read": _true_reports_read(network, studies, mode),
+            "pointing": _pointing(judged, part, boxes),
+            "lesions": _lesions(judged, part),
             "controls": _controls(whole, part, network, judge, options, shared) if options.controls else {},
             "decoding": dataclasses.asdict(options.decoding) if options.decoding else None,
             "differs": differences(network.config, whole.name),
@@ -206,6 +212,22 @@ def _true_reports_read(network: Predictor, studies: Studies, mode: Mode) -> dict
     scores = network.probabilities_of_true_reports(studies)
     means = evaluate_auc(scores, studies.labels, studies.manifest.patient_ids, resamples=0)
     return {name: means[name] for name in MEANS}
+
+
+def _pointing(judged: Judged, part: Manifest, boxes: dict[str, np.ndarray] | None) -> dict | None:
+    """The pointing game over the studies that have a box; None without boxes or a map."""
+    if judged.a_ws is None:
+        return None
+    chosen = [n for n, study_id in enumerate(part.study_ids) if study_id in boxes]
+    return pointing_game(judged.a_ws[chosen], [boxes[part.study_ids[n]] for n in chosen])
+
+
+def _lesions(judged: Judged, part: Manifest) -> dict | None:
+    """Phantom data: which lesions the written reports name; None for other data."""
+    path = part.path.parent / "boxes.csv"
+    if judged.reports is None or not path.is_file() or "side" not in (table := pd.read_csv(path, dtype=str)):
+        return None
+    return judge_lesions(judged.reports, lesions_of(table, part.study_ids))
 
 
 def differences(config: Config, data: str) -> list[str]:
@@ -293,6 +315,10 @@ def _write(out: Path, metrics: dict, judged: Judged, part: Manifest, mode: Mode)
         _write_csv(out / "reports.csv", part, {"written": judged.reports, "true": part.reports})
     if metrics["captions"] is not None:
         tables.append(format_report_table(metrics))
+    if metrics["report_findings"] is not None:
+        tables.append(format_findings_table(metrics["report_findings"]))
+    if places := format_places(metrics):
+        tables.append(places)
     table = "\n".join(tables)
     files.write_text(out / "table.txt", table)
     return table

@@ -33,7 +33,7 @@ class StudyPage:
 
     study_id: any text. image: uint8 [px, px] or None (a mode that sees no image).
     a_ws: float [D, D], the attention over the image summed over the words (eq. 4), at least 0, or None.
-    words: the report's T words, read or written, <START> among them if it was a step.
+    words: the report's T words, read or written, <START> among them if it was a step; [] for a mode without.
     g: float [T], the text attention g_t of each; None for a mode that has none.
     probabilities: float [15], in the order of LABELS; None for a mode that does not classify.
     labels: [15], 1, 0 or NaN (unknown); None: all unknown.
@@ -108,7 +108,7 @@ def render(page: StudyPage, home: str | None = None) -> str:
         home=f'<a class="home" href="{html.escape(home)}">← all studies</a>' if home else "",
         chips=_chips(page),
         picture="" if page.image is None else page_picture.figure(page.study_id, page.image, page.a_ws, a),
-        reports="\n".join(_reports(page)),
+        reports=_reports(page),
         labels=_labels(page),
         disclaimer=DISCLAIMER,
     )
@@ -159,8 +159,14 @@ def _file_name(study_id: str, taken: set[str]) -> str:
 # The reports
 
 
-def _reports(page: StudyPage) -> Iterator[str]:
-    """The report that the network read; or the one that it wrote, and the true one."""
+def _reports(page: StudyPage) -> str:
+    """The report that the network read; or the one that it wrote, and the true one; or none, in a mode without."""
+    if not page.words and page.g is None and page.a is None and page.true_words is None:
+        return ""
+    return '<section class="reports">\n' + "\n".join(_each_report(page)) + "\n</section>"
+
+
+def _each_report(page: StudyPage) -> Iterator[str]:
     written = page.true_words is not None
     keys = []
     if page.g is not None and len(page.words):

@@ -97,7 +97,7 @@ PAPER_CAPTIONS: dict[str, dict[str, float]] = {
 """Table 2: PAPER_CAPTIONS[column][metric], on CAPTION_DATA. It has no CIDEr."""
 
 
-def test_set_of(data: str) -> str | None:
+def paper_test_set(data: str) -> str | None:
     """The paper's test set that a data set is compared with: its own name, "openi" for all that start so, or None."""
     if data.startswith("openi"):
         return "openi"

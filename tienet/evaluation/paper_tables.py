@@ -24,7 +24,7 @@ from tienet.evaluation.paper import (
     PAPER_AUC,
     PAPER_CAPTIONS,
     PAPER_POSITIVES,
-    test_set_of,
+    paper_test_set,
 )
 from tienet.evaluation.tables import UNDEFINED
 from tienet.labels import FINDINGS, LABELS
@@ -169,9 +169,7 @@ def table_1(
 def _ordered(columns: Sequence[Column], key: str, order: Sequence[str]) -> list[Column]:
     """The columns that have metrics[key], as the paper orders them; names that it lacks come last."""
     there = [column for column in columns if column.metrics.get(key) is not None]
-    return sorted(
-        there, key=lambda column: order.index(column.paper_name) if column.paper_name in order else len(order)
-    )
+    return sorted(there, key=lambda column: [*order, column.paper_name].index(column.paper_name))
 
 
 def _heads_and_metrics(columns: Sequence[Column], key: str) -> tuple[list[Head], list[Mapping]]:
@@ -183,15 +181,13 @@ def _heads_and_metrics(columns: Sequence[Column], key: str) -> tuple[list[Head],
         for name, control in (column.metrics.get("controls") or {}).items():
             if control.get(key) is not None:
                 controls.setdefault(name, control)
-    return [*heads, *(Head(name.replace("_", " ")) for name in controls)], [
-        *(column.metrics for column in columns),
-        *controls.values(),
-    ]
+    heads += [Head(name.replace("_", " ")) for name in controls]
+    return heads, [*(column.metrics for column in columns), *controls.values()]
 
 
 def _auc_block(data: str, columns: Sequence[Column], paired: Mapping[tuple[str, str], Mapping]) -> Block:
     heads, metrics = _heads_and_metrics(columns, "auc")
-    test_set = test_set_of(data)
+    test_set = paper_test_set(data)
     papers = [PAPER_AUC[test_set].get(head.name, {}) if test_set else {} for head in heads]
     counts = PAPER_POSITIVES.get(test_set or "", {})
     labels = []
@@ -231,16 +227,15 @@ def _auc_notes(heads: Sequence[Head], metrics: Sequence[Mapping], test_set: str 
     covered: dict[str, list[str]] = {}
     for head, one in zip(heads, metrics, strict=True):
         lacking = [name for name in FINDINGS if one["auc"][name]["auc"] is None]
-        said = f"{_over(lacking)}, without No_Finding; AVG10 over the {one['avg10_findings']} of them"
+        frequent = f"{one['avg10_findings']} with at least {AVG10_POSITIVES} positives"
+        said = f"{_over(lacking)}, without No_Finding; AVG10 over the {frequent}"
         covered.setdefault(said, []).append(head.title)
-    frequent = f"with at least {AVG10_POSITIVES} positives"
-    notes = [
-        f"{', '.join(titles) + ': ' if len(covered) > 1 else ''}AVG and #wAVG (weighted by positives) are over {said} "
-        f"{frequent}."
-        for said, titles in covered.items()
-    ]
+    notes = []
+    for said, titles in covered.items():
+        whose = f"{', '.join(titles)}: " if len(covered) > 1 else ""
+        notes.append(f"{whose}AVG and #wAVG (weighted by positives) are over {said}.")
     if len(covered) > 1:
-        notes.append("Means over different findings cannot be compared.")
+        notes.append("Means over different findings cannot be compared; a paired difference is over those of both.")
     notes.append(_bootstrap_note(metrics[0]))
     if test_set is None:
         return [*notes, "The paper has no figures on this data set."]
@@ -287,15 +282,10 @@ def table_2(columns_by_data: Mapping[str, Sequence[Column]]) -> Table | None:
 
 def _caption_block(data: str, columns: Sequence[Column]) -> Block:
     heads, metrics = _heads_and_metrics(columns, "captions")
-    papers = [PAPER_CAPTIONS.get(head.name, {}) if test_set_of(data) else {} for head in heads]
+    papers = [PAPER_CAPTIONS.get(head.name, {}) if paper_test_set(data) else {} for head in heads]
+    pairs = [(one["captions"], paper) for one, paper in zip(metrics, papers, strict=True)]
     scores = [
-        Row(
-            name,
-            tuple(
-                _cell(one["captions"][name], beside=paper.get(name)) for one, paper in zip(metrics, papers, strict=True)
-            ),
-            digits=4,
-        )
+        Row(name, tuple(_cell(ours[name], beside=paper.get(name)) for ours, paper in pairs), digits=4)
         for name in CAPTION_METRICS
     ]
     reports = [one.get("reports") for one in metrics]
@@ -324,10 +314,10 @@ def _caption_notes(data: str, heads: Sequence[Head], metrics: Sequence[Mapping])
     if any(one["captions"]["METEOR"] is None for one in metrics):
         yield "METEOR needs Java and was left out (--no-java)."
     if findings := next((one["report_findings"] for one in metrics if one.get("report_findings")), None):
-        macro = findings["macro"].get("findings_covered")
-        over = f" macro is over the {macro} with a true case" if macro is not None else ""
-        yield f"F1 is of the {len(FINDINGS)} findings that the labeller names in both reports;{over}."
-    if test_set_of(data) is None:
+        covered = findings["macro"]["findings_covered"]
+        yield f"F1: of the {len(FINDINGS)} findings, as a labeller names them in the written and in the true report."
+        yield f"macro F1: the mean over the {covered} findings that a true report has."
+    if paper_test_set(data) is None:
         yield "The paper has no figures on this data set."
     else:
         other = "" if data == CAPTION_DATA else ", so on other studies than these"
@@ -344,7 +334,9 @@ def _number(value: float | int | None, digits: int, signed: bool = False) -> str
     if isinstance(value, int):
         return str(value)
     text = f"{value:{'+' if signed else ''}.{digits}f}"
-    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
+    if abs(float(text)) < 1:
+        return text.replace("0.", ".", 1)
+    return text[:-1] if text == "1.000" else text  # as wide as the others
 
 
 def _span(cell: Cell, digits: int, signed: bool) -> str:
@@ -567,6 +559,7 @@ def write_tables(out: Path, table_1: Table | None, table_2: Table | None, notes:
             for end in ("txt", "csv", "json"):
                 (out / f"{name}.{end}").unlink(missing_ok=True)
             texts.append(_LOST[name] + "\n")
+            parts.append(f"<p>{_LOST[name]}</p>")
             continue
         texts.append(table_text(table))
         files.write_text(out / f"{name}.txt", "\n".join(text for text in (texts[-1], differs) if text))

@@ -72,6 +72,23 @@ def format_report_table(metrics: Mapping) -> str:
     return "\n".join([*align(["Reports", *columns], *groups), "", *notes]) + "\n"
 
 
+def format_places(metrics: Mapping) -> str:
+    """Lines on where the attention points and which lesions are named; empty where there are no boxes."""
+    lines = []
+    if (pointing := metrics.get("pointing")) and pointing["studies"]:
+        lines.append(
+            f"Pointing game: the peak of a_ws lies in a lesion's box in {pointing['hits']} of {pointing['studies']} "
+            f"studies ({pointing['share']:.3f}; by chance {pointing['chance']:.3f})."
+        )
+    if (lesions := metrics.get("lesions")) and lesions["lesions"]:
+        lines.append(
+            f"Of {lesions['lesions']} lesions the reports name {lesions['kind']:.3f} with their kind, "
+            f"{lesions['kind_and_side']:.3f} with kind and side; of those named {number_text(lesions['invented'])} "
+            "are not there."
+        )
+    return "\n".join(lines) + "\n" if lines else ""
+
+
 _VARIETY = {
     "distinct": "distinct reports",
     "words_mean": "words, mean",

@@ -61,6 +61,7 @@ class TieNet(ModelDesc):
         vocab_size: V. word_dim: E.
         label_weights: beta and lambda; None where nothing is trained.
         backbone_weights: name -> array, for `features=off`.
+        feature_statistics: float32 [2, channels], mean and standard deviation, for `feature_norm`.
         decoding: how reports are written at test time; default: greedily.
 
     Outside training these can be fetched by name, where the mode has them: probabilities [B, K], G [B, r, T],
@@ -76,6 +77,7 @@ class TieNet(ModelDesc):
         word_dim: int,
         label_weights: losses.LabelWeights | None = None,
         backbone_weights: dict[str, np.ndarray] | None = None,
+        feature_statistics: np.ndarray | None = None,
         decoding: Decoding | None = None,
     ):
         super().__init__()
@@ -84,6 +86,7 @@ class TieNet(ModelDesc):
         self.word_dim = word_dim
         self.label_weights = label_weights or losses.LabelWeights.equal()
         self.backbone_weights = backbone_weights
+        self.feature_statistics = feature_statistics
         self.decoding = decoding or Decoding(max_words=config.written_words)
 
     def inputs(self) -> list[tf.TensorSpec]:
@@ -247,8 +250,12 @@ class TieNet(ModelDesc):
         if config.features == "off":
             weights = backbone.get_weights(self.backbone_weights, config.backbone_end)
             image = tf.stop_gradient(backbone.resnet50(backbone.preprocess(image), weights, config.backbone_end))
+        image = tf.cast(image, tf.float32)
+        if config.feature_norm:
+            mean, std = self.feature_statistics
+            image = (image - mean) / std
         shape = transition_for(config.image_px, config.backbone_end)
-        return transition(tf.cast(image, tf.float32), config.transition_channels, shape.kernel, shape.stride)
+        return transition(image, config.transition_channels, shape.kernel, shape.stride)
 
     def _read(self, decoder: Decoder, x, word_ids, word_len, picture: Picture | None = None) -> _Report:
         """Read reports; what lies on padding becomes 0."""

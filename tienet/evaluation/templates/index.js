@@ -1,6 +1,6 @@
 "use strict";
 // The list's filter. Its state is the address's hash, so that a filtered list can be kept, sent and come back to.
-const LETTERS = { either: "rwmnt", true: "rmt", named: "rw", right: "r", wrong: "w", missed: "m" };
+const LETTERS = { either: "rwmnt", true: "rmt", named: "rwn", right: "r", wrong: "w", missed: "m" };
 const filters = document.querySelector(".filters");
 const inputs = ["finding", "how", "study"].map((id) => document.getElementById(id));
 const [finding, how, study] = inputs;

@@ -1,0 +1,77 @@
+"""The pointing game: does the peak of the attention a_ws lie in a lesion's box?
+
+Boxes are in `boxes.csv` beside the manifest: study_id, finding, x, y, w, h in pixels of the image file, from its upper
+left corner. Units here: shares of the image's width and height, 0 to 1.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tienet.data.image import read_gray
+from tienet.data.manifest import Manifest
+from tienet.errors import InputError
+
+_COLUMNS = ("study_id", "finding", "x", "y", "w", "h")
+
+
+def read_boxes(studies: Manifest) -> dict[str, np.ndarray] | None:
+    """study_id -> float64 [n, 4], (left, upper, right, lower) of its boxes; None where there is no boxes.csv.
+
+    Raises:
+        InputError: a column is missing, or a number is not one.
+    """
+    path = studies.path.parent / "boxes.csv"
+    if not path.is_file():
+        return None
+    table = pd.read_csv(path, dtype={"study_id": str})
+    if missing := [column for column in _COLUMNS if column not in table]:
+        raise InputError(f"{path}: has no column {missing[0]}; expected {', '.join(_COLUMNS)}")
+    try:
+        table = table.astype(dict.fromkeys("xywh", float))
+    except ValueError as error:
+        raise InputError(f"{path}: x, y, w and h must be numbers of pixels ({error})") from error
+    by_study = dict(iter(table.groupby("study_id")))
+    boxes = {}
+    for study_id, image in zip(studies.study_ids, studies.images, strict=True):
+        if study_id in by_study and image is not None:
+            height, width = read_gray(image).shape
+            x, y, w, h = by_study[study_id][list("xywh")].to_numpy().T
+            boxes[study_id] = np.stack([x / width, y / height, (x + w) / width, (y + h) / height], axis=1)
+    return boxes
+
+
+def pointing_game(maps: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> dict[str, float | int | None]:
+    """How often the peak lies in a box, and how often a random point would.
+
+    Args:
+        maps: per study float [D, D]; its peak is the middle of the largest cell. boxes: per study float [n, 4], n >= 1.
+    Returns:
+        {"studies", "hits", "share", "chance"}; shares are None without studies.
+    """
+    hits = [_hit(a_ws, own) for a_ws, own in zip(maps, boxes, strict=True)]
+    chance = [_covered(own) for own in boxes]
+    return {
+        "studies": len(hits),
+        "hits": int(sum(hits)),
+        "share": float(np.mean(hits)) if hits else None,
+        "chance": float(np.mean(chance)) if hits else None,
+    }
+
+
+def _hit(a_ws: np.ndarray, boxes: np.ndarray) -> bool:
+    row, column = np.unravel_index(np.argmax(a_ws), a_ws.shape)
+    y, x = (row + 0.5) / a_ws.shape[0], (column + 0.5) / a_ws.shape[1]
+    left, upper, right, lower = boxes.T
+    return bool(((left <= x) & (x <= right) & (upper <= y) & (y <= lower)).any())
+
+
+def _covered(boxes: np.ndarray, cells: int = 128) -> float:
+    """The share of the image that lies in a box."""
+    middle = (np.arange(cells) + 0.5) / cells
+    inside = np.zeros((cells, cells), bool)
+    for left, upper, right, lower in boxes:
+        rows, columns = (middle >= upper) & (middle <= lower), (middle >= left) & (middle <= right)
+        inside |= rows[:, None] & columns[None]
+    return float(inside.mean())
