@@ -10,7 +10,8 @@ import pytest
 
 from tienet.evaluation.captions import CAPTION_METRICS
 from tienet.evaluation.paper import COLUMNS, PAPER_AUC, PAPER_CAPTIONS, PAPER_POSITIVES
-from tienet.evaluation.paper_tables import WIDTH, Column, table_1, table_2, table_text, write_tables
+from tienet.evaluation.paper_layout import WIDTH, table_text
+from tienet.evaluation.paper_tables import Column, table_1, table_2, write_tables
 from tienet.labels import LABELS
 
 MEANS = {"avg": "AVG", "wavg": "#wAVG", "avg10": "AVG10"}

@@ -10,8 +10,11 @@ from tienet.data import manifest as manifests
 from tienet.errors import InputError
 from tienet.evaluation.evaluate import Options, Result, Shared, evaluate
 from tienet.evaluation.paired import paired_auc
+from tienet.evaluation.paper import COLUMNS
 from tienet.evaluation.paper_tables import Column, table_1, table_2, write_tables
 from tienet.modes import MODES
+
+ORDER = (*COLUMNS, "Captioning")
 
 
 def compare(loads: Sequence[str], data: Sequence[str], data_root: Path, out: Path, options: Options) -> str:
@@ -26,7 +29,7 @@ def compare(loads: Sequence[str], data: Sequence[str], data_root: Path, out: Pat
     """
     modes = {load: checkpoint.load_run(checkpoint.locate(load)[0]).config.mode for load in loads}
     names = _run_names(loads)
-    by_table = sorted(loads, key=lambda load: [*MODES].index(modes[load]))
+    by_table = sorted(loads, key=lambda load: ORDER.index(MODES[modes[load]].paper_name))
     results: dict[str, dict[str, Result]] = {}
     with Shared(options) as shared:
         for place in data:

@@ -251,7 +251,7 @@ def _controls(
 ) -> dict[str, dict]:
     """Metrics of what has no network, made from the training split of the data set that is judged."""
     train, val = whole.split("train"), whole.split("val")
-    pooled = None
+    pooled, key = None, None
     if network.config.mode_parts.image and options.features == "cache":
         key = network.config.image_px, network.config.backbone_end
         parts = (train, val, part)
@@ -262,12 +262,10 @@ def _controls(
     found = {}
     if network.config.mode_parts.classifies and options.metrics != "captions":
         found |= shared.once(
-            ("auc controls", whole.path, pooled is None), lambda: _auc_controls(train, val, part, pooled, options)
+            ("auc controls", whole.path, key), lambda: _auc_controls(train, val, part, pooled, options)
         )
     if judge is not None and any(train.reports):
-        found |= shared.once(
-            ("report controls", whole.path, pooled is None), lambda: _report_controls(train, part, pooled, judge)
-        )
+        found |= shared.once(("report controls", whole.path, key), lambda: _report_controls(train, part, pooled, judge))
     return found
 
 

@@ -61,7 +61,7 @@ def format_report_table(metrics: Mapping) -> str:
     groups = [group for group in (rows, variety, findings) if group]
     captions, reports = metrics["captions"], metrics["reports"]
     notes = [
-        f"Over {captions['studies']} studies with a true report; that has {reports['true_words_mean']:.1f} words on average.",
+        f"Over {captions['studies']} studies with a true report, of {reports['true_words_mean']:.1f} words on average.",
     ]
     if captions["empty"]:
         notes.append(f"{captions['empty']} written reports are empty; they score 0.")

@@ -1,0 +1,77 @@
+"""Several checkpoints in one evaluation; the evaluations themselves are in tests/test_training.py."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tienet import training
+from tienet.config import Config
+from tienet.errors import InputError
+from tienet.evaluation.compare import compare
+from tienet.evaluation.evaluate import Options
+
+SMALL = {
+    "data": "phantom", "backbone_end": "res4f", "image_px": 256, "transition_channels": 8, "attention_units": 4,
+    "lstm_units": 8, "attention_hidden": 6, "batch": 16, "epochs": 1, "written_words": 12,
+}  # fmt: skip
+OPTIONS = Options(pages=1, resamples=20, java=False, controls=True)
+
+
+@pytest.fixture(scope="module")
+def runs(data_root, tmp_path_factory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("compared")
+    for mode in ("classify", "report", "caption"):
+        config = Config().replace(mode=mode, **SMALL)
+        training.train(config, training.Places(data_root, folder / mode, backbone_weights="random"), [])
+    return {mode: str(folder / mode) for mode in ("classify", "report", "caption")}
+
+
+@pytest.fixture(scope="module")
+def out(runs, data_root, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    text = compare([runs["report"], runs["caption"], runs["classify"]], ["phantom"], data_root, folder, OPTIONS)
+    (folder / "printed.txt").write_text(text)
+    return folder
+
+
+def test_both_tables_have_their_columns(out):
+    text = (out / "printed.txt").read_text()
+    assert text.index("Table 1") < text.index("Table 2")
+    for word in ("I+GR", "Captioning", "constant report", "nearest report", "pooled logistic", "differs", "res4f"):
+        assert word in text or word == "differs"
+    for name in ("table1", "table2"):
+        for end in ("txt", "csv", "json"):
+            assert (out / f"{name}.{end}").stat().st_size > 100
+    assert "<html" in (out / "tables.html").read_text()
+
+
+def test_each_evaluation_has_its_folder_with_the_same_controls(out):
+    metrics = {
+        mode: json.loads((out / "phantom" / mode / "metrics.json").read_text())
+        for mode in ("report", "caption", "classify")
+    }
+    assert metrics["caption"]["auc"] is None and metrics["classify"]["captions"] is None
+    assert metrics["report"]["true_reports_read"].keys() == {"avg", "wavg", "avg10"}
+    assert metrics["report"]["controls"]["pooled_logistic"] == metrics["classify"]["controls"]["pooled_logistic"]
+    assert metrics["report"]["controls"]["nearest_report"] == metrics["caption"]["controls"]["nearest_report"]
+    assert metrics["report"]["controls"]["constant_report"]["reports"]["distinct"] == 1
+    assert metrics["report"]["lesions"]["lesions"] > 0 and metrics["caption"]["pointing"] is None
+
+
+def test_the_paired_test_is_between_the_columns_that_classify(out):
+    table = json.dumps(json.loads((out / "table1.json").read_text()))
+    assert "I+GR - I" in table
+    scores = [
+        np.genfromtxt(out / "phantom" / mode / "scores.csv", delimiter=",", skip_header=1)
+        for mode in ("report", "classify")
+    ]
+    assert np.abs(scores[0] - scores[1])[:, 1:].max() > 0
+
+
+def test_what_is_given_twice_is_refused(runs, data_root, tmp_path):
+    with pytest.raises(InputError, match="given twice"):
+        compare([runs["report"]] * 2, ["phantom"], data_root, tmp_path, OPTIONS)
+    with pytest.raises(InputError, match="not the folder of a run"):
+        compare([runs["report"], str(tmp_path)], ["phantom"], data_root, tmp_path, OPTIONS)
