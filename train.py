@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from tienet import cli
-from tienet.config import PRESETS, Config, preset
+from tienet.config import PRESETS, Config, preset, preset_settings
 from tienet.errors import InputError
 from tienet.modes import MODES
 
@@ -88,10 +88,10 @@ def main() -> None:
     """Parse, build a Config, train."""
     args = parse()
     flags, texts = settings_of(args), texts_of(args)
-    config = preset(args.preset).with_texts(texts, flags)
+    config = preset(args.preset, args.mode or Config.mode).with_texts(texts, flags)
     logdir = args.logdir or default_logdir(config)
     if args.resume:
-        config = resumed_config(logdir, config, {*flags, *texts, *PRESETS[args.preset]})
+        config = resumed_config(logdir, config, {*flags, *texts, *preset_settings(args.preset, config.mode)})
 
     cli.start_tensorflow()  # only here: a wrong flag should not wait for it
     from tienet import training

@@ -122,9 +122,13 @@ PRESETS: dict[str, dict[str, object]] = {
         "image_px": 256,
         "backbone_end": "res4f",
         "transition_channels": 128,
+        "attention_units": 64,
+        "attention_norm": True,
+        "doubly_stochastic": 0.0,
         "word_vector_std": 1.0,
         "attention_rows": 16,
         "penalty": 0.01,
+        "dropout": 0.2,
         "lr_drop_at": 0.6,
         "epochs": 18,
         "patience": 0,
@@ -133,12 +137,27 @@ PRESETS: dict[str, dict[str, object]] = {
 """Settings that go together: `paper` is the defaults; `lin2017` reads the paper's training paragraph as Lin et al.
 (2017) have it; `openi` was found on the validation split of OpenI, which is far smaller than the paper's data."""
 
+PRESETS_BY_MODE: dict[str, dict[str, dict[str, object]]] = {
+    "openi": {
+        "annotate": {"dropout_image": 0.8},
+        "classify": {"feature_norm": True, "pooling": "mean", "dropout": 0.5, "epochs": 10},
+        "caption": {"feature_norm": True},
+        "report": {"feature_norm": True, "classify_on": "half", "dropout": 0.5},
+    },
+}
+"""What a preset has besides for one mode."""
 
-def preset(name: str) -> Config:
-    """The config of a preset; InputError that lists the presets for another name."""
+
+def preset_settings(name: str, mode: str) -> dict[str, object]:
+    """The settings of a preset for a mode; InputError that lists the presets for another name."""
     if name not in PRESETS:
         raise InputError(f"preset {name!r} is not known; choose one of {', '.join(PRESETS)}")
-    return Config().replace(**PRESETS[name])
+    return PRESETS[name] | PRESETS_BY_MODE.get(name, {}).get(mode, {})
+
+
+def preset(name: str, mode: str = Config.mode) -> Config:
+    """The config of a preset for a mode; InputError that lists the presets, or the modes, for another name."""
+    return Config().replace(mode=mode, **preset_settings(name, mode))
 
 
 _TYPES = typing.get_type_hints(Config)
