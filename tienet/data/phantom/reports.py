@@ -2,7 +2,8 @@
 
 Every sentence is about one finding that is there, or only about findings that are not there (it then has one of
 NEGATIONS), or names no finding. A finding is named by one of NAMES in either case, so that a word alone does not
-tell; side and severity stand in the sentence of the finding.
+tell; side and severity stand in the sentence of the finding. Sentences come in the order in which a film is read:
+heart, mediastinum, lungs, pleura, what is not there, bones.
 """
 
 from collections.abc import Sequence
@@ -108,13 +109,13 @@ _SENTENCES: dict[str, tuple[str, ...]] = {
 }
 _NORMAL_HEART = ("The heart size is normal.", "The cardiac silhouette is within normal limits.", "Heart size normal.")
 _NORMAL_LUNGS = ("The lungs are clear.", "Clear lungs.", "The lungs are well expanded and clear.")
-_OTHER = (
-    "The mediastinal contour is unremarkable.",
+_MEDIASTINUM = ("The mediastinal contour is unremarkable.", "The trachea is in the middle.")
+_BONES = (
     "The osseous structures are intact.",
-    "The trachea is in the middle.",
     "Mild degenerative changes of the spine.",
     "The bony thorax is unremarkable.",
 )
+_READ_FIRST, _READ_LAST = ("Cardiomegaly", "Hernia"), ("Effusion", "Pneumothorax", "Pleural_Thickening")
 _ABSENT = ("no {list}.", "there is no evidence of {list}.", "there is no {list}.", "negative for {list}.")
 _NORMAL_IMPRESSION = (
     "No acute cardiopulmonary abnormality.",
@@ -128,6 +129,7 @@ _SHARE_WITHOUT_FINDINGS, _SHARE_WITHOUT_IMPRESSION = 0.08, 0.05
 
 def write(facts: Sequence[Fact], rng: np.random.Generator) -> tuple[str, str]:
     """The findings and the impression of a report; one of them may be empty, both say all that is there."""
+    facts = sorted(facts, key=lambda fact: _place_in_order(fact.finding))
     impression = _impression(facts, rng)
     omit = rng.random()
     if omit < _SHARE_WITHOUT_FINDINGS:
@@ -138,14 +140,24 @@ def write(facts: Sequence[Fact], rng: np.random.Generator) -> tuple[str, str]:
 
 def _findings(facts: Sequence[Fact], rng: np.random.Generator) -> str:
     present = {fact.finding for fact in facts}
-    sentences = [_sentence(fact, _pick(_SENTENCES[fact.finding], rng), rng) for fact in facts]
-    if "Cardiomegaly" not in present:
-        sentences.append(_pick(_NORMAL_HEART, rng))
+    lesions = {fact.finding: _sentence(fact, _pick(_SENTENCES[fact.finding], rng), rng) for fact in facts}
+    sentences = [] if "Cardiomegaly" in present else [_pick(_NORMAL_HEART, rng)]
+    sentences += [text for finding, text in lesions.items() if finding in _READ_FIRST]
+    if rng.random() < 0.5:
+        sentences.append(_pick(_MEDIASTINUM, rng))
     if not any(fact.lungs for fact in facts):
         sentences.append(_pick(_NORMAL_LUNGS, rng))
-    sentences += [_OTHER[n] for n in rng.permutation(len(_OTHER))[: rng.integers(1, 3)]]
+    sentences += [text for finding, text in lesions.items() if finding not in _READ_FIRST]
     sentences += _denials(present, rng)
-    return " ".join(sentences[n] for n in rng.permutation(len(sentences)))
+    if rng.random() < 0.7:
+        sentences.append(_pick(_BONES, rng))
+    return " ".join(sentences)
+
+
+def _place_in_order(finding: str) -> tuple[int, int]:
+    """Heart and mediastinum first, pleura last; in between as the labels go."""
+    group = 0 if finding in _READ_FIRST else 2 if finding in _READ_LAST else 1
+    return group, FINDINGS.index(finding)
 
 
 def _denials(present: set[str], rng: np.random.Generator) -> list[str]:
