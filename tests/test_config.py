@@ -102,3 +102,27 @@ def test_the_table_of_modes():
     }
     with pytest.raises(InputError, match="annotate-text"):
         mode_named("annotate_text")
+
+
+def test_a_preset_may_differ_by_mode_and_what_is_given_goes_first():
+    assert preset("openi", "annotate-text").dropout_image is None
+    assert preset("openi", "annotate").dropout_image == 0.8
+    assert preset("openi", "classify").pooling == "mean" and preset("openi", "classify").mode == "classify"
+    assert preset("openi", "report").with_texts({"classify_on": "true"}).classify_on == "true"
+    assert [preset("paper", mode).to_json() | {"mode": ""} for mode in MODES] == [Config().to_json() | {"mode": ""}] * 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pooling": "sum"}, "lse or mean or max"),
+        ({"classify_on": "never"}, "true or own or half"),
+        ({"lse_r": 0.0}, "above 0"),
+        ({"doubly_stochastic": -1.0}, "0 or more"),
+        ({"scheduled_sampling": 1.5}, "from 0 to 1"),
+        ({"mode": "report", "report_drop": 0.1, "report_drop_unit": "reports"}, "learns to write from every report"),
+    ],
+)
+def test_settings_of_writing_that_cannot_be(settings, message):
+    with pytest.raises(InputError, match=message):
+        Config().replace(**settings)

@@ -57,7 +57,7 @@ def state_of(run: Path, kind: str = "latest") -> dict:
 @pytest.fixture(scope="module")
 def runs(data_root, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
-    return {mode: train(data_root, folder / mode, config_of(mode)) for mode in MODES}
+    return {mode: train(data_root, folder / mode, config_of(mode, feature_norm=mode == "classify")) for mode in MODES}
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -137,6 +137,19 @@ def test_without_reports_the_scores_still_come_and_there_are_no_caption_metrics(
         training.train(config, training.Places(data_root, tmp_path / "run", data_root / "phantom/vocab", "random"), [])
 
 
+def test_a_run_without_its_feature_statistics_is_refused(runs, tmp_path):
+    shutil.copytree(runs["classify"], tmp_path / "run")
+    (tmp_path / "run" / "feature_norm.npy").unlink()
+    with pytest.raises(InputError, match="put it back"):
+        Predictor(tmp_path / "run")
+
+
+def test_feature_statistics_are_the_same_without_a_cache(runs, data_root, tmp_path):
+    run = train(data_root, tmp_path / "off", config_of("classify", feature_norm=True, features="off", epochs=1))
+    ours, cached = (np.load(folder / "feature_norm.npy") for folder in (run, runs["classify"]))
+    np.testing.assert_allclose(ours, cached, rtol=1e-2)
+
+
 def test_classify_needs_no_vocabulary(data_root, tmp_path):
     shutil.copytree(data_root / "phantom", tmp_path / "bare", symlinks=True)
     shutil.rmtree(tmp_path / "bare" / "vocab")
@@ -156,12 +169,13 @@ def test_a_labeller_with_another_vocabulary_is_refused(runs, data_root):
         assert (labeller.label(part, [""] * len(part)) == 0).all()
 
 
-def test_features_off_gives_the_same_scores(runs, data_root):
+@pytest.mark.parametrize("mode", ["annotate", "classify"])
+def test_features_off_gives_the_same_scores(runs, data_root, mode):
     """From images, in the network's own graph: float32 instead of the cache's float16."""
     part = manifests.load("phantom", data_root).split("val").take(np.arange(4))
     scores = []
     for features in ("cache", "off"):
-        with Predictor(runs["annotate"], features) as network:
+        with Predictor(runs[mode], features) as network:
             scores.append(network.probabilities(network.studies(part)))
     np.testing.assert_allclose(*scores, atol=2e-3)
 
@@ -171,7 +185,15 @@ def test_resumed_equals_uninterrupted(runs, data_root, tmp_path, mode):
     shutil.copytree(runs[mode], tmp_path / "run")
     config = config_of(mode, epochs=3)
     if mode == "report":  # with all that draws
-        config = config.replace(classify_on="half", scheduled_sampling=0.2, report_drop=0.1)
+        config = config.replace(
+            classify_on="half",
+            scheduled_sampling=0.2,
+            report_drop=0.1,
+            feature_norm=True,
+            attention_norm=True,
+            attention_gate=True,
+            deep_output=True,
+        )
         shutil.rmtree(tmp_path / "run")
         train(data_root, tmp_path / "run", config.replace(epochs=2))
     resumed = train(data_root, tmp_path / "run", config, resume=True)
