@@ -26,6 +26,7 @@ class Config:
     image_px: int = 512  # side of the square that the image is resized to, in pixels
     backbone_end: str = "res5c"  # last layer of the frozen ResNet-50: res5c (stride 32) or res4f (stride 16)
     feature_norm: bool = False  # standardise the backbone's channels by the training images' mean and std
+    grid_position: bool = False  # the transition also sees where a location is, so that words can tell the side
     transition_channels: int = 1024  # C
     attention_units: int = 256  # hidden units of the spatial attention
     attention_norm: bool = False  # standardise W_x x over the locations before the scores (see tienet/README.md)

@@ -11,7 +11,7 @@ from tienet.labels import K
 from tienet.modeling import generate
 from tienet.modeling.decoder import Decoder
 from tienet.modeling.generate import Decoding
-from tienet.modeling.layers import DECAYED
+from tienet.modeling.layers import DECAYED, with_position
 from tienet.modeling.model import TieNet
 from tienet.modes import MODES
 
@@ -287,3 +287,14 @@ def test_lin2017_has_a_hidden_output_layer(graph):
     shapes = {v.op.name: v.shape.as_list() for v in tf1.trainable_variables()}
     assert shapes["classifier/hidden/W"] == [7, 13]
     assert shapes["classifier/output/W"] == [13, K]
+
+
+def test_grid_position_tells_where_a_location_is(evaluate, random):
+    x = random.random((2, 3, 3, 4), np.float32)
+    placed = evaluate(with_position(tf.constant(x)))
+    np.testing.assert_array_equal(placed[..., :4], x)
+    np.testing.assert_array_equal(placed[1, :, :, 4], [[-1, -1, -1], [0, 0, 0], [1, 1, 1]])  # y
+    np.testing.assert_array_equal(placed[1, :, :, 5], [[-1, 0, 1]] * 3)  # x
+    build(config_of("classify", grid_position=True))
+    (W,) = [v for v in tf1.trainable_variables() if v.op.name == "transition/W"]
+    assert W.shape.as_list() == [1, 1, 1026, 8]

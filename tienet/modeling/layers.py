@@ -34,6 +34,16 @@ def transition(x: tf.Tensor, channels: int, kernel: int, stride: int) -> tf.Tens
         return tf.nn.relu(tf.nn.conv2d(x, filters, strides=stride, padding="SAME") + bias("b", channels))
 
 
+def with_position(x: tf.Tensor) -> tf.Tensor:
+    """[B, side, side, N] -> [B, side, side, N + 2]: each location's y and x, from -1 (upper, left) to 1, as channels.
+
+    A context z = sum a x says what is there, not where; with these it says both.
+    """
+    side = tf.linspace(-1.0, 1.0, x.shape[1])
+    position = tf.stack(tf.meshgrid(side, side, indexing="ij"), -1)
+    return tf.concat([x, tf.broadcast_to(position, [tf.shape(x)[0], x.shape[1], x.shape[2], 2])], -1)
+
+
 def l2_loss(coefficient: float) -> tf.Tensor:
     """coefficient * sum of w^2 / 2 over the decayed weights, a scalar."""
     weights = dict.fromkeys(variable.ref() for variable in tf1.get_collection(DECAYED))  # each once

@@ -19,7 +19,7 @@ from tienet.modeling import backbone, embedding, generate, losses
 from tienet.modeling.decoder import Decoder, Picture
 from tienet.modeling.generate import Decoding
 from tienet.modeling.grid import transition_for
-from tienet.modeling.layers import fully_connected, l2_loss, transition
+from tienet.modeling.layers import fully_connected, l2_loss, transition, with_position
 
 tf1 = tf.compat.v1
 
@@ -254,6 +254,8 @@ class TieNet(ModelDesc):
         if config.feature_norm:
             mean, std = self.feature_statistics
             image = (image - mean) / std
+        if config.grid_position:
+            image = with_position(image)
         shape = transition_for(config.image_px, config.backbone_end)
         return transition(image, config.transition_channels, shape.kernel, shape.stride)
 
