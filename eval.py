@@ -73,11 +73,13 @@ def main() -> None:
         raise InputError("--out is missing: several runs or data sets need a folder for their tables")
     cli.start_tensorflow()  # only here: a wrong flag should not wait for it
     from tienet import training
-    from tienet.evaluation import compare, evaluate
+    from tienet.evaluation.compare import compare
+    from tienet.evaluation.evaluate import evaluate
+    from tienet.evaluation.options import Options
     from tienet.modeling.generate import Decoding
 
     training.choose_devices(args.gpu)
-    options = evaluate.Options(
+    options = Options(
         split=args.split,
         features=args.features,
         metrics=args.metrics,
@@ -89,10 +91,10 @@ def main() -> None:
         java=not args.no_java,
     )
     if several:
-        print(compare.compare(args.load, args.data, args.data_root, args.out, options))
+        print(compare(args.load, args.data, args.data_root, args.out, options))
         print(args.out)
         return
-    result = evaluate.evaluate(args.load[0], args.data[0], args.data_root, args.out, options)
+    result = evaluate(args.load[0], args.data[0], args.data_root, args.out, options)
     print(result.table)
     print(result.out)
 

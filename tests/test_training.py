@@ -21,8 +21,9 @@ from tienet.data import manifest as manifests
 from tienet.errors import InputError
 from tienet.evaluation.auroc import evaluate_auc
 from tienet.evaluation.captions import bleu4
-from tienet.evaluation.evaluate import Options, evaluate
+from tienet.evaluation.evaluate import evaluate
 from tienet.evaluation.labeller import Labeller
+from tienet.evaluation.options import Options
 from tienet.labels import LABELS
 from tienet.modeling.generate import Decoding
 from tienet.modes import MODES

@@ -10,7 +10,7 @@ from tienet import training
 from tienet.config import Config
 from tienet.errors import InputError
 from tienet.evaluation.compare import compare
-from tienet.evaluation.evaluate import Options
+from tienet.evaluation.options import Options
 
 SMALL = {
     "data": "phantom", "backbone_end": "res4f", "image_px": 256, "transition_channels": 8, "attention_units": 4,

@@ -5,7 +5,9 @@ import pytest
 
 from tienet.config import Config
 from tienet.errors import InputError
-from tienet.evaluation.evaluate import Options, differences, varied
+from tienet.evaluation.evaluate import differences
+from tienet.evaluation.options import Options
+from tienet.evaluation.study_pages import varied
 from tienet.labels import K
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from tienet import checkpoint
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
-from tienet.evaluation.evaluate import Options, Result, Shared, evaluate
+from tienet.evaluation.evaluate import Result, evaluate
+from tienet.evaluation.options import Options, Shared
 from tienet.evaluation.paired import paired_auc
 from tienet.evaluation.paper import COLUMNS
 from tienet.evaluation.paper_tables import Column, table_1, table_2, write_tables
