@@ -56,7 +56,7 @@ class Config:
     penalty: float = 1.0  # weight of ||G G^T - I||_F^2
     weighted_loss: bool = True  # beta and lambda of eq. 6; false: all 1
     l2: float = 1e-4  # weight decay, not on biases and word vectors
-    doubly_stochastic: float = 0.02  # weight of Xu's term; his 1 is for a sum over words, L_R is their mean
+    doubly_stochastic: float = 1e-4  # weight of Xu's term; more makes the attention uniform (tienet/README.md)
     dropout: float = 0.5  # share of [x_aete; x_swgap] dropped in training
     dropout_image: float | None = None  # share of x_swgap that is dropped; null: as dropout
 
