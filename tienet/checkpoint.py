@@ -68,12 +68,13 @@ def load_run(folder: Path) -> Run:
         if not (folder / name).is_file():
             raise InputError(f"{folder}: not the folder of a run: it has no {name}; give the --logdir of train.py")
     facts = _read_json(folder / "run.json")
-    vocab = Vocab.load(folder / "vocab.txt")
+    config = Config.load(folder / "config.json")
+    vocab = Vocab.load(folder / "vocab.txt", needs_words=config.mode_parts.reads)
     if facts.get("labels") != list(LABELS):
         raise InputError(f"{folder / 'run.json'}: the labels are {facts.get('labels')}, expected {list(LABELS)}")
     if facts.get("vocab_fingerprint") != vocab.fingerprint():
         raise InputError(f"{folder / 'vocab.txt'}: not the vocabulary that this run was trained with; put it back")
-    return Run(folder, Config.load(folder / "config.json"), vocab, int(facts["word_dim"]), facts)
+    return Run(folder, config, vocab, int(facts["word_dim"]), facts)
 
 
 def locate(load: str | Path) -> tuple[Path, Path]:

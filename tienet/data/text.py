@@ -120,8 +120,11 @@ class Vocab:
         return cls(SPECIALS)
 
     @classmethod
-    def load(cls, path: Path | str) -> "Vocab":
-        """Read vocab.txt (UTF-8, one word a line); InputError with the line number where it is wrong."""
+    def load(cls, path: Path | str, needs_words: bool = True) -> "Vocab":
+        """Read vocab.txt (UTF-8, one word a line); InputError with the line number where it is wrong.
+
+        Without `needs_words` it may be `none`.
+        """
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")
@@ -132,9 +135,12 @@ class Vocab:
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: not UTF-8 text at byte {error.start}; expected one word a line") from None
         try:
-            return cls(text.removesuffix("\n").split("\n") if text else [])
+            vocab = cls(text.removesuffix("\n").split("\n") if text else [])
+            if needs_words and len(vocab) == len(SPECIALS):
+                raise InputError(f"line {len(vocab) + 1}: the vocabulary ends before its first word; {_HEAD}")
         except InputError as error:
             raise InputError(f"{path}, {error}") from None
+        return vocab
 
     def save(self, path: Path | str) -> None:
         """Write the words to `path`, one a line."""
