@@ -44,7 +44,12 @@ def parse() -> argparse.Namespace:
     writing = parser.add_argument_group("how reports are written")
     writing.add_argument("--decode", metavar="METHOD", help="greedy, beam or sample (greedy)")
     writing.add_argument("--beam", type=int, metavar="N", help="width of the beam (3)")
-    writing.add_argument("--length-norm", type=float, metavar="X", help="0: favours short reports; 1: none (1)")
+    writing.add_argument(
+        "--length-norm",
+        type=float,
+        metavar="X",
+        help="0: the sum of ln p, which favours short reports; 1: its mean (1)",
+    )
     writing.add_argument("--temperature", type=float, metavar="X", help="of sampling (1)")
     writing.add_argument("--decode-seed", type=int, metavar="N", help="of sampling (0)")
     writing.add_argument("--max-written", type=int, metavar="N", help="most words of a report (100)")
