@@ -41,6 +41,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--no-java", action="store_true", help="go on without METEOR")
     parser.add_argument("--pages", type=int, default=20, metavar="N", help="studies that get a page (20)")
     parser.add_argument("--resamples", type=int, default=1000, metavar="N", help="of the bootstrap (1000)")
+    parser.add_argument(
+        "--allow-seen", action="store_true", help="judge studies that the checkpoint was trained on; else refused"
+    )
     writing = parser.add_argument_group("how reports are written")
     writing.add_argument("--decode", metavar="METHOD", help="greedy, beam or sample (greedy)")
     writing.add_argument("--beam", type=int, metavar="N", help="width of the beam (3)")
@@ -94,6 +97,7 @@ def main() -> None:
         decoding=None if decoding is None else Decoding(**decoding),
         labeller=args.labeller,
         java=not args.no_java,
+        allow_seen=args.allow_seen,
     )
     if several:
         print(compare(args.load, args.data, args.data_root, args.out, options))

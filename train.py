@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tienet import cli
 from tienet.config import PRESETS, Config, preset, preset_settings
+from tienet.data import leaks, manifest
 from tienet.errors import InputError
 from tienet.modes import MODES
 
@@ -38,6 +39,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--logdir", type=Path, metavar="DIR", help="the run's folder (runs/NAME-MODE)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --logdir")
     parser.add_argument("--load", metavar="DIR|FILE", help="start from the weights of a run or checkpoint")
+    parser.add_argument(
+        "--leak-check", type=Path, nargs="+", default=[], metavar="FILE",
+        help="only say how many test studies of other splits (manifest, table, list, R2Gen's JSON) are in training",
+    )  # fmt: skip
     parser.add_argument("--features", help="cache or off: backbone outputs computed once, or at each step (cache)")
     parser.add_argument("--preset", default="paper", help=f"settings that go together: {', '.join(PRESETS)} (paper)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
@@ -92,6 +97,10 @@ def main() -> None:
     logdir = args.logdir or default_logdir(config)
     if args.resume:
         config = resumed_config(logdir, config, {*flags, *texts, *preset_settings(args.preset, config.mode)})
+
+    if args.leak_check:
+        print(*leaks.leak_report(manifest.load(config.data, args.data_root), args.leak_check), sep="\n")
+        return
 
     cli.start_tensorflow()  # only here: a wrong flag should not wait for it
     from tienet import training

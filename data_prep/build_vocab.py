@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from tienet import cli, files
+from tienet.data import leaks, word_vectors
 from tienet.data import manifest as manifests
-from tienet.data import word_vectors
 from tienet.data.manifest import Manifest
 from tienet.data.text import SPECIALS, Vocab, tokenize
 from tienet.errors import InputError
@@ -118,6 +118,7 @@ def _stats(
     return {
         "data": manifest.name,
         "manifest_fingerprint": manifest.fingerprint(),
+        "training_reports": leaks.reports_fingerprint(_reports(manifest, "train")),
         "vocab_fingerprint": vocab.fingerprint(),
         "vocabulary": len(vocab),
         "min_count": args.min_count,

@@ -2,6 +2,7 @@
 
 config.json        the settings            vocab.txt       the words
 run.json           label list, data fingerprint, word vectors' size, backbone's fingerprint
+studies.json       fingerprints of the studies that it was trained and validated on
 backbone.npz       the frozen weights (modes with an image); feature_norm.npy: its channels' mean and std, where used
 checkpoints/       latest-STEP.*, best-STEP.* (TensorFlow's format, weights and optimizer)
 latest.json, best.json   which checkpoint that is, its epoch, validation AUC and thresholds
@@ -19,6 +20,7 @@ from tensorpack.tfutils.sessinit import SessionInit
 from tienet import files
 from tienet.config import Config
 from tienet.data import feature_statistics
+from tienet.data.leaks import Fingerprint
 from tienet.data.text import Vocab
 from tienet.errors import InputError
 from tienet.labels import LABELS
@@ -49,9 +51,19 @@ class Run:
             return None
         return feature_statistics.load(self.folder / "feature_norm.npy", ENDS[self.config.backbone_end][1])
 
+    def studies(self) -> dict[str, list[Fingerprint]] | None:
+        """Split -> fingerprints of its studies; None for a run that has not kept them."""
+        path = self.folder / "studies.json"
+        if not path.is_file():
+            return None
+        return {split: [Fingerprint(*one) for one in kept] for split, kept in _read_json(path).items()}
 
-def create_run(folder: Path, config: Config, vocab: Vocab, facts: dict[str, object]) -> None:
-    """Start a run's folder; `facts` must have `word_dim`."""
+
+def create_run(
+    folder: Path, config: Config, vocab: Vocab, facts: dict[str, object], studies: dict[str, list[Fingerprint]]
+) -> None:
+    """Start a run's folder; `facts` must have `word_dim`, `studies` goes by split."""
+    files.write_text(folder / "studies.json", json.dumps(studies) + "\n")
     config.save(folder / "config.json")
     vocab.save(folder / "vocab.txt")
     facts = {"labels": list(LABELS), "vocab_fingerprint": vocab.fingerprint(), **facts}

@@ -1,5 +1,6 @@
 """Training: from a manifest to a run's folder with its best checkpoint."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -24,7 +25,7 @@ from tensorpack.utils import logger
 from tienet import checkpoint
 from tienet.callbacks import EpochLength, LearningRateDrop
 from tienet.config import Config
-from tienet.data import feature_statistics
+from tienet.data import feature_statistics, leaks
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies, TrainingBatches
 from tienet.data.manifest import Manifest
@@ -153,6 +154,7 @@ def _read_vocab(places: Places, manifest: Manifest, config: Config) -> tuple[Voc
         if not (folder / name).is_file():
             raise InputError(f"{folder / name}: no vocabulary there; make it with '{build}'")
     vocab = Vocab.load(folder / "vocab.txt")
+    _check_origin(places, manifest, folder / "stats.json", build)
     try:
         vectors = np.load(folder / "embeddings.npy", allow_pickle=False)
     except ValueError as error:
@@ -163,6 +165,20 @@ def _read_vocab(places: Places, manifest: Manifest, config: Config) -> tuple[Voc
             f"they are of two runs; make both anew with '{build}'"
         )
     return vocab, _scaled(vectors.astype(np.float32), config.word_vector_std)
+
+
+def _check_origin(places: Places, manifest: Manifest, stats: Path, build: str) -> None:
+    """A vocabulary must come from the training reports: words and vectors of others know what is tested.
+
+    One that was named with --vocab may be another data set's, and is only told of.
+    """
+    known = json.loads(stats.read_text(encoding="utf-8")).get("training_reports") if stats.is_file() else None
+    if known == leaks.reports_fingerprint(manifest.split("train").reports):
+        return
+    what = "was built from other reports than this training split's" if known else "does not say what it was built from"
+    if known and places.vocab is None:
+        raise InputError(f"{stats.parent}: {what}; make it anew with '{build}'")
+    print(f"note: {stats.parent}: {what}; it must not have seen the test reports", file=sys.stderr)
 
 
 def _resumed_vocab(places: Places, manifest: Manifest, config: Config) -> tuple[Vocab, np.ndarray]:
@@ -215,7 +231,8 @@ def _start_folder(config: Config, places: Places, manifest: Manifest, vocab: Voc
             weights = backbone.weights_for(places.backbone_weights, config.backbone_end, config.seed)
             facts["backbone_fingerprint"] = backbone.fingerprint(weights)
             backbone.save_weights(logdir / "backbone.npz", weights, config.backbone_end)
-        checkpoint.create_run(logdir, config, vocab, facts)
+        studies = {name: leaks.fingerprints(manifest.split(name)) for name in ("train", "val")}
+        checkpoint.create_run(logdir, config, vocab, facts, studies)
     logger.set_logger_dir(str(logdir), action="k")
 
 

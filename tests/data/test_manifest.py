@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -19,11 +20,11 @@ from tienet.labels import LABELS
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """data/toy with images a.png and b.jpg, but no manifest."""
+    """data/toy with images a.png, b.jpg and c.png, but no manifest."""
     folder = tmp_path / "data" / "toy"
     folder.mkdir(parents=True)
-    for name in ("a.png", "b.jpg"):
-        cv2.imwrite(str(folder / name), np.full((8, 8), 90, np.uint8))
+    for n, name in enumerate(("a.png", "b.jpg", "c.png")):
+        cv2.imwrite(str(folder / name), np.full((8, 8), 90 + n, np.uint8))
     return folder
 
 
@@ -33,7 +34,7 @@ def rows() -> pd.DataFrame:
         {
             "study_id": ["s1", "s2", "s3", "s4"],
             "patient_id": ["p1", "p1", "p2", "p3"],
-            "image": ["a.png", "b.jpg", "", "a.png"],
+            "image": ["a.png", "b.jpg", "", "c.png"],
             "report": ["findings : one ,\ntwo \"lines\" .", "", "impression : clear .", "x"],
             "split": ["train", "train", "val", "test"],
         }
@@ -72,7 +73,7 @@ def test_write_then_load(folder):
     m = manifests.load("toy", write(folder, rows()))
     assert (m.name, len(m)) == ("toy", 4)
     assert m.study_ids == ["s1", "s2", "s3", "s4"] and m.patient_ids == ["p1", "p1", "p2", "p3"]
-    assert m.images == [folder / "a.png", folder / "b.jpg", None, folder / "a.png"]
+    assert m.images == [folder / "a.png", folder / "b.jpg", None, folder / "c.png"]
     assert m.reports == rows().report.tolist()
     assert m.splits.tolist() == ["train", "train", "val", "test"]
     assert m.labels.dtype == np.float32 and m.labels.shape == (4, 15)
@@ -93,11 +94,11 @@ def test_columns_in_any_order_spaces_and_a_byte_order_mark(folder):
 
 def test_a_file_by_its_path_and_absolute_images(folder, tmp_path):
     table = rows()
-    table["image"] = [str(folder / "a.png")] * 4
+    table["image"] = [str(folder / "a.png")] * 2 + [""] + [str(folder / "c.png")]
     path = tmp_path / "mine.csv"
     manifests.write(path, table)
     m = manifests.load(str(path))
-    assert m.name == "mine" and m.images == [folder / "a.png"] * 4
+    assert m.name == "mine" and m.images == [folder / "a.png"] * 2 + [None, folder / "c.png"]
 
 
 def test_images_through_a_linked_folder(folder, tmp_path):
@@ -178,12 +179,12 @@ def test_notes_say_what_cannot_be_measured(folder):
         ("study_id", 3, "s1", "row 6, column study_id: 's1' is there already, at row 2"),
         ("study_id", 3, "", "row 6, column study_id: is empty"),
         ("patient_id", 3, " ", "row 6, column patient_id: is empty"),
-        ("image", 2, "../c.png", "row 5, column image: '../c.png' leads out of"),
-        ("image", 2, "x/../../toy2/c.png", "write the absolute path"),
-        ("image", 2, "c.png", "c.png does not exist"),
+        ("image", 2, "../d.png", "row 5, column image: '../d.png' leads out of"),
+        ("image", 2, "x/../../toy2/d.png", "write the absolute path"),
+        ("image", 2, "d.png", "d.png does not exist"),
         ("image", 2, "c" * 5000, "cannot be read"),
         ("image", 2, ".", "is not a file"),
-        ("image", 2, "a.png/c.png", "cannot be read (Not a directory)"),
+        ("image", 2, "a.png/d.png", "cannot be read (Not a directory)"),
         ("image", 2, "empty.png", "empty.png is empty (0 bytes)"),
         ("image", 2, "text.png", "text.png is neither PNG nor JPEG (it starts with b'not an "),
         ("report", 2, "  ", "row 5, column image: is empty, and so is report"),
@@ -192,7 +193,7 @@ def test_notes_say_what_cannot_be_measured(folder):
 def test_one_bad_cell(folder, column, row, value, said):
     (folder / "empty.png").touch()
     (folder / "text.png").write_text("not an image")
-    (folder.parent / "c.png").touch()
+    (folder.parent / "d.png").touch()
     table = rows().astype(object)
     for label in LABELS:  # as text, so that any value can be written
         table[label] = table[label].map(lambda value: "" if pd.isna(value) else str(int(value)))
@@ -221,6 +222,23 @@ def test_all_problems_are_told_with_their_rows(folder):
     assert len(lines) == len(told)
     for line, (start, what) in zip(lines, told, strict=True):
         assert line.startswith(start + ":") and what in line
+
+
+def test_a_picture_in_two_splits_is_refused_whatever_its_name(folder):
+    shutil.copy(folder / "a.png", folder / "copy.png")
+    table = rows().replace({"image": {"c.png": "copy.png"}})
+    (line,) = problems(write(folder, table))
+    assert "row 6, column image: the same image is in test here and in train at row 2, byte for byte" in line
+    table.loc[3, "report"] = table.loc[0, "report"]
+    (line,) = problems(write(folder, table))
+    assert "the same image and report are in test here" in line
+
+
+def test_one_report_in_two_splits_is_no_leak(folder):
+    """Many true reports are the same few sentences."""
+    table = rows()
+    table["report"] = "no acute disease ."
+    assert len(manifests.load("toy", write(folder, table))) == 4
 
 
 def test_at_most_200_problems_are_told(folder):
@@ -296,15 +314,26 @@ def test_a_folder_that_cannot_be_written_to(tmp_path):
     assert list(manifests.prepare_folder(tmp_path / "new").iterdir()) == []
 
 
-def test_ten_thousand_rows_in_time(folder):
-    """20 s is the limit on two cores; it takes half a second on an idle one."""
+def test_ten_thousand_rows_in_time_each_image_opened_once(folder, monkeypatch):
+    """20 s is the limit on two cores; it takes one second on an idle one."""
     table = pd.concat([rows().iloc[[0, 3]]] * 5000, ignore_index=True)
     table["study_id"] = [f"s{n}" for n in range(len(table))]
     table["patient_id"] = [f"p{n}" for n in range(len(table))]
+    table["image"] = [f"{n}.png" for n in range(len(table))]
+    start_of_png = (folder / "a.png").read_bytes()
+    for n, name in enumerate(table.image):
+        (folder / name).write_bytes(start_of_png + str(n).zfill(5).encode())
     root = write(folder, table)
+    opened = Counter()
+    path_open = Path.open
+    monkeypatch.setattr(
+        Path, "open", lambda path, *args, **how: (opened.update([path]), path_open(path, *args, **how))[1]
+    )
     start = time.process_time()
     assert len(manifests.load("toy", root)) == 10_000
     assert time.process_time() - start < 10
+    del opened[folder / "manifest.csv"]
+    assert len(opened) == 10_000 and set(opened.values()) == {1}
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")

@@ -14,7 +14,6 @@ import hashlib
 import io
 import json
 import os
-import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from tienet import files
+from tienet.data import image_files
 from tienet.data.csv_table import Table
-from tienet.data.image import SIGNATURE_BYTES, file_format
 from tienet.data.splits import SPLITS
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS, NO_FINDING, K, canonical
@@ -119,7 +118,7 @@ def resolve(data: str, data_root: Path | str) -> Path:
 
 
 def load(data: str, data_root: Path | str = "data") -> Manifest:
-    """Read and check a manifest (see `resolve`); the files of its images are opened but not decoded.
+    """Read and check a manifest (see `resolve`); the files of its images are opened, once, but not decoded.
 
     Raises:
         InputError: every problem, one a line, with its row (the line of the file where the row starts, as
@@ -133,7 +132,7 @@ def load(data: str, data_root: Path | str = "data") -> Manifest:
 
     _check_ids(table, columns)
     labels = _labels(table, columns)
-    images = [_image(table, n, cell, folder) for n, cell in enumerate(columns["image"])]
+    images = _images(table, columns, folder)
     for n, (image, report) in enumerate(zip(columns["image"], columns["report"], strict=True)):
         if not image and not report.strip():
             table.problem(n, "image", "is empty, and so is report; a study needs one of them")
@@ -244,35 +243,25 @@ def _labels(table: Table, columns: dict[str, list[str]]) -> np.ndarray:
     return labels
 
 
-def _image(table: Table, n: int, cell: str, folder: Path) -> Path | None:
-    """The absolute path of a row's image; what is wrong with it goes to `table`."""
-    if not cell:
-        return None
-    path = Path(os.path.normpath(folder / cell))  # lexical: a link inside the folder may lead where it likes
-    if not Path(cell).is_absolute() and not path.is_relative_to(folder):
-        table.problem(n, "image", f"{cell!r} leads out of {folder}; if that is meant, write the absolute path")
-        return path
-    try:
-        wrong = _wrong_with_file(path)
-    except FileNotFoundError:
-        wrong = f"{path} does not exist"
-    except OSError as error:
-        wrong = f"{path} cannot be read ({error.strerror})"
-    if wrong:
-        table.problem(n, "image", wrong)
-    return path
-
-
-def _wrong_with_file(path: Path) -> str | None:
-    """Why a file cannot be an image, judged by its size and first bytes."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        return f"{path} is not a file"
-    if not status.st_size:
-        return f"{path} is empty (0 bytes)"
-    with path.open("rb") as file:
-        start = file.read(SIGNATURE_BYTES)
-    return None if file_format(start) else f"{path} is neither PNG nor JPEG (it starts with {start!r})"
+def _images(table: Table, columns: dict[str, list[str]], folder: Path) -> list[Path | None]:
+    """The absolute path of each row's image, or None; what is wrong with them goes to `table`."""
+    paths = []
+    for n, cell in enumerate(columns["image"]):
+        path = Path(os.path.normpath(folder / cell))  # lexical: a link inside the folder may lead where it likes
+        inside = Path(cell).is_absolute() or path.is_relative_to(folder)
+        if not inside:
+            table.problem(n, "image", f"{cell!r} leads out of {folder}; if that is meant, write the absolute path")
+        paths.append(path if cell and inside else None)
+    checked = image_files.check(paths, columns["split"])
+    for n, path in enumerate(paths):
+        if path in checked.wrong:
+            table.problem(n, "image", checked.wrong[path])
+    for n, first in checked.same_as.items():
+        report = columns["report"][n].strip()
+        what = "image and report are" if report and report == columns["report"][first].strip() else "image is"
+        where = f"in {columns['split'][n]} here and in {columns['split'][first]} at row {table.lines[first]}"
+        table.problem(n, "image", f"the same {what} {where}, byte for byte; a picture belongs in one split")
+    return paths
 
 
 def _check_train(table: Table, manifest: Manifest) -> None:

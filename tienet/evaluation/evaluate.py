@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 
 from tienet import files
+from tienet.checkpoint import Run
 from tienet.config import Config
+from tienet.data import leaks
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies
 from tienet.data.manifest import Manifest
 from tienet.data.phantom.lesions_in_text import judge_lesions, lesions_of
+from tienet.errors import InputError
 from tienet.evaluation.auroc import MEANS, evaluate_auc
 from tienet.evaluation.control_metrics import control_metrics
 from tienet.evaluation.options import Options, Shared
@@ -67,6 +70,7 @@ def evaluate(
         options.check(mode, load)
         whole = manifests.load(data, data_root)
         part = whole.split(options.split)
+        seen = _seen(network.run, part, options)
         out = out or network.run.folder / "eval" / f"{whole.name}-{options.split}"
         judge = _report_judge(part, mode, options, shared)
         studies = network.studies(part)
@@ -78,6 +82,7 @@ def evaluate(
             "data": whole.name,
             "split": options.split,
             "studies": len(part),
+            "seen": seen,
             **_auc(judged.probabilities, part, options),
             **(judge.judge(judged.reports) if judge else NOTHING),
             "true_reports_read": _true_reports_read(network, studies, mode),
@@ -97,6 +102,29 @@ def _note(*notes: str | None) -> None:
     for note in notes:
         if note:
             print(f"note: {note}", file=sys.stderr)
+
+
+def _seen(run: Run, part: Manifest, options: Options) -> dict[str, int] | None:
+    """How many studies the run was trained and validated on; None where it has not kept them.
+
+    Raises:
+        InputError: it was trained on some, and that is not allowed.
+    """
+    kept = run.studies()
+    if kept is None:
+        _note(f"{run.folder}: has no studies.json; see yourself that it was not trained on these studies")
+        return None
+    seen = {split: leaks.seen(part, studies) for split, studies in kept.items()}
+    if seen["train"] and not options.allow_seen:
+        n, first = len(seen["train"]), part.study_ids[seen["train"][0]]
+        raise InputError(
+            f"{run.folder}: was trained on {n:,} of the {len(part):,} studies of {part.path}, split {options.split} "
+            f"(the first is {first}); judge it on others, or say --allow-seen"
+        )
+    for split, what in (("train", "was trained on"), ("val", "chose its best epoch and thresholds on")):
+        if seen[split]:
+            _note(f"{run.folder}: {what} {len(seen[split]):,} of these {len(part):,} studies")
+    return {split: len(studies) for split, studies in seen.items()}
 
 
 def _report_judge(part: Manifest, mode: Mode, options: Options, shared: Shared) -> ReportJudge | None:

@@ -26,6 +26,7 @@ class Options:
         decoding: how reports are written; None: greedily, as in training.
         labeller: a checkpoint of mode annotate-text that names the findings in reports; None: findings are not judged.
         java: False leaves METEOR out.
+        allow_seen: judge studies that the checkpoint was trained on, too.
     """
 
     split: str = "test"
@@ -37,6 +38,7 @@ class Options:
     decoding: Decoding | None = None
     labeller: str | None = None
     java: bool = True
+    allow_seen: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("pages", 0), ("resamples", 1)):

@@ -1,0 +1,81 @@
+"""A vocabulary of other reports, and studies that a checkpoint was trained on, are refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.test_training import config_of, train
+from tienet import training
+from tienet.errors import InputError
+from tienet.evaluation.evaluate import evaluate
+from tienet.evaluation.options import Options
+
+QUICK = {"pages": 0, "resamples": 5}
+
+
+@pytest.fixture(scope="module")
+def run(data_root, tmp_path_factory) -> Path:
+    logdir = tmp_path_factory.mktemp("guards") / "run"
+    return train(data_root, logdir, config_of("annotate-text", epochs=1))
+
+
+def judge(run: Path, data_root: Path, out: Path, **options) -> dict:
+    evaluate(str(run), "phantom", data_root, out, Options(**{**QUICK, **options}))
+    return json.loads((out / "metrics.json").read_text())
+
+
+def test_studies_that_were_trained_on_are_refused(run, data_root, tmp_path):
+    with pytest.raises(InputError, match=r"was trained on \d+ of the \d+ studies .* split train .*--allow-seen"):
+        judge(run, data_root, tmp_path / "out", split="train")
+    assert not (tmp_path / "out").exists()
+
+
+def test_unless_that_is_allowed_and_then_it_is_told(run, data_root, tmp_path, capsys):
+    metrics = judge(run, data_root, tmp_path / "out", split="train", allow_seen=True)
+    assert metrics["seen"] == {"train": metrics["studies"], "val": 0}
+    assert "was trained on" in capsys.readouterr().err
+
+
+def test_the_test_split_is_unseen_and_validation_is_told(run, data_root, tmp_path, capsys):
+    assert judge(run, data_root, tmp_path / "test")["seen"] == {"train": 0, "val": 0}
+    assert "note" not in capsys.readouterr().err
+    metrics = judge(run, data_root, tmp_path / "val", split="val")
+    assert metrics["seen"] == {"train": 0, "val": metrics["studies"]}
+    assert "chose its best epoch and thresholds on" in capsys.readouterr().err
+
+
+def test_a_run_that_does_not_say_what_it_has_seen(run, data_root, tmp_path, capsys):
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "studies.json").unlink()
+    assert judge(tmp_path / "run", data_root, tmp_path / "out", split="train")["seen"] is None
+    assert "has no studies.json" in capsys.readouterr().err
+
+
+@pytest.fixture
+def other_reports(data_root, tmp_path) -> Path:
+    """The phantom data set with one training report changed after its vocabulary was made."""
+    shutil.copytree(data_root / "phantom", tmp_path / "data" / "phantom", ignore=shutil.ignore_patterns("features"))
+    path = tmp_path / "data" / "phantom" / "manifest.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    lines[1] = lines[1].replace(" : ", " : changed ", 1)
+    path.write_text("".join(lines))
+    return tmp_path / "data"
+
+
+def test_a_vocabulary_of_other_reports_is_refused(other_reports, tmp_path):
+    with pytest.raises(InputError, match=r"was built from other reports .*'bash data_prep/build_vocab.sh --data"):
+        train(other_reports, tmp_path / "run", config_of("annotate-text", epochs=1))
+
+
+def test_a_vocabulary_that_was_named_is_only_told_of(other_reports, tmp_path, capsys):
+    places = training.Places(other_reports, tmp_path / "run", other_reports / "phantom" / "vocab", "random")
+    training.train(config_of("annotate-text", epochs=1), places, [])
+    assert "built from other reports" in capsys.readouterr().err
+
+
+def test_a_vocabulary_without_its_origin_is_told_of(other_reports, tmp_path, capsys):
+    (other_reports / "phantom" / "vocab" / "stats.json").unlink()
+    train(other_reports, tmp_path / "run", config_of("annotate-text", epochs=1))
+    assert "does not say what it was built from" in capsys.readouterr().err

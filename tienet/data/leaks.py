@@ -1,0 +1,142 @@
+"""Studies that were trained on and are about to be tested on: in another split's list, or in a checkpoint.
+
+What a data set itself must not have (a patient or a picture in two splits) is refused by `manifest.load`.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tienet.data import image_files, nih_tables, splits
+from tienet.data import manifest as manifests
+from tienet.data.manifest import Manifest
+from tienet.errors import InputError
+
+_NAME_COLUMNS = ("image", "Image Index", "filename", "study_id", "dicom_id")
+_ENDINGS = re.compile(r"(\.(png|jpe?g|dcm|dicom))+$", re.IGNORECASE)
+_NLM_PREFIX = re.compile(r"^CXR(\d+_(?=\d+_))?(?=\d)")
+
+
+class Fingerprint(NamedTuple):
+    """What a run's folder keeps of a study: 16 hex digits each, of its two ids, its report and its image file.
+
+    The last two are "" where there is none.
+    """
+
+    ids: str
+    report: str
+    image: str
+
+
+def fingerprints(manifest: Manifest) -> list[Fingerprint]:
+    """One for each study, in the manifest's order."""
+    ids = map(_digest, zip(manifest.study_ids, manifest.patient_ids, strict=True))
+    reports = (_digest(report) if report.strip() else "" for report in manifest.reports)
+    return [Fingerprint(*parts) for parts in zip(ids, reports, image_files.marks(manifest.images), strict=True)]
+
+
+def seen(manifest: Manifest, kept: Iterable[Fingerprint]) -> list[int]:
+    """Positions of the manifest's studies that are among `kept`.
+
+    A study is, if its image file is, whatever its name; or if its ids are, unless its report is another one there
+    (ids such as "1" are common).
+    """
+    kept = list(kept)
+    images, by_ids = {one.image for one in kept if one.image}, {one.ids: one for one in kept}
+    found = []
+    for n, one in enumerate(fingerprints(manifest)):
+        same = by_ids.get(one.ids)
+        other_report = same and one.report and same.report and one.report != same.report
+        if one.image in images or (same and not other_report):
+            found.append(n)
+    return found
+
+
+def reports_fingerprint(reports: Iterable[str]) -> str:
+    """sha256 (hex) of reports that are not blank, in any order: what a vocabulary was built from."""
+    texts = sorted(report for report in reports if report.strip())
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+
+
+def image_key(name: str) -> str:
+    """The name of an image whatever its folder, ending and data set's prefix: CXR1_1_IM-0001-3001.png and
+    1_IM-0001-3001.dcm.png are 1_IM-0001-3001."""
+    return _NLM_PREFIX.sub("", _ENDINGS.sub("", name.strip().replace("\\", "/").rpartition("/")[2]))
+
+
+def leak_report(manifest: Manifest, paths: Sequence[Path | str]) -> list[str]:
+    """For each file of a foreign split, how many of its test studies are in the manifest's splits; a line each.
+
+    A file is a manifest (its test split), another table with a column for the image's name (its rows of split test
+    if it has a column `split`, else all), R2Gen's JSON (its test reports), or a text with an image's name in each
+    line, such as NIH's test_list.txt. Images are compared by name; those of a manifest by their bytes too.
+
+    Raises:
+        InputError, FileNotFoundError: none of these.
+    """
+    return [_report(manifest, Path(path)) for path in paths]
+
+
+def _report(manifest: Manifest, path: Path) -> str:
+    if path.suffix.lower() == ".json":
+        names, what = _json_reports(path), "reports"
+        split_of = {
+            patient.removeprefix("CXR"): split for patient, split in _with_splits(manifest.patient_ids, manifest)
+        }
+    else:
+        names, what = _image_names(path), "images"
+        split_of = {image_key(str(image)): split for image, split in _with_splits(manifest.images, manifest) if image}
+        split_of |= {image_key(study): split for study, split in _with_splits(manifest.study_ids, manifest)}
+    found = [split_of.get(name) for name in names]
+    counts = {split: found.count(split) for split in splits.SPLITS}
+    line = (
+        f"{path}: {counts['train']:,} of its {len(names):,} test {what} lie in the training split of {manifest.name} "
+        f"(validation {counts['val']:,}, test {counts['test']:,}, elsewhere {found.count(None):,})"
+    )
+    copies = _copies(manifest, path)
+    return line if copies is None else f"{line}; {copies:,} by their bytes, whatever their names"
+
+
+def _with_splits(values: Sequence, manifest: Manifest) -> Iterator[tuple]:
+    return zip(values, manifest.splits, strict=True)
+
+
+def _json_reports(path: Path) -> list[str]:
+    return [uid for uid, split in splits.from_json(path).items() if split == "test"]
+
+
+def _image_names(path: Path) -> list[str]:
+    """Keys of the test images that a table or a text names."""
+    text = nih_tables.read_bytes(path).decode("utf-8-sig", errors="replace")
+    if "," not in text.partition("\n")[0]:
+        names = [image_key(line) for line in text.splitlines() if line.strip()]
+        if any(" " in name or "{" in name for name in names):
+            raise InputError(f"{path}: neither a table nor a list of image names; expected a name in each line")
+        return names
+    table = nih_tables.read_table(path)
+    column = next((name for name in _NAME_COLUMNS if name in table.header), None)
+    if column is None:
+        expected = ", ".join(_NAME_COLUMNS)
+        raise InputError(f"{path}, row 1: no column that names the image; expected one of {expected}")
+    cells = table.cells(column)
+    if column == "image" and "study_id" in table.header:
+        cells = [image or study for image, study in zip(cells, table.cells("study_id"), strict=True)]
+    is_test = [split == "test" for split in table.cells("split")] if "split" in table.header else [True] * len(table)
+    return [image_key(cell) for cell, chosen in zip(cells, is_test, strict=True) if chosen]
+
+
+def _copies(manifest: Manifest, path: Path) -> int | None:
+    """How many pictures of a foreign manifest's test split are the same file as one that was trained on."""
+    if path.suffix.lower() != ".csv" or not set(manifests.COLUMNS) <= set(nih_tables.read_table(path).header):
+        return None
+    theirs = manifests.load(str(path))
+    tested = [image for image, split in _with_splits(theirs.images, theirs) if split == "test"]
+    trained = [image for image, split in _with_splits(manifest.images, manifest) if split == "train"]
+    return len(image_files.check([*trained, *tested], ["train"] * len(trained) + ["test"] * len(tested)).same_as)
