@@ -69,6 +69,7 @@ def measure(way: str, steps: int) -> dict[str, float]:
         rng.integers(4, V, (B, T)).astype(np.int32),
         np.full(B, T, np.int32),
         rng.integers(0, 2, (B, K)).astype(np.float32),
+        np.zeros(2, np.int32),
     ]
     with tf.Graph().as_default():
         model = TieNet(Config().replace(backbone_end="res4f", image_px=256), V, E)

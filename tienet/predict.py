@@ -90,7 +90,7 @@ class Predictor:
         )
         with tf.Graph().as_default() as graph:
             with PredictTowerContext(""):
-                self._inputs = [tf1.placeholder(s.dtype, s.shape, s.name) for s in model.inputs()]
+                self._inputs = [tf1.placeholder(s.dtype, s.shape, s.name) for s in model.study_inputs()]
                 model.build_graph(*self._inputs)
             self._session = tf1.Session(graph=graph, config=tf1.ConfigProto(allow_soft_placement=True))
             # Frozen weights are local; nothing else may start from its initializer.

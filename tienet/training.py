@@ -30,6 +30,7 @@ from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies, TrainingBatches
 from tienet.data.manifest import Manifest
 from tienet.data.text import SPECIALS, Vocab
+from tienet.division import Division
 from tienet.errors import InputError
 from tienet.modeling import backbone
 from tienet.modeling.losses import LabelWeights
@@ -83,7 +84,9 @@ def train(config: Config, places: Places, gpus: list[int], resume: bool = False,
     statistics = _feature_statistics(config, places, split["train"], resume)
     model = TieNet(config, len(vocab), vectors.shape[1], label_weights, weights, statistics)
     state = checkpoint.TrainingState.load(places.logdir) if resume else checkpoint.TrainingState()
-    batches = TrainingBatches(split["train"], config.batch, config.seed, towers, first_step=state.step)
+    batches = TrainingBatches(
+        split["train"], config.batch, config.seed, Division.of(config.batch, None, towers=towers), first_step=state.step
+    )
     json_log = JSONWriter()
     validation = Validation(places.logdir, config, split["val"], vocab, state, json_log)
     monitors = [TFEventWriter(), json_log]

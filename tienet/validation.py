@@ -86,7 +86,7 @@ class Validation(Callback):
         self._json_log = json_log
 
     def _setup_graph(self) -> None:
-        inputs = [spec.name for spec in self.trainer.input_signature]
+        inputs = [spec.name for spec in self.trainer.input_signature if spec.name != "draw"]
         self._names = result_names(self._config.mode_parts)
         self._predict = self.trainer.get_predictor(inputs, self._names)
         self._saver = tf1.train.Saver(tf1.global_variables(), max_to_keep=0, save_relative_paths=True)

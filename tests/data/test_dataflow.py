@@ -9,6 +9,7 @@ from tienet.config import Config
 from tienet.data.dataflow import Studies, TrainingBatches, epoch_batches, evaluation_batches, pad
 from tienet.data.manifest import Manifest
 from tienet.data.text import PAD, START, Vocab
+from tienet.division import Division
 from tienet.errors import InputError
 from tienet.labels import K
 
@@ -100,9 +101,32 @@ def test_training_goes_on_with_the_batch_where_it_stopped():
 
     straight = first(12)
     assert first(5, first_step=7) == straight[7:]
-    halves = first(24, towers=2)
+    halves = first(24, division=Division(towers=2))
     width = [max(map(len, half)) for half in halves]
     for n, whole in enumerate(straight):
         rows = [row[: max(w for w in width[2 * n : 2 * n + 2])] for row in whole]
         parts = [row + [PAD] * (len(rows[0]) - len(row)) for half in halves[2 * n : 2 * n + 2] for row in half]
         assert parts == rows
+
+
+@pytest.mark.parametrize("layout", [(4, 1, 1), (1, 4, 1), (1, 1, 4), (2, 2, 1), (1, 2, 2), (2, 1, 2), (2, 2, 2)])
+def test_all_layouts_share_the_same_batch_and_no_part_is_taken_twice(layout):
+    accumulate, workers, towers = layout
+    studies = text_studies(["heart " * n for n in range(1, 41)])
+    whole = TrainingBatches(studies, 8, seed=0).parts_of(7)[0]
+    divisions = [Division(accumulate, workers, worker, towers) for worker in range(workers)]
+    streams = [TrainingBatches(studies, 8, seed=0, division=division, first_step=7) for division in divisions]
+    parts = {}
+    for division, stream in zip(divisions, streams, strict=True):
+        batches = iter(stream)
+        for number, indices in zip(division.mine(), stream.parts_of(7), strict=True):
+            *arrays, draw = next(batches)
+            assert draw.tolist() == [7, number] and number not in parts
+            parts[number] = indices
+            assert arrays[1].tolist() == studies.lengths[indices].tolist()
+    assert np.concatenate([parts[n] for n in range(accumulate * workers * towers)]).tolist() == whole.tolist()
+
+
+def test_fewer_studies_than_parts_are_refused():
+    with pytest.raises(InputError, match="2 training studies cannot be shared by 4 parts"):
+        TrainingBatches(text_studies(["a", "b"]), 8, seed=0, division=Division(towers=4))

@@ -30,9 +30,9 @@ def config_of(mode, **settings):
 def build(config, training=False):
     """The placeholders and, in training, the loss."""
     model = TieNet(config, V, E)
-    placeholders = [tf1.placeholder(spec.dtype, spec.shape, spec.name) for spec in model.inputs()]
+    placeholders = [tf1.placeholder(spec.dtype, spec.shape, spec.name) for spec in model.study_inputs()]
     with TowerContext("", is_training=True) if training else PredictTowerContext(""):
-        return placeholders, model.build_graph(*placeholders)
+        return placeholders, model.build_graph(*placeholders, *[tf.constant([0, 0])] * training)
 
 
 def batch_of(random, lengths=(6, 1, 4), mode="annotate", padding=0):
@@ -102,6 +102,7 @@ def test_the_image_matters_in_annotate_and_is_not_there_in_annotate_text(evaluat
         "word_ids",
         "word_len",
         "labels",
+        "draw",
     ]
 
 
@@ -257,13 +258,22 @@ def test_dropout_of_the_image_side_is_its_own(graph):
     np.testing.assert_allclose(model._dropout_rates([text]), [0.2] * 7)
 
 
-def test_dropout_draws_from_seed_and_step(evaluate, random):
-    placeholders, loss = build(config_of("annotate-text"), training=True)
-    feed = dict(zip(placeholders, batch_of(random, mode="annotate-text"), strict=True))
-    first = evaluate(loss, feed)
-    assert evaluate(loss, feed) == first
-    evaluate(tf1.train.get_global_step().assign(5))
-    assert evaluate(loss, feed) != first
+def test_dropout_draws_from_the_seed_the_step_and_the_part_of_the_batch(evaluate, random):
+    arrays = batch_of(random, mode="annotate-text")
+    losses = []
+    for seed in (0, 1):
+        with tf.Graph().as_default():
+            tf1.set_random_seed(3)  # the same weights
+            model = TieNet(config_of("annotate-text", seed=seed), V, E)
+            placeholders = [tf1.placeholder(spec.dtype, spec.shape, spec.name) for spec in model.inputs()]
+            with TowerContext("", is_training=True):
+                loss = model.build_graph(*placeholders)
+            with tf1.Session() as session:
+                session.run(tf1.global_variables_initializer())
+                for draw in ([0, 0], [0, 0], [5, 0], [0, 5], [5, 5]):
+                    losses.append(session.run(loss, dict(zip(placeholders, [*arrays, draw], strict=True))))
+    assert losses[0] == losses[1] and losses[5] == losses[6]
+    assert len(set(losses)) == 8
 
 
 @pytest.mark.parametrize(("unit", "share"), [("words", 1.0), ("reports", 1.0), ("words", 0.5)])

@@ -11,6 +11,7 @@ from tienet.data.features import Features, require_images
 from tienet.data.image import read_image
 from tienet.data.manifest import Manifest
 from tienet.data.text import PAD, START, Vocab
+from tienet.division import ALONE, Division
 from tienet.errors import InputError
 
 _POOL = 32  # batches that are shuffled together before they are cut by length
@@ -129,36 +130,57 @@ def epoch_batches(lengths: np.ndarray, batch: int, seed: int, epoch: int) -> lis
 
 
 class TrainingBatches(DataFlow):
-    """Endless batches from step `first_step` on; with several towers each batch comes in `towers` equal parts.
+    """Endless batches from step `first_step` on, in the parts that this worker's towers take.
+
+    Each is what `Studies.batch` gives, and `draw`: int32 [2], the step and the part's number in the whole batch.
 
     Attributes:
         steps_per_epoch: updates per epoch.
         error: what reading raised, if it did: the queue's thread would end the run without a word.
     """
 
-    def __init__(self, studies: Studies, batch: int, seed: int, towers: int = 1, first_step: int = 0):
+    def __init__(self, studies: Studies, batch: int, seed: int, division: Division = ALONE, first_step: int = 0):
+        """Raises InputError if there are fewer studies than parts."""
         super().__init__()
-        self._studies, self._seed, self._towers = studies, seed, towers
-        self._batch = min(batch, len(studies) // towers * towers)
+        self._studies, self._seed, self._division = studies, seed, division
+        self._batch = min(batch, len(studies) // division.parts * division.parts)
+        if not self._batch:
+            raise InputError(
+                f"{studies.manifest.path}: {len(studies)} training studies cannot be shared by {division.parts} parts "
+                "of a batch; use fewer GPUs or workers"
+            )
         self._first_step = first_step
         self._lengths = studies.lengths
         self.steps_per_epoch = -(-len(studies) // self._batch)
         self.error: BaseException | None = None
 
     def __len__(self) -> int:
-        return self.steps_per_epoch * self._towers
+        return self.steps_per_epoch * self._division.accumulate * self._division.towers
+
+    def parts_of(self, step: int) -> list[np.ndarray]:
+        """The studies of each part that this worker takes in a step (from 0)."""
+        epoch, n = divmod(step, self.steps_per_epoch)
+        return self._mine(self._of_epoch(epoch)[n])
 
     def __iter__(self) -> Iterator[list[np.ndarray]]:
         try:
             epoch, skip = divmod(self._first_step, self.steps_per_epoch)
             while True:
-                for indices in epoch_batches(self._lengths, self._batch, self._seed, epoch)[skip:]:
-                    for part in np.split(indices, self._towers):
-                        yield self._studies.batch(part)
+                for n, indices in enumerate(self._of_epoch(epoch)[skip:], skip):
+                    step = epoch * self.steps_per_epoch + n
+                    for part, mine in zip(self._division.mine(), self._mine(indices), strict=True):
+                        yield [*self._studies.batch(mine), np.array([step, part], np.int32)]
                 epoch, skip = epoch + 1, 0
         except Exception as error:
             self.error = error
             raise
+
+    def _of_epoch(self, epoch: int) -> list[np.ndarray]:
+        return epoch_batches(self._lengths, self._batch, self._seed, epoch)
+
+    def _mine(self, indices: np.ndarray) -> list[np.ndarray]:
+        parts = np.split(indices, self._division.parts)
+        return [parts[n] for n in self._division.mine()]
 
 
 def evaluation_batches(lengths: np.ndarray, batch: int) -> Iterator[tuple[np.ndarray, int]]:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 from tensorpack import ModelDesc
-from tensorpack.tfutils.common import get_global_step_var
 from tensorpack.tfutils.summary import add_moving_summary
 from tensorpack.tfutils.tower import get_current_tower_context
 
@@ -24,7 +23,8 @@ from tienet.modeling.layers import fully_connected, l2_loss, transition, with_po
 tf1 = tf.compat.v1
 
 SEED_PARTS = {"words": 1, "reports": 2, "dropout": 3, "writing": 4, "sampling": 5, "drawn": 6}
-"""What draws random numbers; each draws from (seed, part, step) alone, so a resumed run draws the same."""
+"""What draws random numbers; each draws from (seed, part, `draw`) alone, so a resumed run draws the same."""
+_MOST_PARTS = 2**20  # of a batch
 
 
 class _Report(NamedTuple):
@@ -88,8 +88,16 @@ class TieNet(ModelDesc):
         self.backbone_weights = backbone_weights
         self.feature_statistics = feature_statistics
         self.decoding = decoding or Decoding(max_words=config.written_words)
+        self._draw = np.zeros(2, np.int32)  # of the tower that is built
 
     def inputs(self) -> list[tf.TensorSpec]:
+        """Placeholders of training: those of `study_inputs`, then `draw`, the update and which part of its batch it is.
+
+        The global step would not do for `draw`: it is increased while the graph reads it.
+        """
+        return [*self.study_inputs(), tf.TensorSpec([2], tf.int32, "draw")]
+
+    def study_inputs(self) -> list[tf.TensorSpec]:
         """Placeholders, by the names that the batches of `tienet.data.dataflow` use."""
         specs = [self._image_spec()] if self.config.mode_parts.image else []
         if self.config.mode_parts.reads:
@@ -106,9 +114,10 @@ class TieNet(ModelDesc):
         return tf.TensorSpec([None, side, side, channels], tf.float16, "features")
 
     def build_graph(self, *inputs: tf.Tensor) -> tf.Tensor | None:
-        """The graph; returns the loss in training."""
+        """The graph; returns the loss in training. Elsewhere `draw` may be left out."""
         mode, training = self.config.mode_parts, get_current_tower_context().is_training
-        batch = dict(zip([spec.name for spec in self.inputs()], inputs, strict=True))
+        batch = dict(zip([spec.name for spec in self.inputs()], inputs, strict=training))
+        self._draw = batch.get("draw", self._draw)
         x = self._transition(inputs[0]) if mode.image else None
         if not mode.reads:
             return self._image_only(x, batch["labels"], training)
@@ -193,7 +202,7 @@ class TieNet(ModelDesc):
             return tf.stop_gradient(written.word_ids), tf.stop_gradient(written.word_len)
 
         words = self.config.written_words
-        even = tf.equal(get_global_step_var() % 2, 0)
+        even = tf.equal(self._draw[0] % 2, 0)
         return tf.cond(even, lambda: write(Decoding("greedy", words)), lambda: write(Decoding("sample", words)))
 
     def _image_only(self, x: tf.Tensor, labels: tf.Tensor, training: bool) -> tf.Tensor | None:
@@ -320,8 +329,9 @@ class TieNet(ModelDesc):
         return decoder.word_logits(tf.boolean_mask(read.h, mask), tf.boolean_mask(words_in, mask), z)
 
     def _draw_seed(self, part: str) -> tf.Tensor:
-        step = tf.cast(get_global_step_var(), tf.int32)
-        return tf.stack([self.config.seed * len(SEED_PARTS) + SEED_PARTS[part], step])
+        """int64 [2], for stateless random ops."""
+        step, part_of_batch = tf.unstack(tf.cast(self._draw, tf.int64))
+        return tf.stack([self.config.seed * len(SEED_PARTS) + SEED_PARTS[part], step * _MOST_PARTS + part_of_batch])
 
     def optimizer(self) -> tf1.train.Optimizer:
         """Adam; its rate is the variable `adam/learning_rate`, which a callback may lower."""
