@@ -27,11 +27,17 @@ setup(
         "defusedxml>=0.7",
         "h5py>=3.10",
         "matplotlib>=3.7",
+        "pillow>=10",
+        "pydicom>=3.0",
+        "pyjpegls>=1.4",
+        "pylibjpeg>=2.0",
+        "pylibjpeg-openjpeg>=2.4",
+        "python-gdcm>=3.0.24",
         "tqdm>=4.60",
     ],
     extras_require={
         "cpu": [f"tensorflow-cpu{TENSORFLOW}"],
         "gpu": [f"tensorflow[and-cuda]{TENSORFLOW}"],
-        "test": ["pytest>=8", "hypothesis>=6", "playwright>=1.40", "ruff>=0.6"],
+        "test": ["pytest>=8", "hypothesis>=6", "playwright>=1.40", "psutil>=5.9", "ruff>=0.6"],
     },
 )

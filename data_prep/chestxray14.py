@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from tienet import cli, files
 from tienet.data import manifest as manifests
-from tienet.data import nih_counts, nih_splits, nih_tables, splits
+from tienet.data import image_files, nih_counts, nih_splits, nih_tables, splits
 from tienet.data.image import read_gray
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError
@@ -40,6 +40,7 @@ HAND_LABELED = "hand-labeled"
 BOX_COLUMNS = ("study_id", "finding", "x", "y", "w", "h", "side", "zone", "severity")  # as of data_prep/phantom.py
 
 NO_FILE = "image file that is not there"
+COPY = "picture that is in a later split too"
 NO_ENTRY = "listed image that is not in the entry table"
 NO_HAND_ENTRY = "hand-labelled image that is not in the entry table"
 UNKNOWN_FILE = "image file that is not in the entry table"
@@ -208,7 +209,12 @@ def _with_images(
     missing, rows = studies[~is_there], studies[is_there].copy()
     rows["image"] = _cells(list(rows.index), paths, out)
     rows["report"] = [reports.get(name, "") for name in rows.index]
-    return rows, [(name, split, NO_FILE) for name, split in missing.split.items()]
+    left_out = [(name, split, NO_FILE) for name, split in missing.split.items()]
+    if paths is not None:
+        copies = rows.iloc[image_files.copies([paths[name] for name in rows.index], list(rows.split))]
+        left_out += [(name, split, COPY) for name, split in copies.split.items()]
+        rows = rows.drop(copies.index)
+    return rows, left_out
 
 
 def add_boxes(data_set: DataSet, boxes: pd.DataFrame) -> None:

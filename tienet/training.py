@@ -32,6 +32,7 @@ from tienet.data.manifest import Manifest
 from tienet.data.text import SPECIALS, Vocab
 from tienet.division import Division
 from tienet.errors import InputError
+from tienet.labels import FINDINGS
 from tienet.modeling import backbone
 from tienet.modeling.losses import LabelWeights
 from tienet.modeling.model import TieNet
@@ -77,6 +78,8 @@ def train(config: Config, places: Places, gpus: list[int], resume: bool = False,
     vocab, vectors = (_resumed_vocab if resume else _read_vocab)(places, manifest, config)
     split = {name: _studies(config, places, manifest.split(name), vocab) for name in ("train", "val")}
     _say(manifest, split)
+    if config.mode_parts.classifies and not (split["train"].labels[:, : len(FINDINGS)] == 1).any():
+        raise InputError(f"{manifest.path}: no training study has a finding, which mode {config.mode} learns; use caption")
     _start_folder(config, places, manifest, vocab, vectors.shape[1], resume)
 
     weights = _backbone_weights(config, places) if config.features == "off" else None

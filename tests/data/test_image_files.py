@@ -50,3 +50,12 @@ def test_what_is_wrong_with_a_file_is_told_once_for_all_its_studies(tmp_path):
     assert len(wrong) == 4
     for path, what in zip(paths, ("neither PNG nor JPEG", "is empty", "does not exist", "is not a file"), strict=False):
         assert what in wrong[path]
+
+
+def test_copies_stay_where_they_are_tested(tmp_path):
+    a, b, c = (image(tmp_path / f"{n}.png", bytes([n])) for n in range(3))
+    other_a = image(tmp_path / "other.png", bytes([0]))
+    images = [a, other_a, b, b, None, c, c, a, tmp_path / "gone.png"]
+    splits = ["train", "test", "val", "train", "train", "train", "train", "val", "train"]
+    assert image_files.copies(images, splits) == [0, 3, 7]
+    assert image_files.copies(images[4:7], splits[4:7]) == []

@@ -279,6 +279,12 @@ def test_other_files(folder):
         assert said in line
 
 
+def test_a_train_split_without_any_label_loads(folder):
+    table = rows()
+    table.loc[table.split == "train", list(LABELS)] = np.nan
+    assert any("train split: no label at all" in note for note in manifests.load("toy", write(folder, table)).notes)
+
+
 def test_a_train_split_without_a_finding(folder):
     table = rows()
     table[list(LABELS[:-1])] = 0.0

@@ -35,7 +35,8 @@ TEST = ("00000004_000.png", "00000005_000.png")
 def png(path: Path, height: int = 8, width: int = 8) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     ending = ".jpg" if path.suffix == ".jpg" else ".png"
-    path.write_bytes(bytes(cv2.imencode(ending, np.full((height, width), 99, np.uint8))[1]))
+    pixels = np.random.default_rng(list(path.stem.encode())).integers(0, 256, (height, width), dtype=np.uint8)
+    path.write_bytes(bytes(cv2.imencode(ending, pixels)[1]))
 
 
 class Source:

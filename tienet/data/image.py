@@ -20,7 +20,7 @@ SIGNATURE_BYTES = 8
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
-_BITS = (8, 10, 12, 14, 16)  # what X-ray detectors deliver
+BIT_DEPTHS = (8, 10, 12, 14, 16)  # what X-ray detectors deliver
 # Frame headers (SOF) are C0 to CF without C4, C8 and CC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])
@@ -117,7 +117,7 @@ def _to_gray(pixels: np.ndarray) -> np.ndarray:
 def _to_8_bits(gray: np.ndarray) -> np.ndarray:
     if gray.dtype == np.uint8:
         return gray
-    top = next(2**bits - 1 for bits in _BITS if gray.max() < 2**bits)
+    top = next(2**bits - 1 for bits in BIT_DEPTHS if gray.max() < 2**bits)
     return np.round(gray * (255 / top)).astype(np.uint8)
 
 

@@ -1,13 +1,15 @@
 """A manifest's image files: each is opened once, to see that it is one and that no other split has the same picture."""
 
+import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tienet.data.image import SIGNATURE_BYTES, file_format
+from tienet.data.splits import SPLITS
 
 _TAIL_BYTES = 1024  # compressed pixels and, in a PNG, their checksum: differs wherever the pictures do
 
@@ -43,14 +45,26 @@ def check(images: Sequence[Path | None], splits: Sequence[str]) -> Checked:
             found.wrong[path] = f"{path} does not exist"
         except OSError as error:
             found.wrong[path] = f"{path} cannot be read ({error.strerror})"
-    alike: dict[tuple[int, bytes], list[int]] = {}
-    for n, path in enumerate(images):
-        if path in mark_of:
-            alike.setdefault(mark_of[path], []).append(n)
-    for studies in alike.values():
-        if len({splits[n] for n in studies}) > 1:
-            found.same_as.update(_same(studies, images, splits))
+    for studies in _same(images, splits, mark_of):
+        first_of: dict[str, int] = {}
+        for n in studies:
+            if first_of and splits[n] not in first_of:
+                found.same_as[n] = next(iter(first_of.values()))
+            first_of.setdefault(splits[n], n)
     return found
+
+
+def copies(images: Sequence[Path | None], splits: Sequence[str]) -> list[int]:
+    """The studies to leave out where a published split has a picture twice: it stays in test, else in validation."""
+    mark_of = {}
+    for path in dict.fromkeys(path for path in images if path is not None):
+        with contextlib.suppress(OSError, _WrongError):  # `check` tells
+            mark_of[path] = _mark(path)
+    left_out = []
+    for studies in _same(images, splits, mark_of):
+        last = max((splits[n] for n in studies), key=SPLITS.index)
+        left_out += [n for n in studies if splits[n] != last]
+    return sorted(left_out)
 
 
 def marks(images: Sequence[Path | None]) -> list[str]:
@@ -84,14 +98,15 @@ def _mark(path: Path) -> tuple[int, bytes]:
         return status.st_size, hashlib.blake2b(file.read(_TAIL_BYTES), digest_size=16).digest()
 
 
-def _same(studies: Sequence[int], images: Sequence[Path], splits: Sequence[str]) -> dict[int, int]:
-    """Of studies that look the same, those that are: `Checked.same_as`."""
-    first_of: dict[bytes, dict[str, int]] = {}
-    same_as: dict[int, int] = {}
-    for n in studies:
-        digest = hashlib.sha256(images[n].read_bytes()).digest()
-        of_splits = first_of.setdefault(digest, {})
-        if of_splits and splits[n] not in of_splits:
-            same_as[n] = next(iter(of_splits.values()))
-        of_splits.setdefault(splits[n], n)
-    return same_as
+def _same(images: Sequence[Path | None], splits: Sequence[str], mark_of: dict) -> Iterator[list[int]]:
+    """The studies of each picture that is in several splits."""
+    alike: dict[tuple[int, bytes], list[int]] = {}
+    for n, path in enumerate(images):
+        if path in mark_of:
+            alike.setdefault(mark_of[path], []).append(n)
+    for studies in alike.values():
+        if len({splits[n] for n in studies}) > 1:
+            by_content: dict[bytes, list[int]] = {}
+            for n in studies:
+                by_content.setdefault(hashlib.sha256(images[n].read_bytes()).digest(), []).append(n)
+            yield from (same for same in by_content.values() if len({splits[n] for n in same}) > 1)

@@ -7,6 +7,7 @@ one that Data_Entry_2017_v2020.csv has too. So the counts tell, and the name alo
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tienet.data import paper_counts
 from tienet.labels import LABELS
 
 TRAIN_VAL_IMAGES, TEST_IMAGES = 86_524, 25_596
@@ -26,11 +27,7 @@ class Version:
     test_positives: dict[str, int]
 
 
-PAPER = Version(
-    "the older version, which the paper used",
-    dict(zip(LABELS, (3255, 1065, 4648, 6088, 1712, 1615, 477, 2661, 1815, 925, 1093, 435, 1143, 86, 9912),
-             strict=True)),
-)  # fmt: skip
+PAPER = Version("the older version, which the paper used", paper_counts.CHESTXRAY14)
 LATER = Version(
     "the later version, which Data_Entry_2017_v2020.csv has",
     dict(zip(LABELS, (3279, 1069, 4658, 6112, 1748, 1623, 555, 2665, 1815, 925, 1093, 435, 1143, 86, 9861),
@@ -40,8 +37,7 @@ LATER = Version(
 
 def differences(positives: Mapping[str, int], version: Version) -> dict[str, tuple[int, int]]:
     """label -> (here, in the version), of the labels whose counts differ, in the order of LABELS."""
-    pairs = {label: (int(positives[label]), version.test_positives[label]) for label in LABELS}
-    return {label: pair for label, pair in pairs.items() if pair[0] != pair[1]}
+    return paper_counts.differences(positives, version.test_positives)
 
 
 def describe(positives: Mapping[str, int], test_images: int, file_name: str) -> list[str]:
@@ -61,14 +57,8 @@ def describe(positives: Mapping[str, int], test_images: int, file_name: str) -> 
     off = _distance(positives, nearest)
     how = f"nearest to {nearest.name}, {off:,} test labels away" if off else nearest.name
     surprise = f", though the file is called {file_name}" if says_2020 and nearest is PAPER else ""
-    differ = differences(positives, PAPER)
-    same = [label for label in LABELS if label not in differ]
-    lines = [
-        f"labels: {how}{surprise} (positives of the test list)",
-        f"test positives as in the paper: {', '.join(same) or 'none'}",
-    ]
-    return lines + [f"test positives of {label}: {here:,}, the paper has {paper:,}" for label, (here, paper)
-                    in differ.items()]  # fmt: skip
+    first = f"labels: {how}{surprise} (positives of the test list)"
+    return [first, *paper_counts.describe(positives, PAPER.test_positives, "test positives")]
 
 
 def _distance(positives: Mapping[str, int], version: Version) -> int:

@@ -1,0 +1,62 @@
+"""DICOM files for tests: made here, and those that come with pydicom."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom import Dataset, FileMetaDataset, uid
+from pydicom.encaps import encapsulate
+
+PYDICOM_FILES = Path(find_spec("pydicom").origin).parent / "data" / "test_files"
+RAMP = np.linspace(0, 4095, 40 * 30).round().astype(np.uint16).reshape(40, 30)
+
+
+def dataset(pixels: np.ndarray = RAMP, bits: int = 12, syntax: str = uid.ExplicitVRLittleEndian, **elements) -> Dataset:
+    """A DX image of these stored values; an element given as None is left out."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.MediaStorageSOPClassUID = uid.DigitalXRayImageStorageForPresentation
+    ds.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    ds.SOPClassUID = uid.DigitalXRayImageStorageForPresentation
+    defaults = {
+        "SOPInstanceUID": "1.2.3.4", "StudyInstanceUID": "1.2.3", "PatientID": "P7", "Modality": "DX",
+        "ViewPosition": "PA", "PhotometricInterpretation": "MONOCHROME2",
+        "SamplesPerPixel": 3 if pixels.ndim == 3 else 1, "Rows": pixels.shape[0], "Columns": pixels.shape[1],
+        "BitsAllocated": 8 * pixels.dtype.itemsize, "BitsStored": bits, "HighBit": bits - 1,
+        "PixelRepresentation": int(pixels.dtype.kind == "i"),
+    }  # fmt: skip
+    if pixels.ndim == 3:
+        defaults |= {"PlanarConfiguration": 0, "PhotometricInterpretation": "RGB"}
+    for keyword, value in (defaults | elements).items():
+        if value is not None:
+            setattr(ds, keyword, value)
+    little = "<" if syntax != uid.ExplicitVRBigEndian else ">"
+    content = pixels.astype(pixels.dtype.newbyteorder(little)).tobytes()
+    ds.PixelData = content + b"\0" * (len(content) % 2)
+    ds["PixelData"].VR = "OW" if pixels.dtype.itemsize > 1 else "OB"
+    return ds
+
+
+def save(path: Path, ds: Dataset) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ds.save_as(path, enforce_file_format=True)
+    return path
+
+
+def with_frame(ds: Dataset, frame: bytes, syntax: str) -> Dataset:
+    """The dataset with this compressed frame."""
+    ds.PixelData = encapsulate([frame])
+    ds["PixelData"].is_undefined_length = True
+    ds["PixelData"].VR = "OB"
+    ds.file_meta.TransferSyntaxUID = syntax
+    return ds
+
+
+def pydicom_files() -> list[Path]:
+    return sorted(path for path in PYDICOM_FILES.rglob("*") if path.is_file())
+
+
+def read(path: Path) -> Dataset:
+    return pydicom.dcmread(path)

@@ -1,0 +1,377 @@
+"""`python data_prep/from_folder.py`: what it joins, converts and leaves out, and that it gives no patient away."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_prep import from_folder
+from tests.data.dicom_files import PYDICOM_FILES, RAMP, dataset, save
+from tienet import cli
+from tienet.data import dicom
+from tienet.data import manifest as manifests
+from tienet.data.image import read_gray
+from tienet.data.splits import by_hash
+
+ROOT = Path(__file__).resolve().parents[2]
+SALT = "a salt for the tests"
+
+
+def png(path: Path, value: int = 99) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(cv2.imencode(path.suffix, np.full((8, 8), value, np.uint8))[1]))
+    return path
+
+
+def film(path: Path, uid: str, pixels: np.ndarray = RAMP, **elements: object) -> Path:
+    return save(path, dataset(pixels, SOPInstanceUID=uid, StudyInstanceUID=f"{uid}.9", **elements))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def run(source, tmp_path, monkeypatch):
+    def run(*switches: object, **flags: object) -> tuple[int, Path]:
+        values = {"images": source, "out": tmp_path / "out" / "own", "salt": SALT, "workers": 1} | flags
+        args = [part for name, value in values.items() if value is not None
+                for part in (f"--{name.replace('_', '-')}", str(value))]  # fmt: skip
+        monkeypatch.setattr(sys, "argv", ["from_folder.py", *args, *map(str, switches)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.run(from_folder.main)
+        return stopped.value.code, Path(str(values["out"]))
+
+    return run
+
+
+def load(out: Path) -> manifests.Manifest:
+    return manifests.load(str(out / "manifest.csv"))
+
+
+def reasons(out: Path) -> list[str]:
+    table = pd.read_csv(out / "left_out.csv", dtype=str)
+    assert list(table.columns) == ["name", "what", "reason"]
+    return sorted(table.reason)
+
+
+def refused(run, capsys, *switches: object, **flags: object) -> str:
+    status, out = run(*switches, **flags)
+    assert status == 2 and not (out / "manifest.csv").exists()
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    return line
+
+
+# ---- joining ----
+
+
+def test_png_jpeg_and_dicom_with_texts_beside_them(run, source, capsys):
+    png(source / "a.png", 10), png(source / "sub/b.jpg", 20), film(source / "sub/c", "1.2.1", PatientID="P1")
+    for name, text in (("a.txt", "Clear  lungs.\n"), ("sub/b.txt", "\ufeffEffusion."), ("sub/c.txt", "Mass.")):
+        (source / name).write_text(text, encoding="utf-8")
+    status, out = run()
+    said = capsys.readouterr()
+    m = load(out)
+    assert status == 0 and sorted(m.reports) == ["Clear lungs.", "Effusion.", "Mass."]
+    pictures = dict(zip(m.reports, (read_gray(path) for path in m.images), strict=True))
+    assert pictures["Clear lungs."].tolist() == [[10] * 8] * 8 and abs(int(pictures["Effusion."][0, 0]) - 20) < 3
+    np.testing.assert_array_equal(pictures["Mass."], dicom.read_gray(source / "sub/c"))
+    assert set(m.splits) == {"test"} and np.isnan(m.labels).all() and reasons(out) == []
+    assert "without --labels all labels are unknown" in said.err
+    assert "2 images come without a patient" in said.err and "view of 1 DICOM images: PA 1" in said.err
+
+
+def test_a_table_names_images_and_studies(run, source):
+    png(source / "x/1.png"), film(source / "x/2.dcm", "1.2.2"), film(source / "x/3.dcm", "1.2.3")
+    film(source / "x/4.dcm", "1.2.4", AccessionNumber="ACC4"), film(source / "s5/i.dcm", "1.2.5")
+    table = source / "reports.csv"
+    table.write_text("study,findings,impression\n1.png,One.,\n2.dcm,Two.,\n1.2.3.9,Three.,\nACC4,Four.,\ns5,,Five.\n")
+    status, out = run(reports=table)
+    assert status == 0 and reasons(out) == []
+    assert sorted(load(out).reports) == ["findings : Four.", "findings : One.", "findings : Three.", "findings : Two.",
+                                         "impression : Five."]  # fmt: skip
+
+
+def test_a_folder_of_texts(run, source, tmp_path):
+    png(source / "a/1.png"), png(source / "b/1.png"), png(source / "2.png")
+    for name in ("a/1", "b/1", "2"):
+        path = tmp_path / "texts" / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"Report {name}.")
+    _, out = run(reports=tmp_path / "texts")
+    assert sorted(load(out).reports) == ["Report 2.", "Report a/1.", "Report b/1."]
+
+
+def test_labels_patients_and_splits(run, source, capsys):
+    for n in range(4):
+        png(source / f"{n}.png", n)
+    table = source / "table.csv"
+    table.write_text("image,report,who,split,Mass,Effusion\n0.png,a,A,train,1,0\n1.png,b,A,train,0,\n"
+                     "2.png,c,B,val,0,1\n3.png,d,C,test,0,0\n")  # fmt: skip
+    status, out = run("--patients", "who", "--split", "column", reports=table, labels=table)
+    m = load(out)
+    by_report = {report: n for n, report in enumerate(m.reports)}
+    order = [by_report[report] for report in "abcd"]
+    assert status == 0 and [m.splits[n] for n in order] == ["train", "train", "val", "test"]
+    assert len(set(m.patient_ids)) == 3 and m.patient_ids[order[0]] == m.patient_ids[order[1]]
+    assert [m.labels[n, 4] for n in order] == [1, 0, 0, 0] and np.isnan(m.labels[order[1], 2])
+    assert "without a patient" not in capsys.readouterr().err
+
+
+def test_splits_by_hash_of_the_patient_when_there_are_labels(run, source):
+    rows = ["image,Mass"]
+    for n in range(30):
+        film(source / f"{n}.dcm", f"1.2.{n}", RAMP + np.uint16(n) ** 2 % 900, PatientID=f"P{n // 2}")
+        rows.append(f"{n}.dcm,{n % 2}")
+    (source / "labels.csv").write_text("\n".join(rows))
+    _, out = run(labels=source / "labels.csv")
+    m = load(out)
+    assert len(m) == 30 and len(set(m.patient_ids)) == 15
+    assert m.splits.tolist() == [by_hash(patient) for patient in m.patient_ids]
+
+
+# ---- left out ----
+
+
+def test_each_thing_that_is_left_out_is_counted_and_named(run, source, capsys):
+    png(source / "ok.png"), png(source / "twice.png"), png(source / "twice.jpg"), png(source / "silent.png")
+    (source / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    for name, elements in {
+        "pa": {}, "lateral": {"ViewPosition": "LL"}, "oblique": {"ViewPosition": "RAO"}, "ct": {"Modality": "CT"},
+        "odd": {"Modality": "DOE"}, "mirrored": {"PatientOrientation": ["R", "F"]}, "unknown": {"ViewPosition": ""},
+        "frames": {"NumberOfFrames": 3}, "short": {"Rows": 90},
+    }.items():  # fmt: skip
+        film(source / f"{name}.dcm", f"1.2.{len(name)}.{ord(name[0])}", **elements)
+        (source / f"{name}.txt").write_text("x")
+    (source / "copy.dcm").write_bytes((source / "pa.dcm").read_bytes())
+    for name in ("ok", "twice", "broken", "gone", "copy"):
+        (source / f"{name}.txt").write_text("x")
+    (source / "latin.txt").write_bytes(b"\xe9t\xe9"), (source / "notes.md").touch(), (source / ".hidden").touch()
+    status, out = run()
+    said = capsys.readouterr()
+    assert status == 0 and len(load(out)) == 4
+    expected = ["DICOM of several frames", "DICOM that is broken", "copy of another image (SOP instance UID)",
+                "image file that cannot be read", "image without a report", "lateral view",
+                "modality CT, no X-ray of the chest", "modality that is not known, no X-ray of the chest",
+                "report without an image", "second image file of one name",
+                "stored mirrored or turned (PatientOrientation)", "text file that is not UTF-8, or too long",
+                "view that is neither frontal nor lateral"]  # fmt: skip
+    assert reasons(out) == sorted(expected)
+    assert "1 x lateral view" in said.out and f"left out: {source / 'frames.dcm'}: 3 frames" in said.err
+    assert "passed over, no image and no text: .md 1" in said.err and "PA 1, not known 1" in said.err
+    _, out = run("--keep", "lateral", "mirrored", "modality", "no-report")
+    assert len(load(out)) == 10 and "lateral view" not in reasons(out)
+
+
+def test_names_that_several_folders_have_do_not_join_by_the_last_part(run, source):
+    png(source / "a/1.png"), png(source / "b/1.png"), png(source / "2.png")
+    (source / "r.csv").write_text("image,report\n1.png,One.\n2.png,Two.\n")
+    _, out = run(reports=source / "r.csv")
+    assert load(out).reports == ["Two."]
+    assert reasons(out) == ["image without a report of its own: several folders have its name"] * 2 + [
+        "report without an image"
+    ]
+
+
+def test_strict_refuses_faults_but_not_views(run, source, capsys):
+    film(source / "pa.dcm", "1.2.1"), film(source / "lat.dcm", "1.2.2", ViewPosition="LATERAL")
+    assert run("--strict")[0] == 0
+    (source / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    capsys.readouterr()
+    status, _ = run("--strict")
+    assert status == 2
+    assert "--strict: left out would be 1 x image file that cannot be read; the first is" in capsys.readouterr().err
+
+
+# ---- nobody is given away ----
+
+SECRETS = {"PatientName": "Doe^Jane", "PatientID": "MRN-5551234", "PatientBirthDate": "19610203",
+           "AccessionNumber": "ACC-778", "StudyDate": "20190807", "InstitutionName": "Mercy Hospital"}  # fmt: skip
+UIDS = ("1.2.840.99.1", "1.2.840.99.2")
+
+
+def planted(source: Path) -> list[bytes]:
+    film(source / "Doe_Jane/MRN-5551234_pa.dcm", UIDS[0], **SECRETS)
+    film(source / "Doe_Jane/lat.dcm", UIDS[1], ViewPosition="LL", **SECRETS)
+    film(source / "Doe_Jane/cut.dcm", "1.2.840.99.3", Rows=77, Columns=7777, **SECRETS)
+    png(source / "Roe_Richard.png"), png(source / "Roe_Richard.jpg")
+    exif = cv2.imencode(".jpg", np.zeros((8, 8), np.uint8))[1].tobytes()
+    comment = b"Artist Roe"
+    (source / "exif.jpg").write_bytes(
+        exif[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + exif[2:]
+    )
+    (source / "reports.csv").write_text(f"study,report,mrn\n{UIDS[0]}.9,Clear.,MRN-1\nRoe_Richard,Clear too.,MRN-2\n"
+                                        "exif,Clear as well.,MRN-3\nKowalski,No image.,MRN-4\n")  # fmt: skip
+    words = [*SECRETS.values(), "Doe", "Jane", "MRN", "Roe", "Richard", "Artist", "Kowalski", "1.2.840", str(source)]
+    return [word.encode() for word in words]
+
+
+def written(out: Path) -> bytes:
+    paths = sorted(out.rglob("*"))
+    return b"\n".join(str(path.relative_to(out)).encode() + b"\n" + (path.read_bytes() if path.is_file() else b"")
+                      for path in paths)  # fmt: skip
+
+
+def test_no_file_that_is_written_names_a_patient(run, source):
+    secrets = planted(source)
+    for flags in ({}, {"patients": "mrn"}, {"salt": None}):
+        status, out = run(reports=source / "reports.csv", **flags)
+        content = written(out)
+        assert status == 0 and len(load(out)) == 3 and len(reasons(out)) == 4
+        assert [secret for secret in secrets if secret.lower() in content.lower()] == []
+        for path in (out / "images").iterdir():
+            assert set(chunk_names(path.read_bytes())) == {b"IHDR", b"IDAT", b"IEND"}
+
+
+def chunk_names(content: bytes) -> list[bytes]:
+    names, place = [], 8
+    while place < len(content):
+        names.append(content[place + 4 : place + 8])
+        place += 12 + int.from_bytes(content[place : place + 4], "big")
+    return names
+
+
+def test_ids_need_the_salt_and_stay_with_it(run, source, tmp_path):
+    png(source / "a.png")
+    runs = [("1", SALT), ("2", SALT), ("3", "another long salt"), ("4", None), ("5", None), ("4", None)]
+    ids = [load(run(out=tmp_path / name, salt=salt)[1]).study_ids for name, salt in runs]
+    assert ids[0] == ids[1] and ids[3] == ids[5] and len({*map(tuple, ids)}) == 4
+    assert stat.S_IMODE((tmp_path / "4/.salt").stat().st_mode) == 0o600
+    assert not (tmp_path / "1/.salt").exists()
+
+
+def test_the_key_of_names_goes_where_it_is_asked_for(run, source, tmp_path, capsys):
+    film(source / "a.dcm", "1.2.1"), film(source / "lat.dcm", "1.2.2", ViewPosition="LL")
+    _, out = run(names=tmp_path / "key.csv")
+    key = pd.read_csv(tmp_path / "key.csv").set_index("file").name
+    assert key[str(source / "a.dcm")] == load(out).study_ids[0]
+    assert key[str(source / "lat.dcm")] == pd.read_csv(out / "left_out.csv").name[0]
+    (out / "manifest.csv").unlink()
+    assert "is inside --out; it leads back" in refused(run, capsys, names=out / "key.csv")
+
+
+def test_keep_ids(run, source):
+    planted(source)
+    status, out = run("--keep-ids", reports=source / "reports.csv")
+    m = load(out)
+    assert status == 0 and sorted(m.study_ids) == ["MRN-5551234_pa", "Roe_Richard", "exif"]
+    images = dict(zip(m.study_ids, m.images, strict=True))
+    assert images["Roe_Richard"] == source / "Roe_Richard.png"
+    assert images["MRN-5551234_pa"] == out / "images/MRN-5551234_pa.png"
+    assert set(m.patient_ids) == {"MRN-5551234", "Roe_Richard", "exif"}
+    assert "Doe_Jane/lat" in set(pd.read_csv(out / "left_out.csv").name)
+
+
+def test_hashed_images_do_not_go_beside_named_ones(run, source, capsys):
+    planted(source)
+    _, out = run("--keep-ids", reports=source / "reports.csv")
+    (out / "manifest.csv").unlink()
+    assert "1 files under other names than hashes" in refused(run, capsys, reports=source / "reports.csv")
+
+
+# ---- again, stopped, refused ----
+
+
+def test_a_second_run_converts_only_what_is_new_or_changed(run, source):
+    for n in range(3):
+        film(source / f"{n}.dcm", f"1.2.{n}", PatientID=f"P{n}")
+    _, out = run()
+    before = {path: path.stat().st_mtime_ns for path in (out / "images").iterdir()}
+    film(source / "1.dcm", "1.2.1", RAMP[::-1].copy(), PatientID="P1")
+    film(source / "3.dcm", "1.2.7", PatientID="P7"), (source / "2.dcm").unlink()
+    _, out = run()
+    after = {path: path.stat().st_mtime_ns for path in (out / "images").iterdir()}
+    assert len(after) == 3 and sum(before.get(path) == when for path, when in after.items()) == 1
+    assert len(load(out)) == 3
+
+
+def test_ctrl_c_stops_it_and_the_next_run_goes_on(source, tmp_path):
+    for n in range(60):
+        film(source / f"{n}.dcm", f"1.2.{n}", np.tile(RAMP, (20, 25)))
+    out = tmp_path / "own"
+    command = [sys.executable, "data_prep/from_folder.py", "--images", str(source), "--out", str(out), "--workers", "2"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while len(list(out.glob("images/*.png"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the children too
+    assert process.communicate(timeout=20)[1].strip().endswith("interrupted") and process.returncode == 130
+    done = {path: path.stat().st_mtime_ns for path in out.glob("images/*.png")}
+    assert 3 <= len(done) < 60 and not (out / "manifest.csv").exists()
+    assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
+    assert len(load(out)) == 60 and all(path.stat().st_mtime_ns == when for path, when in done.items())
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"images": "gone"}, "--images gone: there is no such folder"),
+        ({"reports": "gone.csv"}, "gone.csv does not exist"),
+        ({"labels": "gone.csv"}, "gone.csv does not exist"),
+        ({"salt": "short"}, "--salt has 5 characters"),
+        ({"workers": 0}, "--workers 0: expected 1 or more"),
+        ({"patients": "who"}, "need a CSV"),
+    ],
+)
+def test_one_line_for_what_cannot_be_right(run, source, capsys, flags, said):
+    png(source / "4.png")
+    assert by_hash_with(source) == "train"
+    assert said in refused(run, capsys, **flags)
+
+
+def test_labels_that_have_no_finding_to_learn_are_refused_but_no_labels_at_all_are_not(run, source, capsys, tmp_path):
+    png(source / "4.png")
+    (tmp_path / "zeros.csv").write_text("image,Mass\n4,0\n")
+    said = refused(run, capsys, split="hash", labels=tmp_path / "zeros.csv")
+    assert "none of the 1 training studies has a finding" in said
+    status, _ = run(split="hash")
+    assert status == 0
+
+
+def by_hash_with(source: Path) -> str:
+    from tienet.data.pseudonyms import Pseudonyms
+
+    return by_hash(Pseudonyms(SALT.encode()).of("image", "4"))
+
+
+def test_a_folder_without_an_image_and_tables_that_do_not_fit(run, source, capsys):
+    assert "no PNG, JPEG or DICOM file in it" in refused(run, capsys)
+    png(source / "1.png"), png(source / "2.png")
+    (source / "r.csv").write_text("image,report,who,split\n1,a,A,train\n2,b,A,test\n")
+    assert "no column nobody" in refused(run, capsys, "--patients", "nobody", reports=source / "r.csv")
+    (source / "l.csv").write_text("image,Mass\n1,1\n2,1\n")
+    both = {"reports": source / "r.csv", "labels": source / "l.csv"}
+    assert "its patient is in" in refused(run, capsys, "--patients", "who", "--split", "column", **both)
+    (source / "twice.csv").write_text("image,report\n1.png,a\n1.dcm,b\n")
+    assert "two rows for '1'" in refused(run, capsys, reports=source / "twice.csv")
+    (source / "none.csv").write_text("image,report\n7,a\n")
+    assert "no image is left; left out: 2 x image without a report" in refused(run, capsys, reports=source / "none.csv")
+
+
+def test_images_that_lie_in_the_output_are_not_touched(run, source, capsys):
+    png(source / "images/mine.png")
+    assert "choose another --out" in refused(run, capsys, images=source / "images", out=source)
+    assert (source / "images/mine.png").exists()
+
+
+def test_links_that_lead_back(run, source):
+    png(source / "a/1.png")
+    (source / "a/loop").symlink_to(source)
+    _, out = run()
+    assert len(load(out)) == 1
+
+
+def test_pydicoms_files(run, capsys):
+    status, out = run("--keep", "modality", "lateral", "mirrored", images=PYDICOM_FILES)
+    assert status == 0 and len(load(out)) > 60 and "OT 1" in capsys.readouterr().err

@@ -1,0 +1,85 @@
+"""OpenI's reports: one XML file each, in NLM's archive or in a folder."""
+
+import sys
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException, ElementTree
+from tqdm import tqdm
+
+from tienet.data.text import report_text
+from tienet.errors import InputError
+
+MAX_XML_BYTES = 10_000_000  # a real one has some 10 kB
+
+
+@dataclass(frozen=True)
+class Report:
+    """One XML file: the text as the network reads it, and the MeSH majors."""
+
+    text: str
+    majors: tuple[str, ...]
+
+
+def read_reports(source: Path) -> dict[str, Report]:
+    """uid -> report, of all XML files in a tar archive or in a folder.
+
+    Raises InputError with the file's name if one is broken, declares entities, or repeats a uid.
+    """
+    reports: dict[str, Report] = {}
+    for name, content in tqdm(_xml_files(source), desc="reports", unit="", file=sys.stderr, disable=None):
+        root = _parse_xml(name, content)
+        identity = root.find("uId")
+        uid = (identity.get("id") or "").strip().removeprefix("CXR") if identity is not None else ""
+        if not uid:
+            raise InputError(f"{name}: no <uId id=...>; expected a report of OpenI")
+        if uid in reports:
+            raise InputError(f"{name}: report CXR{uid} is there already in another file; keep one of them")
+        majors = tuple(major.text or "" for major in root.findall("MeSH/major"))
+        reports[uid] = Report(report_text(_section(root, "FINDINGS"), _section(root, "IMPRESSION")), majors)
+    if not reports:
+        raise InputError(f"{source}: no .xml file in it; expected the reports of OpenI (NLMCXR_reports.tgz)")
+    return reports
+
+
+def _section(root: Element, label: str) -> str:
+    parts = ("".join(part.itertext()) for part in root.iter("AbstractText") if part.get("Label") == label)
+    return " ".join(parts)
+
+
+def _parse_xml(name: str, content: bytes) -> Element:
+    try:
+        return ElementTree.fromstring(content)
+    except DefusedXmlException as error:
+        raise InputError(f"{name}: refused, an OpenI report declares no entities ({type(error).__name__})") from None
+    except (ParseError, ValueError, LookupError) as error:
+        raise InputError(f"{name}: not XML ({error}); get the file again") from None
+
+
+def _xml_files(source: Path) -> Iterator[tuple[str, bytes]]:
+    """(name for messages, content) of each .xml file."""
+    if source.is_dir():
+        for path in sorted(source.rglob("*.xml")):
+            yield str(path), _limited(str(path), path.stat().st_size, path.read_bytes)
+        return
+    if not source.exists():
+        raise FileNotFoundError(f"--reports {source} does not exist; expected NLMCXR_reports.tgz or a folder of XML")
+    try:
+        with tarfile.open(source) as archive:
+            for member in archive:
+                if member.isfile() and member.name.endswith(".xml"):
+                    name = f"{source}, {member.name}"
+                    yield name, _limited(name, member.size, archive.extractfile(member).read)
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        why = str(error).partition("\n")[0]
+        raise InputError(f"--reports {source}: not a whole tar archive ({why}); get it again") from None
+
+
+def _limited(name: str, size: int, read: Callable[[], bytes]) -> bytes:
+    if size > MAX_XML_BYTES:
+        raise InputError(f"{name}: {size:,} bytes; a report has some 10,000")
+    return read()
