@@ -14,7 +14,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["tienet", "tienet.*"]),
-    package_data={"tienet.evaluation": ["templates/*"]},
+    package_data={"tienet.evaluation": ["templates/*"], "tienet.data.description": ["templates/*"]},
     python_requires=">=3.10,<3.14",
     install_requires=[
         "tensorpack==0.11",

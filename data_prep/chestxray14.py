@@ -26,8 +26,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from tienet import cli, files
-from tienet.data import manifest as manifests
 from tienet.data import image_files, nih_counts, nih_splits, nih_tables, splits
+from tienet.data import manifest as manifests
 from tienet.data.image import read_gray
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError

@@ -324,7 +324,7 @@ def _notes(
     if folder.texts and (args.reports or not tables.reports):
         notes.append(f"{len(folder.texts):,} .txt files in --images are not used as reports")
     if not tables.labels and args.split in (None, "test"):
-        notes.append("without --labels all labels are unknown, and all studies are in split test; --split hash to train captions")
+        notes.append("without --labels all labels are unknown, all studies test; --split hash to train captions")
     if tables.reports:
         notes.append("reports are written as they are: look whether they name patients")
     if not args.keep_ids and args.salt is None:

@@ -162,6 +162,10 @@ class TrainingBatches(DataFlow):
         epoch, n = divmod(step, self.steps_per_epoch)
         return self._mine(self._of_epoch(epoch)[n])
 
+    def study_ids(self, indices: np.ndarray) -> list[str]:
+        """The names of studies."""
+        return [self._studies.manifest.study_ids[n] for n in indices]
+
     def __iter__(self) -> Iterator[list[np.ndarray]]:
         try:
             epoch, skip = divmod(self._first_step, self.steps_per_epoch)
