@@ -80,13 +80,13 @@ def main() -> None:
     if several and args.out is None:
         raise InputError("--out is missing: several runs or data sets need a folder for their tables")
     cli.start_tensorflow()  # only here: a wrong flag should not wait for it
-    from tienet import training
+    from tienet import devices
     from tienet.evaluation.compare import compare
     from tienet.evaluation.evaluate import evaluate
     from tienet.evaluation.options import Options
     from tienet.modeling.generate import Decoding
 
-    training.choose_devices(args.gpu)
+    devices.choose_devices(args.gpu)
     options = Options(
         split=args.split,
         features=args.features,

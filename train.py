@@ -5,9 +5,11 @@ import argparse
 from pathlib import Path
 
 from tienet import cli
+from tienet.cluster import Cluster
 from tienet.config import PRESETS, Config, preset, preset_settings
 from tienet.data import leaks, manifest
 from tienet.errors import InputError
+from tienet.interruption import Interruption
 from tienet.modes import MODES
 
 SETTING_OF_FLAG = {
@@ -32,12 +34,18 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--backbone-end", help="res5c or res4f (res5c)")
     parser.add_argument("--image-px", type=int, metavar="N", help="images are resized to N x N pixels (512)")
     parser.add_argument("--batch", type=int, metavar="N", help="studies per update (32)")
+    parser.add_argument(
+        "--tower-batch", type=int, metavar="N",
+        help="studies on a GPU at a time; a smaller number than its share accumulates gradients",
+    )  # fmt: skip
     parser.add_argument("--epochs", type=int, metavar="N", help="at most (50)")
     parser.add_argument("--lr", type=float, metavar="X", help="learning rate of Adam (0.001)")
     parser.add_argument("--seed", type=int, metavar="N", help="of weights, batch order and dropout (0)")
     parser.add_argument("--vocab", type=Path, metavar="DIR", help="vocabulary's folder (data/NAME/vocab)")
     parser.add_argument("--logdir", type=Path, metavar="DIR", help="the run's folder (runs/NAME-MODE)")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --logdir")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in --logdir; start it if it has no checkpoint yet"
+    )
     parser.add_argument("--load", metavar="DIR|FILE", help="start from the weights of a run or checkpoint")
     parser.add_argument(
         "--leak-check", type=Path, nargs="+", default=[], metavar="FILE",
@@ -45,6 +53,12 @@ def parse() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--features", help="cache or off: backbone outputs computed once, or at each step (cache)")
     parser.add_argument("--preset", default="paper", help=f"settings that go together: {', '.join(PRESETS)} (paper)")
+    several = parser.add_argument_group("several processes, on one machine or on many (or by TF_CONFIG)")
+    several.add_argument("--workers", metavar="LIST", help="host:port,host:port,...; the first is the chief")
+    several.add_argument("--task", type=int, metavar="N", help="which of --workers this process is, from 0")
+    several.add_argument(
+        "--peer-timeout", type=float, default=60.0, metavar="S", help="seconds until a silent worker is lost (60)"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
     return parser.parse_args()
 
@@ -65,9 +79,9 @@ def texts_of(args: argparse.Namespace) -> dict[str, str]:
 
 
 def resumed_config(logdir: Path, wanted: Config, given: set[str]) -> Config:
-    """The run's own config; what was given on the command line must agree with it."""
+    """The run's own config, if there is one; what was given on the command line must agree with it."""
     if not (logdir / "config.json").is_file():
-        raise InputError(f"{logdir}: no run to resume; leave --resume out to start one")
+        return wanted
     config = Config.load(logdir / "config.json")
     for name in sorted(given):
         value = getattr(wanted, name)
@@ -97,17 +111,21 @@ def main() -> None:
     logdir = args.logdir or default_logdir(config)
     if args.resume:
         config = resumed_config(logdir, config, {*flags, *texts, *preset_settings(args.preset, config.mode)})
-
     if args.leak_check:
         print(*leaks.leak_report(manifest.load(config.data, args.data_root), args.leak_check), sep="\n")
         return
+    if not args.peer_timeout > 0:
+        raise InputError(f"--peer-timeout {args.peer_timeout:g}: expected a number of seconds above 0")
+    cluster = Cluster.find(args.workers, args.task)
 
-    cli.start_tensorflow()  # only here: a wrong flag should not wait for it
-    from tienet import training
+    with Interruption() as interruption:
+        cli.start_tensorflow()  # only here: a wrong flag should not wait for it
+        from tienet import devices, training
 
-    gpus = training.choose_devices(args.gpu)
-    places = training.Places(args.data_root, logdir, args.vocab, args.backbone_weights)
-    training.train(config, places, gpus, args.resume, args.load)
+        gpus = devices.choose_devices(args.gpu)
+        places = training.Places(args.data_root, logdir, args.vocab, args.backbone_weights)
+        sharing = training.Sharing(args.tower_batch, cluster, args.peer_timeout)
+        training.train(config, places, gpus, args.resume, args.load, sharing, interruption)
     print(logdir)
 
 

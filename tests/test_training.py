@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from tienet import training
+from tienet import devices, training
 from tienet.checkpoint import locate
 from tienet.config import Config
 from tienet.data import manifest as manifests
@@ -247,8 +247,13 @@ def test_ctrl_c_in_the_middle_of_an_epoch_leaves_a_checkpoint_that_goes_on(data_
 def test_a_second_run_in_the_same_folder_is_refused(runs, data_root):
     with pytest.raises(InputError, match="--resume"):
         train(data_root, runs["annotate"], config_of("annotate"))
-    with pytest.raises(InputError, match="no run to resume"):
-        train(data_root, runs["annotate"].parent / "nothing", config_of("annotate"), resume=True)
+
+
+def test_resume_starts_a_run_that_has_no_checkpoint_yet(data_root, tmp_path, capsys):
+    """A cluster gives the same command whether the run was started before or not."""
+    config = config_of("annotate-text", epochs=1)
+    run = train(data_root, tmp_path / "run", config, resume=True)
+    assert "no checkpoint yet" in capsys.readouterr().err and state_of(run)["epoch"] == 1
 
 
 def test_load_starts_from_another_runs_weights(runs, data_root, tmp_path):
@@ -291,7 +296,7 @@ def test_a_damaged_or_missing_checkpoint_is_refused(runs, tmp_path):
 @pytest.mark.parametrize("text", ["x", "0,0", "-1", ""])
 def test_a_wrong_gpu_list_is_refused(text):
     with pytest.raises(InputError, match="expected cpu, or GPU numbers"):
-        training.choose_devices(text)
+        devices.choose_devices(text)
 
 
 def test_a_batch_that_towers_cannot_share_names_the_nearest(data_root, tmp_path):

@@ -7,10 +7,13 @@ backbone.npz       the frozen weights (modes with an image); feature_norm.npy: i
 checkpoints/       latest-STEP.*, best-STEP.* (TensorFlow's format, weights and optimizer)
 latest.json, best.json   which checkpoint that is, its epoch, validation AUC and thresholds
 stats.json, log.log, events.*   what Tensorpack logs
+
+How checkpoints are written: `tienet.saving`. From which one a run goes on: `tienet.resuming`. Which are there, and
+whether they are sound: `tienet.checkpoint_files`.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,15 @@ import tensorflow as tf
 from tensorpack.tfutils.sessinit import SessionInit
 
 from tienet import files
+from tienet.checkpoint_files import (
+    TrainingState,
+    complete,
+    damage,
+    entry_of,
+    newest_sound,
+    pointed,
+    reason,
+)
 from tienet.config import Config
 from tienet.data import feature_statistics
 from tienet.data.leaks import Fingerprint
@@ -26,8 +38,32 @@ from tienet.errors import InputError
 from tienet.labels import LABELS
 from tienet.modeling.backbone_weights import ENDS
 from tienet.modes import mode_named
+from tienet.resuming import ResumePoint, resume_point, truncate_log
+from tienet.saving import save
+
+__all__ = [
+    "ACCUMULATION",
+    "ResumePoint",
+    "Run",
+    "StrictRestore",
+    "TrainingState",
+    "WordVectors",
+    "check_mode",
+    "create_run",
+    "latest",
+    "load_run",
+    "locate",
+    "restore",
+    "resume_point",
+    "save",
+    "thresholds_of",
+    "truncate_log",
+]
 
 tf1 = tf.compat.v1
+
+ACCUMULATION = "tienet_accumulation"
+"""The collection of gradient accumulation's counters and sums: zero whenever a checkpoint is written."""
 
 
 @dataclass(frozen=True)
@@ -106,47 +142,73 @@ def locate(load: str | Path) -> tuple[Path, Path]:
     if path.is_dir():
         raise InputError(f"{path}: not the folder of a run: it has no run.json; give the --logdir of train.py")
     if path.name == "checkpoint" and path.is_file():
-        return path.parent.parent, path.parent / _read_json(path.parent.parent / "latest.json")["checkpoint"]
+        return path.parent.parent, _named_checkpoint(path.parent.parent, ("latest",))
     prefix = path.with_name(path.name.split(".index")[0].split(".data-")[0])
     if not prefix.with_name(prefix.name + ".index").is_file():
         raise InputError(f"{load}: no checkpoint there; --load takes a run's folder or one of its checkpoints")
     return prefix.parent.parent, prefix
 
 
-def _named_checkpoint(folder: Path) -> Path:
-    for name in ("best.json", "latest.json"):
-        if (folder / name).is_file():
-            return folder / "checkpoints" / _read_json(folder / name)["checkpoint"]
+def _named_checkpoint(folder: Path, kinds: tuple[str, ...] = ("best", "latest")) -> Path:
+    """What best.json names, or, where a kill came before it, the newest best-STEP; else the same of latest."""
+    for kind in kinds:
+        named = pointed(folder, kind) or next((e for e in complete(folder) if e.name.startswith(f"{kind}-")), None)
+        if named is not None:
+            return named.prefix
+        if (folder / f"{kind}.json").is_file():
+            raise InputError(f"{folder / f'{kind}.json'}: names no checkpoint; give one of {folder / 'checkpoints'}")
     raise InputError(f"{folder}: the run has no checkpoint yet; train it further with --resume")
 
 
 def restore(session: tf1.Session, prefix: Path, variables: list[tf.Variable]) -> None:
-    """Load exactly `variables` from a checkpoint.
+    """Load exactly `variables` from a checkpoint; those in `ACCUMULATION` start at zero where it has none.
 
     Raises:
         InputError: the file is damaged, or a variable is missing there or has another shape: all are named.
     """
-    _check_contents(prefix, variables)
+    with session.graph.as_default():
+        there, missing = _check_contents(prefix, variables)
+        session.run(tf1.variables_initializer(missing))
+        _load(session, tf1.train.Saver(there), prefix)
+
+
+def _load(session: tf1.Session, saver: tf1.train.Saver, prefix: Path) -> None:
     try:
-        tf1.train.Saver(variables).restore(session, str(prefix))
+        saver.restore(session, str(prefix))
     except (tf.errors.OpError, ValueError) as error:
-        raise InputError(f"{prefix}: the checkpoint is damaged ({_first_line(error)}); use another one") from error
+        raise _damaged(prefix, reason(error)) from error
 
 
-def _check_contents(prefix: Path, variables: list[tf.Variable]) -> None:
+def _check_contents(prefix: Path, variables: list[tf.Variable]) -> tuple[list[tf.Variable], list[tf.Variable]]:
+    """The variables that the checkpoint has, and those of `ACCUMULATION` that it need not have and lacks."""
+    entry = entry_of(prefix)
+    flaw = damage(entry) if entry is not None and entry.files is not None else None
+    if flaw is not None:
+        raise _damaged(prefix, flaw)
     try:
         shapes = tf1.train.NewCheckpointReader(str(prefix)).get_variable_to_shape_map()
     except (tf.errors.OpError, ValueError) as error:
-        raise InputError(f"{prefix}: not a checkpoint that can be read ({_first_line(error)})") from error
-    problems = []
+        raise _damaged(prefix, reason(error)) from error
+    may_lack = {variable.op.name for variable in tf1.get_collection(ACCUMULATION)}
+    problems, missing = [], []
     for variable in variables:
         name, expected = variable.op.name, variable.shape.as_list()
-        if name not in shapes:
+        if name not in shapes and name in may_lack:
+            missing.append(variable)
+        elif name not in shapes:
             problems.append(f"{name} is missing")
         elif shapes[name] != expected:
             problems.append(f"{name} has shape {shapes[name]}, expected {expected}")
     if problems:
         raise InputError(f"{prefix}: does not fit this network: {'; '.join(problems)}")
+    return [variable for variable in variables if variable.op.name in shapes], missing
+
+
+def _damaged(prefix: Path, flaw: str) -> InputError:
+    """The error for a checkpoint that cannot be used; names one that can."""
+    other = newest_sound(prefix.parent.parent, other_than=prefix.name) if prefix.parent.name == "checkpoints" else None
+    instead = f"use {other.prefix}" if other is not None else "there is no sound one beside it"
+    return InputError(f"{prefix}: the checkpoint is damaged ({flaw}); {instead}")
 
 
 class StrictRestore(SessionInit):
@@ -155,16 +217,15 @@ class StrictRestore(SessionInit):
     def __init__(self, prefix: Path, trainable_only: bool = False):
         self._prefix, self._trainable_only = prefix, trainable_only
 
-    def _setup_graph(self) -> None:
-        self._variables = tf1.trainable_variables() if self._trainable_only else tf1.global_variables()
-        _check_contents(self._prefix, self._variables)
-        self._saver = tf1.train.Saver(self._variables, name="strict_restore")  # before the graph is finalized
+    def _setup_graph(self) -> None:  # before the graph is finalized
+        variables = tf1.trainable_variables() if self._trainable_only else tf1.global_variables()
+        there, missing = _check_contents(self._prefix, variables)
+        self._start = tf1.variables_initializer(missing)
+        self._saver = tf1.train.Saver(there, name="strict_restore")
 
     def _run_init(self, session: tf1.Session) -> None:
-        try:
-            self._saver.restore(session, str(self._prefix))
-        except (tf.errors.OpError, ValueError) as error:
-            raise InputError(f"{self._prefix}: the checkpoint is damaged ({_first_line(error)})") from error
+        session.run(self._start)
+        _load(session, self._saver, self._prefix)
 
 
 class WordVectors(SessionInit):
@@ -182,92 +243,22 @@ class WordVectors(SessionInit):
 
 def thresholds_of(folder: Path, prefix: Path) -> np.ndarray | None:
     """float32 [K], chosen on the validation split when this checkpoint was written; None if it was not judged."""
-    for name in ("best.json", "latest.json"):
-        if (folder / name).is_file():
-            entry = _read_json(folder / name)
-            if entry["checkpoint"] == prefix.name and entry.get("thresholds"):
-                return np.array(entry["thresholds"], np.float32)
+    for entry in (entry_of(prefix), pointed(folder, "best"), pointed(folder, "latest")):
+        if entry is not None and entry.name == prefix.name and entry.thresholds:
+            return np.array(entry.thresholds, np.float32)
     return None
 
 
-@dataclass
-class TrainingState:
-    """How far a run has come: what `latest.json` and `best.json` hold beside the checkpoint's name.
-
-    Attributes:
-        step: updates done. epoch: epochs done.
-        best_score, best_epoch: the best mean validation AUC (caption: BLEU-4) so far, and when;
-        epochs_since_best: epochs after it.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    best_score: float | None = None
-    best_epoch: int = 0
-    epochs_since_best: int = 0
-
-    @classmethod
-    def load(cls, folder: Path) -> "TrainingState":
-        """The state in a run's `latest.json`."""
-        entry = _read_json(folder / "latest.json") if (folder / "latest.json").is_file() else {}
-        return cls(**{field: entry[field] for field in cls.__dataclass_fields__ if field in entry})
-
-    def judge(self, step: int, epoch: int, score: float | None) -> bool:
-        """Note an epoch's end; True if its score is the best so far (None, undefined, is below all others)."""
-        self.step, self.epoch = step, epoch
-        better = self.best_epoch == 0 or (score is not None and (self.best_score is None or score > self.best_score))
-        if better:
-            self.best_score, self.best_epoch = score, epoch
-        self.epochs_since_best = epoch - self.best_epoch
-        return better
-
-
 def latest(folder: Path) -> Path:
-    """Prefix of the checkpoint that a run goes on from."""
-    if not (folder / "latest.json").is_file():
-        raise InputError(f"{folder}: the run has no checkpoint to resume; start it again in another --logdir")
-    return folder / "checkpoints" / _read_json(folder / "latest.json")["checkpoint"]
-
-
-def save(
-    folder: Path,
-    session: tf1.Session,
-    saver: tf1.train.Saver,
-    state: TrainingState,
-    thresholds: list[float] | None,
-    best: bool,
-) -> None:
-    """Write the latest checkpoint, and link it as the best; `latest.json` and `best.json` change last.
+    """Prefix of the checkpoint that a run goes on from.
 
     Raises:
-        InputError: it cannot be written (a full disk); the one before it is kept.
+        InputError: there is none that is sound.
     """
-    checkpoints = folder / "checkpoints"
-    prefix = checkpoints / f"latest-{state.step}"
-    try:
-        checkpoints.mkdir(exist_ok=True)
-        saver.save(session, str(prefix), write_meta_graph=False)
-    except (tf.errors.OpError, ValueError) as error:
-        raise InputError(
-            f"{prefix}: cannot be written ({_first_line(error)}); the checkpoint before it is kept"
-        ) from error
-    entry = {"checkpoint": prefix.name, **asdict(state), "thresholds": thresholds}
-    _switch(folder, "latest", entry)
-    if best:
-        linked = prefix.with_name(f"best-{state.step}")
-        for source in checkpoints.glob(f"{prefix.name}.*"):
-            target = checkpoints / source.name.replace(prefix.name, linked.name, 1)
-            target.unlink(missing_ok=True)
-            target.hardlink_to(source)
-        _switch(folder, "best", entry | {"checkpoint": linked.name})
-
-
-def _switch(folder: Path, kind: str, entry: dict) -> None:
-    """Point KIND.json at its new checkpoint, then remove the ones before."""
-    files.write_json(folder / f"{kind}.json", entry)
-    for old in (folder / "checkpoints").glob(f"{kind}-*"):
-        if not old.name.startswith(entry["checkpoint"] + "."):
-            old.unlink()
+    point = resume_point(folder)
+    if point is None:
+        raise InputError(f"{folder}: the run has no checkpoint to resume; start it again in another --logdir")
+    return point.prefix
 
 
 def check_mode(run: Run, needed: str, allowed: tuple[str, ...]) -> None:
@@ -284,7 +275,3 @@ def _read_json(path: Path) -> dict:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: not a JSON file ({error})") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "message", error)).splitlines()[0]

@@ -30,9 +30,9 @@ def run(main: Callable[[], int | None]) -> None:
         if not _missing(error):
             raise
         status = _fail(_missing(error))
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        status = STATUS_INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        print(f"\n{str(interrupt) or 'interrupted'}", file=sys.stderr)
+        status = getattr(interrupt, "status", STATUS_INTERRUPTED)
     except BrokenPipeError:  # the reader, e.g. `head`, went away
         sys.stdout = None
         status = 0
@@ -56,10 +56,18 @@ def start_tensorflow() -> None:
         import tensorflow  # noqa: F401
         from tensorpack.utils import logger
 
-        logger._logger.handlers[0].setLevel(logging.WARNING)  # the console
+        logger._logger.handlers[0].setLevel(logging.CRITICAL)  # the console
+        logger._logger.addFilter(_mend)
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def _mend(record: logging.LogRecord) -> bool:
+    """Tensorpack logs a failed training with an argument that its text has no place for."""
+    if record.args and "%" not in str(record.msg):
+        record.msg, record.args = f"{record.msg} {record.args}", ()
+    return True
 
 
 def _fail(message: str) -> int:

@@ -1,42 +1,41 @@
 """Training: from a manifest to a run's folder with its best checkpoint."""
 
+import hashlib
 import json
-import os
-import shutil
-import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorpack import QueueInput, SimpleTrainer, SyncMultiGPUTrainer
-from tensorpack.callbacks import (
-    JSONWriter,
-    MergeAllSummaries,
-    MovingAverageSummary,
-    ProgressBar,
-    RunUpdateOps,
-    TFEventWriter,
-)
+from tensorpack import QueueInput
+from tensorpack.callbacks import JSONWriter, MergeAllSummaries, ProgressBar, TFEventWriter
+from tensorpack.tfutils.sesscreate import NewSessionCreator
 from tensorpack.tfutils.sessinit import JustCurrentSession, SessionInit
 from tensorpack.utils import logger
 
-from tienet import checkpoint
-from tienet.callbacks import EpochLength, LearningRateDrop
+from tienet import checkpoint, devices, vocabulary
+from tienet.callbacks import EpochLength, LearningRateDrop, StopEarly
+from tienet.checkpoint import TrainingState
+from tienet.cluster import ONE_PROCESS, Cluster
+from tienet.collective import Workers
 from tienet.config import Config
 from tienet.data import feature_statistics, leaks
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies, TrainingBatches
 from tienet.data.manifest import Manifest
-from tienet.data.text import SPECIALS, Vocab
+from tienet.data.text import Vocab
 from tienet.division import Division
 from tienet.errors import InputError
+from tienet.interruption import Interruption
 from tienet.labels import FINDINGS
 from tienet.modeling import backbone
 from tienet.modeling.losses import LabelWeights
 from tienet.modeling.model import TieNet
 from tienet.predict import cached_features
+from tienet.resuming import ResumePoint, resume_point, truncate_log
+from tienet.trainer import Trainer
 from tienet.validation import Validation
 
 tf1 = tf.compat.v1
@@ -48,7 +47,7 @@ class Places:
 
     Attributes:
         data_root: folder of the data sets. vocab: folder with vocab.txt and embeddings.npy; None: the data set's.
-        logdir: the run's folder. backbone_weights: an .npz, or "random".
+        logdir: the run's folder; all workers see it. backbone_weights: an .npz, or "random".
     """
 
     data_root: Path
@@ -57,184 +56,224 @@ class Places:
     backbone_weights: str = "pretrained/resnet50.npz"
 
 
-def train(config: Config, places: Places, gpus: list[int], resume: bool = False, load: str | None = None) -> None:
-    """Train until the epochs are over or validation stops improving; Ctrl-C leaves a checkpoint.
+@dataclass(frozen=True)
+class Sharing:
+    """Who shares a batch, beside the GPUs of this process.
+
+    Attributes:
+        tower_batch: studies on a GPU at a time; None: its whole share, without accumulation.
+        cluster: the processes. peer_timeout: seconds after which a silent one is lost.
+    """
+
+    tower_batch: int | None = None
+    cluster: Cluster = ONE_PROCESS
+    peer_timeout: float = 60.0
+
+
+ALONE = Sharing()
+
+
+def train(
+    config: Config,
+    places: Places,
+    gpus: list[int],
+    resume: bool = False,
+    load: str | None = None,
+    sharing: Sharing = ALONE,
+    interruption: Interruption | None = None,
+) -> None:
+    """Train until the epochs are over or validation stops improving; Ctrl-C and SIGTERM leave a checkpoint.
 
     Args:
         config: the settings. places: the files.
         gpus: GPUs to use, one tower each; empty: the CPU.
-        resume: go on with the run in `places.logdir`.
+        resume: go on with the run in `places.logdir`, or start it if it has no checkpoint yet.
         load: start from the weights of this run or checkpoint.
+        sharing: accumulation, and other processes. interruption: takes the signals; None: a new one does.
     Raises:
-        InputError: something of the above does not fit, in one line.
-        KeyboardInterrupt: after the checkpoint was written.
+        InputError: something of the above does not fit, or training went wrong, in one line.
+        Interrupted: by a signal, after the checkpoint was written.
     """
-    towers = max(len(gpus), 1)
-    if config.batch % towers:
-        near = [n for n in (config.batch // towers * towers, (config.batch // towers + 1) * towers) if n]
-        raise InputError(f"batch={config.batch} does not divide by {towers} GPUs; use {' or '.join(map(str, near))}")
-    _check_logdir(places.logdir, resume)
-    manifest = manifests.load(config.data, places.data_root)
-    vocab, vectors = (_resumed_vocab if resume else _read_vocab)(places, manifest, config)
-    split = {name: _studies(config, places, manifest.split(name), vocab) for name in ("train", "val")}
-    _say(manifest, split)
-    if config.mode_parts.classifies and not (split["train"].labels[:, : len(FINDINGS)] == 1).any():
-        raise InputError(f"{manifest.path}: no training study has a finding, which mode {config.mode} learns; use caption")
-    _start_folder(config, places, manifest, vocab, vectors.shape[1], resume)
-
-    weights = _backbone_weights(config, places) if config.features == "off" else None
-    label_weights = LabelWeights.of(split["train"].labels) if config.weighted_loss else LabelWeights.equal()
-    statistics = _feature_statistics(config, places, split["train"], resume)
-    model = TieNet(config, len(vocab), vectors.shape[1], label_weights, weights, statistics)
-    state = checkpoint.TrainingState.load(places.logdir) if resume else checkpoint.TrainingState()
-    batches = TrainingBatches(
-        split["train"], config.batch, config.seed, Division.of(config.batch, None, towers=towers), first_step=state.step
-    )
-    json_log = JSONWriter()
-    validation = Validation(places.logdir, config, split["val"], vocab, state, json_log)
-    monitors = [TFEventWriter(), json_log]
-    _run(
-        model,
-        batches,
-        validation,
-        config,
-        _session_init(places, config, vectors, resume, load),
-        towers,
-        state,
-        monitors,
-    )
-    if batches.error:
-        raise batches.error
+    cluster = sharing.cluster
+    division = Division.of(config.batch, sharing.tower_batch, cluster.size, cluster.rank, max(len(gpus), 1))
+    point = _starting_point(places.logdir, resume, cluster.is_chief)
+    with ExitStack() as stack:
+        interruption = interruption or stack.enter_context(Interruption())
+        workers = None
+        if cluster.size > 1:
+            workers = Workers(cluster, bool(gpus) and devices.count() > 0, sharing.peer_timeout)
+            stack.enter_context(interruption.deferred())  # they stop together
+        _Run(config, places, division, interruption, workers, point, load).go()
+        if workers:
+            workers.close()
+        if interruption.wanted:
+            raise interruption.error()
 
 
-def _run(model, batches, validation, config, session_init, towers, state, monitors) -> None:
-    with tf.Graph().as_default():
-        tf1.set_random_seed(config.seed)
-        trainer = SimpleTrainer() if towers == 1 else SyncMultiGPUTrainer(list(range(towers)))
-        queue = tf1.FIFOQueue(4, [spec.dtype for spec in model.inputs()], name="batches")  # few: batches are large
-        trainer.setup_graph(model.get_input_signature(), QueueInput(batches, queue), model.build_graph, model.optimizer)
-        first_epoch = state.step // batches.steps_per_epoch + 1
-        trainer.train_with_defaults(
-            callbacks=[
-                EpochLength(batches.steps_per_epoch, state.step),
-                LearningRateDrop(config),
-                validation,
-            ],
-            extra_callbacks=[
-                MovingAverageSummary(),
-                ProgressBar(names=["loss"]),
-                MergeAllSummaries(),
-                RunUpdateOps(),
-            ],
-            monitors=monitors,
-            session_init=session_init,
-            steps_per_epoch=batches.steps_per_epoch,
-            starting_epoch=first_epoch,
-            max_epoch=config.epochs,
+class _Run:
+    """One training: what it is made of, and how it goes."""
+
+    def __init__(
+        self,
+        config: Config,
+        places: Places,
+        division: Division,
+        interruption: Interruption,
+        workers: Workers | None,
+        point: ResumePoint | None,
+        load: str | None,
+    ):
+        self._config, self._places, self._interruption, self._workers = config, places, interruption, workers
+        self._is_chief = workers is None or workers.cluster.is_chief
+        self._point, self._load = point, load
+        self._state = point.state if point else TrainingState()
+        self._manifest = manifests.load(config.data, places.data_root)
+        if point:
+            self._vocab, self._vectors = vocabulary.resumed_vocab(self._manifest, places.logdir)
+        else:
+            self._vocab, self._vectors = vocabulary.read_vocab(self._manifest, config, places.vocab)
+        self._train, self._val = self._splits()
+        self._batches = TrainingBatches(self._train, config.batch, config.seed, division, self._state.step)
+        self._division = division
+
+    def go(self) -> None:
+        """Train. Raises InputError where it cannot."""
+        self._agree()
+        if self._is_chief:
+            _start_folder(self._config, self._places, self._manifest, self._vocab, self._vectors.shape[1], self._point)
+        json_log = JSONWriter() if self._is_chief else None
+        validation = Validation(
+            self._places.logdir, self._config, self._val, self._vocab, self._state, self._interruption, json_log
         )
+        if validation.enough():
+            print("this run has stopped early; it is done", file=sys.stderr)
+            return
+        model = self._model()
+        with tf.Graph().as_default():
+            tf1.set_random_seed(self._config.seed)
+            trainer = Trainer(self._division, self._batches, self._interruption, self._workers)
+            queue = tf1.FIFOQueue(4, [spec.dtype for spec in model.inputs()], name="batches")  # few: batches are large
+            signature = model.get_input_signature()
+            trainer.setup_graph(signature, QueueInput(self._batches, queue), model.build_graph, model.optimizer)
+            steps = self._batches.steps_per_epoch
+            trainer.train_with_defaults(
+                callbacks=[
+                    EpochLength(steps, (self._state.epoch + 1) * steps - self._state.step),
+                    LearningRateDrop(self._config),
+                    *[validation] * self._is_chief,
+                    StopEarly(validation.enough, self._workers),
+                ],
+                extra_callbacks=[ProgressBar(names=["loss"]), MergeAllSummaries()] if self._is_chief else [],
+                monitors=[TFEventWriter(), json_log] if self._is_chief else [],
+                session_creator=self._workers.session_creator() if self._workers else NewSessionCreator(),
+                session_init=self._session_init(),
+                steps_per_epoch=steps,
+                starting_epoch=self._state.epoch + 1,
+                max_epoch=self._config.epochs,
+            )
+        if error := trainer.failure or self._batches.error:
+            raise error
+
+    def _splits(self) -> tuple[Studies, Studies]:
+        """The training and the validation split; the chief computes features that are missing, the others wait."""
+        if not self._is_chief:
+            self._workers.differing([0])
+        split = {name: self._studies(self._manifest.split(name)) for name in ("train", "val")}
+        if self._is_chief:
+            _say(self._manifest, split)
+            if self._workers:
+                self._workers.differing([0])
+        if self._config.mode_parts.classifies and not (split["train"].labels[:, : len(FINDINGS)] == 1).any():
+            what = f"which mode {self._config.mode} learns; use mode caption"
+            raise InputError(f"{self._manifest.path}: no training study has a finding, {what}")
+        return split["train"], split["val"]
+
+    def _studies(self, manifest: Manifest) -> Studies:
+        features, config = None, self._config
+        if config.mode_parts.image and config.features == "cache":
+            features = cached_features(manifest, config, self._places.backbone_weights)
+        return Studies.of(config, manifest, self._vocab, features)
+
+    def _agree(self) -> None:
+        """Raises InputError where the workers were not started alike."""
+        if not self._workers:
+            return
+        facts = {
+            "settings": json.dumps(self._config.to_json()),
+            "data": self._manifest.fingerprint(),
+            "vocabulary": self._vocab.fingerprint(),
+            "--tower-batch": str(self._division.accumulate),
+            "number of GPUs": str(self._division.towers),
+            "checkpoint to go on from (--logdir must be one folder for all)": str(self._state),
+        }
+        digests = [int.from_bytes(hashlib.sha256(fact.encode()).digest()[:7], "big") for fact in facts.values()]
+        if differing := [list(facts)[n] for n in self._workers.differing(digests)]:
+            raise InputError(f"the workers differ in their {'; '.join(differing)}: start all of them alike")
+
+    def _model(self) -> TieNet:
+        config, weights = self._config, None
+        if config.mode_parts.image and config.features == "off":
+            weights = _backbone_weights(config, self._places)
+        label_weights = LabelWeights.of(self._train.labels) if config.weighted_loss else LabelWeights.equal()
+        statistics = self._feature_statistics()
+        model = TieNet(config, len(self._vocab), self._vectors.shape[1], label_weights, weights, statistics)
+        model.summary_decay **= 1 / self._division.accumulate
+        return model
+
+    def _feature_statistics(self) -> np.ndarray | None:
+        """For `feature_norm`: measured and kept in the run's folder, or read from there."""
+        config, logdir = self._config, self._places.logdir
+        if not (config.mode_parts.image and config.feature_norm):
+            return None
+        if self._point:
+            return checkpoint.load_run(logdir).feature_statistics()
+
+        def extractor() -> backbone.FeatureExtractor:
+            weights = _backbone_weights(config, self._places)
+            return backbone.FeatureExtractor(weights, config.backbone_end, config.image_px)
+
+        statistics = feature_statistics.channel_statistics(self._train, extractor)
+        if self._is_chief:
+            feature_statistics.save(logdir / "feature_norm.npy", statistics)
+        return statistics
+
+    def _session_init(self) -> SessionInit:
+        if not self._is_chief:
+            return JustCurrentSession()  # the chief's values come at the start
+        if self._point:
+            return checkpoint.StrictRestore(self._point.prefix)
+        if self._load:
+            return checkpoint.StrictRestore(checkpoint.locate(self._load)[1], trainable_only=True)
+        return checkpoint.WordVectors(self._vectors) if self._config.mode_parts.reads else JustCurrentSession()
 
 
-def _session_init(places: Places, config: Config, vectors: np.ndarray, resume: bool, load: str | None) -> SessionInit:
+def _starting_point(logdir: Path, resume: bool, is_chief: bool) -> ResumePoint | None:
+    """The checkpoint to go on from; None: start anew."""
     if resume:
-        return checkpoint.StrictRestore(checkpoint.latest(places.logdir))
-    if load:
-        return checkpoint.StrictRestore(checkpoint.locate(load)[1], trainable_only=True)
-    return checkpoint.WordVectors(vectors) if config.mode_parts.reads else JustCurrentSession()
-
-
-def _check_logdir(logdir: Path, resume: bool) -> None:
-    there = (logdir / "latest.json").is_file()  # a run that was stopped before its first checkpoint starts anew
-    if resume and not there:
-        raise InputError(f"{logdir}: no run to resume; leave --resume out to start one")
-    if there and not resume:
+        point = resume_point(logdir, mend=is_chief)
+        if point is None and is_chief:
+            print(f"{logdir}: no checkpoint yet; starting from the beginning", file=sys.stderr)
+        return point
+    if is_chief and ((logdir / "latest.json").is_file() or any((logdir / "checkpoints").glob("latest-*.json"))):
         raise InputError(f"{logdir}: holds a run already; go on with --resume, or give another --logdir")
+    return None
 
 
-def _read_vocab(places: Places, manifest: Manifest, config: Config) -> tuple[Vocab, np.ndarray]:
-    """The vocabulary and the first word vectors, float32 [V, E]; a mode that reads no report needs none."""
-    if not config.mode_parts.reads:
-        return Vocab.none(), np.zeros((len(SPECIALS), 1), np.float32)
-    folder = places.vocab or manifest.path.parent / "vocab"
-    build = f"bash data_prep/build_vocab.sh --data {manifest.name}"
-    for name in ("vocab.txt", "embeddings.npy"):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder / name}: no vocabulary there; make it with '{build}'")
-    vocab = Vocab.load(folder / "vocab.txt")
-    _check_origin(places, manifest, folder / "stats.json", build)
-    try:
-        vectors = np.load(folder / "embeddings.npy", allow_pickle=False)
-    except ValueError as error:
-        raise InputError(f"{folder / 'embeddings.npy'}: not a NumPy array ({error}); make it with '{build}'") from error
-    if vectors.ndim != 2 or len(vectors) != len(vocab):
-        raise InputError(
-            f"{folder}: embeddings.npy has shape {vectors.shape}, but vocab.txt has {len(vocab)} words; "
-            f"they are of two runs; make both anew with '{build}'"
-        )
-    return vocab, _scaled(vectors.astype(np.float32), config.word_vector_std)
-
-
-def _check_origin(places: Places, manifest: Manifest, stats: Path, build: str) -> None:
-    """A vocabulary must come from the training reports: words and vectors of others know what is tested.
-
-    One that was named with --vocab may be another data set's, and is only told of.
-    """
-    known = json.loads(stats.read_text(encoding="utf-8")).get("training_reports") if stats.is_file() else None
-    if known == leaks.reports_fingerprint(manifest.split("train").reports):
-        return
-    what = "was built from other reports than this training split's" if known else "does not say what it was built from"
-    if known and places.vocab is None:
-        raise InputError(f"{stats.parent}: {what}; make it anew with '{build}'")
-    print(f"note: {stats.parent}: {what}; it must not have seen the test reports", file=sys.stderr)
-
-
-def _resumed_vocab(places: Places, manifest: Manifest, config: Config) -> tuple[Vocab, np.ndarray]:
-    run = checkpoint.load_run(places.logdir)
-    if run.facts.get("data_fingerprint") != manifest.fingerprint():
-        raise InputError(f"{manifest.path}: has changed since {places.logdir} was started; start a new run")
-    return run.vocab, np.zeros((len(run.vocab), run.word_dim), np.float32)  # the checkpoint has them
-
-
-def _scaled(vectors: np.ndarray, std: float | None) -> np.ndarray:
-    words = vectors[len(SPECIALS) :]
-    return vectors if std is None or not words.std() else vectors * (std / words.std())
-
-
-def _studies(config: Config, places: Places, manifest: Manifest, vocab: Vocab) -> Studies:
-    features = None
-    if config.mode_parts.image and config.features == "cache":
-        features = cached_features(manifest, config, places.backbone_weights)
-    return Studies.of(config, manifest, vocab, features)
-
-
-def _backbone_weights(config: Config, places: Places) -> dict[str, np.ndarray] | None:
-    if not config.mode_parts.image:
-        return None
+def _backbone_weights(config: Config, places: Places) -> dict[str, np.ndarray]:
     return backbone.weights_for(places.backbone_weights, config.backbone_end, config.seed)
 
 
-def _feature_statistics(config: Config, places: Places, studies: Studies, resume: bool) -> np.ndarray | None:
-    """For `feature_norm`: measured and kept in the run's folder, or read from there."""
-    if not (config.mode_parts.image and config.feature_norm):
-        return None
-    if resume:
-        return checkpoint.load_run(places.logdir).feature_statistics()
-
-    def extractor() -> backbone.FeatureExtractor:
-        weights = backbone.weights_for(places.backbone_weights, config.backbone_end, config.seed)
-        return backbone.FeatureExtractor(weights, config.backbone_end, config.image_px)
-
-    statistics = feature_statistics.channel_statistics(studies, extractor)
-    feature_statistics.save(places.logdir / "feature_norm.npy", statistics)
-    return statistics
-
-
-def _start_folder(config: Config, places: Places, manifest: Manifest, vocab: Vocab, word_dim: int, resume: bool):
+def _start_folder(
+    config: Config, places: Places, manifest: Manifest, vocab: Vocab, word_dim: int, point: ResumePoint | None
+) -> None:
     logdir = places.logdir
     logdir.mkdir(parents=True, exist_ok=True)
-    if not resume:
+    if point:
+        truncate_log(logdir, point.state.epoch)
+    else:
         facts = {"word_dim": word_dim, "data_fingerprint": manifest.fingerprint(), "data": manifest.name}
         if config.mode_parts.image:
-            weights = backbone.weights_for(places.backbone_weights, config.backbone_end, config.seed)
+            weights = _backbone_weights(config, places)
             facts["backbone_fingerprint"] = backbone.fingerprint(weights)
             backbone.save_weights(logdir / "backbone.npz", weights, config.backbone_end)
         studies = {name: leaks.fingerprints(manifest.split(name)) for name in ("train", "val")}
@@ -249,36 +288,3 @@ def _say(manifest: Manifest, split: dict[str, Studies]) -> None:
         print(f"{name}: {len(studies)} studies", file=sys.stderr)
         for note in studies.notes:
             print(f"note: {name}: {note}", file=sys.stderr)
-
-
-def choose_devices(text: str) -> list[int]:
-    """`--gpu`: "cpu", or GPU numbers such as "0,1"; they are made the only ones that TensorFlow sees.
-
-    Raises:
-        InputError: not such a list, or a number that is not there while other GPUs are.
-    """
-    if text == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-        return []
-    try:
-        gpus = [int(part) for part in text.split(",")]
-    except ValueError:
-        gpus = [-1]
-    if min(gpus) < 0 or len(set(gpus)) < len(gpus):
-        raise InputError(f"--gpu {text}: expected cpu, or GPU numbers such as 0 or 0,1,2,3")
-    there = _gpus_there()
-    if not there:
-        print(f"note: no GPU here; --gpu {text} runs on the CPU", file=sys.stderr)
-        return gpus
-    if missing := sorted(set(gpus) - set(range(there))):
-        raise InputError(f"--gpu {text}: there is no GPU {missing[0]}; there are {','.join(map(str, range(there)))}")
-    os.environ["CUDA_VISIBLE_DEVICES"] = text
-    return gpus
-
-
-def _gpus_there() -> int:
-    """How many GPUs the driver shows; asked without TensorFlow, which would take all of them."""
-    if not shutil.which("nvidia-smi"):
-        return 0
-    listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
-    return sum(line.startswith("GPU ") for line in listing.stdout.splitlines())

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from tensorpack.callbacks import Callback, JSONWriter
-from tensorpack.train.base import StopTraining
 
-from tienet import checkpoint
+from tienet import saving
 from tienet.checkpoint import TrainingState
 from tienet.config import Config
 from tienet.data.dataflow import Studies
@@ -16,6 +15,7 @@ from tienet.data.text import Vocab
 from tienet.evaluation.auroc import MEANS, evaluate_auc
 from tienet.evaluation.captions import bleu4
 from tienet.evaluation.thresholds import youden
+from tienet.interruption import Interruption
 from tienet.modes import Mode
 from tienet.predict import Rows, predict_all, written_reports
 
@@ -63,13 +63,14 @@ def measure(rows: Rows, studies: Studies, vocab: Vocab) -> tuple[dict[str, float
 
 
 class Validation(Callback):
-    """Each epoch: the figures of `measure`, the best and the latest checkpoint, early stopping.
+    """Each epoch: the figures of `measure`, the best and the latest checkpoint, and whether it is enough.
 
-    The best is judged by the mean AUC, in mode `caption` by BLEU-4.
+    The best is judged by the mean AUC, in mode `caption` by BLEU-4. When the run is interrupted, what it has come to
+    is saved too.
 
     Args:
         logdir: the run's folder. config: patience and batch. studies: the validation split. vocab: the run's words.
-        state: how far the run has come; updated here.
+        state: how far the run has come; updated here. interruption: by which it may stop.
         json_log: where the sample reports go beside TensorBoard.
     """
 
@@ -80,10 +81,15 @@ class Validation(Callback):
         studies: Studies,
         vocab: Vocab,
         state: TrainingState,
+        interruption: Interruption,
         json_log: JSONWriter | None = None,
     ):
         self._logdir, self._config, self._studies, self._vocab, self._state = logdir, config, studies, vocab, state
-        self._json_log = json_log
+        self._interruption, self._json_log = interruption, json_log
+
+    def enough(self) -> bool:
+        """True once no epoch was better for `patience` epochs."""
+        return bool(self._config.patience) and self._state.epochs_since_best >= self._config.patience
 
     def _setup_graph(self) -> None:
         inputs = [spec.name for spec in self.trainer.input_signature if spec.name != "draw"]
@@ -99,18 +105,17 @@ class Validation(Callback):
             lambda batch: dict(zip(self._names, self._predict(*batch), strict=True)),
         )
         figures, reports = measure(rows, self._studies, self._vocab)
-        self._log(figures, reports)
-        score = figures["avg" if config.mode_parts.classifies else "bleu4"]
-        better = state.judge(self.global_step, self.epoch_num, score)
         thresholds = None
         if config.mode_parts.classifies:
             found = youden(np.stack(rows["probabilities"]), self._studies.labels)
             thresholds = [round(float(threshold), 6) for threshold in found]
-        self._save(thresholds, better)
-        self._say(figures, reports, better)
-        if config.patience and state.epochs_since_best >= config.patience:
+        with self._interruption.deferred():  # an epoch is judged and saved, or neither
+            self._log(figures, reports)
+            better = state.judge(self.global_step, self.epoch_num, figures["avg" if thresholds else "bleu4"])
+            self._save(thresholds, better)
+            self._say(figures, reports, better)
+        if self.enough():
             print(f"stopped: no better {config.mode_parts.chosen_by} for {config.patience} epochs", file=sys.stderr)
-            raise StopTraining("early stopping")
 
     def _log(self, figures: dict[str, float | None], reports: list[str]) -> None:
         for name, value in figures.items():
@@ -143,14 +148,18 @@ class Validation(Callback):
         print(f"{epoch}: validation {', '.join(parts)}{mark}", file=sys.stderr, flush=True)
 
     def _after_train(self) -> None:
-        if isinstance(sys.exc_info()[1], KeyboardInterrupt):
-            self._state.step = self.trainer.global_step
-            self._save(None, False)
-            print(f"\ninterrupted at step {self._state.step}; go on with --resume", file=sys.stderr)
+        trainer, state = self.trainer, self._state
+        if self._interruption.wanted is None or trainer.failure or not trainer.between_updates:
+            return
+        with self._interruption.deferred():
+            if trainer.global_step != state.step:
+                state.step = trainer.global_step
+                self._save(None, False)
+        print(f"\nstopped at step {state.step}; go on with --resume", file=sys.stderr)
 
     def _save(self, thresholds: list[float] | None, best: bool) -> None:
         session = tf1.get_default_session()
-        checkpoint.save(self._logdir, session, self._saver, self._state, thresholds, best)
+        saving.save(self._logdir, session, self._saver, self._state, thresholds, best)
 
 
 def _text_summary(tag: str, texts: list[str]) -> tf1.Summary:

@@ -88,6 +88,7 @@ class TieNet(ModelDesc):
         self.backbone_weights = backbone_weights
         self.feature_statistics = feature_statistics
         self.decoding = decoding or Decoding(max_words=config.written_words)
+        self.summary_decay = 0.95  # of the logged losses' moving averages, per part of a batch
         self._draw = np.zeros(2, np.int32)  # of the tower that is built
 
     def inputs(self) -> list[tf.TensorSpec]:
@@ -153,7 +154,7 @@ class TieNet(ModelDesc):
         terms = {name: (weight, tf.identity(term, name)) for name, (weight, term) in terms.items()}
         l2 = tf.identity(l2_loss(self.config.l2), "l2")
         loss = tf.add_n([weight * term for weight, term in terms.values()] + [l2], "loss")
-        add_moving_summary(*(term for _, term in terms.values()), l2, loss)
+        add_moving_summary(*(term for _, term in terms.values()), l2, loss, decay=self.summary_decay)
         return loss
 
     def _words_in(self, decoder: Decoder, word_ids, word_len) -> tuple[tf.Tensor, tf.Tensor]:

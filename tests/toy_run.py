@@ -1,0 +1,103 @@
+"""A run without a network: every value of a checkpoint is the step at which it was written."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tienet import checkpoint
+from tienet.checkpoint import TrainingState
+
+tf1 = tf.compat.v1
+
+STEPS = 10
+"""Per epoch."""
+
+
+def score_of(epoch: int) -> float:
+    """What epoch 1, 2, 3 ... scores: .3, .6, .2, .9, .5, .1, then upwards in every third epoch."""
+    return [0.3, 0.6, 0.2, 0.9, 0.5, 0.1][epoch - 1] if epoch <= 6 else 1 + (epoch if epoch % 3 == 0 else 0)
+
+
+def best_epoch_of(epochs: int) -> int:
+    """The best of the first epochs."""
+    return max(range(1, epochs + 1), key=lambda epoch: (score_of(epoch), -epoch))
+
+
+class ToyRun:
+    """Three variables of `size` values each, and the step; goes on from the folder's checkpoint."""
+
+    def __init__(self, folder: Path, size: int = 50):
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        (folder / "run.json").write_text("{}")
+        with tf.Graph().as_default() as graph:
+            variables = [tf1.get_variable(name, [size]) for name in "abc"]
+            variables.append(tf1.get_variable("global_step", [], tf.int64, trainable=False))
+            self._value = tf1.placeholder(tf.float32, [])
+            filled = [tf.fill(v.shape, tf.cast(self._value, v.dtype)) for v in variables]
+            self._fill = tf.group(*(v.assign(value) for v, value in zip(variables, filled, strict=True)))
+            self.saver = tf1.train.Saver(variables, max_to_keep=0, save_relative_paths=True)
+            self.session = tf1.Session(graph=graph)
+            self._variables = variables
+        self.resume()
+
+    def resume(self) -> None:
+        """Go on from what `resume_point` gives."""
+        point = checkpoint.resume_point(self.folder)
+        self.state = point.state if point else TrainingState()
+        if point:
+            checkpoint.restore(self.session, point.prefix, self._variables)
+
+    def fill(self, step: int) -> None:
+        """Set every value to `step`."""
+        self.session.run(self._fill, {self._value: step})
+
+    def epoch(self, thresholds: tuple[float, ...] = (0.25, 0.5)) -> None:
+        """Train and judge one epoch, and save."""
+        epoch = self.state.epoch + 1
+        self.fill(epoch * STEPS)
+        better = self.state.judge(epoch * STEPS, epoch, score_of(epoch))
+        self.save(list(thresholds), better)
+
+    def save(self, thresholds: list[float] | None, best: bool) -> None:
+        """Save as training does."""
+        checkpoint.save(self.folder, self.session, self.saver, self.state, thresholds, best)
+
+
+def toy_run(folder: Path, epochs: int, size: int = 50) -> ToyRun:
+    """A run after some epochs."""
+    run = ToyRun(folder, size)
+    for _ in range(epochs):
+        run.epoch()
+    return run
+
+
+def value_in(prefix: Path) -> int:
+    """The one value that a checkpoint consists of."""
+    reader = tf1.train.NewCheckpointReader(str(prefix))
+    names = reader.get_variable_to_shape_map()
+    assert len(names) == 4
+    values = np.concatenate([np.unique(reader.get_tensor(name)) for name in names])
+    assert len(np.unique(values)) == 1, values
+    return int(values[0])
+
+
+def named(folder: Path, kind: str) -> dict:
+    """latest.json or best.json."""
+    return json.loads((folder / f"{kind}.json").read_text())
+
+
+def names_in(folder: Path) -> set[str]:
+    """All files and folders of a run."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def spoil(prefix: Path, suffix: str = ".data-00000-of-00001") -> None:
+    """Flip a bit, in a file of its own: what is linked to it stays."""
+    path = prefix.with_name(prefix.name + suffix)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()
+    path.write_bytes(content)
