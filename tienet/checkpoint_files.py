@@ -231,7 +231,7 @@ def _parse(prefix: Path, value: object, with_files: bool) -> Entry | None:
         return Entry(prefix, state, thresholds, value.get("best") is True, None, {})
     if not isinstance(files, dict) or not isinstance(sizes, dict) or f"{prefix.name}.index" not in files:
         return None
-    if not all(name.startswith(f"{prefix.name}.") and "/" not in name for name in files):
+    if not all(name.startswith(f"{prefix.name}.") for name in files):
         return None
     if not all(type(sha) is str for sha in files.values()) or not all(type(size) is int for size in sizes.values()):
         return None

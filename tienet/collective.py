@@ -148,16 +148,17 @@ class AllReduced(ProxyOptimizer):
 
     Attributes:
         wants_to_stop: local variable, 1 where this worker does. someone_stops: local variable, above 0 if any does.
+            Both exist after `apply_gradients`.
     """
 
     def __init__(self, optimizer: tf1.train.Optimizer, workers: Workers):
         super().__init__(optimizer, "AllReduced")
         self._workers = workers
-        self.wants_to_stop = local_variable("wants_to_stop", [])
-        self.someone_stops = local_variable("someone_stops", [])
 
     def apply_gradients(self, grads_and_vars: GradientsAndVariables, global_step=None, name: str | None = None):
         """Average, then apply."""
+        self.wants_to_stop = local_variable("wants_to_stop", [])
+        self.someone_stops = local_variable("someone_stops", [])
         pairs = present(grads_and_vars)
         flat = [tf.reshape(tf.convert_to_tensor(gradient), [-1]) for gradient, _ in pairs]
         message = self._workers.mean(tf.concat([*flat, self.wants_to_stop.read_value()[None]], 0))

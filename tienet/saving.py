@@ -32,6 +32,7 @@ from tienet.checkpoint_files import (
     damage,
     entry_of,
     incomplete,
+    newest_sound,
     pointed,
     reason,
     remove,
@@ -66,6 +67,7 @@ def save(
     with _signals_wait(), _told_in_a_line(folder, prefix):
         checkpoints.mkdir(exist_ok=True)
         _remove_leftovers(folder)
+        _catch_up_removing(folder)
         before = entry_of(prefix)
         if before is not None and before.state == state:
             thresholds, best = before.thresholds if thresholds is None else thresholds, best or before.best
@@ -145,6 +147,15 @@ def _remove_older(folder: Path, newest: Entry) -> None:
         replaced = entry.name.startswith("latest-") or (best is not None and entry.name != best.name)
         if entry.name not in kept and replaced:
             remove(folder / "checkpoints", entry.name)
+
+
+def _catch_up_removing(folder: Path) -> None:
+    """Remove the older ones that killed saves had no time for: kills one after the other must not fill the disk."""
+    there = [entry.name.partition("-")[0] for entry in complete(folder)]
+    if there.count("latest") > 2 or there.count("best") > 1:
+        newest = newest_sound(folder)
+        if newest is not None:
+            _remove_older(folder, newest)
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -4,6 +4,7 @@ import math
 import signal
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import cache
 
 import numpy as np
 import tensorflow as tf
@@ -63,6 +64,7 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
             self._losses.append(get_cost_fn(*inputs))
             return self._losses[-1]
 
+        @cache
         def optimizer() -> tf1.train.Optimizer:
             self._watched = wrapped = Watched(get_opt_fn())
             if self._workers:
