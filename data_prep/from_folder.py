@@ -268,7 +268,8 @@ def write(
     for study in studies:
         name = study.source.name
         row = {"study_id": names.image(name), "patient_id": study.patient, "image": cells[name], "report": study.report}
-        rows.append(row | {"split": study.split} | dict(zip(LABELS, study.labels, strict=True)))
+        row |= {"split": study.split, "view": study.header.view if study.header else ""}
+        rows.append(row | dict(zip(LABELS, study.labels, strict=True)))
     left_out = [(names.left_out(fault), fault.what, fault.reason) for fault in faults]
     table = pd.DataFrame(left_out, columns=["name", "what", "reason"])
     files.write_text(out / LEFT_OUT, table.to_csv(index=False))

@@ -133,7 +133,14 @@ def assemble(
                 left_out.append((uid, view, NO_FILE))
                 continue
             image = _path_in_manifest(image_of[view], out)
-            row = {"study_id": view, "patient_id": uid, "image": image, "report": report.text, "split": split}
+            row = {
+                "study_id": view,
+                "patient_id": uid,
+                "image": image,
+                "report": report.text,
+                "split": split,
+                "view": "frontal",
+            }
             rows.append(row | labels_of[uid])
     return pd.DataFrame(rows), _left_out(left_out)
 

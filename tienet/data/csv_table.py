@@ -63,9 +63,9 @@ class Table:
         place = self.header.index(column)
         return [row[place].strip() if strip else row[place] for row in self._rows]
 
-    def note_other_columns(self) -> None:
-        """Note the columns that nobody asked for."""
-        others = [name for name in self.header if name not in self.columns]
+    def note_other_columns(self, but: Sequence[str] = ()) -> None:
+        """Note the columns that nobody asked for, `but` these."""
+        others = [name for name in self.header if name not in (*self.columns, *but)]
         if others:
             self.notes.append(f"columns that are not part of the contract are ignored: {', '.join(others)}")
 

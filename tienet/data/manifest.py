@@ -7,6 +7,7 @@ Columns (any order; others are ignored with a note; white space around a cell do
     report      free text; may be empty, but not where `image` is empty too.
     split       train, val or test.
     15 labels   `tienet.labels.LABELS`: 1, 0 or empty (unknown).
+    view        may be left out: PA, AP or what the source says; for people to look at.
 """
 
 import csv
@@ -29,6 +30,7 @@ from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS, NO_FINDING, K, canonical
 
 COLUMNS: tuple[str, ...] = ("study_id", "patient_id", "image", "report", "split", *LABELS)
+VIEW = "view"
 
 _CHESTXRAY14 = (
     "python data_prep/chestxray14.py --entry CSV --images DIR --train-val-list FILE --test-list FILE"
@@ -127,7 +129,7 @@ def load(data: str, data_root: Path | str = "data") -> Manifest:
     """
     path = resolve(str(data), data_root)
     table = Table(path, COLUMNS, canonical)
-    table.note_other_columns()
+    table.note_other_columns(but=(VIEW,))
     columns = {name: table.cells(name, strip=name != "report") for name in COLUMNS}
     folder = _absolute(path.parent)
 
@@ -155,12 +157,12 @@ def load(data: str, data_root: Path | str = "data") -> Manifest:
 
 
 def write(path: Path | str, rows: pd.DataFrame) -> None:
-    """Write `rows` (all of COLUMNS; labels 1, 0 or NaN) as a manifest, columns in the contract's order."""
-    table = rows[list(COLUMNS)].copy()
+    """Write `rows` (all of COLUMNS, and VIEW if it is known; labels 1, 0 or NaN), columns in the contract's order."""
+    table = rows[[*COLUMNS, *[VIEW] * (VIEW in rows)]].copy()
     for label in LABELS:
         table[label] = table[label].map(lambda value: "" if pd.isna(value) else str(int(value)), na_action=None)
     with files.replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(_csv_line(row) for row in (COLUMNS, *table.itertuples(index=False)))
+        file.writelines(_csv_line(row) for row in (tuple(table), *table.itertuples(index=False)))
 
 
 def _csv_line(row: Sequence[str]) -> str:
