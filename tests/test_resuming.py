@@ -9,8 +9,9 @@ from tensorpack.callbacks import JSONWriter
 
 from tests.toy_run import STEPS, ToyRun, named, names_in, spoil, toy_run, value_in
 from tienet import checkpoint
-from tienet.checkpoint_files import complete, damage, entry_of
+from tienet.checkpoint_files import TrainingState, complete, damage, entry_of
 from tienet.errors import InputError
+from tienet.resuming import resume_point, truncate_log
 
 DATA = ".data-00000-of-00001"
 FLIPPED = "its .data file is not what was written"
@@ -38,14 +39,14 @@ def copy(source: Path, target: Path) -> Path:
 
 def resumed(folder: Path) -> int:
     """The step; best.json must name a sound checkpoint, and latest.json the one that is gone on from."""
-    point = checkpoint.resume_point(folder)
+    point = resume_point(folder)
     assert value_in(point.prefix) == point.state.step
     assert named(folder, "latest")["checkpoint"] == point.prefix.name
     best = entry_of(folder / "checkpoints" / named(folder, "best")["checkpoint"])
     assert damage(best) is None and best.state.step == value_in(best.prefix)
     assert best.state.best_epoch == point.state.best_epoch == best.state.epoch
     assert best.state.best_score == point.state.best_score
-    again = checkpoint.resume_point(folder)
+    again = resume_point(folder)
     assert again == point
     return point.state.step
 
@@ -62,13 +63,11 @@ def old_style(folder: Path) -> Path:
 
 
 def test_nothing_there(tmp_path, capsys):
-    assert checkpoint.resume_point(tmp_path) is None
-    assert checkpoint.resume_point(tmp_path / "nothing") is None
+    assert resume_point(tmp_path) is None
+    assert resume_point(tmp_path / "nothing") is None
     (tmp_path / "checkpoints").mkdir()
-    assert checkpoint.resume_point(tmp_path) is None
+    assert resume_point(tmp_path) is None
     assert capsys.readouterr().err == ""
-    with pytest.raises(InputError, match="no checkpoint to resume"):
-        checkpoint.latest(tmp_path)
 
 
 def test_a_sound_run_is_left_as_it_is(run, capsys):
@@ -76,7 +75,6 @@ def test_a_sound_run_is_left_as_it_is(run, capsys):
     assert resumed(run) == 50
     assert {name: (run / name).stat().st_mtime_ns for name in names_in(run)} == before
     assert capsys.readouterr().err == ""
-    assert checkpoint.latest(run).name == "latest-50"
 
 
 def cut(path: Path) -> None:
@@ -172,7 +170,7 @@ def test_latest_json_and_best_json_do_not_matter(runs, run, kind, text):
 def test_all_damaged(run, capsys):
     for path in (run / "checkpoints").glob("*.index"):
         path.write_bytes(b"")
-    assert checkpoint.resume_point(run) is None
+    assert resume_point(run) is None
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[1] for line in lines] == ["latest-50", "latest-40", "best-40"]
     assert all(line.endswith("there is no other to go on from") for line in lines)
@@ -182,7 +180,7 @@ def test_the_best_is_gone_on_from_where_it_is_the_newest(runs, tmp_path, capsys)
     run = copy(runs[4], tmp_path / "run")
     spoil(run / "checkpoints" / "latest-40")
     assert resumed(run) == 40
-    assert checkpoint.resume_point(run).prefix.name == "best-40"
+    assert resume_point(run).prefix.name == "best-40"
     assert "latest-40 is damaged" in capsys.readouterr().err
     toy = ToyRun(run)
     toy.epoch()
@@ -217,7 +215,7 @@ def test_a_lost_best_is_chosen_anew(runs, tmp_path, capsys):
     assert resumed(run) == 60
     line = f"note: best-40 is damaged ({FLIPPED}); the best is chosen anew from latest-60 on\n"
     assert capsys.readouterr().err == line
-    state = checkpoint.resume_point(run).state
+    state = resume_point(run).state
     assert (state.best_score, state.best_epoch, state.epochs_since_best) == (None, 6, 0)
     assert checkpoint.locate(run)[1].name == "best-60"
     toy = ToyRun(run)
@@ -259,15 +257,15 @@ def test_to_look_only_writes_nothing(run):
     (run / "best.json").unlink()
     (run / "latest.json").unlink()
     before = names_in(run)
-    looked = checkpoint.resume_point(run, mend=False)
+    looked = resume_point(run, mend=False)
     assert names_in(run) == before
-    assert looked == checkpoint.resume_point(run)
+    assert looked == resume_point(run)
     assert names_in(run) > before
 
 
 def test_a_run_of_before_there_were_entries_goes_on(runs, run, capsys):
     old_style(run)
-    point = checkpoint.resume_point(run)
+    point = resume_point(run)
     assert (point.prefix.name, point.state.step, point.state.best_epoch) == ("latest-50", 50, 4)
     assert checkpoint.locate(run)[1].name == "best-40"
     assert checkpoint.thresholds_of(run, point.prefix).tolist() == [0.25, 0.5]
@@ -281,9 +279,9 @@ def test_a_run_of_before_there_were_entries_goes_on(runs, run, capsys):
 def test_a_run_of_before_there_were_entries_with_a_damaged_file(run, capsys):
     old_style(run)
     spoil(run / "checkpoints" / "latest-50")
-    assert checkpoint.resume_point(run).prefix.name == "best-40"
+    assert resume_point(run).prefix.name == "best-40"
     assert "latest-50 is damaged" in capsys.readouterr().err
-    assert checkpoint.resume_point(run).state == named_state(run, "best")
+    assert resume_point(run).state == named_state(run, "best")
 
 
 def test_a_run_of_before_there_were_entries_that_was_killed_before_best_json(runs, tmp_path):
@@ -299,16 +297,16 @@ def test_a_folder_that_cannot_be_written_is_told(run, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied", "x")
 
-    assert checkpoint.resume_point(run) is not None
+    assert resume_point(run) is not None
     (run / "best.json").unlink()
     monkeypatch.setattr("tienet.files.write_json", refuse)
     with pytest.raises(InputError, match=r"cannot be written \(Permission denied\)"):
-        checkpoint.resume_point(run)
+        resume_point(run)
 
 
-def named_state(folder: Path, kind: str) -> checkpoint.TrainingState:
+def named_state(folder: Path, kind: str) -> TrainingState:
     entry = named(folder, kind)
-    return checkpoint.TrainingState(**{key: entry[key] for key in checkpoint.TrainingState.__dataclass_fields__})
+    return TrainingState(**{key: entry[key] for key in TrainingState.__dataclass_fields__})
 
 
 # ---- stats.json ----
@@ -322,7 +320,7 @@ def log_of(*epochs: int) -> list[dict]:
 def test_the_log_is_cut_back(tmp_path, epoch, kept):
     path = tmp_path / "stats.json"
     path.write_text(json.dumps(log_of(1, 2, 3, 3, 4)))
-    checkpoint.truncate_log(tmp_path, epoch)
+    truncate_log(tmp_path, epoch)
     assert [entry["epoch_num"] for entry in JSONWriter.load_existing_json(str(tmp_path))] == kept
     assert names_in(tmp_path) == {"stats.json"}
 
@@ -333,12 +331,12 @@ def test_the_log_is_cut_back(tmp_path, epoch, kept):
 def test_a_broken_log_is_moved_aside(tmp_path, text, capsys):
     """Tensorpack stops at one."""
     (tmp_path / "stats.json").write_bytes(text.encode("latin-1"))
-    checkpoint.truncate_log(tmp_path, 3)
+    truncate_log(tmp_path, 3)
     assert names_in(tmp_path) == {"stats.json.broken"}
     assert "the log starts anew" in capsys.readouterr().err
     assert JSONWriter.load_existing_json(str(tmp_path)) is None
 
 
 def test_no_log(tmp_path):
-    checkpoint.truncate_log(tmp_path, 3)
+    truncate_log(tmp_path, 3)
     assert names_in(tmp_path) == set()

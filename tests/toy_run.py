@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from tienet import checkpoint
 from tienet.checkpoint import TrainingState
+from tienet.resuming import resume_point
+from tienet.saving import save
 
 tf1 = tf.compat.v1
 
@@ -45,7 +47,7 @@ class ToyRun:
 
     def resume(self) -> None:
         """Go on from what `resume_point` gives."""
-        point = checkpoint.resume_point(self.folder)
+        point = resume_point(self.folder)
         self.state = point.state if point else TrainingState()
         if point:
             checkpoint.restore(self.session, point.prefix, self._variables)
@@ -63,7 +65,7 @@ class ToyRun:
 
     def save(self, thresholds: list[float] | None, best: bool) -> None:
         """Save as training does."""
-        checkpoint.save(self.folder, self.session, self.saver, self.state, thresholds, best)
+        save(self.folder, self.session, self.saver, self.state, thresholds, best)
 
 
 def toy_run(folder: Path, epochs: int, size: int = 50) -> ToyRun:

@@ -38,26 +38,19 @@ from tienet.errors import InputError
 from tienet.labels import LABELS
 from tienet.modeling.backbone_weights import ENDS
 from tienet.modes import mode_named
-from tienet.resuming import ResumePoint, resume_point, truncate_log
-from tienet.saving import save
 
 __all__ = [
     "ACCUMULATION",
-    "ResumePoint",
     "Run",
     "StrictRestore",
     "TrainingState",
     "WordVectors",
     "check_mode",
     "create_run",
-    "latest",
     "load_run",
     "locate",
     "restore",
-    "resume_point",
-    "save",
     "thresholds_of",
-    "truncate_log",
 ]
 
 tf1 = tf.compat.v1
@@ -247,18 +240,6 @@ def thresholds_of(folder: Path, prefix: Path) -> np.ndarray | None:
         if entry is not None and entry.name == prefix.name and entry.thresholds:
             return np.array(entry.thresholds, np.float32)
     return None
-
-
-def latest(folder: Path) -> Path:
-    """Prefix of the checkpoint that a run goes on from.
-
-    Raises:
-        InputError: there is none that is sound.
-    """
-    point = resume_point(folder)
-    if point is None:
-        raise InputError(f"{folder}: the run has no checkpoint to resume; start it again in another --logdir")
-    return point.prefix
 
 
 def check_mode(run: Run, needed: str, allowed: tuple[str, ...]) -> None:

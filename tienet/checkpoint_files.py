@@ -41,12 +41,6 @@ class TrainingState:
     best_epoch: int = 0
     epochs_since_best: int = 0
 
-    @classmethod
-    def load(cls, folder: Path) -> "TrainingState":
-        """The state in a run's `latest.json`."""
-        entry = pointed(folder, "latest")
-        return entry.state if entry is not None else cls()
-
     def judge(self, step: int, epoch: int, score: float | None) -> bool:
         """Note an epoch's end; True if its score is the best so far (None, undefined, is below all others)."""
         self.step, self.epoch = step, epoch

@@ -251,6 +251,8 @@ def _starting_point(logdir: Path, resume: bool, is_chief: bool) -> ResumePoint |
     """The checkpoint to go on from; None: start anew."""
     if resume:
         point = resume_point(logdir, mend=is_chief)
+        if point is None and any((logdir / "checkpoints").glob("latest-*")):
+            raise InputError(f"{logdir}: all its checkpoints are damaged; start a run in another --logdir")
         if point is None and is_chief:
             print(f"{logdir}: no checkpoint yet; starting from the beginning", file=sys.stderr)
         return point

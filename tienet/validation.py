@@ -111,6 +111,8 @@ class Validation(Callback):
             thresholds = [round(float(threshold), 6) for threshold in found]
         with self._interruption.deferred():  # an epoch is judged and saved, or neither
             self._log(figures, reports)
+            if self._json_log is not None:
+                self._json_log._trigger()  # on disk before the checkpoint: a kill in between repeats the epoch
             better = state.judge(self.global_step, self.epoch_num, figures["avg" if thresholds else "bleu4"])
             self._save(thresholds, better)
             self._say(figures, reports, better)
