@@ -26,7 +26,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from tienet import cli, files
-from tienet.data import image_files, nih_counts, nih_splits, nih_tables, splits
+from tienet.data import image_files, nih_counts, nih_splits, nih_tables
+from tienet.data import left_out as left_outs
 from tienet.data import manifest as manifests
 from tienet.data.image import read_gray
 from tienet.data.manifest import Manifest
@@ -179,7 +180,7 @@ def build_main(
     left_out += [(name, "", reason) for reason, names in unknown.items() for name in names]
     if rows.empty:
         raise InputError(f"--images: no image of the entry table's {len(entries):,} is there; is it the right folder?")
-    return DataSet(out, rows, _left_out(left_out))
+    return DataSet(out, rows, left_outs.table(left_out))
 
 
 def build_hand_labeled(
@@ -196,9 +197,9 @@ def build_hand_labeled(
     rows, left_out = _with_images(known, paths, reports, out)
     left_out += [(name, "", NO_HAND_ENTRY) for name in labels.index.difference(known.index, sort=False)]
     if rows.empty:
-        table = _left_out(left_out)
-        raise InputError(f"--hand-labels: no image of it is left; {_reasons(table)}")
-    return DataSet(out, rows, _left_out(left_out))
+        table = left_outs.table(left_out)
+        raise InputError(f"--hand-labels: no image of it is left; {left_outs.reasons(table)}")
+    return DataSet(out, rows, left_outs.table(left_out))
 
 
 def _with_images(
@@ -230,7 +231,7 @@ def add_boxes(data_set: DataSet, boxes: pd.DataFrame) -> None:
     scale = np.array([scales[name] for name in boxes.study_id]).reshape(-1, 2)
     boxes[["x", "y", "w", "h"]] = (boxes[["x", "y", "w", "h"]].to_numpy() * np.tile(scale, 2)).round(2)
     data_set.boxes = boxes.reindex(columns=list(BOX_COLUMNS))
-    lost_rows = _left_out([(name, "", NO_BOX_IMAGE) for name in lost.study_id])
+    lost_rows = left_outs.table([(name, "", NO_BOX_IMAGE) for name in lost.study_id])
     data_set.left_out = pd.concat([data_set.left_out, lost_rows], ignore_index=True)
 
 
@@ -239,7 +240,7 @@ def write(data_set: DataSet) -> None:
     out, rows = data_set.out, data_set.rows.rename_axis("study_id").reset_index()
     path = out / "manifest.csv"
     path.unlink(missing_ok=True)  # where it is, what lies beside it belongs to it
-    files.write_text(out / "left_out.csv", data_set.left_out.to_csv(index=False))
+    left_outs.write(out, data_set.left_out)
     if data_set.boxes is None:
         (out / "boxes.csv").unlink(missing_ok=True)
     else:
@@ -249,11 +250,11 @@ def write(data_set: DataSet) -> None:
     manifest = _unchecked(path, rows) if to_count_only else manifests.load(str(path))
     print(f"\n{manifests.counts_table(manifest)}")
     if "view" in rows:
-        print(f"view position: {_counts(rows.view.replace('', 'not known'))}; all are kept")
+        print(f"view position: {left_outs.counts(rows.view.replace('', 'not known'))}; all are kept")
     if data_set.boxes is not None:
         print(f"{len(data_set.boxes):,} boxes in {out / 'boxes.csv'}")
-    if len(data_set.left_out):
-        print(f"left out, each named in {out / 'left_out.csv'}: {_reasons(data_set.left_out)}")
+    if line := left_outs.line(out, data_set.left_out):
+        print(line)
     for note in manifest.notes:
         print(f"note: {note}", file=sys.stderr)
     print(path)
@@ -279,7 +280,7 @@ def _seen_in_training(entries: pd.DataFrame, labels: pd.DataFrame) -> list[str]:
         return []
     return [
         f"warning: {len(seen):,} of the {len(labels):,} hand-labelled images are not in NIH's test list "
-        f"({_counts(seen)}); a model that was trained on them has seen them"
+        f"({left_outs.counts(seen)}); a model that was trained on them has seen them"
     ]
 
 
@@ -297,27 +298,7 @@ def _report_notes(args: argparse.Namespace, rows: pd.DataFrame, reports: dict[st
 def _refuse_left_out(data_sets: Sequence[DataSet]) -> None:
     left_out = pd.concat([data_set.left_out for data_set in data_sets], ignore_index=True)
     if len(left_out):
-        raise InputError(f"--strict: left out would be {_reasons(left_out)}; the first is {left_out.image[0]}")
-
-
-def _left_out(rows: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["image", "split", "reason"], dtype=str)
-
-
-def _reasons(left_out: pd.DataFrame) -> str:
-    """ "3 x image file that is not there (train 2, test 1); 1 x ..." """
-    parts = []
-    for reason, group in left_out.groupby("reason", sort=False):
-        of_splits = group.split[group.split != ""]
-        parts.append(f"{len(group):,} x {reason}" + (f" ({_counts(of_splits)})" if len(of_splits) else ""))
-    return "; ".join(parts)
-
-
-def _counts(values: pd.Series) -> str:
-    """ "train 10, test 2": splits in their order, then others, most frequent first."""
-    counts = dict(values.value_counts())
-    order = sorted(counts, key=lambda name: (*splits.SPLITS, name).index(name))
-    return ", ".join(f"{name} {counts[name]:,}" for name in order)
+        raise InputError(f"--strict: left out would be {left_outs.reasons(left_out)}; the first is {left_out.image[0]}")
 
 
 if __name__ == "__main__":

@@ -34,8 +34,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tienet import cli, files
-from tienet.data import image_files, mimic_tables, report_sections, splits
+from tienet import cli
+from tienet.data import image_files, mimic_tables, report_sections
+from tienet.data import left_out as left_outs
 from tienet.data import manifest as manifests
 from tienet.data.text import report_text
 from tienet.errors import InputError
@@ -72,7 +73,7 @@ def main() -> None:
     labels = mimic_tables.read_labels(paths[2], mimic_tables.UNCERTAIN[args.uncertain])
     rows, left_out = choose(images, labels.table, paths[2])
     if rows.empty:
-        raise InputError(f"{paths[0]}: no image is left; {_reasons(left_out)}")
+        raise InputError(f"{paths[0]}: no image is left; {left_outs.reasons(left_out)}")
     rows["image"] = "" if image_folder is None else find_images(rows, image_folder, out)
     rows, left_out = _leave_out(rows, left_out, {NO_FILE: (rows.image == "") & (image_folder is not None)})
     if rows.empty:
@@ -179,7 +180,7 @@ def choose(images: pd.DataFrame, labels: pd.DataFrame, path: Path) -> tuple[pd.D
         NOT_FRONTAL: ~images["view"].isin(FRONTAL),
         NO_LABELS: ~has_labels,
     }
-    rows, left_out = _leave_out(images, _left_out([]), reasons)
+    rows, left_out = _leave_out(images, left_outs.table([]), reasons)
     rows["patient_id"] = "p" + rows.subject_id
     rows[list(LABELS)] = labels[list(LABELS)].reindex(rows.study_id).to_numpy()
     return rows, left_out
@@ -193,7 +194,7 @@ def _leave_out(
     for reason, holds in reasons.items():
         why[holds & (why == "")] = reason
     gone = why != ""
-    more = _left_out(zip(rows.index[gone], rows.split[gone], why[gone], strict=True))
+    more = left_outs.table(zip(rows.index[gone], rows.split[gone], why[gone], strict=True))
     return rows[~gone].copy(), pd.concat([left_out, more], ignore_index=True)
 
 
@@ -269,7 +270,7 @@ def _with_reports(
     _, left_out = _leave_out(rows, left_out, reasons)
     rows = rows[~reasons[NEITHER]].copy()
     if rows.empty:
-        raise InputError(f"{folder}: no report of it has text; {_reasons(left_out)}")
+        raise InputError(f"{folder}: no report of it has text; {left_outs.reasons(left_out)}")
     return rows, left_out, _cuts_line(cuts)
 
 
@@ -291,15 +292,15 @@ def write(out: Path, rows: pd.DataFrame, left_out: pd.DataFrame) -> None:
     """Write left_out.csv and manifest.csv, and say what is in them."""
     path = out / "manifest.csv"
     path.unlink(missing_ok=True)  # where it is, what lies beside it belongs to it
-    files.write_text(out / "left_out.csv", left_out.to_csv(index=False))
+    left_outs.write(out, left_out)
     manifests.write(path, rows.drop(columns="study_id").rename_axis("study_id").reset_index())
     manifest = manifests.load(str(path))
     print(manifests.counts_table(manifest))
     several = sum(n > 1 for n in Counter(rows.study_id).values())
-    print(f"\nview position: {_counts(rows['view'])}; other views are left out")
+    print(f"\nview position: {left_outs.counts(rows['view'])}; other views are left out")
     print(f"{several:,} reports have more than one frontal image here; each image is a study")
-    if len(left_out):
-        print(f"left out, each named in {out / 'left_out.csv'}: {_reasons(left_out)}")
+    if line := left_outs.line(out, left_out):
+        print(line)
     for note in manifest.notes:
         print(f"note: {note}", file=sys.stderr)
 
@@ -318,31 +319,11 @@ def _label_notes(args: argparse.Namespace, labels: mimic_tables.StudyLabels) -> 
 def _refuse_left_out(left_out: pd.DataFrame) -> None:
     wrong = left_out[~left_out.reason.isin(CHOSEN)]
     if len(wrong):
-        raise InputError(f"--strict: left out would be {_reasons(wrong)}; the first is {wrong.image.iloc[0]}")
-
-
-def _left_out(rows: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=["image", "split", "reason"], dtype=str)
+        raise InputError(f"--strict: left out would be {left_outs.reasons(wrong)}; the first is {wrong.image.iloc[0]}")
 
 
 def _n(left_out: pd.DataFrame, reason: str) -> int:
     return int((left_out.reason == reason).sum())
-
-
-def _reasons(left_out: pd.DataFrame) -> str:
-    """ "3 x image file that is not there (train 2, test 1); 1 x ..." """
-    parts = []
-    for reason, group in left_out.groupby("reason", sort=False):
-        of_splits = group.split[group.split != ""]
-        parts.append(f"{len(group):,} x {reason}" + (f" ({_counts(of_splits)})" if len(of_splits) else ""))
-    return "; ".join(parts)
-
-
-def _counts(values: pd.Series) -> str:
-    """ "train 10, test 2": splits in their order, then others, most frequent first."""
-    counts = dict(values.value_counts())
-    order = sorted(counts, key=lambda name: (*splits.SPLITS, name).index(name))
-    return ", ".join(f"{name} {counts[name]:,}" for name in order)
 
 
 if __name__ == "__main__":

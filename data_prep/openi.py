@@ -27,6 +27,7 @@ import pandas as pd
 
 from tienet import cli, files
 from tienet.data import label_agreement, openi_mesh, openi_views, paper_counts, splits
+from tienet.data import left_out as left_outs
 from tienet.data import manifest as manifests
 from tienet.data.csv_table import Table
 from tienet.data.openi_reports import Report, read_reports
@@ -50,6 +51,8 @@ MESH = "mesh"
 Labels = dict[str, dict[str, float]]
 """uid -> label -> 1, 0 or NaN (unknown)."""
 
+COLUMNS = ("uid", "image", "reason")
+
 
 def main() -> None:
     """Parse the flags, write manifest.csv, left_out.csv and disagreements.csv, say what is in them."""
@@ -64,7 +67,7 @@ def main() -> None:
     rows, left_out = assemble(reports, views, image_of, labels_of, split_of, out)
     left_out = pd.concat([left_out, unused(reports, views, image_of, spare, labels_of)], ignore_index=True)
     if rows.empty:
-        raise InputError(f"no study is left; {_reasons(left_out)}")
+        raise InputError(f"no study is left; {left_outs.reasons(left_out) or 'there are no reports'}")
     _write(out, rows, left_out)
     print(f"\nlabels: {args.labels}")
     with_view = {uid: labels for uid, labels in labels_of.items() if uid in reports and uid in views.frontal}
@@ -84,7 +87,7 @@ def _write(out: Path, rows: pd.DataFrame, left_out: pd.DataFrame) -> None:
     several = sum(n > 1 for n in Counter(manifest.patient_ids).values())
     print(f"\n{several} reports have more than one frontal image here; each image is a study")
     if len(left_out):
-        print(f"left out, each named in {out / 'left_out.csv'}: {_reasons(left_out)}")
+        print(left_outs.line(out, left_out))
     for note in manifest.notes:
         print(f"note: {note}", file=sys.stderr)
 
@@ -142,7 +145,7 @@ def assemble(
                 "view": "frontal",
             }
             rows.append(row | labels_of[uid])
-    return pd.DataFrame(rows), _left_out(left_out)
+    return pd.DataFrame(rows), left_outs.table(left_out, COLUMNS)
 
 
 def unused(
@@ -154,19 +157,16 @@ def unused(
 ) -> pd.DataFrame:
     """What is in a source but belongs to no report, and the views that are no studies; columns as of `assemble`."""
     named = views.names()
-    return _left_out(
+    return left_outs.table(
         [
             *((uid, view, NO_REPORT) for uid, of_uid in views.frontal.items() if uid not in reports for view in of_uid),
             *((uid, view, LATERAL_VIEW) for uid, of_uid in views.lateral.items() for view in of_uid),
             *((uid, "", UNKNOWN_LABELS) for uid in labels_of if uid not in reports),
             *(("", path.name, UNKNOWN_IMAGE) for view, path in image_of.items() if view not in named),
             *(("", path.name, SPARE_IMAGE) for path in spare),
-        ]
+        ],
+        COLUMNS,
     )
-
-
-def _left_out(rows: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["uid", "image", "reason"], dtype=str)
 
 
 def _path_in_manifest(path: Path, out: Path) -> str:
@@ -176,11 +176,6 @@ def _path_in_manifest(path: Path, out: Path) -> str:
 
 def _by_number(uid: str) -> tuple[int, str]:
     return (int(uid) if uid.isdecimal() else sys.maxsize, uid)
-
-
-def _reasons(left_out: pd.DataFrame) -> str:
-    counts = left_out.reason.value_counts()
-    return "; ".join(f"{n} x {reason}" for reason, n in counts.items()) or "there are no reports"
 
 
 # ---- labels ----

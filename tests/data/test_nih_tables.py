@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tienet.data import nih_tables
-from tienet.data.nih_tables import read_boxes, read_entries, read_hand_labels, read_reports, read_table, stem
+from tienet.data import gzipped_table
+from tienet.data.gzipped_table import read_table
+from tienet.data.nih_tables import read_boxes, read_entries, read_hand_labels, read_reports, stem
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS, NO_FINDING
 
@@ -120,7 +121,7 @@ def test_files_that_are_not_whole(tmp_path, name, content, said):
 
 
 def test_a_gzip_file_that_grows_without_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(nih_tables, "MAX_BYTES", 1000)
+    monkeypatch.setattr(gzipped_table, "MAX_BYTES", 1000)
     path = put(tmp_path, "image", *["1.png"] * 1000, name="a.csv.gz")
     assert "more than 1,000 bytes when unpacked" in refused(read_table, path)
 

@@ -25,12 +25,17 @@ class Table:
     """
 
     def __init__(
-        self, path: Path | str, columns: Sequence[str], canonical: Callable[[str], str | None] | None = None
+        self,
+        path: Path | str,
+        columns: Sequence[str],
+        canonical: Callable[[str], str | None] | None = None,
+        content: bytes | None = None,
     ) -> None:
         """Read a file that must have `columns`, in any order; others may be there.
 
         Args:
             canonical: gives a column's proper name for another spelling, for hints.
+            content: what the file holds, if it was read already.
         Raises:
             FileNotFoundError: there is no such file.
             InputError: it is not UTF-8 text, not CSV, without a column, or without a row.
@@ -41,7 +46,7 @@ class Table:
         self.lines: list[int] = []
         self._rows: list[list[str]] = []
         self._problems: list[tuple[int, int, str]] = []
-        rows = self._parse(_read_text(self.path))
+        rows = self._parse(_text_of(self.path, _read(self.path) if content is None else content))
         _, header = next(rows, (1, []))
         self.header = [name.strip() for name in header]
         self._check_header(canonical or (lambda name: None))
@@ -116,14 +121,17 @@ class Table:
             raise InputError(f"{self.path}, row 1: {'; '.join(wrong)}; {expected}")
 
 
-def _read_text(path: Path) -> str:
-    """A file's text; InputError if it is not UTF-8 text."""
+def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} does not exist; expected a CSV file") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; expected a CSV file") from None
+
+
+def _text_of(path: Path, content: bytes) -> str:
+    """A file's text; InputError if it is not UTF-8 text."""
     if b"\0" in content:
         line = content[: content.index(b"\0")].count(b"\n") + 1
         raise InputError(f"{path}, row {line}: a NUL byte; expected a CSV file of UTF-8 text")

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tienet.data import image_files, nih_tables, splits
+from tienet.data import image_files, splits
 from tienet.data import manifest as manifests
+from tienet.data.gzipped_table import read_bytes, read_table
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError
 
@@ -114,13 +115,13 @@ def _json_reports(path: Path) -> list[str]:
 
 def _image_names(path: Path) -> list[str]:
     """Keys of the test images that a table or a text names."""
-    text = nih_tables.read_bytes(path).decode("utf-8-sig", errors="replace")
+    text = read_bytes(path).decode("utf-8-sig", errors="replace")
     if "," not in text.partition("\n")[0]:
         names = [image_key(line) for line in text.splitlines() if line.strip()]
         if any(" " in name or "{" in name for name in names):
             raise InputError(f"{path}: neither a table nor a list of image names; expected a name in each line")
         return names
-    table = nih_tables.read_table(path)
+    table = read_table(path)
     column = next((name for name in _NAME_COLUMNS if name in table.header), None)
     if column is None:
         expected = ", ".join(_NAME_COLUMNS)
@@ -134,7 +135,7 @@ def _image_names(path: Path) -> list[str]:
 
 def _copies(manifest: Manifest, path: Path) -> int | None:
     """How many pictures of a foreign manifest's test split are the same file as one that was trained on."""
-    if path.suffix.lower() != ".csv" or not set(manifests.COLUMNS) <= set(nih_tables.read_table(path).header):
+    if path.suffix.lower() != ".csv" or not set(manifests.COLUMNS) <= set(read_table(path).header):
         return None
     theirs = manifests.load(str(path))
     tested = [image for image, split in _with_splits(theirs.images, theirs) if split == "test"]

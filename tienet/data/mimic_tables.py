@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tienet.data.csv_table import Table
-from tienet.data.nih_tables import read_table
+from tienet.data.gzipped_table import read_table
 from tienet.errors import InputError
 from tienet.labels import LABELS, canonical
 

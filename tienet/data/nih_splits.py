@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from tienet.data import nih_counts, splits
-from tienet.data.nih_tables import read_bytes, stem
+from tienet.data.gzipped_table import read_bytes
+from tienet.data.nih_tables import stem
 from tienet.errors import InputError
 
 _LINE = re.compile(r"[^\s,;|]+\.(png|jpe?g)", re.IGNORECASE)

@@ -4,25 +4,21 @@ An image goes by its name without ending (its stem, 00000001_000), which is also
 .png where the files may be .jpg.
 """
 
-import gzip
 import re
-import tempfile
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tienet.data.csv_table import Table
+from tienet.data.gzipped_table import read_table
 from tienet.data.text import report_text
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS, NO_FINDING, canonical
 
 BOX_FRAME_PX = 1024  # NIH's PNG files, in whose pixels its boxes are
 FINDING_LABELS = "Finding Labels"
-MAX_BYTES = 1_000_000_000  # unpacked; NIH's largest table has some 8 million
-_GZIP = b"\x1f\x8b"
 _ENDING = re.compile(r"\.(png|jpe?g)$", re.IGNORECASE)
 _IMAGE_COLUMNS = ("image index", "image", "study id", "study")
 _TEXT_COLUMNS = ("report", "text")
@@ -64,7 +60,7 @@ def read_reports(path: Path) -> dict[str, str]:
     Sections become one string by `report_text`; white space runs become one space. Rows without text are left out.
     """
     table = read_table(path)
-    image, text = _image_column(table), _column(table, _TEXT_COLUMNS)
+    image, text = image_column(table), _column(table, _TEXT_COLUMNS)
     sections = [_column(table, (name,)) for name in ("findings", "impression")]
     if text is None and not any(sections):
         raise InputError(f"{path}, row 1: no column report or text (or findings, impression)")
@@ -88,7 +84,7 @@ def read_hand_labels(path: Path) -> tuple[pd.DataFrame, list[str]]:
         A row for each image by stem: the 15 labels, 1.0, 0.0 or NaN; and what a user should see.
     """
     table = read_table(path)
-    image = _image_column(table)
+    image = image_column(table)
     column_of = _label_columns(table)
     used = {image, *column_of.values()}
     stems = _unique_stems(table, image)
@@ -131,55 +127,6 @@ def read_boxes(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["study_id", "finding", *sides])
 
 
-def read_table(
-    path: Path, columns: Sequence[str] = (), mend: Callable[[bytes], bytes] = lambda content: content
-) -> Table:
-    """A `Table` of a CSV file, plain or gzipped; `mend` may put right what is no CSV in it.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        InputError: it is empty, not whole, or no table with these columns.
-    """
-    content = mend(read_bytes(path))
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "table.csv"
-        plain.write_bytes(content)
-        try:
-            table = Table(plain, columns)
-        except InputError as error:
-            raise InputError(str(error).replace(str(plain), str(path))) from None
-    table.path = path
-    return table
-
-
-def read_bytes(path: Path) -> bytes:
-    """A file's content, unpacked if it is gzipped."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist") from None
-    except (IsADirectoryError, NotADirectoryError):
-        raise InputError(f"{path} is not a file") from None
-    if content.startswith(_GZIP):
-        content = _unpack(path)
-    elif content and path.suffix.lower() == ".gz":
-        raise InputError(f"{path}: not gzip, whatever its name says; unpack it or get it again")
-    if not content.strip():
-        raise InputError(f"{path} is empty")
-    return content
-
-
-def _unpack(path: Path) -> bytes:
-    try:
-        with gzip.open(path) as packed:
-            content = packed.read(MAX_BYTES + 1)
-    except (EOFError, zlib.error, OSError) as error:
-        raise InputError(f"{path}: not a whole gzip file ({error}); get it again") from None
-    if len(content) > MAX_BYTES:
-        raise InputError(f"{path}: more than {MAX_BYTES:,} bytes when unpacked; expected a table of images")
-    return content
-
-
 def _mend_box_table(content: bytes) -> bytes:
     """NIH writes the header `Bbox [x,y,w,h],,,`, and rows with and without commas at their end."""
     content = re.sub(rb"Bbox ?\[x,y,w,h\]", b"x,y,w,h", content, count=1)
@@ -195,7 +142,7 @@ def _column(table: Table, names: Sequence[str]) -> str | None:
     return next((by_key[name] for name in names if name in by_key), None)
 
 
-def _image_column(table: Table) -> str:
+def image_column(table: Table) -> str:
     column = _column(table, _IMAGE_COLUMNS)
     if column is None:
         raise InputError(f"{table.path}, row 1: no column that names the image; expected image, study or Image Index")

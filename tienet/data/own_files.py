@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 from tienet.data import nih_tables
 from tienet.data.dicom import PREAMBLE
+from tienet.data.gzipped_table import read_table
 from tienet.data.image import SIGNATURE_BYTES, file_format
 from tienet.errors import InputError
 
@@ -178,10 +179,10 @@ def text_files(folder: Path) -> list[Path]:
 
 def read_column(path: Path, column: str) -> dict[str, str]:
     """name -> cell of a table with a column that names the image; empty cells are left out."""
-    table = nih_tables.read_table(path)
+    table = read_table(path)
     if column not in table.header:
         raise InputError(f"{path}, row 1: no column {column}; the columns are: {', '.join(table.header)}")
-    names = (nih_tables.stem(cell) for cell in table.cells(nih_tables._image_column(table)))
+    names = (nih_tables.stem(cell) for cell in table.cells(nih_tables.image_column(table)))
     return by_plain_name({name: cell for name, cell in zip(names, table.cells(column), strict=True) if cell}, path)
 
 

@@ -1,0 +1,52 @@
+"""Tables as published: CSV files, plain or gzipped."""
+
+import gzip
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tienet.data.csv_table import Table
+from tienet.errors import InputError
+
+MAX_BYTES = 1_000_000_000  # unpacked; NIH's largest table has some 8 million, MIMIC's 60
+_GZIP = b"\x1f\x8b"
+
+
+def read_table(
+    path: Path, columns: Sequence[str] = (), mend: Callable[[bytes], bytes] = lambda content: content
+) -> Table:
+    """A `Table` of a CSV file, plain or gzipped; `mend` may put right what is no CSV in it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        InputError: it is empty, not whole, or no table with these columns.
+    """
+    return Table(path, columns, content=mend(read_bytes(path)))
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content, unpacked if it is gzipped."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} does not exist") from None
+    except (IsADirectoryError, NotADirectoryError):
+        raise InputError(f"{path} is not a file") from None
+    if content.startswith(_GZIP):
+        content = _unpack(path)
+    elif content and path.suffix.lower() == ".gz":
+        raise InputError(f"{path}: not gzip, whatever its name says; unpack it or get it again")
+    if not content.strip():
+        raise InputError(f"{path} is empty")
+    return content
+
+
+def _unpack(path: Path) -> bytes:
+    try:
+        with gzip.open(path) as packed:
+            content = packed.read(MAX_BYTES + 1)
+    except (EOFError, zlib.error, OSError) as error:
+        raise InputError(f"{path}: not a whole gzip file ({error}); get it again") from None
+    if len(content) > MAX_BYTES:
+        raise InputError(f"{path}: more than {MAX_BYTES:,} bytes when unpacked; expected a table of images")
+    return content

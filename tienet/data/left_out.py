@@ -1,0 +1,47 @@
+"""What a data set's script leaves out: a table that names it, counted by reason.
+
+Columns: image, split, reason (OpenI's has uid in place of split).
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from tienet import files
+from tienet.data.splits import SPLITS
+
+FILE = "left_out.csv"
+
+
+def table(
+    rows: Iterable[tuple[str, str, str]], columns: tuple[str, ...] = ("image", "split", "reason")
+) -> pd.DataFrame:
+    """The rows as a table of strings."""
+    return pd.DataFrame(list(rows), columns=list(columns), dtype=str)
+
+
+def reasons(left_out: pd.DataFrame) -> str:
+    """ "3 x image file that is not there (train 2, test 1); 1 x ..." """
+    parts = []
+    for reason, group in left_out.groupby("reason", sort=False):
+        of_splits = group.split[group.split != ""] if "split" in group else ()
+        parts.append(f"{len(group):,} x {reason}" + (f" ({counts(of_splits)})" if len(of_splits) else ""))
+    return "; ".join(parts)
+
+
+def counts(values: pd.Series) -> str:
+    """ "train 10, test 2": splits in their order, then others, most frequent first."""
+    of_value = dict(values.value_counts())
+    order = sorted(of_value, key=lambda name: (*SPLITS, name).index(name))
+    return ", ".join(f"{name} {of_value[name]:,}" for name in order)
+
+
+def write(out: Path, left_out: pd.DataFrame) -> None:
+    """Write FILE into a data set's folder."""
+    files.write_text(out / FILE, left_out.to_csv(index=False))
+
+
+def line(out: Path, left_out: pd.DataFrame) -> str | None:
+    """What to say of it; None where nothing is left out."""
+    return f"left out, each named in {out / FILE}: {reasons(left_out)}" if len(left_out) else None
