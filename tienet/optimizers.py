@@ -44,7 +44,7 @@ class Accumulated(ProxyOptimizer):
 
 
 class Watched(ProxyOptimizer):
-    """Notes the largest magnitude of each gradient that is applied, NaN where one is not finite.
+    """Notes the largest magnitude of each gradient, NaN where one is not finite, and applies them once all are there.
 
     Attributes:
         names: the variables'. magnitudes: float32 [variables], a local variable; both exist after `apply_gradients`.
@@ -59,7 +59,8 @@ class Watched(ProxyOptimizer):
         self.names = [variable.op.name for _, variable in pairs]
         self.magnitudes = local_variable("gradient_magnitudes", [len(pairs)])
         noted = self.magnitudes.assign(tf.stack([_largest(gradient) for gradient, _ in pairs]))
-        return tf.group(noted, self._opt.apply_gradients(pairs, global_step), name=name)
+        with tf.control_dependencies([noted]):  # else a weight may change while a loop still reads it to write reports
+            return tf.group(self._opt.apply_gradients(pairs, global_step), name=name)
 
 
 def local_variable(name: str, shape: list[int]) -> tf.Variable:
