@@ -1,4 +1,4 @@
-"""ROC figures: the curves and legends that are drawn, the size and wholeness of the file."""
+"""ROC and reliability figures: the curves and legends that are drawn, the size and wholeness of the file."""
 
 import cv2
 import numpy as np
@@ -8,6 +8,7 @@ from sklearn.metrics import auc as area_under
 
 from tienet.evaluation import plots
 from tienet.evaluation.auroc import auc
+from tienet.evaluation.calibration import expected_calibration_error, reliability_curve
 from tienet.labels import LABELS, K
 
 
@@ -62,3 +63,32 @@ def test_a_figure_that_fails_leaves_the_old_one(tmp_path):
     assert path.read_bytes() == b"old"
     plots.plot_roc(path, *scores_and_labels(), "test")
     assert cv2.imread(str(path)) is not None
+
+
+def test_a_reliability_curve_before_and_after():
+    random = np.random.default_rng(0)
+    before, after = random.random((2, 80))
+    labels = (random.random(80) < before).astype(np.float32)
+    axes = Figure().subplots()
+    plots._draw_reliability(axes, "Pleural_Thickening", labels, before, after)
+    for line, scores in zip(axes.get_lines()[1:], (before, after), strict=True):
+        np.testing.assert_array_equal(line.get_data(), reliability_curve(scores, labels)[:2])
+    errors = [expected_calibration_error(scores, labels) for scores in (before, after)]
+    assert axes.get_title() == f"Pleural Thickening\nerror {errors[0]:.3f} to {errors[1]:.3f}"
+
+
+def test_labels_without_a_case_or_a_temperature_have_no_second_curve():
+    axes = Figure().subplots()
+    plots._draw_reliability(axes, "Hernia", np.full(5, np.nan), np.full(5, 0.5), None)
+    assert axes.get_title() == "Hernia\nerror undefined"
+    assert len(axes.get_lines()) == 2 and len(axes.get_lines()[1].get_xdata()) == 0
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_the_reliability_file_has_a_panel_per_label(tmp_path, calibrated):
+    scores, labels = scores_and_labels()
+    before = 1 / (1 + np.exp(-scores))
+    after = before**2 if calibrated else None
+    plots.plot_reliability(tmp_path / "reliability.png", labels, before, after, "costs $5 and $6")
+    picture = cv2.imread(str(tmp_path / "reliability.png"))
+    assert picture.shape == (3 * plots.SMALL_PANEL_PX, 5 * plots.SMALL_PANEL_PX, 3)

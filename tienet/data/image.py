@@ -62,14 +62,20 @@ def read_gray(path: Path | str) -> np.ndarray:
 
 
 def read_image(path: Path | str, image_px: int) -> np.ndarray:
-    """`read_gray`, resized to a square; the aspect is not kept, as in the paper's input.
+    """`read_gray`, then `resize`: uint8 [image_px, image_px]."""
+    return resize(read_gray(path), image_px)
+
+
+def resize(gray: np.ndarray, image_px: int) -> np.ndarray:
+    """A grey image as a square; the aspect is not kept, as in the paper's input.
 
     A side that shrinks is averaged over areas, a side that grows is interpolated linearly.
 
+    Args:
+        gray: uint8 [H, W].
     Returns:
         uint8 [image_px, image_px].
     """
-    gray = read_gray(path)
     height, width = gray.shape
     smaller = (min(width, image_px), min(height, image_px))
     if smaller != (width, height):
@@ -77,6 +83,16 @@ def read_image(path: Path | str, image_px: int) -> np.ndarray:
     if smaller != (image_px, image_px):
         gray = cv2.resize(gray, (image_px, image_px), interpolation=cv2.INTER_LINEAR)
     return gray
+
+
+def check_gray(image: np.ndarray, name: str) -> None:
+    """Raise InputError, with the image's `name`, unless it is uint8 [H, W] of 1 to MAX_PIXELS pixels."""
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"{name}: a {type(image).__name__}, expected an array uint8 [H, W], 0 is black")
+    if image.dtype != np.uint8 or image.ndim != 2:
+        raise InputError(f"{name}: {image.dtype} {list(image.shape)}, expected uint8 [H, W], 0 is black")
+    if not 0 < image.size <= MAX_PIXELS:
+        raise InputError(f"{name}: {list(image.shape)} pixels, expected 1 to {MAX_PIXELS:,} of them")
 
 
 class _BrokenError(Exception):

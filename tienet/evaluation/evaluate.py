@@ -18,10 +18,11 @@ from tienet.data.manifest import Manifest
 from tienet.data.phantom.lesions_in_text import judge_lesions, lesions_of
 from tienet.errors import InputError
 from tienet.evaluation.auroc import MEANS, evaluate_auc
+from tienet.evaluation.calibration import calibration_metrics, format_calibration, with_temperatures
 from tienet.evaluation.control_metrics import control_metrics
 from tienet.evaluation.options import Options, Shared
 from tienet.evaluation.pages import write_pages
-from tienet.evaluation.plots import plot_roc
+from tienet.evaluation.plots import plot_reliability, plot_roc
 from tienet.evaluation.pointing import pointing_game, read_boxes
 from tienet.evaluation.report_findings import format_findings_table
 from tienet.evaluation.report_judge import NOTHING, ReportJudge
@@ -57,7 +58,7 @@ def evaluate(
     """Judge a checkpoint on a split of a data set.
 
     Writes metrics.json, table.txt and pages/ into `out` (default RUN/eval/NAME-SPLIT), and as far as the mode has them
-    scores.csv, roc.png and reports.csv.
+    scores.csv, roc.png, reliability.png and reports.csv.
 
     Raises:
         InputError: the checkpoint, the data or the options do not fit.
@@ -83,11 +84,12 @@ def evaluate(
             "split": options.split,
             "studies": len(part),
             "seen": seen,
-            **_auc(judged.probabilities, part, options),
+            **_auc(judged.logits, part, options),  # temperatures may make equal what is not
             **(judge.judge(judged.reports) if judge else NOTHING),
             "true_reports_read": _true_reports_read(network, studies, mode),
             "pointing": _pointing(judged, part, boxes),
             "lesions": _lesions(judged, part),
+            "calibration": _calibration(network, judged, part),
             "controls": control_metrics(whole, part, network, judge, options, shared) if options.controls else {},
             "decoding": dataclasses.asdict(options.decoding) if options.decoding else None,
             "differs": differences(network.config, whole.name),
@@ -164,6 +166,13 @@ def _pointing(judged: Judged, part: Manifest, boxes: dict[str, np.ndarray] | Non
     return pointing_game(judged.a_ws[chosen], [boxes[part.study_ids[n]] for n in chosen])
 
 
+def _calibration(network: Predictor, judged: Judged, part: Manifest) -> dict | None:
+    """How far the probabilities can be taken at their word, before and after; None if the run is not calibrated."""
+    if network.calibration is None or judged.logits is None:
+        return None
+    return calibration_metrics(judged.logits, part.labels, network.calibration.temperatures)
+
+
 def _lesions(judged: Judged, part: Manifest) -> dict | None:
     """Phantom data: which lesions the written reports name; None for other data."""
     path = part.path.parent / "boxes.csv"
@@ -194,9 +203,11 @@ def _write(out: Path, metrics: dict, judged: Judged, part: Manifest, mode: Mode)
     files.write_json(out / "metrics.json", metrics)
     if judged.probabilities is not None:
         _write_csv(out / "scores.csv", part, dict(zip(LABELS, judged.probabilities.T, strict=True)))
-        plot_roc(
-            out / "roc.png", judged.probabilities, part.labels, f"{mode.paper_name} classification on {metrics['data']}"
-        )
+        title = f"{mode.paper_name} classification on {metrics['data']}"
+        plot_roc(out / "roc.png", judged.probabilities, part.labels, title)
+        before = with_temperatures(judged.logits, np.ones(len(LABELS)))
+        after = judged.probabilities if metrics["calibration"] else None
+        plot_reliability(out / "reliability.png", part.labels, before, after, title)
     if metrics["auc"] is not None:
         tables.append(format_auc_table(metrics))
     if judged.reports is not None:
@@ -205,8 +216,7 @@ def _write(out: Path, metrics: dict, judged: Judged, part: Manifest, mode: Mode)
         tables.append(format_report_table(metrics))
     if metrics["report_findings"] is not None:
         tables.append(format_findings_table(metrics["report_findings"]))
-    if places := format_places(metrics):
-        tables.append(places)
+    tables += [lines for lines in (format_calibration(metrics), format_places(metrics)) if lines]
     table = "\n".join(tables)
     files.write_text(out / "table.txt", table)
     return table

@@ -1,4 +1,8 @@
-"""ROC curves as the paper's Figure 3 has them: one panel per test, one curve per label, AUC in the legend."""
+"""Figures of an evaluation.
+
+ROC curves as the paper's Figure 3 has them: one panel per test, one curve per label, AUC in the legend. Reliability
+curves: one panel per label.
+"""
 
 import math
 from collections.abc import Sequence
@@ -12,6 +16,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from tienet.evaluation.auroc import auc
+from tienet.evaluation.calibration import expected_calibration_error, reliability_curve
 from tienet.evaluation.tables import UNDEFINED
 from tienet.files import replacing
 from tienet.labels import LABELS
@@ -19,6 +24,10 @@ from tienet.labels import LABELS
 PANEL_PX = 800
 """Width and height of one panel in the PNG."""
 
+SMALL_PANEL_PX = 360
+"""Width and height of one label's panel in the PNG of reliability curves."""
+
+_RELIABILITY_COLUMNS = 5
 _DPI = 125
 
 # 15 lines that a colour-blind reader can tell apart: five of Okabe and Ito's colours, each with three dashes.
@@ -93,3 +102,47 @@ def _curve(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarr
     known = ~np.isnan(labels)
     fall_out, recall, _ = roc_curve(labels[known], scores[known])
     return fall_out, recall
+
+
+def plot_reliability(
+    path: Path | str, labels: np.ndarray, before: np.ndarray, after: np.ndarray | None, title: str
+) -> None:
+    """Write a panel per label, 5 in a row, as one PNG: how often a label is true at each probability.
+
+    Each is SMALL_PANEL_PX wide and high. A dot's area grows with its bin's studies; the error is in the panel's title.
+    A label without a temperature has the curve before only.
+
+    Args:
+        labels: [N, K], 1, 0 or NaN. before, after: float [N, K] in 0..1, without and with temperatures; None: no such.
+    """
+    rows = math.ceil(len(LABELS) / _RELIABILITY_COLUMNS)
+    side = SMALL_PANEL_PX / _DPI
+    figure = Figure(figsize=(side * _RELIABILITY_COLUMNS, side * rows), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    for k, axes in enumerate(figure.subplots(rows, _RELIABILITY_COLUMNS, sharex=True, sharey=True).flat):
+        changed = after is not None and not np.array_equal(before[:, k], after[:, k])
+        _draw_reliability(axes, LABELS[k], labels[:, k], before[:, k], after[:, k] if changed else None)
+    figure.suptitle(title, fontsize=9, parse_math=False)
+    figure.supxlabel("Probability", fontsize=8)
+    figure.supylabel("Share of positives", fontsize=8)
+    handles = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()[1:]}
+    figure.legend(handles.values(), handles, loc="upper right", ncols=len(handles), fontsize=7.5, frameon=False)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _draw_reliability(axes: Axes, name: str, labels: np.ndarray, before: np.ndarray, after: np.ndarray | None) -> None:
+    axes.plot([0, 1], [0, 1], color="0.75", linewidth=0.8)
+    errors = []
+    series = (("without temperature", before, _COLOURS[1], "--"), ("with temperature", after, _COLOURS[0], "-"))
+    for label, scores, colour, dash in series[: 1 if after is None else 2]:
+        curve, error = reliability_curve(scores, labels), expected_calibration_error(scores, labels)
+        errors.append(UNDEFINED if error is None else f"{error:.3f}")
+        axes.plot(curve.predicted, curve.observed, color=colour, linestyle=dash, linewidth=1.2, label=label)
+        share = curve.counts / max(curve.counts.sum(), 1)
+        axes.scatter(curve.predicted, curve.observed, s=4 + 60 * share, color=colour, linewidths=0)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+    axes.set_title(f"{name.replace('_', ' ')}\nerror {' to '.join(errors)}", fontsize=7.5)
+    axes.tick_params(labelsize=6.5)
+    axes.grid(color="0.92", linewidth=0.6)
+    axes.set_axisbelow(True)

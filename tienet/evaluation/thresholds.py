@@ -1,7 +1,14 @@
-"""The probability from which on a label is named."""
+"""The probability from which on a label is named, chosen per label on the validation split."""
+
+import math
 
 import numpy as np
 from sklearn.metrics import roc_curve
+
+from tienet.errors import InputError
+
+UNKNOWN = 0.5
+"""The threshold of a label whose cases do not tell."""
 
 
 def youden(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -10,9 +17,9 @@ def youden(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Args:
         scores: float [N, K]. labels: [N, K], 1, 0 or NaN (unknown, left out).
     Returns:
-        float32 [K]; 0.5 where a label has one class only.
+        float32 [K]; UNKNOWN where a label has one class only.
     """
-    chosen = np.full(scores.shape[1], 0.5, np.float32)
+    chosen = np.full(scores.shape[1], UNKNOWN, np.float32)
     for m in range(scores.shape[1]):
         known = ~np.isnan(labels[:, m])
         if len(np.unique(labels[known, m])) < 2:
@@ -21,3 +28,29 @@ def youden(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         best = int(np.argmax((true_positives - false_positives)[1:])) + 1  # the first threshold is infinite
         chosen[m] = thresholds[best]
     return chosen
+
+
+def for_sensitivity(scores: np.ndarray, labels: np.ndarray, sensitivity: float) -> np.ndarray:
+    """Per label the highest threshold that at least the share `sensitivity` of the positives reaches.
+
+    Args:
+        scores: float32 [N, K]. labels: [N, K], 1, 0 or NaN (unknown, left out). sensitivity: above 0, at most 1.
+    Returns:
+        float32 [K], scores of positives; UNKNOWN where a label has no positive.
+    Raises:
+        InputError: such a share does not exist.
+    """
+    check_sensitivity(sensitivity)
+    chosen = np.full(scores.shape[1], UNKNOWN, np.float32)
+    for m in range(scores.shape[1]):
+        positives = np.sort(scores[labels[:, m] == 1, m])[::-1]
+        if len(positives):
+            needed = max(math.ceil(sensitivity * len(positives) - 1e-9), 1)  # .1 * 30 is a little more than 3
+            chosen[m] = positives[needed - 1]
+    return chosen
+
+
+def check_sensitivity(sensitivity: float) -> None:
+    """Raise InputError unless it is a share above 0."""
+    if not 0 < sensitivity <= 1:
+        raise InputError(f"--sensitivity {sensitivity}: expected a share above 0, at most 1, such as 0.95")

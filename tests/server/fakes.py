@@ -1,0 +1,93 @@
+"""Networks that answer at once, and files to upload."""
+
+import struct
+import threading
+import time
+import zlib
+
+import cv2
+import numpy as np
+
+from tienet.labels import K
+from tienet.predict import Reading
+from tienet.server.engine import Engine, Network
+
+D = 4
+PX = 32
+
+
+def reading(words: list[str], report: str | None, seed: float) -> Reading:
+    rng = np.random.default_rng(int(seed * 1000))
+    words = ["<START>", *words]
+    a = rng.random((len(words), D, D), np.float32) ** 4
+    a /= a.sum(axis=(1, 2), keepdims=True)
+    g = np.linspace(0.1, 0.9, len(words), dtype=np.float32)
+    probabilities = rng.random(K, np.float32)
+    thresholds = np.full(K, 0.5, np.float32)
+    thresholds[13] = np.nan
+    labels = np.where(np.isnan(thresholds), np.nan, probabilities >= thresholds).astype(np.float32)
+    log_probability = None if report is None else -3.5
+    return Reading(
+        probabilities, thresholds, labels, report, log_probability, words, g, a, (a * g[:, None, None]).sum(0)
+    )
+
+
+class FakeReporter:
+    """Its answer depends on the image alone. `gate` holds it up; `seconds` is what a batch takes."""
+
+    mode, needs_image = "report", True
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.gate, self.seconds = threading.Event(), seconds
+        self.gate.set()
+        self.sizes: list[int] = []
+
+    def report(self, images, maps=False):
+        self.gate.wait(20)
+        time.sleep(self.seconds)
+        self.sizes.append(len(images))
+        text = "findings : no effusion . impression : normal ."
+        return [reading(text.split(), text, float(image.mean())) for image in images]
+
+    def close(self) -> None:
+        pass
+
+
+class FakeAnnotator:
+    """Its answer depends on the report."""
+
+    mode, needs_image = "annotate", True
+
+    def annotate(self, reports, images=None, maps=False):
+        if any("fail" in report for report in reports):
+            raise RuntimeError("a bug")
+        return [reading(report.lower().split(), None, len(report)) for report in reports]
+
+    def close(self) -> None:
+        pass
+
+
+def engine(report: bool = True, annotate: bool = True, most: int = 16, reporter: FakeReporter | None = None) -> Engine:
+    return Engine(
+        Network(reporter or FakeReporter(), "toy-report", PX, most) if report else None,
+        Network(FakeAnnotator(), "toy-annotate", PX, most) if annotate else None,
+    )
+
+
+def picture(height: int = 60, width: int = 40, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+
+
+def png(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", image)[1].tobytes()
+
+
+def png_bomb(width: int, height: int, depth: int = 8, colours: int = 0) -> bytes:
+    """A small whole PNG whose header says this size."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, 0)
+    zeros = zlib.compress(bytes(1 << 20), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zeros) + chunk(b"IEND", b"")

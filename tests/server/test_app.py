@@ -1,0 +1,227 @@
+"""The API: what it answers, in which words it refuses, and that its description is true."""
+
+import base64
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+import cv2
+import httpx
+import numpy as np
+import psutil
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.server import fakes
+from tests.server.conftest import serving
+from tienet.data import image
+from tienet.labels import LABELS
+from tienet.server.app import create_app
+from tienet.server.guard import HEADERS
+
+CHEST = fakes.picture()
+FILE = {"image": ("chest.png", fakes.png(CHEST))}
+
+
+def test_a_report_holds_what_the_network_gave(client):
+    answer = client.post("/api/report?picture=true", files=FILE).json()
+    expected = fakes.FakeReporter().report([image.resize(CHEST, fakes.PX)])[0]
+    found = {finding["name"]: finding for finding in answer["findings"]}
+    assert list(found) == list(LABELS)
+    np.testing.assert_allclose([found[name]["probability"] for name in LABELS], expected.probabilities, atol=1e-7)
+    assert [found[name]["named"] for name in LABELS if name != "Hernia"] == [
+        bool(p >= 0.5) for name, p in zip(LABELS, expected.probabilities, strict=True) if name != "Hernia"
+    ]
+    assert found["Hernia"]["threshold"] is None and found["Hernia"]["named"] is None
+    assert answer["report"] == expected.report and answer["log_probability"] == -3.5
+    assert [word["word"] for word in answer["words"]] == expected.words
+    np.testing.assert_allclose([word["g"] for word in answer["words"]], expected.g, atol=1e-6)
+    np.testing.assert_allclose(answer["a"], expected.a, atol=1e-6)
+    np.testing.assert_allclose(answer["a_ws"], expected.a_ws, atol=1e-6)
+    assert (answer["height"], answer["width"], answer["name"], answer["mode"]) == (60, 40, "chest.png", "report")
+    head, _, jpeg = answer["picture"].partition(",")
+    assert head == "data:image/jpeg;base64"
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(jpeg), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert np.abs(shown.astype(int) - CHEST).mean() < 6
+
+
+def test_maps_and_picture_are_left_out_where_they_are_not_wanted(client):
+    answer = client.post("/api/report?maps=false", files=FILE).json()
+    assert answer["a"] is answer["a_ws"] is answer["picture"] is None and answer["words"][0]["g"] is not None
+
+
+def test_annotate_reads_the_report(client):
+    one, other = (
+        client.post("/api/annotate", files=FILE, data={"report": text}).json() for text in ("No effusion", "")
+    )
+    assert [word["word"] for word in one["words"]] == ["<START>", "no", "effusion"] and one["report"] is None
+    assert [word["word"] for word in other["words"]] == ["<START>"]
+    assert one["findings"] != other["findings"]
+
+
+@pytest.mark.parametrize(
+    ("path", "files", "data", "status", "said"),
+    [
+        ("report", {}, {"other": "x"}, 415, "expected multipart/form-data"),
+        ("report", {"other": ("a", b"x")}, {}, 422, "'other': no such field"),
+        ("report", {"report": (None, b"x")}, {}, 422, "takes the image alone"),
+        ("report", {"image": (None, b"x")}, {}, 422, "image: a text field"),
+        ("annotate", FILE, {}, 422, "report: missing"),
+        ("annotate", FILE | {"report": ("a.txt", b"x")}, {}, 400, "Too many files"),
+        ("annotate", {"report": (None, b"no effusion")}, {}, 422, "image: missing"),
+        ("annotate", FILE, {"report": "x" * 100_001}, 422, "100,001 characters"),
+        ("annotate", FILE, {"report": "x" * 2_000_000}, 400, "exceeded maximum size"),
+        ("report?maps=perhaps", FILE, {}, 422, "maps: Input should be a valid boolean"),
+    ],
+)
+def test_what_is_wrong_with_a_form_is_said_in_one_line(client, path, files, data, status, said):
+    answer = client.post(f"/api/{path}", files=files, data=data)
+    assert answer.status_code == status and said in answer.json()["detail"] and "\n" not in answer.json()["detail"]
+
+
+def test_a_broken_form_is_refused(client):
+    for content, content_type in (
+        (b"rubbish", "multipart/form-data; boundary=x"),
+        (b"rubbish", "multipart/form-data"),
+        (b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--", "multipart/form-data; boundary=x"),
+        (b"", "multipart/form-data; boundary=x"),
+    ):
+        answer = client.post("/api/report", content=content, headers={"Content-Type": content_type})
+        assert answer.status_code in (400, 422) and isinstance(answer.json()["detail"], str)
+
+
+def test_one_network_alone_says_what_is_missing():
+    with fakes.engine(annotate=False) as engine, TestClient(create_app(engine)) as client:
+        assert client.get("/api/model").json()["annotate"] is None
+        answer = client.post("/api/annotate", files=FILE, data={"report": ""})
+        assert answer.status_code == 404 and "--load and a run of mode annotate" in answer.json()["detail"]
+
+
+def test_one_bad_request_does_not_fail_those_beside_it(client):
+    with TestClient(client.app, "http://localhost", raise_server_exceptions=False) as own:
+        assert own.post("/api/annotate", files=FILE, data={"report": "fail"}).status_code == 500
+        assert own.post("/api/annotate", files=FILE, data={"report": "fine"}).status_code == 200
+
+
+def test_a_full_queue_is_answered_503_with_retry_after():
+    reporter = fakes.FakeReporter()
+    with fakes.engine(annotate=False, reporter=reporter) as engine, serving(create_app(engine, queue=2)) as address:
+        reporter.gate.clear()
+        with ThreadPoolExecutor() as executor:
+            answers = [executor.submit(httpx.post, f"{address}/api/report", files=FILE, timeout=30) for _ in range(3)]
+            full = next(as_completed(answers)).result()
+            assert full.status_code == 503 and int(full.headers["retry-after"]) >= 1 and "wait already" in full.text
+            assert httpx.get(f"{address}/healthz").status_code == 200  # not held up by the queue
+            reporter.gate.set()
+            assert sorted(answer.result().status_code for answer in answers) == [200, 200, 503]
+        assert httpx.post(f"{address}/api/report", files=FILE).status_code == 200
+
+
+def test_nobody_computes_for_a_client_that_went_away():
+    reporter = fakes.FakeReporter()
+    with fakes.engine(annotate=False, reporter=reporter, most=1) as engine, serving(create_app(engine)) as address:
+        reporter.gate.clear()
+        before = len(reporter.sizes)
+        first = threading.Thread(target=httpx.post, args=(f"{address}/api/report",), kwargs={"files": FILE})
+        first.start()
+        time.sleep(0.2)
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{address}/api/report", files=FILE, timeout=httpx.Timeout(5, read=0.3))
+        time.sleep(0.2)
+        reporter.gate.set()
+        first.join()
+        assert httpx.post(f"{address}/api/report", files=FILE).status_code == 200
+        assert len(reporter.sizes) - before == 2
+
+
+def test_requests_of_16_clients_are_answered_together():
+    reporter = fakes.FakeReporter(seconds=0.02)
+    with fakes.engine(annotate=False, reporter=reporter) as engine, serving(create_app(engine)) as address:
+        before, statuses = len(reporter.sizes), []
+
+        def work() -> None:
+            with httpx.Client(timeout=30) as own:
+                for _ in left:
+                    statuses.append(own.post(f"{address}/api/report?maps=false", files=FILE).status_code)
+
+        left = iter([None] * 200)
+        threads = [threading.Thread(target=work) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert statuses == [200] * 200 and len(reporter.sizes) - before < 100
+
+
+def test_memory_after_1000_requests_is_that_after_100():
+    process = psutil.Process()
+    with fakes.engine(most=1) as engine, TestClient(create_app(engine)) as client:
+        for n in range(1000):
+            assert client.post("/api/report?picture=true", files=FILE).status_code == 200
+            if n == 99:
+                early = process.memory_info().rss
+    assert process.memory_info().rss < 1.1 * early
+
+
+def test_every_answer_forbids_other_addresses(client):
+    for path in ("/", "/api/docs", "/api/openapi.json", "/static/view.js", "/api/model", "/nowhere", "/healthz"):
+        answer = client.get(path)
+        assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS, path
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert "access-control-allow-origin" not in answer.headers and "cache-control" in answer.headers
+
+
+def test_pages_name_no_other_address(client):
+    for path in ("/", "/api/docs", "/static/view.js", "/static/app.js", "/static/docs.js", "/static/style.css"):
+        text = client.get(path).text
+        assert "http:" not in text and "https:" not in text, path
+
+
+def test_samples_are_drawn_and_say_so(client):
+    found = client.get("/api/samples").json()
+    assert len(found) > 3 and all(sample["drawn"] and "drawing" in sample["title"] for sample in found)
+    for sample in found[:2]:
+        content = client.get(f"/api/samples/{sample['name']}").content
+        assert client.post("/api/report", files={"image": (sample["name"], content)}).status_code == 200
+        small = client.get(f"/api/samples/{sample['name']}/thumbnail")
+        assert small.headers["content-type"] == "image/jpeg" and len(small.content) < len(content)
+    assert client.get("/api/samples/..%2f..%2fsetup.py").status_code == 404
+    assert client.get("/static/..%2f..%2fapp.py").status_code == 404
+
+
+def test_the_description_is_true():
+    schemathesis = pytest.importorskip("schemathesis", reason="needs schemathesis")
+    from hypothesis import HealthCheck, Phase, given, settings
+    from schemathesis import checks
+    from schemathesis.specs.openapi import checks as openapi
+
+    with fakes.engine() as engine:
+        schema = schemathesis.openapi.from_asgi(
+            "/api/openapi.json",
+            create_app(engine, token="a-long-token"),
+            headers={"Authorization": "Bearer a-long-token"},
+        )
+        chosen = [
+            checks.not_a_server_error,
+            openapi.status_code_conformance,
+            openapi.content_type_conformance,
+            openapi.response_schema_conformance,
+        ]
+        operations = [operation.ok() for operation in schema.get_all_operations()]
+        assert len(operations) == 7
+        for operation in operations:
+            for mode in schemathesis.GenerationMode:
+
+                @settings(
+                    max_examples=8,
+                    deadline=None,
+                    derandomize=True,
+                    suppress_health_check=list(HealthCheck),
+                    phases=[Phase.generate],
+                    database=None,
+                )
+                @given(case=operation.as_strategy(generation_mode=mode))
+                def try_out(case):
+                    case.call_and_validate(checks=chosen, headers={"Authorization": "Bearer a-long-token"})
+
+                try_out()

@@ -1,0 +1,271 @@
+"""The page in a real browser: files, words and their maps, both answers, the downloaded page, no other address."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.server import fakes
+from tests.server.conftest import serving
+from tienet.server.app import create_app
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+
+TOKEN = "correct-horse-7"
+PIXELS = """() => {
+  const canvas = document.querySelector("canvas.map");
+  return canvas.hidden ? null : canvas.toDataURL();
+}"""
+DROP = """([name, base64]) => {
+  const file = new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name);
+  const data = new DataTransfer();
+  data.items.add(file);
+  document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
+}"""
+NO_SIDEWAYS = "document.documentElement.scrollWidth <= innerWidth"
+REPORT_WORDS, ANNOTATE_WORDS = (f"[data-answer={kind}] .word" for kind in ("report", "annotate"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+    if not found:
+        pytest.skip("needs chromium, chromium-browser or google-chrome on the PATH")
+    with sync_api.sync_playwright() as playwright:
+        # --no-sandbox: Chromium refuses to start as root without it; the pages are our own.
+        started = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def tab(browser, address):
+    """A tab that fails the test where a script fails or a request goes to another address; 4xx answers are noted."""
+    context = browser.new_context(viewport={"width": 1300, "height": 900}, accept_downloads=True)
+    tab, errors, requests = context.new_page(), [], []
+    tab.set_default_timeout(10_000)
+    tab.refusals = []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("console", lambda message: message.type in ("error", "warning") and errors.append(message.text))
+    tab.on("request", lambda request: requests.append(request.url))
+    tab.on("response", lambda response: response.status >= 400 and tab.refusals.append(response.status))
+    tab.goto(address)
+    tab.wait_for_selector(".samples li")
+    yield tab
+    context.close()
+    # Chromium writes each refused request into the console.
+    assert [error for error in errors if not (tab.refusals and "status of 4" in error)] == []
+    assert [url[:80] for url in requests if not url.startswith((address, "data:", "blob:", "file:"))] == []
+
+
+@pytest.fixture(scope="module")
+def xray() -> tuple[str, bytes]:
+    """A real one where there is one."""
+    folder = Path(__file__).resolve().parents[3] / "shared/data/openi/images"
+    found = next(iter(sorted(folder.glob("*.jpg"))), None) if folder.is_dir() else None
+    return (found.name, found.read_bytes()) if found else ("drawn.png", fakes.png(fakes.picture(300, 280)))
+
+
+def drop(tab, name: str, content: bytes) -> None:
+    import base64
+
+    tab.evaluate(DROP, [name, base64.b64encode(content).decode()])
+
+
+def choose(tab, name: str, content: bytes) -> None:
+    tab.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": content})
+
+
+def test_a_dropped_xray_gets_labels_and_a_report(tab, xray):
+    drop(tab, *xray)
+    tab.wait_for_selector(REPORT_WORDS)
+    assert "no effusion" in tab.inner_text("[data-answer=report] .words")
+    assert tab.locator("[data-answer=report] tbody tr").count() == 15
+    assert tab.locator("[data-answer=report] .track s").count() == 14  # one threshold is not known
+    named = tab.locator("[data-answer=report] tr.named th").all_inner_texts()
+    assert named and all(name.startswith("✓ ") for name in named)
+    assert tab.locator("[data-answer=report] .chips li").count() == len(named)
+    assert tab.inner_text("#status").startswith(xray[0])
+    assert "Paste a report" in tab.inner_text("[data-answer=annotate]")
+    assert tab.evaluate("document.querySelector('.xray').naturalWidth") > 100
+    assert "not a medical device" in tab.inner_text("header")
+
+
+def test_pointing_at_a_word_changes_the_map(tab, xray):
+    choose(tab, *xray)
+    tab.wait_for_selector(REPORT_WORDS)
+    whole, caption = tab.evaluate(PIXELS), tab.inner_text("figcaption")
+    assert whole and caption.startswith("All words together")
+    tab.hover(f"{REPORT_WORDS} >> nth=4")
+    word = tab.evaluate(PIXELS)
+    assert word != whole and tab.inner_text("figcaption").startswith("“effusion” (word 5 of 10, g = ")
+    tab.mouse.move(2, 2)
+    assert tab.evaluate(PIXELS) == whole and tab.inner_text("figcaption") == caption
+    tab.click(f"{REPORT_WORDS} >> nth=4")
+    tab.mouse.move(2, 2)
+    assert tab.evaluate(PIXELS) == word
+    tab.keyboard.press("Escape")
+    assert tab.evaluate(PIXELS) == whole
+    tab.uncheck("#show-map")
+    assert tab.evaluate(PIXELS) is None
+    tab.check("#show-map")
+    tab.fill("#opacity", "20")
+    assert tab.evaluate("getComputedStyle(document.querySelector('canvas.map')).opacity") == "0.2"
+
+
+def test_all_of_it_goes_by_keyboard(tab):
+    tab.focus(".samples button >> nth=1")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector(REPORT_WORDS)
+    tab.wait_for_selector(ANNOTATE_WORDS)  # the sample came with its report
+    tab.focus("#opacity")
+    seen = []
+    for _ in range(3):
+        tab.keyboard.press("Tab")
+        seen.append(tab.evaluate("document.activeElement.className || document.activeElement.name"))
+    assert seen[0] == "whose" and "word" in seen[1]
+    tab.focus(f"{REPORT_WORDS} >> nth=0")
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("Enter")
+    assert tab.get_attribute(f"{REPORT_WORDS} >> nth=1", "aria-pressed") == "true"
+    assert tab.inner_text("figcaption").startswith("“findings” (word 2 of 10")
+    assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    tab.keyboard.press("Space")
+    assert tab.get_attribute(f"{REPORT_WORDS} >> nth=1", "aria-pressed") == "false"
+    unnamed = "els => els.filter(e => !(e.labels?.length || e.textContent.trim() || e.ariaLabel)).length"
+    assert tab.eval_on_selector_all("input, button, textarea, a", unnamed) == 0
+
+
+def test_a_pasted_report_gives_the_second_answer_beside_the_first(tab, xray):
+    assert tab.is_disabled("#annotate")
+    tab.fill("#report", "Large effusion.")
+    assert tab.is_disabled("#annotate")
+    tab.fill("#report", "")
+    choose(tab, *xray)
+    tab.wait_for_selector(REPORT_WORDS)
+    alone = tab.evaluate(PIXELS)
+    tab.fill("#report", "Large effusion.")
+    tab.click("#annotate")
+    tab.wait_for_selector(ANNOTATE_WORDS)
+    assert tab.locator(ANNOTATE_WORDS).all_inner_texts() == ["<START>", "large", "effusion."]
+    assert tab.locator(REPORT_WORDS).count() == 10
+    both = tab.evaluate(PIXELS)
+    assert both != alone and tab.is_checked(".whose input[value=annotate]")
+    tab.check(".whose input[value=report]")
+    assert tab.evaluate(PIXELS) == alone
+    boxes = [tab.locator(f"[data-answer={kind}]").bounding_box() for kind in ("report", "annotate")]
+    assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+
+
+def test_a_text_file_called_png_is_told_in_words_and_the_next_file_works(tab, xray):
+    choose(tab, "chest.png", b"this is a text file")
+    tab.wait_for_selector("#error:not(:empty)")
+    assert (
+        tab.inner_text("#error") == "Chest.png is no PNG, JPEG or DICOM file, whatever its name says; choose an X-ray"
+    )
+    assert not tab.is_visible("#study") and tab.refusals == [400]
+    choose(tab, *xray)
+    tab.wait_for_selector(REPORT_WORDS)
+    assert tab.inner_text("#error") == ""
+
+
+def test_a_name_and_a_report_are_text_and_no_html(tab):
+    choose(tab, "<img src=x onerror=alert(1)>.png", fakes.png(fakes.picture(90, 90)))
+    tab.wait_for_selector(REPORT_WORDS)
+    tab.fill("#report", "<script>alert(1)</script> <b>x</b>")
+    tab.click("#annotate")
+    tab.wait_for_selector(ANNOTATE_WORDS)
+    assert tab.locator("[data-answer] script, .words b, #status img").count() == 0
+    assert "<script>alert(1)</script>" in tab.inner_text("[data-answer=annotate] .words")
+
+
+def test_the_downloaded_page_works_without_a_server(tab, xray, tmp_path):
+    choose(tab, "</script><b>ü.png", xray[1])
+    tab.wait_for_selector(REPORT_WORDS)
+    tab.fill("#report", "Large </script> effusion")
+    tab.click("#annotate")
+    tab.wait_for_selector(ANNOTATE_WORDS)
+    whole = tab.evaluate(PIXELS)
+    with tab.expect_download() as download:
+        tab.click("#save")
+    path = tmp_path / "page.html"
+    download.value.save_as(path)
+    tab.context.set_offline(True)
+    tab.goto(path.as_uri())
+    assert tab.evaluate(PIXELS) == whole and tab.evaluate("document.querySelector('.xray').naturalWidth") > 100
+    assert tab.locator(REPORT_WORDS).count() == 10 and tab.locator(ANNOTATE_WORDS).count() == 4
+    tab.hover(f"{REPORT_WORDS} >> nth=4")
+    assert tab.evaluate(PIXELS) != whole
+    assert "not a medical device" in tab.inner_text("header") and tab.title().endswith("ü.png")
+    assert "http:" not in path.read_text() and "https:" not in path.read_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_screen_does_not_scroll_sideways(tab, xray, address, scheme):
+    tab.emulate_media(color_scheme=scheme)
+    for width in (390, 320):
+        tab.set_viewport_size({"width": width, "height": 844})
+        tab.goto(address)
+        tab.click(".samples button >> nth=0")
+        tab.wait_for_selector(REPORT_WORDS)
+        tab.wait_for_selector(ANNOTATE_WORDS)
+        assert tab.evaluate(NO_SIDEWAYS), width
+        tab.click(f"{REPORT_WORDS} >> nth=4")
+        picture, word = (tab.locator(css).bounding_box() for css in (".picture", f"{REPORT_WORDS} >> nth=4"))
+        assert picture["y"] >= 0 and picture["y"] + picture["height"] <= word["y"] < 844  # seen together
+        tab.goto(f"{address}/api/docs")
+        tab.wait_for_selector("#docs[aria-busy=false] section")
+        assert tab.evaluate(NO_SIDEWAYS), width
+    dark = tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(16, 19, 24)"
+    assert dark == (scheme == "dark")
+
+
+def test_the_description_shows_every_address(tab, address):
+    tab.goto(f"{address}/api/docs")
+    tab.wait_for_selector("#docs[aria-busy=false] section")
+    text = tab.inner_text("#docs")
+    for part in ("POST /api/report", "POST /api/annotate", "GET /api/samples/{name}", "413", "503", "a_ws"):
+        assert part in text
+
+
+def test_only_reports_only_images_and_no_server(browser, xray):
+    context = browser.new_context()
+    tab = context.new_page()
+    tab.set_default_timeout(10_000)
+    with fakes.engine(annotate=False) as engine, serving(create_app(engine)) as address:
+        tab.goto(address)
+        tab.wait_for_selector(".samples li")
+        choose(tab, *xray)
+        tab.wait_for_selector(REPORT_WORDS)
+        assert "without a run of mode annotate" in tab.inner_text("[data-answer=annotate]")
+        assert tab.is_disabled("#report") and "without a run of mode annotate" in tab.inner_text("#annotate-missing")
+    choose(tab, *xray)
+    tab.wait_for_selector("#error:not(:empty)")
+    assert "does not answer" in tab.inner_text("#error")
+    with fakes.engine(report=False) as engine, serving(create_app(engine)) as address:
+        tab.goto(address)
+        tab.wait_for_selector(".samples li")
+        choose(tab, *xray)
+        tab.wait_for_selector(".xray")
+        assert "without a run of mode report" in tab.inner_text("[data-answer=report]")
+        tab.fill("#report", "Effusion")
+        tab.keyboard.press("Control+Enter")
+        tab.wait_for_selector(ANNOTATE_WORDS)
+    context.close()
+
+
+def test_the_token_is_asked_for_once(browser, engine):
+    context = browser.new_context()
+    tab = context.new_page()
+    with serving(create_app(engine, token=TOKEN)) as address:
+        tab.goto(address)
+        tab.fill("#token", "wrong")
+        tab.click("button")
+        assert "wants its token" in tab.inner_text("main")
+        tab.fill("#token", TOKEN)
+        tab.click("button")
+        tab.wait_for_selector(".samples li")
+        assert tab.url == f"{address}/" and tab.evaluate("document.cookie") == ""
+        tab.reload()
+        tab.wait_for_selector(".samples li")
+    context.close()

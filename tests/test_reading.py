@@ -1,0 +1,255 @@
+"""Single studies from Python: what comes out, in batches of any size, from several threads, and what is refused."""
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.test_training import config_of, train
+from tienet.data import manifest as manifests
+from tienet.data.image import read_gray
+from tienet.data.manifest import Manifest
+from tienet.data.text import tokenize
+from tienet.errors import InputError
+from tienet.labels import K
+from tienet.predict import Annotator, Decoding, Predictor, Reading, Reporter
+
+MODES = ("annotate", "annotate-text", "classify", "caption", "report")
+
+
+@pytest.fixture(scope="module")
+def runs(data_root, tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    return {mode: train(data_root, folder / mode, config_of(mode, epochs=1, max_words=30)) for mode in MODES}
+
+
+@pytest.fixture(scope="module")
+def studies(data_root) -> Manifest:
+    return manifests.load("phantom", data_root).split("val")
+
+
+@pytest.fixture(scope="module")
+def images(studies) -> list[np.ndarray]:
+    return [read_gray(path) for path in studies.images[:6]]
+
+
+@pytest.fixture(scope="module")
+def annotator(runs):
+    with Annotator.load(runs["annotate"]) as annotator:
+        yield annotator
+
+
+@pytest.fixture(scope="module")
+def text_annotator(runs):
+    with Annotator.load(runs["annotate-text"]) as annotator:
+        yield annotator
+
+
+@pytest.fixture(scope="module")
+def reporter(runs):
+    with Reporter.load(runs["report"]) as reporter:
+        yield reporter
+
+
+def assert_same(ours: Reading, theirs: Reading, atol: float = 1e-6) -> None:
+    assert (ours.report, ours.words) == (theirs.report, theirs.words)
+    for name in ("probabilities", "thresholds", "labels", "g", "a", "a_ws"):
+        one, other = getattr(ours, name), getattr(theirs, name)
+        assert (one is None) == (other is None), name
+        if one is not None:
+            np.testing.assert_allclose(one, other, atol=atol, err_msg=name)
+
+
+def test_a_reporter_gives_what_evaluation_gives(reporter, runs, studies, images):
+    with Predictor(runs["report"], "off") as network:
+        part = network.studies(studies.take(range(6)))
+        judged, explained = network.judge(part, maps=True), network.explain(part, range(6))
+        thresholds = network.thresholds()
+    readings = reporter.report(images, maps=True)
+    for n, reading in enumerate(readings):
+        np.testing.assert_allclose(reading.probabilities, judged.probabilities[n], atol=1e-6)
+        np.testing.assert_array_equal(reading.thresholds, thresholds)
+        np.testing.assert_array_equal(reading.labels, reading.probabilities >= thresholds)
+        assert reading.report == judged.reports[n] and reading.words == ["<START>", *reading.report.split()]
+        assert reading.log_probability == pytest.approx(judged.log_probabilities[n], abs=1e-4)
+        np.testing.assert_allclose(reading.a_ws, judged.a_ws[n], atol=1e-6)
+        T = len(reading.words)
+        assert explained[n].words[:T] == reading.words
+        np.testing.assert_allclose(reading.a, explained[n].a[:T], atol=1e-6)
+        np.testing.assert_allclose(reading.g, explained[n].g[:T], atol=1e-6)
+        np.testing.assert_allclose(reading.a_ws, np.einsum("t,tyx->yx", reading.g, reading.a), atol=1e-5)
+
+
+@pytest.mark.parametrize("features", ["off", "cache"])
+def test_an_annotator_gives_what_evaluation_gives(annotator, runs, studies, images, features):
+    with Predictor(runs["annotate"], features) as network:
+        expected = network.probabilities(network.studies(studies.take(range(6))))
+    readings = annotator.annotate(studies.reports[:6], images)
+    found = np.stack([reading.probabilities for reading in readings])
+    np.testing.assert_allclose(found, expected, atol=1e-6 if features == "off" else 2e-3)
+    assert readings[0].probabilities.dtype == readings[0].labels.dtype == np.float32
+    assert readings[0].words == ["<START>", *tokenize(studies.reports[0])[:30]]
+    assert (readings[0].report, readings[0].log_probability) == (None, None)
+    assert (readings[0].g, readings[0].a, readings[0].a_ws) == (None, None, None)
+
+
+def test_one_study_is_read_as_in_a_batch_of_any_size(annotator, reporter, text_annotator, studies, images):
+    many, reports = images * 4, (studies.reports[:6] * 4)  # 24: more than a run takes, and no power of two
+    for n, reading in enumerate(annotator.annotate(reports, many, maps=True)[:6]):
+        assert_same(reading, annotator.annotate([reports[n]], [many[n]], maps=True)[0])
+    for size in (3, 24):
+        for n, reading in enumerate(reporter.report(many[:size], maps=True)[:3]):
+            assert_same(reading, reporter.report([many[n]], maps=True)[0])
+    for n, reading in enumerate(text_annotator.annotate(reports * 6, maps=True)[:6]):
+        assert_same(reading, text_annotator.annotate([reports[n]], maps=True)[0])
+
+
+def test_no_studies_give_no_readings(annotator, reporter, text_annotator):
+    assert annotator.annotate([], []) == reporter.report([]) == text_annotator.annotate([]) == []
+
+
+def test_calls_add_nothing_to_the_graph(annotator, reporter, studies, images):
+    graphs = [reader._network._session.graph for reader in (annotator, reporter)]
+    sizes = [len(graph.get_operations()) for graph in graphs]
+    for maps in (False, True):
+        annotator.annotate(studies.reports[:2], images[:2], maps)
+        reporter.report(images[:3], maps)
+    assert all(graph.finalized for graph in graphs)
+    assert [len(graph.get_operations()) for graph in graphs] == sizes
+
+
+def test_threads_get_what_one_after_the_other_gets(annotator, reporter, studies, images):
+    calls = [slice(n, n + 1 + n % 3) for n in range(4)] * 2
+    alone = [(annotator.annotate(studies.reports[:6][c], images[c], True), reporter.report(images[c])) for c in calls]
+    with ThreadPoolExecutor(4) as threads:
+        annotated = [threads.submit(annotator.annotate, studies.reports[:6][c], images[c], True) for c in calls]
+        reported = [threads.submit(reporter.report, images[c]) for c in calls]
+        together = [(a.result(), r.result()) for a, r in zip(annotated, reported, strict=True)]
+    for ours, theirs in zip(together, alone, strict=True):
+        for one, other in zip([*ours[0], *ours[1]], [*theirs[0], *theirs[1]], strict=True):
+            assert_same(one, other)
+
+
+def test_reports_alone_need_neither_image_nor_backbone(text_annotator, runs, studies):
+    assert not text_annotator.needs_image and not (runs["annotate-text"] / "backbone.npz").exists()
+    names = [op.name for op in text_annotator._network._session.graph.get_operations()]
+    assert not any(name.startswith(("conv1", "res2a")) for name in names)
+    reading = text_annotator.annotate(studies.reports[:1], maps=True)[0]
+    assert (reading.a, reading.a_ws) == (None, None) and reading.g.shape == (len(reading.words),)
+    with pytest.raises(InputError, match="reports alone"):
+        text_annotator.annotate(["clear lungs"], [np.zeros((9, 9), np.uint8)])
+
+
+def test_long_reports_are_cut_as_in_training_and_empty_ones_are_read(annotator, text_annotator, images):
+    long = "the heart is large . " * 20
+    cut, whole, empty, blank = text_annotator.annotate([" ".join(long.split()[:30]), long, "", " \n"], maps=True)
+    assert_same(cut, whole)
+    assert len(whole.words) == len(whole.g) == 31
+    assert_same(empty, blank)
+    assert empty.words == ["<START>"] and empty.g.shape == (1,)
+    reading = annotator.annotate([""], images[:1], maps=True)[0]
+    assert reading.words == ["<START>"] and reading.a.shape == (1, 16, 16) and np.isfinite(reading.probabilities).all()
+
+
+def test_words_that_the_network_does_not_know_stand_as_they_are(text_annotator):
+    one, other = text_annotator.annotate(["Zyzzyva of the lung", "Quux of the lung"])
+    assert one.words == ["<START>", "zyzzyva", "of", "the", "lung"]
+    np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+
+
+def test_classify_has_labels_and_no_words_and_caption_a_report_and_no_labels(runs, images):
+    with Reporter.load(runs["classify"]) as classifier, Reporter.load(str(runs["caption"])) as writer:
+        (labelled,), (written,) = classifier.report(images[:1], maps=True), writer.report(images[:1], maps=True)
+        assert (classifier.mode, classifier.writes, writer.writes) == ("classify", False, True)
+        with pytest.raises(InputError, match="writes no reports"):
+            classifier.report(images[:1], decoding=Decoding("beam"))
+    assert labelled.report is None and labelled.words == [] and labelled.a is None
+    assert set(np.unique(labelled.labels)) <= {0, 1}
+    for values in (written.probabilities, written.thresholds, written.labels):
+        assert values.shape == (K,) and np.isnan(values).all()
+    assert isinstance(written.report, str) and (written.g, written.a_ws) == (None, None)
+    assert written.a.shape == (len(written.words), 16, 16)
+
+
+def test_another_decoding_is_built_once_and_a_few_are_kept(reporter, images, monkeypatch):
+    greedy = reporter.report(images[:2])
+    first = reporter.report(images[:2], decoding=Decoding(max_words=3))
+    assert [reading.report.split() for reading in first] == [reading.report.split()[:3] for reading in greedy]
+    kept = dict(reporter._others)
+    assert_same(reporter.report(images[:1], decoding=Decoding(max_words=3))[0], first[0])
+    assert reporter._others == kept
+    for words in (4, 5, 6):
+        reporter.report(images[:1], decoding=Decoding(max_words=words))
+    assert [decoding.max_words for decoding in reporter._others] == [4, 5, 6]
+
+
+def test_a_checkpoint_without_thresholds_names_no_label(runs, tmp_path, images):
+    run = shutil.copytree(runs["report"], tmp_path / "run")
+    for path in [run / "best.json", run / "latest.json", *(run / "checkpoints").glob("*.json")]:
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"thresholds": None}))
+    with Reporter.load(run) as reporter:
+        reading = reporter.report(images[:1])[0]
+    assert np.isnan(reading.thresholds).all() and np.isnan(reading.labels).all()
+    assert np.isfinite(reading.probabilities).all()
+
+
+def test_a_run_of_another_mode_is_refused_and_what_to_load_is_named(runs):
+    with pytest.raises(InputError, match="mode report, but Annotator needs annotate or annotate-text"):
+        Annotator.load(runs["report"])
+    with pytest.raises(InputError, match="mode annotate, but Reporter needs report or classify or caption"):
+        Reporter.load(runs["annotate"])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (257, 100), (1, 40_000), (3000, 2000)])
+def test_images_of_any_size_and_memory_order(reporter, shape):
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    mirrored = np.ascontiguousarray(image[:, ::-1])
+    for variant in (np.asfortranarray(image), mirrored[:, ::-1]):
+        assert_same(reporter.report([variant])[0], reporter.report([image])[0], atol=0)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((8, 8), np.float32), r"image 2 of 2: float32 \[8, 8\], expected uint8 \[H, W\]"),
+        (np.zeros((8, 8), np.uint16), "uint16"),
+        (np.zeros((8, 8), bool), "bool"),
+        (np.zeros((8, 8, 3), np.uint8), r"uint8 \[8, 8, 3\]"),
+        (np.zeros(8, np.uint8), r"uint8 \[8\]"),
+        (np.zeros((0, 8), np.uint8), r"\[0, 8\] pixels"),
+        ([[0, 1], [2, 3]], "a list, expected an array"),
+        ("chest.png", "a str, expected an array"),
+        (None, "a NoneType"),
+    ],
+)
+def test_what_is_no_grey_image_is_refused(reporter, annotator, images, image, message):
+    with pytest.raises(InputError, match=message):
+        reporter.report([images[0], image])
+    with pytest.raises(InputError, match=message):
+        annotator.annotate(["", ""], [images[0], image])
+
+
+def test_what_are_no_reports_or_not_as_many_is_refused(annotator, text_annotator, images):
+    for reports in ("one string", [None], [b"bytes"], [3.5]):
+        with pytest.raises(InputError, match="expected a list of strings"):
+            text_annotator.annotate(reports)
+    for pictures, there in ((None, "none"), ([], "0"), (images[:2], "2")):
+        with pytest.raises(InputError, match=f"images: {there} for 1 reports"):
+            annotator.annotate(["clear"], pictures)
+
+
+def test_a_file_as_evaluation_reads_it_is_the_array_here(reporter, images, tmp_path, studies):
+    """Sizes other than the network's: shrinking by area, growing linearly, as `read_image` does."""
+    table = studies.take(range(2))
+    paths = [tmp_path / f"{n}.png" for n in range(2)]
+    arrays = [cv2.resize(images[0], (400, 300)), cv2.resize(images[1], (100, 500))]
+    for path, array in zip(paths, arrays, strict=True):
+        cv2.imwrite(str(path), array)
+    table.images[:] = paths
+    expected = reporter._network.judge(reporter._network.studies(table))
+    for n, reading in enumerate(reporter.report(arrays)):
+        np.testing.assert_allclose(reading.probabilities, expected.probabilities[n], atol=1e-6)

@@ -1,0 +1,115 @@
+"""A run judged on its own validation split, for temperatures and thresholds: RUN/calibration.json."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from tienet import calibration_file, checkpoint
+from tienet.calibration_file import Calibration
+from tienet.data import leaks
+from tienet.data import manifest as manifests
+from tienet.data.manifest import Manifest
+from tienet.errors import InputError
+from tienet.evaluation.calibration import LIMITS, expected_calibration_error, fit_temperatures, with_temperatures
+from tienet.evaluation.tables import align
+from tienet.evaluation.thresholds import check_sensitivity, for_sensitivity, youden
+from tienet.labels import LABELS, K
+from tienet.predictor import Predictor
+
+
+def calibrate(
+    load: str | Path,
+    data_root: Path | str = "data",
+    sensitivity: float | None = None,
+    features: str = "cache",
+    progress: bool = True,
+) -> Calibration:
+    """Choose a checkpoint's temperatures and thresholds and write them to calibration.json in its run's folder.
+
+    From then on `Predictor` gives calibrated probabilities for this checkpoint. Calibrating again replaces them.
+
+    Args:
+        load: a run's folder (its best checkpoint) or a checkpoint.
+        data_root: where the data set is that the run was trained on.
+        sensitivity: what the thresholds should reach, above 0, at most 1; None: Youden's.
+        features: as in `Predictor`.
+    Raises:
+        InputError: mode caption, or the data set's validation split is not the run's.
+    """
+    if sensitivity is not None:
+        check_sensitivity(sensitivity)
+    run = checkpoint.load_run(checkpoint.locate(load)[0])
+    if not run.config.mode_parts.classifies:
+        raise InputError(
+            f"{load}: mode {run.config.mode} has no classifier, so there is nothing to calibrate; load a run of "
+            "another mode"
+        )
+    with Predictor(load, features) as network:
+        part = manifests.load(network.config.data, data_root).split("val")
+        _check(part, network)
+        logits = network.judge(network.studies(part), progress).logits
+        calibration = fit(logits, part.labels, sensitivity)
+        calibration_file.save(network.prefix, calibration)
+    return calibration
+
+
+def fit(logits: np.ndarray, labels: np.ndarray, sensitivity: float | None = None) -> Calibration:
+    """A calibration from a validation split's logits float32 [N, K] and labels [N, K] (1, 0, NaN)."""
+    temperatures, left_out = fit_temperatures(logits, labels)
+    before, after = with_temperatures(logits, np.ones(K)), with_temperatures(logits, temperatures)
+    thresholds = youden(after, labels) if sensitivity is None else for_sensitivity(after, labels, sensitivity)
+    errors = [
+        {name: expected_calibration_error(scores[:, m], labels[:, m]) for m, name in enumerate(LABELS)}
+        for scores in (before, after)
+    ]
+    named = {LABELS[m]: why for m, why in left_out.items()}
+    return Calibration(temperatures, thresholds, sensitivity, named, len(labels), *errors)
+
+
+def _check(part: Manifest, network: Predictor) -> None:
+    """Raise InputError unless these are the studies that the run was validated on."""
+    kept = network.run.studies()
+    if kept is None:
+        print(
+            f"note: {network.run.folder}: has no studies.json; see yourself that {part.path} is its data",
+            file=sys.stderr,
+        )
+        return
+    same = len(leaks.seen(part, kept["val"]))
+    if not same == len(part) == len(kept["val"]):
+        raise InputError(
+            f"{part.path}: split val has {len(part):,} studies, of which {same:,} are among the {len(kept['val']):,} "
+            f"that {network.run.folder} was validated on; put that data set back"
+        )
+
+
+def format_table(calibration: Calibration) -> str:
+    """Temperature, threshold and errors of each label, and what was left out, as text for the terminal."""
+
+    def number(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}"
+
+    rows = [
+        [
+            label,
+            number(calibration.temperatures[m]),
+            number(calibration.thresholds[m]),
+            number(calibration.ece_before[label]),
+            number(calibration.ece_after[label]),
+        ]
+        for m, label in enumerate(LABELS)
+    ]
+    chosen = "Youden's" if calibration.sensitivity is None else f"for sensitivity {calibration.sensitivity:g}"
+    notes = [f"Over {calibration.studies:,} studies of the validation split. Thresholds: {chosen}."]
+    if calibration.left_out:
+        few = "; ".join(f"{label} ({why})" for label, why in calibration.left_out.items())
+        n = len(calibration.left_out)
+        notes.append(f"{n} {'label keeps' if n == 1 else 'labels keep'} temperature 1: {few}.")
+    limits = np.array(LIMITS)[:, None]
+    at_limit = (np.abs(np.log(calibration.temperatures / limits)) < 1e-3).any(axis=0)
+    if at_limit.any():
+        names = ", ".join(np.array(LABELS)[at_limit])
+        notes.append(f"At a limit ({LIMITS[0]:g} or {LIMITS[1]:g}): {names}; the validation split does not bound them.")
+    header = ["Label", "temperature", "threshold", "error before", "after"]
+    return "\n".join([*align(header, rows), "", *notes]) + "\n"
