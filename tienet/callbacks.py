@@ -21,7 +21,7 @@ class EpochLength(Callback):
         self._steps, self._left = steps_per_epoch, steps_left
 
     def _before_epoch(self) -> None:
-        self.trainer.loop._steps_per_epoch = self._left
+        self.trainer.loop.steps_per_epoch = self._left
         self._left = self._steps
 
 

@@ -119,7 +119,7 @@ class Workers:
             yield
         except (tf.errors.OutOfRangeError, tf.errors.InvalidArgumentError):
             raise  # the data's end; our own mistake
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, RuntimeError) as error:  # RuntimeError: MonitoredSession has closed its session
             silent = self._watcher.silent(min(self._timeout, 10.0))
             if silent:
                 self._lost(silent[0])

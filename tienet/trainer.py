@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import tensorflow as tf
+from tensorpack import input_source
 from tensorpack.callbacks import Callback
 from tensorpack.input_source import FeedfreeInput
 from tensorpack.train.base import StopTraining
@@ -28,6 +29,18 @@ NAMED_STUDIES, NAMED_GRADIENTS = 32, 3
 
 class DivergedError(InputError):
     """The loss or a gradient is not finite."""
+
+
+class QueueInput(input_source.QueueInput):
+    """The towers take the parts of a batch in their order; without it they race, and a sum of four may differ."""
+
+    _taken: tuple[tf.Operation, ...] = ()
+
+    def _get_input_tensors(self) -> list[tf.Tensor]:
+        with tf.control_dependencies(self._taken):
+            tensors = super()._get_input_tensors()
+        self._taken = (tensors[0].op,)
+        return tensors
 
 
 class Trainer(SyncMultiGPUTrainerParameterServer):

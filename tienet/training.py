@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorpack import QueueInput
 from tensorpack.callbacks import JSONWriter, MergeAllSummaries, ProgressBar, TFEventWriter
 from tensorpack.tfutils.sesscreate import NewSessionCreator
 from tensorpack.tfutils.sessinit import JustCurrentSession, SessionInit
@@ -35,7 +34,7 @@ from tienet.modeling.losses import LabelWeights
 from tienet.modeling.model import TieNet
 from tienet.predict import cached_features
 from tienet.resuming import ResumePoint, resume_point, truncate_log
-from tienet.trainer import Trainer
+from tienet.trainer import QueueInput, Trainer
 from tienet.validation import Validation
 
 tf1 = tf.compat.v1
