@@ -3,8 +3,9 @@
     python benchmarks/scaling.py
 
 Measured on this machine's CPU, with the trainer that train.py uses and made-up batches in memory:
-- one update of 32 studies on 1, 2 and 4 towers: the same work, so the ratio is what towers cost;
-- one update on one tower by its batch;
+- one update of 32 studies in 4 parts of 8, on 1 tower one after another, on 2, on 4: the same work, so the ratio is
+  what towers cost;
+- one update on one tower by its batch, in one part;
 - the bytes that are all-reduced, which are those of the gradient.
 
 Then, for N GPUs in machines of 4, a step takes
@@ -25,11 +26,14 @@ import time
 from tienet import cli
 
 T, V, E, STUDIES = 64, 1457, 200, 32
-LAYOUTS = ((1, 32), (2, 32), (4, 32), (1, 4), (1, 8), (1, 16))  # towers, batch
+PART = 8
+TOWERS = (1, 2, 4)
+LAYOUTS = (*((towers, STUDIES, PART) for towers in TOWERS), *((1, batch, batch) for batch in (4, 8, 16, 32)))
+"""Towers, studies an update, studies of a part."""
 MACHINE = 4
 
 
-def updates(towers: int, batch: int, steps: int, warm: int = 3) -> dict[str, float]:
+def updates(towers: int, batch: int, part: int, steps: int, warm: int = 3) -> dict[str, float]:
     """Seconds of each update after the first `warm`, and the gradient's bytes."""
     import numpy as np
     import tensorflow as tf
@@ -49,7 +53,6 @@ def updates(towers: int, batch: int, steps: int, warm: int = 3) -> dict[str, flo
     class Batches(DataFlow):
         def __iter__(self):
             rng = np.random.default_rng(0)
-            part = batch // towers
             features = rng.random((part, 16, 16, 1024)).astype(np.float16)
             word_ids = rng.integers(4, V, (part, T)).astype(np.int32)
             labels = rng.integers(0, 2, (part, K)).astype(np.float32)
@@ -68,7 +71,7 @@ def updates(towers: int, batch: int, steps: int, warm: int = 3) -> dict[str, flo
 
     with tf.Graph().as_default():
         model = TieNet(Config().replace(backbone_end="res4f", image_px=256), V, E)
-        trainer = Trainer(Division(towers=towers), Batches(), Interruption())
+        trainer = Trainer(Division(batch // part // towers, towers=towers), Batches(), Interruption())
         queue = tf.compat.v1.FIFOQueue(4, [spec.dtype for spec in model.inputs()])
         trainer.setup_graph(
             model.get_input_signature(), QueueInput(Batches(), queue), model.build_graph, model.optimizer
@@ -82,34 +85,35 @@ def updates(towers: int, batch: int, steps: int, warm: int = 3) -> dict[str, flo
     return {"seconds": statistics.median(np.diff(clock.seconds[warm - 1 :])), "bytes": size}
 
 
-def measure(rounds: int, steps: int) -> tuple[dict[tuple[int, int], float], float]:
-    """(towers, batch) -> seconds of an update in the quietest of the rounds, which take the layouts in turn; bytes."""
-    found: dict[tuple[int, int], list[float]] = {layout: [] for layout in LAYOUTS}
+def measure(rounds: int, steps: int) -> tuple[dict[tuple[int, int, int], float], float]:
+    """Layout -> seconds of an update in the quietest of the rounds, which take the layouts in turn; bytes."""
+    found: dict[tuple[int, int, int], list[float]] = {layout: [] for layout in LAYOUTS}
     for _ in range(rounds):
-        for towers, batch in LAYOUTS:
-            command = [sys.executable, __file__, "--only", f"{towers},{batch}", "--steps", str(steps)]
+        for layout in LAYOUTS:
+            command = [sys.executable, __file__, "--only", ",".join(map(str, layout)), "--steps", str(steps)]
             done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ})
             result = json.loads(done.stdout.splitlines()[-1])
-            found[towers, batch].append(result["seconds"])
-            print(f"{towers} towers, batch {batch}: {result['seconds']:.3f} s", file=sys.stderr)
+            found[layout].append(result["seconds"])
+            print(f"towers, studies, part {layout}: {result['seconds']:.3f} s", file=sys.stderr)
     return {layout: min(seconds) for layout, seconds in found.items()}, result["bytes"]
 
 
-def report(seconds: dict[tuple[int, int], float], size: float, args: argparse.Namespace) -> str:
+def report(seconds: dict[tuple[int, int, int], float], size: float, args: argparse.Namespace) -> str:
     """The three tables as Markdown."""
-    lines = ["| towers, 32 studies | s an update | ratio |", "|---|---:|---:|"]
-    for towers in (1, 2, 4):
-        lines.append(f"| {towers} | {seconds[towers, 32]:.3f} | {seconds[towers, 32] / seconds[1, 32]:.2f} |")
+    lines = ["| towers, 4 parts of 8 studies | s an update | ratio |", "|---|---:|---:|"]
+    for towers in TOWERS:
+        ratio = seconds[towers, STUDIES, PART] / seconds[1, STUDIES, PART]
+        lines.append(f"| {towers} | {seconds[towers, STUDIES, PART]:.3f} | {ratio:.2f} |")
     lines += ["", "| studies on a tower | s an update | studies/s |", "|---|---:|---:|"]
     for batch in (4, 8, 16, 32):
-        lines.append(f"| {batch} | {seconds[1, batch]:.3f} | {batch / seconds[1, batch]:.1f} |")
+        lines.append(f"| {batch} | {seconds[1, batch, batch]:.3f} | {batch / seconds[1, batch, batch]:.1f} |")
     lines += ["", f"Gradient, all-reduced with each update: {size / 1e6:.1f} MB.", ""]
     lines += ["| GPUs | studies an update | compute ms | bus ms | network ms | studies/s | of N times one |",
               "|---:|---:|---:|---:|---:|---:|---:|"]  # fmt: skip
     one = None
     for gpus in (1, 4, 16, 64):
         towers, machines = min(gpus, MACHINE), max(gpus // MACHINE, 1)
-        compute = seconds[1, STUDIES] / args.speed
+        compute = seconds[1, STUDIES, STUDIES] / args.speed
         bus = 2 * towers * size / args.bus if towers > 1 else 0.0
         network = 2 * (machines - 1) / machines * size / args.network + 2 * (machines - 1) * args.latency
         rate = gpus * STUDIES / (compute + bus + network)
@@ -135,8 +139,7 @@ def main() -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     if args.only:
         cli.start_tensorflow()
-        towers, batch = map(int, args.only.split(","))
-        print(json.dumps(updates(towers, batch, args.steps)))
+        print(json.dumps(updates(*map(int, args.only.split(",")), args.steps)))
         return
     print(report(*measure(args.rounds, args.steps), args))
 

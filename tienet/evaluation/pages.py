@@ -39,7 +39,9 @@ class StudyPage:
     labels: [15], 1, 0 or NaN (unknown); None: all unknown.
     thresholds: float [15], a label is named where its probability reaches it; NaN, or None: no threshold is known.
     a: float [T, D, D], the spatial attention of each word, at least 0, each sums to 1; None: words have no maps.
-    true_words: the true report where `words` was written by the network; None where `words` was read.
+    true_words: the true report where `words` was written by the network; None where `words` was read, or the true
+        report is not known.
+    written: `words` was written by the network, though no true report is known.
 
     Raises:
         ValueError: a shape is wrong, a value is NaN or below 0, or there is a map and no image.
@@ -55,6 +57,7 @@ class StudyPage:
     thresholds: np.ndarray | None
     a: np.ndarray | None = None
     true_words: list[str] | None = None
+    written: bool = False
 
     def __post_init__(self) -> None:
         if self.image is not None and (self.image.ndim != 2 or self.image.dtype != np.uint8):
@@ -167,14 +170,14 @@ def _reports(page: StudyPage) -> str:
 
 
 def _each_report(page: StudyPage) -> Iterator[str]:
-    written = page.true_words is not None
+    written = page.written or page.true_words is not None
     keys = []
     if page.g is not None and len(page.words):
         keys.append(page_template.fill("key_shade.html", largest=f"{float(np.max(page.g)):.3f}"))
     if page.a is not None and len(page.words):
         keys.append(page_template.read("key_word.html"))
     yield _report("Written report" if written else "Report", "\n".join(_marked_words(page)), "\n".join(keys))
-    if written:
+    if page.true_words is not None:
         yield _report("True report", "\n".join(_lines(page.true_words, map(html.escape, page.true_words))), "")
 
 

@@ -1,0 +1,189 @@
+"""tienet annotate: the rows are the network's, in the input's order, whatever happened on the way."""
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.data.dicom_files import dataset, save
+from tienet.calibration_file import Calibration
+from tienet.calibration_file import save as save_calibration
+from tienet.checkpoint import locate
+from tienet.commands import annotate
+from tienet.commands.main import dispatch
+from tienet.data.image import read_gray
+from tienet.errors import InputError
+from tienet.interruption import Interrupted
+from tienet.labels import LABELS, K
+from tienet.predict import Annotator
+
+ROOT = Path(__file__).resolve().parents[2]
+PROBABILITIES = [f"{label}_probability" for label in LABELS]
+
+
+@pytest.fixture
+def archive(phantom, tmp_path) -> Path:
+    """200 reports of many lengths, by name."""
+    path = tmp_path / "archive.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["report", "study"])
+        for n in range(200):
+            words = phantom.reports[n % len(phantom)].split()
+            writer.writerow([" ".join(words[: 1 + n * 7 % 29]), f"s{n:03d}"])
+    return path
+
+
+def run(load: Path, source: Path, out: Path) -> int:
+    return dispatch(["annotate", "--load", str(load), str(source), "--out", str(out), "--gpu", "cpu"])
+
+
+def read(out: Path) -> pd.DataFrame:
+    return pd.read_csv(out, dtype={"study_id": str}).set_index("study_id")
+
+
+def test_reports_alone(runs, archive, tmp_path, capsys):
+    assert run(runs["annotate-text"], archive, tmp_path / "out.csv") == 0
+    source, found = pd.read_csv(archive), read(tmp_path / "out.csv")
+    assert found.index.tolist() == source.study.tolist()
+    with Annotator.load(runs["annotate-text"]) as annotator:
+        readings = annotator.annotate(source.report.tolist())
+    expected = np.stack([reading.probabilities for reading in readings])
+    np.testing.assert_allclose(found[PROBABILITIES], expected, atol=2e-6)
+    np.testing.assert_array_equal(found[list(LABELS)], np.stack([reading.labels for reading in readings]))
+    said = capsys.readouterr()
+    assert "200 studies" in said.out and "200/200" in said.err
+
+
+def test_images_with_reports_and_what_is_wrong_with_some(runs, phantom, tmp_path, capsys):
+    save(tmp_path / "x.dcm", dataset())
+    (tmp_path / "text.png").write_text("no picture")
+    images = [str(path) for path in phantom.images[:5]] + ["x.dcm", "text.png", "gone.png", "", "x.dcm"]
+    rows = [[f"s{n}", image, "the lungs are clear ."] for n, image in enumerate(images)]
+    rows[1][2], rows[9][0] = " ", "s0"
+    pd.DataFrame(rows, columns=["study_id", "image", "report"]).to_csv(tmp_path / "in.csv", index=False)
+    for again in (False, True):
+        assert run(runs["annotate"], tmp_path / "in.csv", tmp_path / "out.csv") == 1
+        said = capsys.readouterr().err
+        assert "passed over: 5, each named in" in said and "1 x image that does not exist" in said
+        assert said.count("passed over: row") == (0 if again else 5)  # not told again
+    errors = pd.read_csv(tmp_path / "out.csv.errors.csv")
+    assert errors.row.tolist() == [3, 8, 9, 10, 11]
+    assert errors.reason.tolist() == [
+        "no report", "image that cannot be read", "image that does not exist", "no image",
+        "study_id that is there already",
+    ]  # fmt: skip
+    found = read(tmp_path / "out.csv")
+    assert found.index.tolist() == ["s0", "s2", "s3", "s4", "s5"]
+    with Annotator.load(runs["annotate"]) as annotator:
+        (reading,) = annotator.annotate([rows[3][2]], [read_gray(images[3])])
+    np.testing.assert_allclose(found.loc["s3", PROBABILITIES].to_numpy(float), reading.probabilities, atol=2e-6)
+
+
+def test_a_manifest_and_a_folder_give_the_same(runs, data_root, phantom, tmp_path):
+    for n, (image, report) in enumerate(zip(phantom.images[:4], phantom.reports, strict=False)):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        shutil.copy(image, tmp_path / "in" / f"{phantom.study_ids[n]}.png")
+        (tmp_path / "in" / f"{phantom.study_ids[n]}.txt").write_text(report)
+    assert run(runs["annotate"], tmp_path / "in", tmp_path / "folder.csv") == 0
+    assert run(runs["annotate"], data_root / "phantom" / "manifest.csv", tmp_path / "manifest.csv") == 0
+    folder, manifest = read(tmp_path / "folder.csv"), read(tmp_path / "manifest.csv")
+    assert sorted(folder.index) == sorted(phantom.study_ids[:4])
+    np.testing.assert_allclose(folder, manifest.loc[folder.index], atol=2e-6)
+
+
+def test_cut_anywhere_it_becomes_the_same_again(runs, archive, tmp_path, monkeypatch):
+    """In windows of 32: a cut in the middle of one computes it as it was."""
+    monkeypatch.setattr(annotate, "TEXT_WINDOW", 32)
+    out = tmp_path / "out.csv"
+    run(runs["annotate-text"], archive, out)
+    whole = out.read_bytes()
+    for size in (0, 100, 700, len(whole) // 3, len(whole) - 1):
+        out.write_bytes(whole[:size])
+        assert run(runs["annotate-text"], archive, out) == 0
+        assert out.read_bytes() == whole
+
+
+def test_another_checkpoint_or_calibration_is_refused(runs, archive, phantom, tmp_path):
+    shutil.copytree(runs["annotate-text"], tmp_path / "run")
+    out = tmp_path / "out.csv"
+    run(tmp_path / "run", archive, out)
+    before = out.read_bytes()
+    ones = np.ones(K, np.float32)
+    save_calibration(locate(tmp_path / "run")[1], Calibration(ones * 2, ones / 2, None, {}, 9, {}, {}))
+    with pytest.raises(InputError, match="begun with another thresholds or temperatures"):
+        run(tmp_path / "run", archive, out)
+    with archive.open("a") as file:
+        file.write("clear lungs,last\n")
+    assert run(runs["annotate-text"], archive, out) == 0  # the input has grown
+    assert out.read_bytes().startswith(before) and read(out).index[-1] == "last"
+    archive.write_text(archive.read_text().replace("lungs", "lung"))
+    with pytest.raises(InputError, match="the input has changed"):
+        run(runs["annotate-text"], archive, out)
+
+
+@pytest.mark.parametrize(
+    ("mode", "message"), [("report", "Annotator needs annotate or annotate-text"), ("annotate", "no column image")]
+)
+def test_what_does_not_fit_is_refused_and_nothing_is_written(runs, archive, tmp_path, mode, message):
+    with pytest.raises(InputError, match=message):
+        run(runs[mode], archive, tmp_path / "out.csv")
+    assert not list(tmp_path.glob("out.csv*"))
+
+
+def test_the_input_is_not_overwritten(runs, archive):
+    with pytest.raises(InputError, match="is the input"):
+        run(runs["annotate-text"], archive, archive)
+    assert archive.read_text().startswith("report,study")
+
+
+def test_reports_in_other_words_and_long_ones_are_noted(runs, tmp_path, capsys):
+    (tmp_path / "in.csv").write_text("study_id,report\n1,quite another language\n2," + "wort " * 31 + "\n")
+    assert run(runs["annotate-text"], tmp_path / "in.csv", tmp_path / "out.csv") == 0
+    said = capsys.readouterr().err
+    assert "does not know" in said and "1 reports have more than 30 words" in said
+
+
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_signal_ends_it_after_a_window(runs, archive, tmp_path, monkeypatch, capsys, signum, status):
+    monkeypatch.setattr(annotate, "TEXT_WINDOW", 32)
+    run(runs["annotate-text"], archive, tmp_path / "whole.csv")
+    annotated = Annotator.annotate
+
+    def and_a_signal(self, reports, images=None, maps=False):
+        os.kill(os.getpid(), signum)
+        return annotated(self, reports, images, maps)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Annotator, "annotate", and_a_signal)
+        with pytest.raises(Interrupted) as stopped:
+            run(runs["annotate-text"], archive, tmp_path / "out.csv")
+    assert stopped.value.status == status
+    assert len(read(tmp_path / "out.csv")) == 32
+    assert "32 of 200 studies; the same command goes on" in capsys.readouterr().err
+    assert run(runs["annotate-text"], archive, tmp_path / "out.csv") == 0
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_killed_and_started_again(runs, archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(annotate, "TEXT_WINDOW", 8)
+    run(runs["annotate-text"], archive, tmp_path / "whole.csv")
+    out = tmp_path / "out.csv"
+    code = "from tienet.commands import annotate, main; annotate.TEXT_WINDOW = 8; main.main()"
+    flags = ["annotate", "--load", runs["annotate-text"], archive, "--out", out]
+    process = subprocess.Popen([sys.executable, "-c", code, *flags], cwd=ROOT, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (out.exists() and out.stat().st_size > 2500):
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert 0 < len(out.read_bytes()) < len((tmp_path / "whole.csv").read_bytes())
+    assert run(runs["annotate-text"], archive, out) == 0
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()

@@ -1,0 +1,131 @@
+"""tienet export: plain TensorFlow, where this package cannot be imported, gives the checkpoint's numbers."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tienet.calibration_file import Calibration
+from tienet.calibration_file import save as save_calibration
+from tienet.checkpoint import load_run, locate
+from tienet.commands.main import dispatch
+from tienet.data.dataflow import pad
+from tienet.data.image import read_gray, resize
+from tienet.data.text import START
+from tienet.errors import InputError
+from tienet.labels import LABELS, K
+from tienet.modes import MODES
+from tienet.predict import Annotator, Reporter
+
+PLAIN = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tienet", "tensorpack", "cv2"):
+            raise ImportError(name + " is not here")
+sys.meta_path.insert(0, Blocker())
+try:
+    import tienet
+except ImportError:
+    pass
+else:
+    raise SystemExit("tienet was found")
+import numpy as np
+import tensorflow as tf
+for folder in sys.argv[1:]:
+    given = np.load(folder + "-in.npz")
+    signature = tf.saved_model.load(folder).signatures["serving_default"]
+    answer = signature(**{name: tf.constant(value) for name, value in given.items()})
+    np.savez(folder + "-out.npz", **{name: value.numpy().astype("U") if value.dtype == tf.string else value.numpy()
+                                     for name, value in answer.items()})
+"""
+
+
+def run(load, out) -> int:
+    return dispatch(["export", "--load", str(load), "--out", str(out)])
+
+
+@pytest.fixture(scope="module")
+def answers(runs, phantom, tmp_path_factory) -> dict[str, tuple[dict, list]]:
+    """Mode -> what plain TensorFlow gave for three studies, and the readings; `report` is calibrated."""
+    folder = tmp_path_factory.mktemp("models")
+    images, reports = [read_gray(path) for path in phantom.images[:3]], ["", *phantom.reports[1:3]]
+    readings = {}
+    for mode in MODES:
+        shutil.copytree(runs[mode], folder / f"run-{mode}")
+        if mode == "report":
+            calibration = Calibration(
+                np.linspace(0.5, 3, K, dtype=np.float32), np.full(K, 0.3, np.float32), None, {}, 9, {}, {}
+            )
+            save_calibration(locate(folder / "run-report")[1], calibration)
+        assert run(folder / f"run-{mode}", folder / mode) == 0
+        given = {"image": np.stack([resize(image, 256) for image in images])} if MODES[mode].image else {}
+        if mode.startswith("annotate"):
+            vocab = load_run(runs[mode]).vocab
+            ids = [np.array([START, *vocab.encode(report)[:-1][:30]], np.int32) for report in reports]
+            given |= {"word_ids": pad(ids), "word_len": np.array([len(one) for one in ids], np.int32)}
+            with Annotator.load(folder / f"run-{mode}") as annotator:
+                readings[mode] = annotator.annotate(reports, images if MODES[mode].image else None, maps=True)
+        else:
+            with Reporter.load(folder / f"run-{mode}") as reporter:
+                readings[mode] = reporter.report(images, maps=True)
+        np.savez(folder / f"{mode}-in.npz", **given)
+    shutil.rmtree(folder / "run-report")  # nothing of it is needed
+    command = [sys.executable, "-c", PLAIN, *(str(folder / mode) for mode in MODES)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {mode: (dict(np.load(folder / f"{mode}-out.npz")), readings[mode]) for mode in MODES}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_plain_tensorflow_gives_the_same_numbers(answers, mode):
+    found, readings = answers[mode]
+    for n, reading in enumerate(readings):
+        T = len(reading.words)
+        if MODES[mode].classifies:
+            np.testing.assert_allclose(found["probabilities"][n], reading.probabilities, atol=1e-5)
+            np.testing.assert_array_equal(found["thresholds"][n], reading.thresholds)
+            assert found["labels"].tolist() == list(LABELS)
+        for name in ("g", "a"):
+            assert (name in found) == (getattr(reading, name) is not None)
+            if name in found:
+                np.testing.assert_allclose(found[name][n, :T], getattr(reading, name), atol=1e-5)
+        assert ("a_ws" in found) == (reading.a_ws is not None)
+        if "a_ws" in found:
+            np.testing.assert_allclose(found["a_ws"][n], reading.a_ws, atol=1e-5)
+        if MODES[mode].writes:
+            assert found["report"][n] == reading.report
+            assert found["words"][n, :T].tolist() == reading.words and not any(found["words"][n, T:])
+            assert found["word_len"][n] == T
+            assert found["log_probability"][n] == pytest.approx(reading.log_probability, abs=1e-4)
+    assert {"probabilities", "word_ids"} & set(found)
+
+
+def test_the_files_say_what_a_caller_needs(runs, tmp_path, capsys):
+    run(runs["annotate-text"], tmp_path / "deep" / "model")
+    said = capsys.readouterr().out
+    assert "takes  word_ids: int32 [?, ?]" in said and "gives  probabilities: float32 [?, 15]" in said
+    assets = tmp_path / "deep" / "model" / "assets"
+    facts = json.loads((assets / "tienet.json").read_text())
+    assert facts["labels"] == list(LABELS) and facts["mode"] == "annotate-text" and facts["image_px"] is None
+    assert len(facts["thresholds"]) == K and facts["max_words"] == 30 and "not a medical device" in facts["note"]
+    assert (assets / "vocab.txt").read_text() == (runs["annotate-text"] / "vocab.txt").read_text()
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["model"]  # no temporary folder is left
+
+
+def test_no_python_is_left_in_the_graph(runs, tmp_path):
+    run(runs["annotate"], tmp_path / "model")
+    content = (tmp_path / "model" / "saved_model.pb").read_bytes()
+    assert b"PyFunc" not in content and b"CustomGradient" not in content and b"VarHandleOp" not in content
+
+
+def test_what_is_there_is_left_alone(runs, tmp_path):
+    (tmp_path / "model").mkdir()
+    with pytest.raises(InputError, match="is there already"):
+        run(runs["classify"], tmp_path / "model")
+    with pytest.raises(InputError, match=r"no run\.json"):
+        run(tmp_path, tmp_path / "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"] and not list((tmp_path / "model").iterdir())

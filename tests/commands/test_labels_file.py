@@ -1,0 +1,130 @@
+"""The table of labels: whole lines, in order, never of two runs."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tienet.commands.labels_file import HEADER, LabelsFile
+from tienet.commands.studies import Fault, Study
+from tienet.errors import InputError
+from tienet.labels import LABELS, K
+
+IDENTITY = {"checkpoint": "abc", "thresholds_or_temperatures": [None, None], "input": {}}
+STUDIES = [Study(n + 2, f"s{n}", fault=Fault("no report", "it is empty") if n in (1, 4) else None) for n in range(7)]
+
+
+def work(path: Path, studies: list[Study] = STUDIES, identity: dict = IDENTITY) -> int:
+    """Write what is missing; returns how many rows that were."""
+    done = 0
+    with LabelsFile(path, identity, path) as out:
+        missing = [study for study in studies if not out.has(study)]
+        for study in missing:
+            if study.fault:
+                out.pass_over(study)
+        for study in missing:
+            if not study.fault:
+                labels = np.array([1, 0, np.nan] * 5, np.float32)
+                out.write(study, np.full(K, study.row / 100, np.float32), labels)
+                done += 1
+        out.check_end()
+        assert sum(out.reasons.values()) == sum(study.fault is not None for study in studies)
+        assert out.written == sum(study.fault is None for study in studies)
+    return done
+
+
+def test_the_table(tmp_path):
+    assert work(tmp_path / "out.csv") == 5
+    with (tmp_path / "out.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert tuple(rows[0]) == HEADER and len(set(HEADER)) == 1 + 2 * K == 31
+    assert HEADER[1] == "Atelectasis_probability" and HEADER[16:] == LABELS
+    assert rows[1] == ["s0", *["0.020000"] * K, *["1", "0", ""] * 5]
+    assert [row[0] for row in rows[1:]] == ["s0", "s2", "s3", "s5", "s6"]
+    errors = (tmp_path / "out.csv.errors.csv").read_text().splitlines()
+    assert errors == ["row,study_id,reason,message", "3,s1,no report,it is empty", "6,s4,no report,it is empty"]
+
+
+def test_cut_anywhere_it_becomes_the_same_again(tmp_path):
+    path = tmp_path / "out.csv"
+    work(path)
+    whole, errors = path.read_bytes(), path.with_name("out.csv.errors.csv").read_bytes()
+    for size in [*range(0, len(whole), 37), len(whole) - 1, len(whole)]:
+        path.write_bytes(whole[:size])
+        work(path)
+        assert path.read_bytes() == whole, size
+        assert path.with_name("out.csv.errors.csv").read_bytes() == errors
+    for size in range(len(errors)):
+        path.with_name("out.csv.errors.csv").write_bytes(errors[:size])
+        assert work(path) == 0
+        assert path.with_name("out.csv.errors.csv").read_bytes() == errors, size
+    assert path.read_bytes() == whole
+    assert work(path) == 0
+
+
+def test_no_errors_no_file(tmp_path):
+    work(tmp_path / "out.csv", [study for study in STUDIES if not study.fault])
+    assert not (tmp_path / "out.csv.errors.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("identity", "message"),
+    [
+        ({**IDENTITY, "checkpoint": "other"}, "begun with another checkpoint"),
+        ({**IDENTITY, "thresholds_or_temperatures": [["0.5"] * 15, None]}, "another thresholds or temperatures"),
+        ({**IDENTITY, "input": {"bytes": 3, "sha256": "x"}}, "the input has changed"),
+    ],
+)
+def test_another_run_is_refused(tmp_path, identity, message):
+    work(tmp_path / "out.csv")
+    before = (tmp_path / "out.csv").read_bytes()
+    with pytest.raises(InputError, match=message):
+        work(tmp_path / "out.csv", identity=identity)
+    assert (tmp_path / "out.csv").read_bytes() == before
+
+
+def test_other_files_and_other_studies_are_refused_and_left_alone(tmp_path):
+    foreign = tmp_path / "mine.csv"
+    foreign.write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="did not begin it"):
+        work(foreign)
+    assert foreign.read_text() == "a,b\n1,2\n"
+    path = tmp_path / "out.csv"
+    work(path)
+    with pytest.raises(InputError, match=r"has 's0' where the input has 's2'"):
+        work(path, STUDIES[2:])
+    with pytest.raises(InputError, match=r"has 's5', which the input does not have"):
+        work(path, STUDIES[:5])
+    path.write_text("study_id,x\n1,2\n")
+    with pytest.raises(InputError, match="another header"):
+        work(path)
+    assert path.read_text() == "study_id,x\n1,2\n"
+    path.with_name("out.csv.run.json").write_text("[1]")
+    with pytest.raises(InputError, match="not what was written there"):
+        work(path)
+
+
+def test_two_at_once_are_refused(tmp_path):
+    with (
+        LabelsFile(tmp_path / "out.csv", IDENTITY, tmp_path),
+        pytest.raises(InputError, match="another run is writing"),
+    ):
+        work(tmp_path / "out.csv")
+
+
+def test_an_input_that_has_grown_goes_on(tmp_path):
+    source = tmp_path / "in.csv"
+    from tienet.commands.studies import sha256_of_start
+
+    identities = []
+    for text in ("one\n", "one\ntwo\n", "One\ntwo\n"):
+        source.write_text(text)
+        identities.append(IDENTITY | {"input": {"bytes": len(text), "sha256": sha256_of_start(source)}})
+    source.write_text("one\ntwo\n")
+    for identity in identities[:2]:
+        with LabelsFile(tmp_path / "out.csv", identity, source):
+            pass
+    source.write_text("One\ntwo\n")
+    with pytest.raises(InputError, match="input has changed"), LabelsFile(tmp_path / "out.csv", identities[2], source):
+        pass

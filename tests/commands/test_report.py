@@ -1,0 +1,121 @@
+"""tienet report: text, JSON lines and pages say what the network said; a bad image stops nothing."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from tests.data.dicom_files import dataset, save
+from tienet.commands.main import dispatch
+from tienet.commands.readings import as_json, as_page, as_text
+from tienet.commands.studies import Study
+from tienet.data.image import read_gray
+from tienet.errors import InputError
+from tienet.evaluation.pages import render
+from tienet.labels import LABELS, K
+from tienet.predict import Reading, Reporter
+
+
+def run(load, *flags) -> int:
+    return dispatch(["report", "--load", str(load), "--gpu", "cpu", *map(str, flags)])
+
+
+def json_lines(capsys) -> tuple[list[dict], str]:
+    said = capsys.readouterr()
+    return [json.loads(line) for line in said.out.splitlines()], said.err
+
+
+@pytest.mark.parametrize("mode", ["report", "classify", "caption"])
+def test_json_is_what_the_network_says(runs, phantom, mode, capsys):
+    assert run(runs[mode], "--json", *phantom.images[:3]) == 0
+    lines, err = json_lines(capsys)
+    assert "not a medical device" in err
+    with Reporter.load(runs[mode]) as reporter:
+        readings = reporter.report([read_gray(path) for path in phantom.images[:3]])
+    for line, reading, path in zip(lines, readings, phantom.images, strict=False):
+        assert line["image"] == str(path) and line["report"] == reading.report
+        if mode == "caption":
+            assert line["probabilities"] is line["thresholds"] is line["labels"] is None
+            continue
+        assert list(line["probabilities"]) == list(LABELS)
+        np.testing.assert_allclose(list(line["probabilities"].values()), reading.probabilities, atol=1e-6)
+        np.testing.assert_array_equal(list(line["labels"].values()), reading.labels)
+
+
+def test_text_and_pages(runs, phantom, tmp_path, capsys):
+    assert run(runs["report"], *phantom.images[:2], "--out", tmp_path / "pages") == 0
+    out = capsys.readouterr().out
+    assert all(str(path) in out for path in phantom.images[:2])
+    assert out.count("No Finding") == 2 and "not a medical device" in out
+    assert out.splitlines()[-1] == str(tmp_path / "pages" / "index.html")
+    pages = sorted((tmp_path / "pages").glob("study-*.html"))
+    assert len(pages) == 2
+    page = pages[0].read_text()
+    assert "<h2>Written report</h2>" in page and "True report" not in page and "data-maps" in page
+
+
+@pytest.mark.parametrize(
+    ("mode", "there", "absent"), [("classify", "Cardiomegaly", "report"), ("caption", "Written", "Verdict")]
+)
+def test_pages_of_the_other_modes(runs, phantom, tmp_path, mode, there, absent):
+    assert run(runs[mode], phantom.images[0], "--out", tmp_path) == 0
+    (page,) = tmp_path.glob("study-*.html")
+    body = re.sub(r"<(style|script).*?</\1>", "", page.read_text(), flags=re.DOTALL)
+    assert there in body and f"<h2>{absent}" not in body and f">{absent}<" not in body
+
+
+def test_folders_tables_and_dicom(runs, phantom, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    save(tmp_path / "in" / "x.dcm", dataset())
+    (tmp_path / "t.csv").write_text(f"image\n{phantom.images[0]}\nin/x.dcm\n")
+    assert run(runs["classify"], "--json", tmp_path / "in", tmp_path / "t.csv") == 0
+    lines, _ = json_lines(capsys)
+    assert [line["study_id"] for line in lines] == ["x", str(phantom.images[0]), "in/x.dcm"]
+    assert lines[0]["probabilities"] == pytest.approx(lines[2]["probabilities"], abs=1e-6)
+
+
+def test_a_bad_image_is_named_and_the_others_go_on(runs, phantom, tmp_path, capsys):
+    (tmp_path / "bad.png").write_text("text")
+    (tmp_path / "empty").mkdir()
+    bad = [tmp_path / "bad.png", tmp_path / "none.png", tmp_path / "empty", tmp_path / "none.csv"]
+    assert run(runs["classify"], "--json", bad[0], phantom.images[0], *bad[1:]) == 1
+    lines, err = json_lines(capsys)
+    assert len(lines) == 1
+    assert all(f"passed over: {path}" in err for path in bad) and "4 of 5 could not be read" in err
+    assert run(runs["classify"], bad[1], "--out", tmp_path / "pages") == 2
+    assert not (tmp_path / "pages").exists()
+
+
+def test_other_modes_are_refused(runs, phantom):
+    with pytest.raises(InputError, match="Reporter needs report or classify or caption"):
+        run(runs["annotate"], phantom.images[0])
+
+
+def reading_of(**changed) -> Reading:
+    nothing = np.full(K, np.nan, np.float32)
+    values = {"probabilities": np.linspace(0, 0.7, K, dtype=np.float32), "thresholds": nothing, "labels": nothing,
+              "report": "findings : a . impression : b .", "log_probability": -1.5, "words": ["<START>"], "g": None,
+              "a": None, "a_ws": None}  # fmt: skip
+    return Reading(**{**values, **changed})
+
+
+def test_unknown_thresholds_are_null_and_a_dash():
+    study = Study(1, "a", "a.png")
+    line = json.loads(as_json(study, reading_of()))
+    assert set(line["thresholds"].values()) == set(line["labels"].values()) == {None}
+    rows = [text for text in as_text(study, reading_of()).splitlines() if "No Finding" in text]
+    assert rows == ["  No Finding                0.700          -      -"]
+
+
+def test_named_labels_come_first_and_an_empty_report_says_so():
+    labels = np.zeros(K, np.float32)
+    labels[2] = 1
+    text = as_text(Study(1, "a", "a.png"), reading_of(labels=labels, thresholds=labels + 0.1, report=""))
+    lines = text.splitlines()
+    assert lines[1] == "  (empty)" and lines[4].startswith("  Effusion") and lines[4].endswith("yes")
+
+
+def test_a_page_escapes_what_a_file_is_called():
+    page = render(as_page("<script>alert(1)</script>", np.zeros((8, 8), np.uint8), reading_of(report=None, words=[])))
+    assert "<script>alert" not in page

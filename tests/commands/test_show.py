@@ -1,0 +1,85 @@
+"""tienet show: a picture of each mode, with what belongs in it."""
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.commands.test_report import reading_of
+from tienet.commands import drawing
+from tienet.commands.main import dispatch
+from tienet.errors import InputError
+from tienet.labels import K
+
+
+def run(load, image, *flags) -> int:
+    return dispatch(["show", "--load", str(load), "--gpu", "cpu", str(image), *map(str, flags)])
+
+
+@pytest.mark.parametrize("mode", ["report", "classify", "caption"])
+def test_each_mode(runs, phantom, tmp_path, mode, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(runs[mode], phantom.images[0]) == 0
+    name = f"{phantom.images[0].stem}-tienet.png"
+    assert capsys.readouterr().out.strip() == name
+    picture = cv2.imread(name)
+    assert picture.shape[1] == drawing.WIDTH_PX and picture.std() > 20
+
+
+@pytest.mark.parametrize(
+    ("image", "out", "message"),
+    [
+        ("none.png", "o.png", "does not exist"),
+        ("bad.png", "o.png", "neither PNG nor JPEG"),
+        ("bad.png", "o.jpg", "ends in"),
+        ("bad.png", "bad.png", "the image itself"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_before_the_network_is_loaded(tmp_path, image, out, message):
+    (tmp_path / "bad.png").write_text("text")
+    with pytest.raises((InputError, FileNotFoundError), match=message):
+        run(tmp_path / "none", tmp_path / image, "--out", tmp_path / out)
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_the_map_is_where_the_attention_is(tmp_path):
+    """The cell at row 1, column 2 of 4 by 4: the grey image is coloured there and nowhere else."""
+    a_ws = np.zeros((4, 4), np.float32)
+    a_ws[1, 2] = 1
+    gray = np.full((400, 400), 120, np.uint8)
+    plain, mapped = (tmp_path / name for name in ("plain.png", "mapped.png"))
+    drawing.draw(plain, "x", gray, reading_of(a_ws=None))
+    drawing.draw(mapped, "x", gray, reading_of(a_ws=a_ws))
+    change = np.abs(cv2.imread(str(plain)).astype(int) - cv2.imread(str(mapped))).max(axis=2)
+    ys, xs = np.nonzero(change > 20)
+    grey = np.argwhere((cv2.imread(str(plain)) == 120).all(axis=2))
+    (top, left), (bottom, right) = grey.min(axis=0), grey.max(axis=0)
+    centre = (ys.mean() - top) / (bottom - top), (xs.mean() - left) / (right - left)
+    np.testing.assert_allclose(centre, (1.5 / 4, 2.5 / 4), atol=0.02)
+
+
+def test_words_are_darker_the_larger_their_g(tmp_path):
+    words = ["<START>", "clear", "dollar$", "x" * 400]
+    g = np.array([0.0, 1.0, 0.5, 0.1], np.float32)
+    plain, shaded = (tmp_path / name for name in ("plain.png", "shaded.png"))
+    gray = np.full((40, 10), 200, np.uint8)
+    drawing.draw(plain, "$x^", gray, reading_of(words=words, g=g * 0))
+    drawing.draw(shaded, "$x^", gray, reading_of(words=words, g=g))
+    change = np.abs(cv2.imread(str(plain)).astype(int) - cv2.imread(str(shaded))).max(axis=2)
+    assert len(np.unique(change[change > 0])) > 2
+    assert change.any()
+
+
+def test_words_are_laid_out_line_by_line_and_the_impression_starts_one():
+    lines = drawing._lines(["<START>", "aa", "bbb", "cccc", "impression", ":", "dd"], 14)
+    found = [" ".join(word for _, _, word in line) for line in lines]
+    assert found == ["<START> aa", "bbb cccc", "impression :", "dd"]
+    assert all(column + len(word) <= 14 for line in lines for _, column, word in line)
+    assert drawing._lines([], 10) == []
+
+
+def test_without_labels_or_words_there_is_still_a_picture(tmp_path):
+    nothing = np.full(K, np.nan, np.float32)
+    for shape in ((1, 1), (3, 900), (900, 3)):
+        reading = reading_of(probabilities=nothing, words=[], report=None)
+        drawing.draw(tmp_path / "x.png", "n" * 300, np.zeros(shape, np.uint8), reading)
+        assert cv2.imread(str(tmp_path / "x.png")).shape[1] == drawing.WIDTH_PX

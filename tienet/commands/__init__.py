@@ -1,0 +1,1 @@
+"""The console script `tienet`: a file per sub-command, each with `add_arguments(parser)` and `run(args) -> int`."""

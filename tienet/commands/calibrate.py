@@ -1,0 +1,36 @@
+"""Temperatures and thresholds for a run, from its own validation split: RUN/calibration.json.
+
+    tienet calibrate --load runs/report --data-root data
+
+From then on all that reads the checkpoint gives calibrated probabilities and labels by these thresholds.
+"""
+
+import argparse
+from pathlib import Path
+
+from tienet.commands import flags
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's flags."""
+    flags.add_load(parser, "annotate, annotate-text, classify or report")
+    parser.add_argument("--data-root", default="data", type=Path, metavar="DIR", help="folder of the data sets (data)")
+    parser.add_argument(
+        "--sensitivity",
+        type=float,
+        metavar="X",
+        help="what the thresholds should reach, above 0 and at most 1 (Youden's thresholds)",
+    )
+    parser.add_argument("--features", default="cache", choices=("cache", "off"), help="as in train.py (cache)")
+    flags.add_gpu(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Calibrate and print the table."""
+    flags.start(args.gpu)
+    from tienet import calibration_file, checkpoint
+    from tienet.calibrate import calibrate, format_table
+
+    print(format_table(calibrate(args.load, args.data_root, args.sensitivity, args.features)))
+    print(checkpoint.locate(args.load)[0] / calibration_file.NAME)
+    return 0

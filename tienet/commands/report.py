@@ -1,0 +1,117 @@
+"""Labels and a preliminary report for each image.
+
+    tienet report --load runs/report chest.png scans/ --out pages
+    tienet report --load runs/report --json chest.dcm
+
+Images are PNG, JPEG or DICOM files, folders of these, or CSV files with a column image. A run of mode classify gives
+no report, one of caption no labels. --json prints a line for each image: image, study_id, probabilities, thresholds,
+labels (1, 0, or null without a threshold), report, log_probability. What cannot be read is named on standard error;
+the exit status is then 1, or 2 if nothing could be read.
+"""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tienet.commands import flags
+
+if TYPE_CHECKING:
+    from tienet.commands.studies import Study
+    from tienet.evaluation.pages import StudyPage
+    from tienet.predict import Reporter
+
+AT_ONCE = 8
+"""Images in one run of the network."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's flags."""
+    flags.add_load(parser, "report, classify or caption")
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="files, folders, or CSV files")
+    parser.add_argument("--json", action="store_true", help="JSON lines instead of text")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="also a page for each image, and index.html; replaces earlier pages"
+    )
+    flags.add_gpu(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Report; returns 1 if an image could not be read, 2 if none could."""
+    flags.start(args.gpu)
+    from tienet.commands.readings import DISCLAIMER
+    from tienet.evaluation.pages import write_pages
+    from tienet.predict import Reporter
+
+    with Reporter.load(args.load) as reporter:
+        if args.json:
+            print(DISCLAIMER, file=sys.stderr)
+        work = _Work(reporter, args)
+        pages = work.pages()
+        first = next(pages, None)  # nothing is written where no image can be read
+        if args.out and first is not None:
+            write_pages(args.out, itertools.chain([first], pages))
+        else:
+            for _ in pages:
+                pass
+        if not args.json:
+            print(DISCLAIMER)
+        if args.out and first is not None:
+            print(args.out / "index.html", file=sys.stderr if args.json else sys.stdout)
+    if work.bad:
+        print(f"{work.bad:,} of {work.bad + work.good:,} could not be read", file=sys.stderr)
+    return 0 if not work.bad else 1 if work.good else 2
+
+
+class _Work:
+    """The pass over the images.
+
+    Attributes:
+        good, bad: images read, and not.
+    """
+
+    def __init__(self, reporter: "Reporter", args: argparse.Namespace) -> None:
+        from tienet import checkpoint
+
+        self._reporter, self._paths, self._json, self._maps = reporter, args.images, args.json, args.out is not None
+        self._px = checkpoint.load_run(checkpoint.locate(args.load)[0]).config.image_px
+        self.good = self.bad = 0
+
+    def pages(self) -> "Iterator[StudyPage | bool]":
+        """Prints each image's answer; yields its page, or True where no pages are wanted."""
+        from tienet.commands.pictures import read_picture
+        from tienet.commands.readings import as_json, as_page, as_text
+
+        studies = self._studies()
+        while batch := list(itertools.islice(studies, AT_ONCE)):
+            good, images = [], []
+            for study in batch:
+                picture = None if study.fault else read_picture(study.image, self._px)
+                fault = study.fault or picture.fault
+                if fault:
+                    self.bad += 1
+                    print(f"passed over: {fault.message}", file=sys.stderr)
+                else:
+                    good.append(study)
+                    images.append(picture.small)
+            readings = self._reporter.report(images, maps=self._maps) if good else []
+            for study, image, reading in zip(good, images, readings, strict=True):
+                self.good += 1
+                print(as_json(study, reading) if self._json else as_text(study, reading), flush=True)
+                yield as_page(study.study_id, image, reading) if self._maps else True
+
+    def _studies(self) -> "Iterator[Study]":
+        """The images of all arguments; one that is nothing of the kind is a study with a fault."""
+        from tienet.commands.studies import Fault, Needs, Study, open_studies
+        from tienet.errors import InputError
+
+        for path in self._paths:
+            if not path.is_dir() and path.suffix.lower() != ".csv":
+                yield Study(1, path.name, path)
+                continue
+            try:
+                yield from open_studies(path, Needs(image=True, report=False))
+            except (InputError, FileNotFoundError) as error:
+                yield Study(1, path.name, fault=Fault("input that cannot be read", str(error)))
