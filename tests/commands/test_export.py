@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from tensorflow.core.protobuf import saved_model_pb2
 
 from tienet.calibration_file import Calibration
 from tienet.calibration_file import save as save_calibration
@@ -116,10 +117,13 @@ def test_the_files_say_what_a_caller_needs(runs, tmp_path, capsys):
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["model"]  # no temporary folder is left
 
 
-def test_no_python_is_left_in_the_graph(runs, tmp_path):
-    run(runs["annotate"], tmp_path / "model")
-    content = (tmp_path / "model" / "saved_model.pb").read_bytes()
-    assert b"PyFunc" not in content and b"CustomGradient" not in content and b"VarHandleOp" not in content
+def test_no_python_and_no_weights_outside_are_left_in_the_graph(runs, tmp_path):
+    run(runs["report"], tmp_path / "model")
+    model = saved_model_pb2.SavedModel.FromString((tmp_path / "model" / "saved_model.pb").read_bytes())
+    graph = model.meta_graphs[0].graph_def
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    assert len(nodes) > 100 and not [node.name for node in nodes if "PyFunc" in node.op]
+    assert not [node.name for node in nodes if "_gradient_op_type" in node.attr or node.op.startswith("Resource")]
 
 
 def test_what_is_there_is_left_alone(runs, tmp_path):
