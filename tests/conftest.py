@@ -1,5 +1,6 @@
 """Fixtures that several tests share."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,3 +29,17 @@ def data_root(tmp_path_factory) -> Path:
     for command in (phantom, vocab):
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     return root
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium; tests that need it skip where it is missing."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+    if not found:
+        pytest.skip("needs chromium, chromium-browser or google-chrome on the PATH")
+    with sync_api.sync_playwright() as playwright:
+        # --no-sandbox: Chromium refuses to start as root without it; the pages are our own.
+        started = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()

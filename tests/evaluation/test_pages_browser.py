@@ -1,7 +1,5 @@
 """Study pages in a real browser: words and their maps, the index's filter, narrow screens, no network."""
 
-import shutil
-
 import cv2
 import numpy as np
 import pytest
@@ -9,8 +7,6 @@ import pytest
 from tienet.evaluation import page_picture, pages
 from tienet.evaluation.pages import StudyPage
 from tienet.labels import LABELS, K
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 
 WORDS = ["<START>", "findings", ":", "large", "effusion", ".", "impression", ":", "effusion", "."]
 LONG = "x" * 300
@@ -50,18 +46,6 @@ STUDIES = [
     study("CXR3", Effusion="wrong", Nodule="right", Fibrosis="unknown"),
     study("other " + LONG),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-    if not found:
-        pytest.skip("needs chromium, chromium-browser or google-chrome on the PATH")
-    with sync_api.sync_playwright() as playwright:
-        # --no-sandbox: Chromium refuses to start as root without it; the pages are our own.
-        started = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The page in a real browser: files, words and their maps, both answers, the downloaded page, no other address."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -8,8 +7,6 @@ import pytest
 from tests.server import fakes
 from tests.server.conftest import serving
 from tienet.server.app import create_app
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 
 TOKEN = "correct-horse-7"
 PIXELS = """() => {
@@ -24,18 +21,6 @@ DROP = """([name, base64]) => {
 }"""
 NO_SIDEWAYS = "document.documentElement.scrollWidth <= innerWidth"
 REPORT_WORDS, ANNOTATE_WORDS = (f"[data-answer={kind}] .word" for kind in ("report", "annotate"))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-    if not found:
-        pytest.skip("needs chromium, chromium-browser or google-chrome on the PATH")
-    with sync_api.sync_playwright() as playwright:
-        # --no-sandbox: Chromium refuses to start as root without it; the pages are our own.
-        started = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

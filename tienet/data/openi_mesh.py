@@ -9,7 +9,9 @@ findings. The rules differ on purpose where a heading is not the finding, or is 
     Emphysema           .979  theirs has no "Bullous Emphysema" (4, 382, 2769, 3521)
     Pleural_Thickening  .904  theirs counts bronchi, interstitium (1143, 1471, 1506, 1712, 3466, 713, 903), the
                               paratracheal stripe (3231) and a heart ventricle (838)
-    Hernia              0     theirs has none; 46 reports have the heading, 44 of them hiatal, and say so in words
+    Hernia              0     theirs has none; 46 reports have the heading, 44 of them hiatal, and say so in words:
+                              hiatal 60 (stable), 545, 1034 (no change), 1290, 1303, 1343, 1859, 2427; diaphragmatic
+                              1333 (Morgagni), 2102 ("eventration versus small hernia", the one that is in doubt)
 Their file has zeros for 92 reports that nobody has indexed: No_Finding there, unknown here. It has no row for the 104
 reports without images. In both, a "Cardiac Shadow/enlarged" alone (20 reports) is no Cardiomegaly.
 """

@@ -1,29 +1,13 @@
 """The page in a real browser: narrow and wide, light and dark, shares for counts, no network."""
 
-import shutil
-
 import pytest
 
 from tests.data.description.toy_sets import NASTY, load_set, rows
 from tienet.data.description.page import render
 from tienet.data.description.summary import summarize
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-
 NO_SIDEWAYS = "document.documentElement.scrollWidth <= innerWidth && document.body.scrollWidth <= innerWidth"
 LONG = "x" * 300
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-    if not found:
-        pytest.skip("needs chromium, chromium-browser or google-chrome on the PATH")
-    with sync_api.sync_playwright() as playwright:
-        # --no-sandbox: Chromium refuses to start as root without it; the pages are our own.
-        started = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
