@@ -279,6 +279,12 @@ def test_other_files(folder):
         assert said in line
 
 
+def test_a_view_is_written_and_read_without_a_note(folder):
+    root = write(folder, rows().assign(view=["PA", "AP", "", "PA"]))
+    assert not any("view" in note for note in manifests.load("toy", root).notes)
+    assert pd.read_csv(folder / "manifest.csv", keep_default_na=False).view.tolist() == ["PA", "AP", "", "PA"]
+
+
 def test_a_train_split_without_any_label_loads(folder):
     table = rows()
     table.loc[table.split == "train", list(LABELS)] = np.nan
