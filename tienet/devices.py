@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 
 from tienet.errors import InputError
 
@@ -39,3 +40,9 @@ def count() -> int:
         return 0
     listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
     return sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
+
+
+@cache
+def cores() -> int:
+    """How many CPU cores this process may use; 1 where a GPU computes."""
+    return 1 if count() and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1" else min(len(os.sched_getaffinity(0)), 8)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tienet.config import Config
-from tienet.modeling import attention_lstm
+from tienet.modeling import attention_lstm, spatial_attention
 from tienet.modeling.decoder import Decoder, standardise_locations
 
 tf1 = tf.compat.v1
@@ -107,8 +107,8 @@ def test_the_word_softmax(evaluate, random, deep):
     np.testing.assert_allclose(logits, inner @ weights["W_o"] + weights["b"], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("gate", [False, True])
-def test_the_written_gradient_equals_automatic_differentiation(evaluate, random, gate):
+@pytest.mark.parametrize(("gate", "T"), [(False, T), (True, T), (False, 2 * spatial_attention.BLOCK + 5)])
+def test_the_written_gradient_equals_automatic_differentiation(evaluate, random, gate, T):
     """`attention_lstm` against the same steps unrolled, for every argument, through h and through a."""
     L = D * D
 
@@ -116,14 +116,14 @@ def test_the_written_gradient_equals_automatic_differentiation(evaluate, random,
         return tf.constant(random.standard_normal(shape).astype(np.float32))
 
     x, u, gates, h_0, c_0 = variable(B, L, C), variable(B, L, A), variable(T, B, 4 * H), variable(B, H), variable(B, H)
-    weights = attention_lstm.Weights(variable(H, A), variable(A), variable(C, 4 * H), variable(H, 4 * H))
+    weights = attention_lstm.Weights(variable(H, 4 * H + A), variable(A), variable(C, 4 * H))
     if gate:
         weights = weights._replace(w_beta=variable(H), b_beta=variable())
     looped = attention_lstm.attention_lstm(x, u, gates, h_0, c_0, weights)
 
     h, c, steps = h_0, c_0, []
     for t in range(T):
-        steps.append(attention_lstm.step(x, u, gates[t], h, c, weights))
+        steps.append(attention_lstm.step(x, spatial_attention.exponential(u), gates[t], h, c, weights))
         h, c = steps[-1].h, steps[-1].c
     unrolled = tf.stack([step.h for step in steps]), tf.stack([step.a for step in steps])
 
@@ -136,6 +136,30 @@ def test_the_written_gradient_equals_automatic_differentiation(evaluate, random,
     for ours, automatic in zip(*evaluate(gradients), strict=True):
         assert np.abs(automatic).max() > 1e-2
         np.testing.assert_allclose(ours, automatic, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1, 10])
+def test_scores_of_any_size_are_those_of_the_tanh(evaluate, random, scale):
+    """The exponentials in its place neither overflow nor lose small differences."""
+    L = D * D
+    u, query, v = (scale * random.standard_normal(shape).astype(np.float32) for shape in ((L, A), (1, A), (A,)))
+    v /= np.abs(v).max()
+    weights = attention_lstm.Weights(tf.pad(query, [[0, 0], [4, 0]]), tf.constant(v), tf.zeros([C, 4]))
+    one = tf.ones([1, 1])
+    step = attention_lstm.step(
+        tf.zeros([1, L, C]), spatial_attention.exponential(u[None]), tf.zeros([1, 4]), one, one, weights
+    )
+    e = np.tanh(np.float64(u) + query) @ v
+    expected = np.exp(e - e.max()) / np.exp(e - e.max()).sum()
+    np.testing.assert_allclose(evaluate(step.a)[0], expected, rtol=1e-5)
+
+
+def test_enormous_scores_are_finite(evaluate, random):
+    E = spatial_attention.exponential(1e6 * random.standard_normal((1, D * D, A)).astype(np.float32))
+    weights = attention_lstm.Weights(tf.constant([[0.0] * 4 + [-1e6, 1e6]]), tf.ones([A]), tf.zeros([C, 4]))
+    one = tf.ones([1, 1])
+    a = evaluate(attention_lstm.step(tf.zeros([1, D * D, C]), E, tf.zeros([1, 4]), one, one, weights).a)
+    np.testing.assert_allclose(a.sum(), 1, rtol=1e-6)
 
 
 def test_forget_gates_start_open(evaluate, inputs):

@@ -2,29 +2,30 @@
 
 Xu et al. (2015), soft attention. At step t, with x [B, L, C] the L = D*D locations and u = W_x x + b_x:
 
-    e_t = v . tanh(u + W_h h_{t-1})          scores of the locations, [B, L]
-    a_t = softmax(e_t)                       spatial attention, [B, L]
+    a_t = softmax(v . tanh(u + W_h h_{t-1})) over the locations, [B, L] (`spatial_attention`)
     z_t = beta_t sum_l a_t[l] x[l]           context, [B, C]; beta_t = sigm(w_beta . h_{t-1} + b_beta), or 1 (no gate)
     i, f, o, g = split(W_w w_t + W_z z_t + W_r h_{t-1} + b)
     c_t = sigm(f) c_{t-1} + sigm(i) tanh(g);   h_t = sigm(o) tanh(c_t)
 
 The gradient is written out because automatic differentiation of the loop keeps tanh(u + W_h h) of every step
-(B*T*L*A floats) and adds B*L*C floats to dx at each of them. Here the tanh is computed again, and what the weights
-and x receive from all steps is one matrix product after the loop: dx = sum_t a_t dz_t.
+(B*T*L*A floats) and adds B*L*C floats to dx at each of them. Here the tanh is computed again, and what the weights,
+x and u receive from all steps is computed after the loop: dx = sum_t a_t dz_t is one matrix product.
 """
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from tienet.modeling import spatial_attention
+from tienet.modeling.spatial_attention import compiled
+
 
 class Weights(NamedTuple):
     """The recurrent weights; gates are ordered i, f, o, g along 4H."""
 
-    W_h: tf.Tensor  # [H, A]
+    W_rh: tf.Tensor  # [H, 4H + A]: W_r beside W_h, both of which take h_{t-1}
     v: tf.Tensor  # [A]
     W_z: tf.Tensor  # [C, 4H]
-    W_r: tf.Tensor  # [H, 4H]
     w_beta: tf.Tensor | None = None  # [H], of Xu's gate; None: no gate
     b_beta: tf.Tensor | None = None  # []
 
@@ -39,30 +40,7 @@ class Step(NamedTuple):
     gates: tf.Tensor  # [B, 4H], before the nonlinearities
 
 
-@tf.function(jit_compile=True, autograph=False)
-def _scores(u: tf.Tensor, query: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
-    """e = v . tanh(u + query), [B, L]; compiled, since it is one pass over u instead of three."""
-    return tf.linalg.matvec(tf.tanh(u + query[:, None]), v)
-
-
-@tf.function(jit_compile=True, autograph=False)
-def _scores_gradient(u, query, v, de, du):
-    """du plus this step's part, and the gradients of query [B, A] and v [A]."""
-    s = tf.tanh(u + query[:, None])
-    ds = de[:, :, None] * v * (1 - s * s)
-    return du + ds, tf.reduce_sum(ds, 1), tf.einsum("bl,bla->a", de, s)
-
-
-@tf.function(jit_compile=True, autograph=False)
-def _context(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    return tf.einsum("bl,blc->bc", a, x)
-
-
-@tf.function(jit_compile=True, autograph=False)
-def _context_gradient(dz: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    return tf.einsum("bc,blc->bl", dz, x)
-
-
+@compiled
 def lstm_cell(gates: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """gates [B, 4H] before the nonlinearities and c_{t-1} [B, H] -> h_t, c_t."""
     i, f, o, g = tf.split(gates, 4, axis=-1)
@@ -70,13 +48,13 @@ def lstm_cell(gates: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.sigmoid(o) * tf.tanh(c), c
 
 
-def step(x, u, w_gates, h, c, weights: Weights) -> Step:
-    """One step; `w_gates` [B, 4H] = W_w w_t + b, `h` and `c` [B, H] of step t - 1."""
-    a = tf.nn.softmax(_scores(u, h @ weights.W_h, weights.v))
-    z = _context(a, x)
+def step(x, E, w_gates, h, c, weights: Weights) -> Step:
+    """One step; E [B, L, A] of u, `w_gates` [B, 4H] = W_w w_t + b, `h` and `c` [B, H] of step t - 1."""
+    from_h, query = tf.split(h @ weights.W_rh, [w_gates.shape[-1], -1], axis=-1)
+    a, z = spatial_attention.attend(E, x, query, weights.v)
     if weights.w_beta is not None:
         z *= _beta(h, weights)
-    gates = w_gates + z @ weights.W_z + h @ weights.W_r
+    gates = w_gates + z @ weights.W_z + from_h
     h, c = lstm_cell(gates, c)
     return Step(h, c, a, z, gates)
 
@@ -101,10 +79,11 @@ def attention_lstm(x, u, w_gates, h_0, c_0, weights: Weights) -> tuple[tf.Tensor
 
     @tf.custom_gradient
     def run(x, u, w_gates, h_0, c_0, *tensors):
-        steps = _forward(x, u, w_gates, h_0, c_0, Weights(*tensors))
+        E = spatial_attention.exponential(u)
+        steps = _forward(x, E, w_gates, h_0, c_0, Weights(*tensors))
 
         def gradient(dh, da):
-            return _backward(x, u, h_0, c_0, Weights(*tensors), steps, dh, da)
+            return _backward(x, E, h_0, c_0, Weights(*tensors), steps, dh, da)
 
         return (steps.h, steps.a), gradient
 
@@ -115,13 +94,13 @@ def _stack(length: tf.Tensor, *element_shapes) -> list[tf.TensorArray]:
     return [tf.TensorArray(tf.float32, length, element_shape=shape) for shape in element_shapes]
 
 
-def _forward(x, u, w_gates, h_0, c_0, weights: Weights) -> Step:
+def _forward(x, E, w_gates, h_0, c_0, weights: Weights) -> Step:
     """All steps, stacked along a first axis T."""
     T = tf.shape(w_gates)[0]
     H, L, C = h_0.shape[-1], x.shape[1], x.shape[2]
 
     def body(t, h, c, stacks):
-        result = step(x, u, w_gates[t], h, c, weights)
+        result = step(x, E, w_gates[t], h, c, weights)
         return (
             t + 1,
             result.h,
@@ -134,56 +113,41 @@ def _forward(x, u, w_gates, h_0, c_0, weights: Weights) -> Step:
     return Step(*(stack.stack() for stack in stacks))
 
 
-def _backward(x, u, h_0, c_0, weights: Weights, steps: Step, dh_all, da_all):
+def _backward(x, E, h_0, c_0, weights: Weights, steps: Step, dh_all, da_all):
     """Gradients of `attention_lstm`'s arguments, given those of h [T, B, H] and a [T, B, L]."""
-    T = tf.shape(dh_all)[0]
-    C = x.shape[-1]
-    W_zr_transposed = tf.transpose(tf.concat([weights.W_z, weights.W_r], 0))  # once, not at every step
-    W_h_transposed = tf.transpose(weights.W_h)
+    T, H4, C = tf.shape(dh_all)[0], steps.gates.shape[-1], x.shape[-1]
+    W_z_transposed, W_rh_transposed = tf.transpose(weights.W_z), tf.transpose(weights.W_rh)  # once, not at every step
     h_before = tf.concat([h_0[None], steps.h[:-1]], 0)
     c_before = tf.concat([c_0[None], steps.c[:-1]], 0)
+    queries = tf.tensordot(h_before, weights.W_rh[:, H4:], 1)
 
-    def body(t, dh, dc, du, dv, stacks):
-        dgates, dc = _cell_gradient(steps.gates[t], steps.c[t], c_before[t], dh + dh_all[t], dc)
-        dz, dh = tf.split(dgates @ W_zr_transposed, [C, -1], axis=-1)
+    def body(t, dh, dc, stacks):
+        *dgates, dc = _cell_gradient(steps.gates[t], steps.c[t], c_before[t], dh + dh_all[t], dc)
+        dgates = tf.concat(dgates, -1)
+        dz = dgates @ W_z_transposed
         dgate = tf.zeros_like(dz[:, :1])
         if weights.w_beta is not None:
             beta = _beta(h_before[t], weights)
             dgate = tf.reduce_sum(dz * steps.z[t], 1, keepdims=True) * (1 - beta)  # z is gated: no beta (1 - beta)
             dz *= beta
+        de, dquery = spatial_attention.attend_gradient(E, x, queries[t], weights.v, steps.a[t], dz, da_all[t])
+        dproduct = tf.concat([dgates, dquery], 1)
+        dh = dproduct @ W_rh_transposed
+        if weights.w_beta is not None:
             dh += dgate * weights.w_beta
-        da = da_all[t] + _context_gradient(dz, x)
-        a = steps.a[t]
-        de = a * (da - tf.reduce_sum(a * da, -1, keepdims=True))
-        du, dquery, dv_t = _scores_gradient(u, h_before[t] @ weights.W_h, weights.v, de, du)
-        dh += dquery @ W_h_transposed
-        parts = (dgates, dz, dquery, dgate)
-        return (
-            t - 1,
-            dh,
-            dc,
-            du,
-            dv + dv_t,
-            [stack.write(t, part) for stack, part in zip(stacks, parts, strict=True)],
-        )
+        parts = (dproduct, dz, de, dgate)
+        return t - 1, dh, dc, [stack.write(t, part) for stack, part in zip(stacks, parts, strict=True)]
 
-    widths = (steps.gates.shape[-1], C, weights.W_h.shape[-1], 1)
-    stacks = _stack(T, *([None, width] for width in widths))
-    state = (
-        T - 1,
-        tf.zeros_like(h_0),
-        tf.zeros_like(c_0),
-        tf.zeros_like(u),
-        tf.zeros_like(weights.v),
-        stacks,
-    )
-    _, dh_0, dc_0, du, dv, stacks = tf.while_loop(lambda t, *_: t >= 0, body, state, maximum_iterations=T)
-    dgates, dz, dquery, dgate = (stack.stack() for stack in stacks)
+    stacks = _stack(T, *([None, width] for width in (weights.W_rh.shape[-1], C, x.shape[1], 1)))
+    state = (T - 1, tf.zeros_like(h_0), tf.zeros_like(c_0), stacks)
+    _, dh_0, dc_0, stacks = tf.while_loop(lambda t, *_: t >= 0, body, state, maximum_iterations=T)
+    dproducts, dz, de, dgate = (stack.stack() for stack in stacks)
+    dgates = dproducts[..., :H4]
+    du, dv = spatial_attention.scores_gradient(E, queries, de, weights.v)
     dx = tf.matmul(tf.transpose(steps.a, [1, 2, 0]), tf.transpose(dz, [1, 0, 2]))
-    dW_h = _over_steps(h_before, dquery)
+    dW_rh = _over_steps(h_before, dproducts)
     dW_z = _over_steps(steps.z, dgates)
-    dW_r = _over_steps(h_before, dgates)
-    gradients = [dx, du, dgates, dh_0, dc_0, dW_h, dv, dW_z, dW_r]
+    gradients = [dx, du, dgates, dh_0, dc_0, dW_rh, dv, dW_z]
     if weights.w_beta is not None:
         gradients += [_over_steps(h_before, dgate)[:, 0], tf.reduce_sum(dgate)]
     return gradients
@@ -195,17 +159,17 @@ def _over_steps(inputs: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
     return tf.matmul(*flat, transpose_a=True)
 
 
-@tf.function(jit_compile=True, autograph=False)
-def _cell_gradient(gates, c, c_before, dh, dc) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gradients of `lstm_cell`: (dgates [B, 4H], dc_{t-1} [B, H]) from those of h_t and c_t."""
+@compiled
+def _cell_gradient(gates, c, c_before, dh, dc) -> tuple[tf.Tensor, ...]:
+    """Gradients of `lstm_cell`'s i, f, o, g before the nonlinearities and of c_{t-1}, from those of h_t and c_t."""
     i, f, o, g = tf.split(gates, 4, axis=-1)
     i, f, o, g = tf.sigmoid(i), tf.sigmoid(f), tf.sigmoid(o), tf.tanh(g)
     tanh_c = tf.tanh(c)
     dc += dh * o * (1 - tanh_c * tanh_c)
-    dgates = [
+    return (
         dc * g * i * (1 - i),
         dc * c_before * f * (1 - f),
         dh * tanh_c * o * (1 - o),
         dc * i * (1 - g * g),
-    ]
-    return tf.concat(dgates, -1), dc * f
+        dc * f,
+    )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tienet.config import Config
-from tienet.modeling import attention_lstm
+from tienet.modeling import attention_lstm, spatial_attention
 from tienet.modeling.layers import bias, fully_connected, weight
 
 tf1 = tf.compat.v1
@@ -77,10 +77,9 @@ class Decoder:
         if self._config.attention_gate:
             gate = {"w_beta": weight("beta/W", [H, 1])[:, 0], "b_beta": bias("beta/b", 1)[0]}
         return attention_lstm.Weights(
-            W_h=tf.convert_to_tensor(weight("attention_h/W", [H, A])),
+            W_rh=tf.concat([W_r, weight("attention_h/W", [H, A])], 1),
             v=weight("attention_v/W", [A, 1])[:, 0],
             W_z=tf.convert_to_tensor(weight("W_z", [C, 4 * H])),
-            W_r=W_r,
             **gate,
         )
 
@@ -104,7 +103,8 @@ class Decoder:
     def step(self, picture: Picture, word_ids: tf.Tensor, h: tf.Tensor, c: tf.Tensor) -> attention_lstm.Step:
         """Read one word, int32 [B], from the states [B, H] before it."""
         gates = self._word_gates(self.embed(word_ids))
-        return attention_lstm.step(picture.x, picture.u, gates, h, c, self._weights)
+        E = spatial_attention.exponential(picture.u)
+        return attention_lstm.step(picture.x, E, gates, h, c, self._weights)
 
     def word_logits(self, h: tf.Tensor, word_ids: tf.Tensor, z: tf.Tensor | None) -> tf.Tensor:
         """Scores of the next word, [N, V], after reading `word_ids` [N] into states h [N, H].

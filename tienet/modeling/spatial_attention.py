@@ -1,0 +1,109 @@
+"""Soft attention over the locations: one step, its gradient, and what the scores' gradient gives over all steps.
+
+    e = v . tanh(u + query)        scores of the locations, [B, L]; u [B, L, A] of the image, query [B, A] of the step
+    a = softmax(e)                 [B, L]
+    z = sum_l a[l] x[l]            [B, C]
+
+tanh(u + query) = 1 - 2 r with r = 1 / (1 + e^{2u} e^{2 query}): the exponential of u is computed once per image, and a
+step costs a division where it would cost a tanh. 1 - tanh^2 is 4 (r - r^2).
+
+XLA makes one pass over an array of what would be three or more; it is compiled for each batch size.
+Axes: B batch, L locations, A attention units, C channels, T steps.
+"""
+
+import itertools
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tienet import devices
+
+BLOCK = 16
+"""Steps whose part of du is added up in one pass."""
+_MOST = 86.0  # e^86 is a float32, and so is e^-86
+
+
+def compiled(function: Callable) -> Callable:
+    """A function of tensors that XLA compiles."""
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
+def exponential(u: tf.Tensor) -> tf.Tensor:
+    """E = e^{2u}, of u or of a query. Above 43 in magnitude u counts as 43: its tanh is 1 to the last digit, unless the
+    other one is as large and of the other sign."""
+    return tf.exp(tf.clip_by_value(2 * u, -_MOST, _MOST))
+
+
+def attend(E: tf.Tensor, x: tf.Tensor, query: tf.Tensor, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """One step: E [B, L, A] of u, x [B, L, C], query [B, A], v [A] -> a [B, L] and z [B, C]."""
+    return _joined([_attend(*share, v) for share in _shares(E, x, query)])
+
+
+def attend_gradient(E, x, query, v, a, dz, da) -> tuple[tf.Tensor, tf.Tensor]:
+    """One step backward: gradients de [B, L] of the scores and [B, A] of the query, from those of z and of a."""
+    return _joined([_attend_gradient(*share, v) for share in _shares(E, x, query, a, dz, da)])
+
+
+def scores_gradient(E: tf.Tensor, queries: tf.Tensor, de: tf.Tensor, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """du [B, L, A] and dv [A] of all steps, from queries [T, B, A] and de [T, B, L]."""
+    T = tf.shape(de)[0]
+    queries, de = (tf.pad(array, [[0, -T % BLOCK], [0, 0], [0, 0]]) for array in (queries, de))
+
+    def body(t, sum_r, sum_slope):
+        block = (E, queries[t : t + BLOCK], de[t : t + BLOCK])
+        return t + BLOCK, _add_r(sum_r, *block), _add_slope(sum_slope, *block)
+
+    start = (0, tf.zeros_like(E), tf.zeros_like(E))
+    _, sum_r, sum_slope = tf.while_loop(lambda t, *_: t < T, body, start)
+    return sum_slope * (4 * v), -2 * tf.reduce_sum(sum_r, [0, 1])  # the sum of de over the locations is 0
+
+
+# ---- compiled ----
+
+
+@compiled
+def _attend(E, x, query, v):
+    a = tf.nn.softmax(-2 * tf.linalg.matvec(_r(E, query), v))  # the 1 of 1 - 2 r cancels
+    return a, tf.einsum("bl,blc->bc", a, x)
+
+
+@compiled
+def _attend_gradient(E, x, query, a, dz, da, v):
+    da += tf.einsum("bc,blc->bl", dz, x)
+    de = a * (da - tf.reduce_sum(a * da, -1, keepdims=True))
+    r = _r(E, query)
+    return de, tf.matmul(de[:, None], r - r * r)[:, 0] * (4 * v)
+
+
+def _block_sum(part: Callable) -> Callable:
+    """Adds sum_t de_t part(r_t) over BLOCK steps to a total [B, L, A], reading and writing it once."""
+
+    @compiled
+    def add(total, E, queries, de):
+        for t in range(BLOCK):
+            total += de[t][:, :, None] * part(_r(E, queries[t]))
+        return total
+
+    return add
+
+
+_add_r = _block_sum(lambda r: r)
+_add_slope = _block_sum(lambda r: r - r * r)  # two sums in one function would be compiled into many passes
+
+
+def _r(E, query):
+    return 1 / (1 + E * exponential(query)[:, None])
+
+
+# ---- on several cores ----
+
+
+def _shares(*arrays: tf.Tensor) -> list[list[tf.Tensor]]:
+    """The rows of arrays [B, ...] in a share for each core: XLA's product of a matrix and a vector runs on one."""
+    B, n = tf.shape(arrays[0])[0], devices.cores()
+    bounds = [B * k // n for k in range(n + 1)]
+    return [[array[start:end] for array in arrays] for start, end in itertools.pairwise(bounds)]
+
+
+def _joined(shares: list[tuple[tf.Tensor, ...]]) -> tuple[tf.Tensor, ...]:
+    return tuple(tf.concat(parts, 0) for parts in zip(*shares, strict=True))
