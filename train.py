@@ -121,11 +121,14 @@ def main() -> None:
     with Interruption() as interruption:
         cli.start_tensorflow()  # only here: a wrong flag should not wait for it
         from tienet import devices, training
+        from tienet.calibrate import calibrate_after_training
 
         gpus = devices.choose_devices(args.gpu)
         places = training.Places(args.data_root, logdir, args.vocab, args.backbone_weights)
         sharing = training.Sharing(args.tower_batch, cluster, args.peer_timeout)
         training.train(config, places, gpus, args.resume, args.load, sharing, interruption)
+        if cluster.is_chief:
+            calibrate_after_training(logdir, args.data_root)
     print(logdir)
 
 

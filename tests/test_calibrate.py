@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 
 from tests.test_training import ROOT, config_of, train
 from tienet import calibration_file, files
-from tienet.calibrate import calibrate, fit, format_table
+from tienet.calibrate import calibrate, calibrate_after_training, fit, format_table
 from tienet.checkpoint import locate
 from tienet.config import Config
 from tienet.data import manifest as manifests
@@ -199,6 +199,85 @@ def test_a_broken_file_is_refused_and_calibrating_again_mends_it(run, root, text
     (run / "calibration.json").write_text(text)
     with pytest.raises(InputError, match=r"calibration\.json: not what was written"):
         Predictor(run)
+    calibrate(run, root, progress=False)
+    with Predictor(run) as network:
+        assert network.calibration is not None
+
+
+def test_calibrating_again_mends_an_entry_and_keeps_those_of_other_checkpoints(run, root):
+    _, prefix = locate(run)
+    other = next(path.with_suffix("") for path in (run / "checkpoints").glob("latest-*.index")
+                 if path.read_bytes() != prefix.with_name(f"{prefix.name}.index").read_bytes())  # fmt: skip
+    for each in (other, prefix):
+        calibrate(each, root, progress=False)
+    entries = json.loads((run / "calibration.json").read_text())
+    good, entries[prefix.name]["temperatures"] = dict(entries), {}
+    files.write_json(run / "calibration.json", entries)
+    calibrate(prefix, root, progress=False)
+    found = json.loads((run / "calibration.json").read_text())
+    assert found.keys() == good.keys() and found[other.name] == good[other.name]
+    assert calibration_file.load(prefix) is not None
+
+
+def test_after_training_the_best_checkpoint_is_calibrated_as_the_command_does_it(run, root, tmp_path, capsys):
+    same = shutil.copytree(run, tmp_path / "same")
+    found = calibrate_after_training(run, root)
+    err = capsys.readouterr().err
+    fitted = K - len(found.left_out)
+    assert f"{run}/calibration.json: thresholds of 15 labels, temperatures of {fitted}" in err and fitted > 0
+    expected = calibrate(same, root, progress=False)
+    np.testing.assert_array_equal(found.temperatures, expected.temperatures)
+    np.testing.assert_array_equal(found.thresholds, expected.thresholds)
+
+
+def test_a_run_a_checkpoint_its_folder_and_a_moved_run_find_the_calibration(run, root, tmp_path, monkeypatch):
+    expected = calibrate_after_training(run, root)
+    _, prefix = locate(run)
+    moved = tmp_path / "elsewhere" / "renamed"
+    for load in (run, run / "checkpoints", prefix, prefix.with_name(f"{prefix.name}.index"), moved, Path()):
+        if load == moved:
+            moved.parent.mkdir()
+            shutil.move(run, moved)
+        elif load == Path():
+            monkeypatch.chdir(moved)
+        with Predictor(load) as network:
+            assert network.calibration is not None, load
+            np.testing.assert_array_equal(network.calibration.temperatures, expected.temperatures)
+            np.testing.assert_array_equal(network.thresholds(), expected.thresholds)
+
+
+def test_a_finished_run_that_is_resumed_keeps_the_thresholds_that_were_chosen(run, root, capsys):
+    calibrate(run, root, sensitivity=0.9, progress=False)
+    before = (run / "calibration.json").read_bytes()
+    capsys.readouterr()
+    assert calibrate_after_training(run, root) is None
+    assert (run / "calibration.json").read_bytes() == before and capsys.readouterr().err == ""
+
+
+def test_what_goes_wrong_after_training_is_one_line(run, root, tmp_path, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise RuntimeError("out of memory\n" + "x" * 9999)
+
+    assert calibrate_after_training(run, tmp_path / "no-data") is None
+    monkeypatch.setattr("tienet.calibrate.Predictor", fail)
+    assert calibrate_after_training(run, root) is None
+    assert calibrate_after_training(tmp_path / "no-run", root) is None
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and all(line.startswith("warning: not calibrated: ") for line in lines)
+    assert "out of memory x" in lines[1] and len(lines[1]) < 600
+    assert all("tienet calibrate --load" in line for line in lines)
+    assert not (run / "calibration.json").exists()
+
+
+def test_after_training_a_mode_without_labels_is_passed_over(run, root, capsys):
+    Config.load(run / "config.json").replace(mode="caption").save(run / "config.json")
+    assert calibrate_after_training(run, root) is None
+    assert capsys.readouterr().err == "" and not (run / "calibration.json").exists()
+
+
+def test_a_split_with_one_class_only_keeps_temperature_1_and_the_plain_threshold():
+    found = fit(np.random.default_rng(0).normal(0, 3, (50, K)).astype(np.float32), np.zeros((50, K), np.float32))
+    assert (found.temperatures == 1).all() and (found.thresholds == 0.5).all() and len(found.left_out) == K
 
 
 def test_labels_of_another_list_are_refused(run, root):
@@ -231,9 +310,20 @@ def test_caption_has_nothing_to_calibrate(run, root):
         calibrate(run, root)
 
 
-def test_the_table_names_what_was_left_out_and_what_ran_into_a_limit():
+def test_a_label_that_is_told_apart_without_a_mistake_is_not_made_certain():
+    """Its likelihood has no maximum: temperature 0.05 would make 1.0 of a logit of 1."""
     logits = np.tile(np.linspace(-3, 3, 40, dtype=np.float32)[:, None], (1, K))
     labels = (logits > 0).astype(np.float32)
+    labels[25, 1] = 0  # a mistake bounds the temperature
+    found = fit(logits, labels)
+    assert found.temperatures[0] == 1 and "without a mistake" in found.left_out[LABELS[0]]
+    assert found.thresholds[0] == pytest.approx(expit(logits[logits > 0].min()))
+    assert 0.05 < found.temperatures[1] < 1 and LABELS[1] not in found.left_out
+
+
+def test_the_table_names_what_was_left_out_and_what_ran_into_a_limit():
+    logits = np.tile(np.linspace(-3, 3, 40, dtype=np.float32)[:, None], (1, K))
+    labels = (logits < 0).astype(np.float32)  # the wrong way round
     labels[:, 4] = np.nan
     table = format_table(fit(logits, labels))
     assert "Mass                      1.000      0.500             -      -" in table

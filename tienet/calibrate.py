@@ -17,6 +17,8 @@ from tienet.evaluation.thresholds import check_sensitivity, for_sensitivity, you
 from tienet.labels import LABELS, K
 from tienet.predictor import Predictor
 
+_LONGEST_LINE = 400
+
 
 def calibrate(
     load: str | Path,
@@ -39,12 +41,14 @@ def calibrate(
     """
     if sensitivity is not None:
         check_sensitivity(sensitivity)
-    run = checkpoint.load_run(checkpoint.locate(load)[0])
+    folder, prefix = checkpoint.locate(load)
+    run = checkpoint.load_run(folder)
     if not run.config.mode_parts.classifies:
         raise InputError(
             f"{load}: mode {run.config.mode} has no classifier, so there is nothing to calibrate; load a run of "
             "another mode"
         )
+    calibration_file.discard_broken(prefix)
     with Predictor(load, features) as network:
         part = manifests.load(network.config.data, data_root).split("val")
         _check(part, network)
@@ -54,9 +58,46 @@ def calibrate(
     return calibration
 
 
+def calibrate_after_training(logdir: Path, data_root: Path | str = "data") -> Calibration | None:
+    """Calibrate the best checkpoint of a run whose training is over, and say in a line what came of it.
+
+    A mode without labels is passed over. So is a checkpoint that is calibrated already, as where a finished run is
+    resumed: its thresholds may be those for a sensitivity. What goes wrong is a line on standard error and no
+    exception: the training is over, and its checkpoints are there.
+
+    Args:
+        logdir: the run's folder. data_root: as in training.
+    Returns:
+        What was written to calibration.json; None where nothing was.
+    """
+    try:
+        folder, prefix = checkpoint.locate(logdir)
+        config = checkpoint.load_run(folder).config
+        if not config.mode_parts.classifies:
+            return None
+        calibration_file.discard_broken(prefix)
+        if calibration_file.load(prefix) is not None:
+            return None
+        calibration = calibrate(prefix, data_root, features=config.features)
+    except Exception as error:
+        what = " ".join(str(error).split())[:_LONGEST_LINE] or type(error).__name__
+        print(f"warning: not calibrated: {what}; later: tienet calibrate --load {logdir}", file=sys.stderr)
+        return None
+    fitted = K - len(calibration.left_out)
+    path = folder / calibration_file.NAME
+    print(f"{path}: thresholds of {K} labels, temperatures of {fitted}, from the validation split", file=sys.stderr)
+    return calibration
+
+
 def fit(logits: np.ndarray, labels: np.ndarray, sensitivity: float | None = None) -> Calibration:
-    """A calibration from a validation split's logits float32 [N, K] and labels [N, K] (1, 0, NaN)."""
+    """A calibration from a validation split's logits float32 [N, K] and labels [N, K] (1, 0, NaN).
+
+    A label that is told apart without a mistake keeps temperature 1: its likelihood only grows as the temperature
+    falls, and probabilities of 1.0 would rest on a small split alone.
+    """
     temperatures, left_out = fit_temperatures(logits, labels)
+    for m in np.flatnonzero(temperatures < LIMITS[0] * 1.01):
+        temperatures[m], left_out[m] = 1, "told apart without a mistake"
     before, after = with_temperatures(logits, np.ones(K)), with_temperatures(logits, temperatures)
     thresholds = youden(after, labels) if sensitivity is None else for_sensitivity(after, labels, sensitivity)
     errors = [

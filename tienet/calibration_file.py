@@ -81,6 +81,21 @@ def load(prefix: Path) -> Calibration | None:
     return None
 
 
+def discard_broken(prefix: Path) -> None:
+    """Remove a checkpoint's entry if `load` refuses it, so that the checkpoint can be calibrated again."""
+    try:
+        load(prefix)
+    except InputError:
+        entries, sha = read_json(_path(prefix)), _sha256(prefix)
+        entries = entries if isinstance(entries, dict) else {}
+        kept = {
+            name: entry
+            for name, entry in entries.items()
+            if not (isinstance(entry, dict) and entry.get("index_sha256") == sha)
+        }
+        files.write_json(_path(prefix), kept)
+
+
 def _parse(where: str, entry: dict) -> Calibration:
     arrays = {}
     for key, least, most in (("temperatures", np.nextafter(0, 1), np.inf), ("thresholds", 0, 1)):

@@ -53,10 +53,14 @@ def test_text_and_pages(runs, phantom, tmp_path, capsys):
     assert len(pages) == 2
     page = pages[0].read_text()
     assert "<h2>Written report</h2>" in page and "True report" not in page and "data-maps" in page
+    index = (tmp_path / "pages" / "index.html").read_text()
+    for word in ("Truth", "Verdict", "truth unknown", "named, and true", 'value="right"'):
+        assert word not in page and word not in index, word
+    assert '<th scope="col">Named</th>' in page
 
 
 @pytest.mark.parametrize(
-    ("mode", "there", "absent"), [("classify", "Cardiomegaly", "report"), ("caption", "Written", "Verdict")]
+    ("mode", "there", "absent"), [("classify", "Cardiomegaly", "report"), ("caption", "Written", "Named")]
 )
 def test_pages_of_the_other_modes(runs, phantom, tmp_path, mode, there, absent):
     assert run(runs[mode], phantom.images[0], "--out", tmp_path) == 0

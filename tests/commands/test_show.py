@@ -1,5 +1,7 @@
 """tienet show: a picture of each mode, with what belongs in it."""
 
+import io
+
 import cv2
 import numpy as np
 import pytest
@@ -7,8 +9,10 @@ import pytest
 from tests.commands.test_report import reading_of
 from tienet.commands import drawing
 from tienet.commands.main import dispatch
+from tienet.data.image import read_gray
 from tienet.errors import InputError
 from tienet.labels import K
+from tienet.predict import Annotator
 
 
 def run(load, image, *flags) -> int:
@@ -23,6 +27,72 @@ def test_each_mode(runs, phantom, tmp_path, mode, monkeypatch, capsys):
     assert capsys.readouterr().out.strip() == name
     picture = cv2.imread(name)
     assert picture.shape[1] == drawing.WIDTH_PX and picture.std() > 20
+
+
+@pytest.mark.parametrize("source", ["file", "-"])
+def test_annotate_draws_the_report_that_is_given(runs, phantom, tmp_path, source, monkeypatch):
+    """What is drawn is what the annotator says of this image with this report."""
+    report, drawn = "\ufeffThe heart is HUGE.\nImpression: zyzzyva!", []
+    (tmp_path / "report.txt").write_text(report, encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(report.encode())))
+    monkeypatch.setattr(drawing, "draw", lambda path, name, gray, reading: drawn.append(reading))
+    given = tmp_path / "report.txt" if source == "file" else "-"
+    assert run(runs["annotate"], phantom.images[0], "--report", given, "--out", tmp_path / "o.png") == 0
+    with Annotator.load(runs["annotate"]) as annotator:
+        (expected,) = annotator.annotate([report[1:]], [read_gray(phantom.images[0])], maps=True)
+    (found,) = drawn
+    assert " ".join(found.words) == "<START> the heart is huge . impression : zyzzyva !"
+    for name in ("probabilities", "g", "a_ws"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-6)
+    assert found.report is None and found.a_ws.sum() > 0
+
+
+def test_a_report_that_is_too_long_is_read_up_to_there_and_this_is_said(runs, phantom, tmp_path, capsys):
+    (tmp_path / "long.txt").write_text("clear " * 31)
+    out = tmp_path / "o.png"
+    assert run(runs["annotate"], phantom.images[0], "--report", tmp_path / "long.txt", "--out", out) == 0
+    assert "31 words and was read up to 30" in capsys.readouterr().err
+    assert cv2.imread(str(out)).shape[1] == drawing.WIDTH_PX
+
+
+@pytest.mark.parametrize(
+    ("mode", "report", "message"),
+    [
+        ("report", True, "--report: .* is of mode report, which reads no report; leave it out"),
+        ("classify", True, "mode classify, which reads no report"),
+        ("annotate", False, "mode annotate reads the image's report, too; give it with --report FILE"),
+        ("annotate-text", True, "mode annotate-text, but tienet show needs"),
+        ("annotate-text", False, "mode annotate-text, but tienet show needs"),
+    ],
+)
+def test_a_mode_and_a_report_that_do_not_go_together(runs, phantom, tmp_path, mode, report, message):
+    (tmp_path / "r.txt").write_text("clear")
+    given = ["--report", tmp_path / "r.txt"] if report else []
+    with pytest.raises(InputError, match=message) as error:
+        run(runs[mode], phantom.images[0], *given, "--out", tmp_path / "o.png")
+    assert "\n" not in str(error.value) and not (tmp_path / "o.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty; expected the image's report"),
+        (b" \n", "is empty"),
+        ("ü".encode("latin-1"), "not UTF-8 text of at most 1 MB"),
+        (b"a\0b", "not UTF-8 text"),
+        (b"a " * (1 << 19) + b"a", "not UTF-8 text of at most 1 MB"),
+        (None, "does not exist; expected a text file"),
+        ("folder", "is a folder"),
+    ],
+)
+def test_a_file_that_is_no_report_is_refused_before_the_network_is_loaded(phantom, tmp_path, content, message):
+    path = tmp_path / "r.txt"
+    if content == "folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises((InputError, FileNotFoundError), match=f"--report {path}.*{message}"):
+        run(tmp_path / "none", phantom.images[0], "--report", path, "--out", tmp_path / "o.png")
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,20 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from tienet import training
 from tienet.config import Config
 from tienet.errors import InputError
-from tienet.evaluation.compare import compare
+from tienet.evaluation.calibration import with_temperatures
+from tienet.evaluation.compare import _paired, compare
 from tienet.evaluation.options import Options
+from tienet.labels import K
+from tienet.predict import Judged
 
 SMALL = {
     "data": "phantom", "backbone_end": "res4f", "image_px": 256, "transition_channels": 8, "attention_units": 4,
@@ -68,6 +73,29 @@ def test_the_paired_test_is_between_the_columns_that_classify(out):
         for mode in ("report", "classify")
     ]
     assert np.abs(scores[0] - scores[1])[:, 1:].max() > 0
+
+
+def test_the_paired_test_tells_apart_what_has_the_same_probability():
+    """Confident networks: float32 probabilities are 1 for every study, the logits still have an order."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, (60, K)).astype(np.float32)
+    noise = rng.normal(0, 1, (2, 60, K)).astype(np.float32)
+    logits = {"good": 30 + 2 * labels + noise[0], "bad": 30 + noise[1]}
+    studies = SimpleNamespace(labels=labels, patient_ids=[str(n) for n in range(60)])
+    results = {
+        load: SimpleNamespace(
+            metrics={"auc": {}},
+            judged=Judged(with_temperatures(of_run, np.ones(K)), None, None, logits=of_run),
+            studies=studies,
+        )
+        for load, of_run in logits.items()
+    }
+    assert (results["good"].judged.probabilities == 1).all()
+    tests = _paired(results, {"good": "annotate", "bad": "classify"}, Options(resamples=50))
+    (found,) = tests.values()
+    areas = [[roc_auc_score(labels[:, m], of_run[:, m]) for m in range(K - 1)] for of_run in logits.values()]
+    assert abs(found["avg"]["difference"]) == pytest.approx(np.mean(areas[0]) - np.mean(areas[1]), abs=1e-9)
+    assert abs(found["avg"]["difference"]) > 0.3
 
 
 def test_what_is_given_twice_is_refused(runs, data_root, tmp_path):

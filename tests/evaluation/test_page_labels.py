@@ -40,6 +40,27 @@ def test_codes_say_what_the_filter_needs():
     assert page_labels.codes(None, labels) == "t-t--t" + "-" * (K - 6)
 
 
+def test_where_no_truth_is_known_nothing_is_right_or_wrong():
+    probabilities, labels, thresholds = np.full(K, 0.1), np.full(K, NAN), np.full(K, 0.5)
+    probabilities[2], thresholds[3] = 0.5, NAN
+    verdicts = page_labels.judge_all(probabilities, labels, thresholds)
+    expected = [page_labels.NOT_NAMED] * K
+    expected[2], expected[3] = page_labels.NAMED, page_labels.UNJUDGED
+    assert verdicts == expected
+    assert page_labels.codes(verdicts, labels) == "--n" + "-" * (K - 3)
+    labels[14] = 0  # one that is known, and the others are unknown, not unjudged
+    assert page_labels.judge_all(probabilities, labels, thresholds)[2] == page_labels.NAMED_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("threshold", "label", "said"),
+    [(0.5, 0, "no label named, none missed"), (0.5, NAN, "no label named<"), (NAN, NAN, "no threshold is known")],
+)
+def test_chips_say_why_there_are_none(threshold, label, said):
+    verdicts = page_labels.judge_all(np.full(K, 0.1), np.full(K, label), np.full(K, threshold))
+    assert said in page_labels.chips(verdicts)
+
+
 def test_rows_are_in_the_order_of_the_labels():
     rows = list(page_labels.rows(np.full(K, 0.25), np.zeros(K), np.full(K, NAN)))
     assert len(rows) == K

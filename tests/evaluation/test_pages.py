@@ -237,6 +237,54 @@ def test_unknown_truth_and_thresholds_may_be_none(page):
     assert pages.render(replace(page, labels=None, thresholds=None)) == pages.render(as_nan)
 
 
+def columns(html: str) -> list[str]:
+    return re.findall(r'<th scope="col"[^>]*>(.*?)</th>', html)
+
+
+def visible(html: str) -> str:
+    """All but style and script."""
+    return re.sub(r"<(style|script).*?</\1>", "", html, flags=re.DOTALL)
+
+
+def test_a_page_of_a_new_image_says_nothing_of_right_and_wrong(page, tmp_path):
+    assert columns(pages.render(page)) == ["Label", "Probability", "Truth", "Verdict"]
+    new = replace(page, labels=None)
+    html = visible(pages.render(new))
+    assert columns(html) == ["Label", "Probability", "Named"]
+    for word in ("truth", "verdict</th>", "unknown", "not true", "right<", "missed", "✗", "✓"):
+        assert word not in html.lower(), word
+    assert re.findall(r'<li class="named">.*?<strong>(.*?)</strong></li>', html) == ["Mass", "Edema", "Hernia"]
+    rows = re.findall(r'<tr class="(\w+)"><th scope="row">([^<]+)</th>.*?<td class="verdict">(.*?)</td></tr>', html)
+    assert [name for css, name, cell in rows if css == "named" and "yes" in cell] == ["Mass", "Edema", "Hernia"]
+    assert sum(cell.endswith(" no") for _, _, cell in rows) == K - 3 and "its threshold" in html
+
+    pages.write_pages(tmp_path, [new, replace(new, study_id="b")])
+    index = Tags(visible((tmp_path / "index.html").read_text(encoding="utf-8")))
+    assert [found["id"] for found in index.all("select")] == ["finding"]
+    assert [option["value"] for option in index.all("option")] == ["", *LABELS]
+    assert index.all("p", class_="key marks") == []
+    for word in ("true", "right", "wrong", "missed", "truth"):
+        assert word not in index.text.lower(), word
+    assert all(row["data-codes"].count("n") == 3 for row in index.all("tr"))
+
+
+def test_a_new_image_without_thresholds_or_labels(page, tmp_path):
+    new = replace(page, labels=None, thresholds=None)
+    html = visible(pages.render(new))
+    assert columns(html) == ["Label", "Probability"] and "no label is named" in html and "its threshold." not in html
+    unlabelled = replace(new, study_id="b", probabilities=None)
+    pages.write_pages(tmp_path, [new, unlabelled])
+    index = Tags((tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert index.all("select") == [] and len(index.all("input", id="study")) == 1
+
+
+def test_one_study_with_a_truth_brings_the_whole_filter(page, tmp_path):
+    pages.write_pages(tmp_path, [replace(page, labels=None), replace(page, study_id="b")])
+    index = Tags((tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert [found["id"] for found in index.all("select")] == ["finding", "how"]
+    assert index.all("p", class_="key marks")
+
+
 def test_a_page_stays_small():
     rng = np.random.default_rng(0)
     a = rng.random((80, 16, 16))

@@ -1,5 +1,7 @@
 """Study pages in a real browser: words and their maps, the index's filter, narrow screens, no network."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -183,7 +185,7 @@ def test_switch_and_slider_work_on_a_words_map_too(tab, folder):
 
 def test_a_mode_without_text_attention_shows_its_words_maps(tab, tmp_path):
     page = STUDIES[0]
-    page = StudyPage("cap", page.image, None, page.words, None, None, None, None, page.a, page.true_words)
+    page = StudyPage("cap", page.image, None, page.words, None, None, page.labels, None, page.a, page.true_words)
     (path,) = pages.write_pages(tmp_path, [page])
     tab.goto(path.as_uri())
     before = map_on_screen(tab)
@@ -253,6 +255,27 @@ def test_the_filter_works_by_keyboard(tab, folder):
     tab.keyboard.type("missed")
     tab.keyboard.press("Tab")
     tab.keyboard.type("22")
+    assert shown(tab) == ["CXR22"]
+
+
+def test_the_list_of_new_images_filters_by_what_is_named(tab, tmp_path):
+    new = [replace(each, labels=None) for each in STUDIES]
+    pages.write_pages(tmp_path, new)
+    tab.goto((tmp_path / "index.html").as_uri())
+    assert tab.locator("select").count() == 1 and shown(tab) == ["CXR1", "CXR22", "CXR3", "other"]
+    tab.select_option("#finding", "Effusion")
+    assert shown(tab) == ["CXR1", "CXR3"] and tab.url.endswith("#finding=Effusion")
+    assert "Effusion (2)" in tab.inner_text("#finding") and "Mass (1)" in tab.inner_text("#finding")
+    tab.click("th a >> nth=0")
+    tab.click(".home")
+    assert shown(tab) == ["CXR1", "CXR3"]
+    tab.click("button")
+    assert len(shown(tab)) == 4
+    pages.write_pages(tmp_path, [replace(each, thresholds=None) for each in new])
+    tab.goto((tmp_path / "index.html").as_uri() + "#finding=Effusion")
+    tab.reload()  # of the address, only what follows # had changed
+    assert tab.locator("select").count() == 0 and len(shown(tab)) == 4
+    tab.fill("#study", "22")
     assert shown(tab) == ["CXR22"]
 
 

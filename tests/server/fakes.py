@@ -4,6 +4,7 @@ import struct
 import threading
 import time
 import zlib
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -67,10 +68,44 @@ class FakeAnnotator:
         pass
 
 
+class FakeClassifier(FakeReporter):
+    """Labels, and neither words nor maps."""
+
+    mode = "classify"
+
+    def report(self, images, maps=False):
+        nothing = {"words": [], "g": None, "a": None, "a_ws": None, "report": None, "log_probability": None}
+        return [replace(one, **nothing) for one in super().report(images, maps)]
+
+
+class FakeCaptioner(FakeReporter):
+    """A report whose words have maps, and no labels."""
+
+    mode = "caption"
+
+    def report(self, images, maps=False):
+        unknown = np.full(K, np.nan, np.float32)
+        nothing = {"probabilities": unknown, "thresholds": unknown, "labels": unknown, "g": None, "a_ws": None}
+        return [replace(one, **nothing) for one in super().report(images, maps)]
+
+
+class FakeTextAnnotator(FakeAnnotator):
+    """It looks at no image."""
+
+    mode, needs_image = "annotate-text", False
+
+    def annotate(self, reports, images=None, maps=False):
+        assert images is None
+        return [replace(one, a=None, a_ws=None) for one in super().annotate(reports)]
+
+
 def engine(report: bool = True, annotate: bool = True, most: int = 16, reporter: FakeReporter | None = None) -> Engine:
+    return engine_of(reporter or FakeReporter() if report else None, FakeAnnotator() if annotate else None, most)
+
+
+def engine_of(reporter: FakeReporter | None, annotator: FakeAnnotator | None, most: int = 16) -> Engine:
     return Engine(
-        Network(reporter or FakeReporter(), "toy-report", PX, most) if report else None,
-        Network(FakeAnnotator(), "toy-annotate", PX, most) if annotate else None,
+        *(reader and Network(reader, f"toy-{reader.mode}", PX, most) for reader in (reporter, annotator)),
     )
 
 

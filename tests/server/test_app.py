@@ -45,6 +45,37 @@ def test_a_report_holds_what_the_network_gave(client):
     assert np.abs(shown.astype(int) - CHEST).mean() < 6
 
 
+def test_classify_has_labels_and_no_report():
+    with fakes.engine_of(fakes.FakeClassifier(), None) as engine, TestClient(create_app(engine)) as client:
+        answer = client.post("/api/report", files=FILE).json()
+        assert client.get("/api/model").json()["report"]["mode"] == answer["mode"] == "classify"
+        assert answer["report"] is answer["log_probability"] is answer["a"] is answer["a_ws"] is None
+        assert answer["words"] == [] and all(finding["probability"] is not None for finding in answer["findings"])
+
+
+def test_caption_has_a_report_and_no_labels():
+    with fakes.engine_of(fakes.FakeCaptioner(), None) as engine, TestClient(create_app(engine)) as client:
+        answer = client.post("/api/report", files=FILE).json()
+        assert answer["report"].startswith("findings : no effusion") and len(answer["a"]) == len(answer["words"])
+        for finding in answer["findings"]:
+            assert finding["probability"] is finding["threshold"] is finding["named"] is None
+        assert all(word["g"] is None for word in answer["words"]) and answer["a_ws"] is None
+
+
+def test_annotate_text_wants_the_report_alone():
+    with fakes.engine_of(None, fakes.FakeTextAnnotator()) as engine, TestClient(create_app(engine)) as client:
+        assert client.get("/api/model").json()["annotate"]["image_px"] is None
+        alone = client.post("/api/annotate", files={"report": (None, b"No effusion")}).json()
+        assert alone["height"] is alone["a"] is alone["picture"] is None
+        assert [word["word"] for word in alone["words"]] == ["<START>", "no", "effusion"]
+        beside = client.post("/api/annotate?picture=true", files=FILE, data={"report": "No effusion"}).json()
+        assert beside["findings"] == alone["findings"] and beside["picture"].startswith("data:")
+        refused = client.post("/api/report", files=FILE)
+        assert refused.status_code == 404 and "of mode report or classify or caption" in refused.json()["detail"]
+        form = client.get("/api/openapi.json").json()["paths"]["/api/annotate"]["post"]["requestBody"]["content"]
+        assert form["multipart/form-data"]["schema"]["required"] == ["report"]
+
+
 def test_maps_and_picture_are_left_out_where_they_are_not_wanted(client):
     answer = client.post("/api/report?maps=false", files=FILE).json()
     assert answer["a"] is answer["a_ws"] is answer["picture"] is None and answer["words"][0]["g"] is not None

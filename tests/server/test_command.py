@@ -71,6 +71,24 @@ def test_wrong_flags_are_one_line(flags, said):
     assert said in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("lacks", ["call", "proc"])
+def test_a_system_without_files_in_memory_is_told_before_anything_is_loaded(lacks, monkeypatch):
+    from tienet import cli
+    from tienet.server import command, decoding
+
+    if lacks == "call":  # macOS, Windows
+        monkeypatch.delattr(os, "memfd_create")
+    else:  # no /proc
+        monkeypatch.setattr(decoding.os, "getpid", lambda: 0)
+    parser = cli.Parser()
+    command.add_arguments(parser)
+    with pytest.raises(InputError, match=r"needs Linux with /proc.*tienet report --out") as error:
+        command.run(parser.parse_args(["--load", "runs/any", "--port", "0"]))
+    assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="needs Linux"):
+        decoding.Decoder()
+
+
 def test_a_taken_port_is_one_line():
     from tienet.server.command import listening
 

@@ -239,6 +239,78 @@ def test_only_reports_only_images_and_no_server(browser, xray):
     context.close()
 
 
+def test_classify_and_caption_show_what_they_have(browser, xray):
+    context = browser.new_context()
+    tab = context.new_page()
+    tab.set_default_timeout(10_000)
+    with fakes.engine_of(fakes.FakeClassifier(), None) as engine, serving(create_app(engine)) as address:
+        tab.goto(address)
+        tab.wait_for_selector(".samples li")
+        choose(tab, *xray)
+        tab.wait_for_selector("[data-answer=report] .labels")
+        assert tab.locator(".word").count() == 0 and not tab.is_visible(".controls")
+        assert tab.is_visible(".xray") and tab.inner_text("figcaption") == ""
+        assert "Preliminary report" not in tab.inner_text("[data-answer=report]")
+    with fakes.engine_of(fakes.FakeCaptioner(), None) as engine, serving(create_app(engine)) as address:
+        tab.goto(address)
+        tab.wait_for_selector(".samples li")
+        choose(tab, *xray)
+        tab.wait_for_selector(REPORT_WORDS)
+        assert tab.locator(".labels, .chips").count() == 0
+        assert tab.inner_text("#status").endswith("image alone: a report, no labels.")
+        assert tab.evaluate(PIXELS) is None and tab.inner_text("figcaption") == "Choose a word to see its map."
+        tab.hover(f"{REPORT_WORDS} >> nth=4")
+        assert tab.evaluate(PIXELS) and tab.inner_text("figcaption").startswith("“effusion” (word 5 of 10)")
+    context.close()
+
+
+def test_annotate_text_is_a_box_for_a_report(browser, xray, tmp_path):
+    context = browser.new_context(accept_downloads=True)
+    tab = context.new_page()
+    tab.set_default_timeout(10_000)
+    with fakes.engine_of(None, fakes.FakeTextAnnotator()) as engine, serving(create_app(engine)) as address:
+        tab.goto(address)
+        tab.wait_for_selector("#xray", state="hidden")
+        assert tab.inner_text("#report-title") == "Report" and tab.is_disabled("#annotate")
+        drop(tab, *xray)
+        assert tab.inner_text("#error") == "This server reads reports alone; paste one"
+        tab.fill("#report", "Large effusion")
+        tab.click("#annotate")
+        tab.wait_for_selector(ANNOTATE_WORDS)
+        assert tab.inner_text("[data-answer=annotate] h2") == "From the report alone"
+        assert tab.locator("[data-answer=annotate] tbody tr").count() == 15
+        assert not tab.is_visible(".picture") and not tab.is_visible("[data-answer=report]")
+        assert tab.inner_text("#status").startswith("report alone: ")
+        with tab.expect_download() as download:
+            tab.click("#save")
+        download.value.save_as(tmp_path / "page.html")
+        tab.goto((tmp_path / "page.html").as_uri())
+        assert tab.locator(ANNOTATE_WORDS).count() == 3 and not tab.is_visible("[data-answer=report]")
+        assert tab.inner_text("[data-answer=annotate] h2") == "From the report alone"
+    context.close()
+
+
+def test_annotate_text_beside_a_network_for_images(browser, xray):
+    context = browser.new_context()
+    tab = context.new_page()
+    tab.set_default_timeout(10_000)
+    networks = fakes.FakeReporter(), fakes.FakeTextAnnotator()
+    with fakes.engine_of(*networks) as engine, serving(create_app(engine)) as address:
+        tab.goto(address)
+        tab.wait_for_selector(".samples li")
+        tab.fill("#report", "Large effusion")
+        tab.click("#annotate")  # before there is any image
+        tab.wait_for_selector(ANNOTATE_WORDS)
+        assert tab.inner_text("[data-answer=report] .found") == "Choose an X-ray above."
+        choose(tab, *xray)
+        tab.wait_for_selector(REPORT_WORDS)
+        tab.wait_for_selector(ANNOTATE_WORDS)
+        assert tab.is_visible(".xray") and tab.locator("[data-answer=annotate] .word[role]").count() == 0
+        assert tab.locator("[data-answer=report] .word[role]").count() == 10
+        assert "report alone: " in tab.inner_text("#status")
+    context.close()
+
+
 def test_the_token_is_asked_for_once(browser, engine):
     context = browser.new_context()
     tab = context.new_page()

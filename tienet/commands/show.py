@@ -1,21 +1,37 @@
 """One picture of what the network sees in an image: its map, the words shaded, the likeliest findings.
 
     tienet show --load runs/report chest.png --out chest-tienet.png
+    tienet show --load runs/annotate chest.png --report chest.txt
 
-For a PNG, JPEG or DICOM file. A run of mode classify gives neither words nor a map, one of caption no findings.
+For a PNG, JPEG or DICOM file. A run of mode classify gives neither words nor a map, one of caption no findings. A run
+of mode annotate reads the image with the report that is given.
 """
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tienet.commands import flags
 from tienet.errors import InputError
 
+if TYPE_CHECKING:  # these import TensorFlow
+    import numpy as np
+
+    from tienet.predict import Reading
+
+STANDARD_INPUT = "-"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags."""
-    flags.add_load(parser, "report, classify or caption")
+    flags.add_load(parser, "report, classify, caption or annotate")
     parser.add_argument("image", type=Path, metavar="IMAGE", help="a PNG, JPEG or DICOM file")
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help=f"for a run of mode annotate: a text file with the image's report; {STANDARD_INPUT}: standard input",
+    )
     parser.add_argument("--out", type=Path, metavar="PNG", help="the picture (NAME-tienet.png in this folder)")
     flags.add_gpu(parser)
 
@@ -30,12 +46,62 @@ def run(args: argparse.Namespace) -> int:
     from tienet.data.dicom import read_gray
 
     gray = read_gray(args.image)  # first: what is wrong with it should not wait for TensorFlow
+    report = None if args.report is None else read_report(args.report)
     flags.start(args.gpu)
     from tienet.commands.drawing import draw
-    from tienet.predict import Reporter
 
-    with Reporter.load(args.load) as reporter:
-        (reading,) = reporter.report([gray], maps=True)
-    draw(out, args.image.name, gray, reading)
+    draw(out, args.image.name, gray, _read(args.load, gray, report))
     print(out)
     return 0
+
+
+def read_report(name: str) -> str:
+    """The text of a file, or of standard input.
+
+    Raises:
+        FileNotFoundError, InputError: there is none, or it is no report.
+    """
+    from tienet.data.own_files import MAX_TEXT_BYTES
+
+    where = "--report -: standard input" if name == STANDARD_INPUT else f"--report {name}"
+    try:
+        if name == STANDARD_INPUT:
+            content = sys.stdin.buffer.read(MAX_TEXT_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                content = file.read(MAX_TEXT_BYTES + 1)
+        text = content.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{where} does not exist; expected a text file") from None
+    except IsADirectoryError:
+        raise InputError(f"{where} is a folder; expected a text file") from None
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text or len(content) > MAX_TEXT_BYTES:
+        raise InputError(f"{where} is not UTF-8 text of at most {MAX_TEXT_BYTES >> 20} MB")
+    if not text.strip():
+        raise InputError(f"{where} is empty; expected the image's report")
+    return text
+
+
+def _read(load: str, gray: "np.ndarray", report: str | None) -> "Reading":
+    """What the network sees, with maps. Raises InputError if its mode does not go with a report, or without."""
+    from tienet import checkpoint
+    from tienet.data.text import tokenize
+    from tienet.predict import Annotator, Reporter
+
+    run = checkpoint.load_run(checkpoint.locate(load)[0])
+    checkpoint.check_mode(run, "tienet show", (*Reporter.MODES, "annotate"))
+    mode = run.config.mode
+    if mode in Reporter.MODES:
+        if report is not None:
+            raise InputError(f"--report: {load} is of mode {mode}, which reads no report; leave it out")
+        with Reporter.load(load) as reporter:
+            return reporter.report([gray], maps=True)[0]
+    if report is None:
+        raise InputError(f"--load {load}: mode {mode} reads the image's report, too; give it with --report FILE")
+    words, most = len(tokenize(report)), run.config.max_words
+    if words > most:
+        print(f"note: the report has {words} words and was read up to {most}", file=sys.stderr)
+    with Annotator.load(load) as annotator:
+        return annotator.annotate([report], [gray], maps=True)[0]

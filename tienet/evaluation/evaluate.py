@@ -204,7 +204,7 @@ def _write(out: Path, metrics: dict, judged: Judged, part: Manifest, mode: Mode)
     if judged.probabilities is not None:
         _write_csv(out / "scores.csv", part, dict(zip(LABELS, judged.probabilities.T, strict=True)))
         title = f"{mode.paper_name} classification on {metrics['data']}"
-        plot_roc(out / "roc.png", judged.probabilities, part.labels, title)
+        plot_roc(out / "roc.png", judged.logits, part.labels, title)  # the AUCs of the table
         before = with_temperatures(judged.logits, np.ones(len(LABELS)))
         after = judged.probabilities if metrics["calibration"] else None
         plot_reliability(out / "reliability.png", part.labels, before, after, title)

@@ -14,6 +14,9 @@ class Verdict:
     """How a label was judged: the CSS class, the mark and the words, so that colour is never alone.
 
     code: the letter that the index filters by; "-": neither true nor named.
+
+    Where the truth of no label of a study is known, as with a new image, nothing is right or wrong: a label is NAMED
+    or NOT_NAMED.
     """
 
     css: str
@@ -29,6 +32,8 @@ ABSENT = Verdict("absent", "·", "absent", "-")
 NAMED_UNKNOWN = Verdict("unknown", "?", "named", "n")
 UNKNOWN = Verdict("unknown", "?", "unknown", "-")
 UNJUDGED = Verdict("unknown", "?", "no threshold", "-")
+NAMED = Verdict("named", "●", "yes", "n")
+NOT_NAMED = Verdict("absent", "·", "no", "-")
 
 TRUE_UNJUDGED = "t"
 """The letter of a label that is true where nothing says whether it was named."""
@@ -49,7 +54,15 @@ def judge(probability: float, label: float, threshold: float) -> Verdict:
 def judge_all(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> list[Verdict]:
     """A verdict for each label; all float [15], in the order of LABELS."""
     columns = zip(probabilities, labels, thresholds, strict=True)
-    return [judge(float(probability), float(label), float(threshold)) for probability, label, threshold in columns]
+    verdicts = [judge(float(probability), float(label), float(threshold)) for probability, label, threshold in columns]
+    if any_known(labels):
+        return verdicts
+    return [{NAMED_UNKNOWN: NAMED, UNKNOWN: NOT_NAMED}.get(verdict, verdict) for verdict in verdicts]
+
+
+def any_known(labels: np.ndarray) -> bool:
+    """Whether the truth of some label is known: float [15], NaN where it is not."""
+    return not np.isnan(labels).all()
 
 
 def codes(verdicts: Sequence[Verdict] | None, labels: np.ndarray) -> str:
@@ -65,26 +78,38 @@ def chips(verdicts: Sequence[Verdict]) -> str:
     """The labels that were named or should have been, in colour and with their marks."""
     shown = [
         f'<li class="{verdict.css}">{_marked(verdict)} <strong>{readable(name)}</strong>'
-        f" <small>{verdict.text}</small></li>"
+        f"{'' if verdict == NAMED else f' <small>{verdict.text}</small>'}</li>"
         for name, verdict in zip(LABELS, verdicts, strict=True)
-        if verdict in (RIGHT, WRONG, MISSED, NAMED_UNKNOWN)
+        if verdict in (RIGHT, WRONG, MISSED, NAMED_UNKNOWN, NAMED)
     ]
-    return f'<ul class="chips">{"".join(shown) or "<li>no label named, none missed</li>"}</ul>'
+    return f'<ul class="chips">{"".join(shown) or f"<li>{_nothing(verdicts)}</li>"}</ul>'
+
+
+def _nothing(verdicts: Sequence[Verdict]) -> str:
+    """What is said where no label was named or missed."""
+    if all(verdict == UNJUDGED for verdict in verdicts):
+        return "no threshold is known"
+    return "no label named" if NOT_NAMED in verdicts else "no label named, none missed"
 
 
 def rows(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> Iterator[str]:
-    """A table row per label: name, bar with the threshold's tick, probability, truth, verdict."""
-    verdicts = judge_all(probabilities, labels, thresholds)
+    """A table row per label: name, bar with the threshold's tick, probability, truth, verdict.
+
+    Where the truth of no label is known: no truth, and whether it is named; not even this without a threshold.
+    """
+    verdicts, known = judge_all(probabilities, labels, thresholds), any_known(labels)
+    judged = known or not np.isnan(thresholds).all()
     for k, (name, verdict) in enumerate(zip(LABELS, verdicts, strict=True)):
         probability, label, threshold = (float(v[k]) for v in (probabilities, labels, thresholds))
         tick = "" if math.isnan(threshold) else f'<s style="left:{100 * threshold:.2f}%"></s>'
         hint = "no threshold" if math.isnan(threshold) else f"threshold {threshold:.3f}"
         truth = "unknown" if math.isnan(label) else ("yes" if label else "no")
+        cells = f'<td class="truth">{truth}</td>' if known else ""
+        cells += f'<td class="verdict">{_marked(verdict)} {verdict.text}</td>' if judged else ""
         yield (
             f'<tr class="{verdict.css}"><th scope="row">{readable(name)}</th>'
             f'<td class="bar" title="{hint}"><div><i style="width:{100 * probability:.2f}%"></i>{tick}</div>'
-            f'</td><td class="number">{probability:.3f}</td><td class="truth">{truth}</td>'
-            f'<td class="verdict">{_marked(verdict)} {verdict.text}</td></tr>'
+            f'</td><td class="number">{probability:.3f}</td>{cells}</tr>'
         )
 
 

@@ -2,7 +2,8 @@
 
 Every page is one HTML file that needs no network: pictures are data URIs, style and script are inside. The
 script shows the map of the word that is pointed at; without it a page still shows the image, a_ws, both reports
-and the labels. `index.html` lists the pages; its script filters the list.
+and the labels. `index.html` lists the pages; its script filters the list. Where the truth of no label is known, as with
+new images, pages and list say which labels are named, and nothing of right and wrong.
 Units: T words; D cells on a side of the attention grid; px pixels on a side of the image.
 """
 
@@ -24,6 +25,7 @@ DISCLAIMER = "Research software, not a medical device: not for diagnosis."
 
 _THUMBNAIL_PX = 96
 _IMPRESSION = "impression"  # the report's second part starts with this word and a colon: a new line there
+_NO_THRESHOLD = "No threshold is known, so no label is named."
 _OWN_NAME = re.compile(r"study-[A-Za-z0-9._-]*\.html")
 
 
@@ -99,6 +101,11 @@ class StudyPage:
             return None
         return page_labels.judge_all(self.probabilities, self.known_labels(), self.known_thresholds())
 
+    @property
+    def has_truth(self) -> bool:
+        """Whether the truth of some label is known."""
+        return page_labels.any_known(self.known_labels())
+
 
 def render(page: StudyPage, home: str | None = None) -> str:
     """The page as HTML; `home` is the address of the page that lists all, if there is one."""
@@ -129,14 +136,15 @@ def write_pages(folder: Path | str, pages: Iterable[StudyPage]) -> list[Path]:
     """
     folder, written, rows = Path(folder), [], []
     taken: set[str] = set()
-    judged = False
+    judged = known = False
     for page in pages:
         path = folder / _file_name(page.study_id, taken)
         write_text(path, render(page, home="index.html"))
         written.append(path)
         rows.append(_index_row(page, path.name))
         judged |= any(code in "rwmn" for code in _codes(page))
-    write_text(folder / "index.html", _index(rows, judged))
+        known |= page.has_truth
+    write_text(folder / "index.html", _index(rows, judged, known))
     _remove_stale(folder, taken)
     return written
 
@@ -218,7 +226,18 @@ def _labels(page: StudyPage) -> str:
     if page.probabilities is None:
         return ""
     rows = page_labels.rows(page.probabilities, page.known_labels(), page.known_thresholds())
-    return page_template.fill("labels.html", rows="\n".join(rows), key=page_template.read("key_verdicts.html"))
+    ticks = not np.isnan(page.known_thresholds()).all()
+    if page.has_truth:
+        columns, key = ["Truth", "Verdict"], page_template.read("key_verdicts.html")
+    else:
+        columns, key = ["Named"] * ticks, ""
+    return page_template.fill(
+        "labels.html",
+        rows="\n".join(rows),
+        columns="".join(f'<th scope="col">{column}</th>' for column in columns),
+        threshold="A label is named where its bar reaches the tick, its threshold." if ticks else _NO_THRESHOLD,
+        key=key,
+    )
 
 
 def _chips(page: StudyPage) -> str:
@@ -233,17 +252,26 @@ def _codes(page: StudyPage) -> str:
     return page_labels.codes(page.verdicts(), page.known_labels())
 
 
-def _index(rows: list[str], judged: bool) -> str:
-    """The list of all pages; `judged`: some label of some study was named or missed."""
-    findings = (f'<option value="{name}">{page_labels.readable(name)}</option>' for name in LABELS)
+def _index(rows: list[str], judged: bool, known: bool) -> str:
+    """The list of all pages.
+
+    Args:
+        judged: some label of some study was named or missed. known: the truth of some label is known.
+    """
+    findings = "\n".join(f'<option value="{name}">{page_labels.readable(name)}</option>' for name in LABELS)
+    filters = ""
+    if known:
+        hidden = "" if judged else "disabled hidden"
+        filters = page_template.fill("filter_judged.html", findings=findings, judged=hidden)
+    elif judged:
+        filters = page_template.fill("filter_named.html", findings=findings)
     return page_template.fill(
         "index.html",
         style=page_template.read("page.css"),
         script=page_template.read("index.js"),
         count=len(rows),
-        findings="\n".join(findings),
-        judged="" if judged else "disabled hidden",
-        key=page_template.read("key_verdicts.html") if judged else "",
+        filters=filters,
+        key=page_template.read("key_verdicts.html") if judged and known else "",
         rows="\n".join(rows),
         disclaimer=DISCLAIMER,
     )

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from tienet.data.image import MAX_PIXELS
 from tienet.errors import InputError
+from tienet.predict import Annotator, Reporter
 from tienet.server import answers, samples
 from tienet.server.answers import Answer, Health, Models, Problem, Sample
 from tienet.server.batches import ClosedError
@@ -148,17 +149,17 @@ class Readings:
         return Models(report=report, annotate=annotate, upload_bytes=UPLOAD_BYTES, pixels=MAX_PIXELS, queue=self._queue)
 
     async def report(self, request: Request, maps: _Maps = True, picture: _Shown = False) -> Response:
-        """Labels and a report from an image alone."""
+        """Labels and a report from an image alone; mode classify has no report, caption no labels."""
         network = self._engine.report
         if network is None:
-            raise HTTPException(404, "this server reads no images alone; start it with --load and a run of mode report")
+            raise HTTPException(404, f"this server reads no images alone; {_start(Reporter.MODES)}")
         return await self._answer(request, network, maps, picture)
 
     async def annotate(self, request: Request, maps: _Maps = True, picture: _Shown = False) -> Response:
-        """Labels from an image and its report."""
+        """Labels from an image and its report; mode annotate-text needs no image."""
         network = self._engine.annotate
         if network is None:
-            raise HTTPException(404, "this server reads no reports; start it with --load and a run of mode annotate")
+            raise HTTPException(404, f"this server reads no reports; {_start(Annotator.MODES)}")
         return await self._answer(request, network, maps, picture)
 
     async def _answer(self, request: Request, network: Network, maps: bool, picture: bool) -> Response:
@@ -193,6 +194,10 @@ class Readings:
             except InputError as error:
                 raise HTTPException(400, str(error)) from None
             return printable(upload.name), upload.report or "", seen
+
+
+def _start(modes: Sequence[str]) -> str:
+    return f"start it with --load and a run of mode {' or '.join(modes)}"
 
 
 class Samples:

@@ -1,8 +1,11 @@
 """`tienet serve`: a web page and a JSON API for one X-ray at a time.
 
     tienet serve --load runs/openi/report runs/openi/annotate
+    tienet serve --load runs/openi/annotate-text
     python -m tienet.server.command --load runs/openi/report          # the same
 
+A run of mode report, classify (no report) or caption (no labels) reads an X-ray alone. One of annotate reads an X-ray
+with its report, one of annotate-text a report alone.
 Research software, not a medical device: not for diagnosis.
 """
 
@@ -30,7 +33,14 @@ _MOST_CONNECTIONS = 1000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `tienet serve`."""
     add = parser.add_argument
-    add("--load", type=Path, nargs="+", required=True, metavar="DIR", help="a run of report, one of annotate, or both")
+    add(
+        "--load",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="a run of report, classify or caption, one of annotate or annotate-text, or one of each kind",
+    )
     add(
         "--host",
         default=HOST,
@@ -53,8 +63,11 @@ def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM; returns the exit status.
 
     Raises:
-        InputError, FileNotFoundError: a run, an address or a flag that is wrong.
+        InputError, FileNotFoundError: a run, an address or a flag that is wrong, or a system that lacks something.
     """
+    from tienet.server.decoding import check_system
+
+    check_system()
     token = _checked_token(args)
     pictures = _samples(args.samples)
     with listening(args.host, args.port) as listener:

@@ -54,9 +54,8 @@ class Decoder:
     """Threads that decode images, each with a process of its own for DICOM, started where one is met."""
 
     def __init__(self) -> None:
-        """Raises InputError where the system has no files in memory."""
-        if not hasattr(os, "memfd_create"):
-            raise InputError("this system has no files in memory (memfd_create); tienet serve needs Linux")
+        """Raises as `check_system`."""
+        check_system()
         self._executor = ThreadPoolExecutor(_THREADS, "decode")
         self._for_large = ThreadPoolExecutor(1, "decode-large")
         self._readers = [dicom.Reader(DICOM_SECONDS) for _ in range(_THREADS)]
@@ -127,6 +126,17 @@ class Decoder:
         if film.view == dicom_view.LATERAL:
             notes += ("The file says that this is a lateral view; the networks know frontal ones.",)
         return film.pixels, notes
+
+
+def check_system() -> None:
+    """Raise InputError where the system has no files in memory: decoders want a path, and uploads go to no disk."""
+    with contextlib.suppress(AttributeError, OSError), _file_in_memory(b"upload") as path:
+        if path.read_bytes() == b"upload":
+            return
+    raise InputError(
+        "tienet serve needs Linux with /proc: it keeps uploads as files in memory (memfd_create), which this system "
+        "does not have; tienet report --out writes pages without a server"
+    )
 
 
 def printable(name: str) -> str:

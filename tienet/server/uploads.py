@@ -47,11 +47,10 @@ class Uploads:
         """
         held = Held(self)
         try:
-            async with asyncio.timeout(UPLOAD_SECONDS):
-                held.upload = await self._parse(request, held)
+            held.upload = await asyncio.wait_for(self._parse(request, held), UPLOAD_SECONDS)
         except BaseException as error:
             held.release()
-            if isinstance(error, TimeoutError):
+            if isinstance(error, asyncio.TimeoutError):  # in Python 3.10 not the built-in one
                 raise HTTPException(408, f"the upload took more than {UPLOAD_SECONDS:g} s; try again") from None
             raise
         return held

@@ -1,29 +1,32 @@
 "use strict";
 // The list's filter. Its state is the address's hash, so that a filtered list can be kept, sent and come back to.
+// Where no truth is known there is no `how`, and where nothing is named, no `finding`.
 const LETTERS = { either: "rwmnt", true: "rmt", named: "rwn", right: "r", wrong: "w", missed: "m" };
 const filters = document.querySelector(".filters");
-const inputs = ["finding", "how", "study"].map((id) => document.getElementById(id));
-const [finding, how, study] = inputs;
+const [finding, how, study] = ["finding", "how", "study"].map((id) => document.getElementById(id));
+const lists = [finding, how].filter(Boolean);
+const inputs = [...lists, study];
 const count = filters.querySelector("output");
 const table = document.querySelector(".index");
 const rows = [...table.querySelectorAll("tr")];
-const options = [...finding.options]; // "any", then the labels in the order of a row's letters
+const options = [...(finding?.options ?? [])]; // "any", then the labels in the order of a row's letters
 const names = options.map((option) => option.textContent);
 
 // Does some label (k = 0), or label k, of a row have one of the letters of `kind`?
 function has(row, k, kind) {
   const codes = row.dataset.codes;
   if (k > 0) return LETTERS[kind].includes(codes[k - 1]);
-  return kind === "either" || [...codes].some((code) => LETTERS[kind].includes(code));
+  return !how || kind === "either" || [...codes].some((code) => LETTERS[kind].includes(code));
 }
 
 function apply() {
   const text = study.value.trim().toLowerCase();
   const found = rows.filter((row) => row.querySelector("th").textContent.toLowerCase().includes(text));
-  const shown = new Set(found.filter((row) => has(row, finding.selectedIndex, how.value)));
+  const kind = how?.value ?? "named";
+  const shown = new Set(found.filter((row) => has(row, finding?.selectedIndex ?? 0, kind)));
   for (const row of rows) row.hidden = !shown.has(row);
   options.forEach((option, k) => {
-    option.textContent = `${names[k]} (${found.filter((row) => has(row, k, how.value)).length})`;
+    option.textContent = `${names[k]} (${found.filter((row) => has(row, k, kind)).length})`;
   });
   count.textContent = shown.size ? `${shown.size} of ${rows.length} studies` : `none of ${rows.length} studies`;
   table.hidden = !shown.size;
@@ -33,7 +36,7 @@ function apply() {
 function read() {
   const state = new URLSearchParams(location.hash.slice(1));
   for (const input of inputs) input.value = state.get(input.id) ?? "";
-  for (const list of [finding, how]) if (!list.selectedOptions[0] || list.selectedOptions[0].disabled) list.selectedIndex = 0;
+  for (const list of lists) if (!list.selectedOptions[0] || list.selectedOptions[0].disabled) list.selectedIndex = 0;
   apply();
 }
 
@@ -49,7 +52,7 @@ function write() {
 for (const input of inputs) input.addEventListener("input", write);
 filters.querySelector("button").addEventListener("click", () => {
   for (const input of inputs) input.value = "";
-  for (const list of [finding, how]) list.selectedIndex = 0;
+  for (const list of lists) list.selectedIndex = 0;
   write();
 });
 addEventListener("hashchange", read);

@@ -19,9 +19,23 @@ async function start() {
   } catch (error) {
     return fail(error.message);
   }
+  describe();
+  enable();
+}
+
+const seesImages = () => Boolean(models.report) || models.annotate?.image_px !== null;
+const readsReportsAlone = () => Boolean(models?.annotate) && models.annotate.image_px === null; // mode annotate-text
+const given = (kind) => kind === "report" ? "image alone" : readsReportsAlone() ? "report alone" : "image and report";
+
+// The page in the words of what this server's networks take.
+function describe() {
   if (!models.annotate) $("#annotate-missing").textContent = "This server was started without a run of mode annotate.";
   $("#report").disabled = !models.annotate;
-  enable();
+  if (!readsReportsAlone()) return;
+  $("#report-title label").textContent = "Report";
+  $("#report-hint").textContent = "A report that somebody wrote: it is labelled by its words alone.";
+  $("#annotate").textContent = "Label report";
+  $("#xray").hidden = !seesImages();
 }
 
 async function getJson(address) {
@@ -83,7 +97,7 @@ function takeOwn(files) {
 
 function enable() {
   const text = $("#report").value.trim();
-  $("#annotate").disabled = !models?.annotate || !file || !text;
+  $("#annotate").disabled = !models?.annotate || !text || !(file || readsReportsAlone());
 }
 
 function take(chosen) {
@@ -92,10 +106,11 @@ function take(chosen) {
   fail("");
   say("");
   if (!models) return fail("the server has not said yet what it has; try again");
+  if (!seesImages()) return fail("this server reads reports alone; paste one");
   if (chosen.size > models.upload_bytes - 1e6)
     return fail(`${chosen.name} has ${Math.ceil(chosen.size / 2 ** 20)} MB; at most ${models.upload_bytes / 2 ** 20 - 1} MB are read`);
   file = chosen;
-  study = { name: file.name, picture: null, answers: { report: null, annotate: null }, missing: missing() };
+  begin(file.name);
   root.hidden = $("#save-row").hidden = true;
   enable();
   if (models.report) ask("report");
@@ -103,11 +118,17 @@ function take(chosen) {
   else if (!models.report) preview();
 }
 
+function begin(name) {
+  const titles = { report: "From the image alone", annotate: `From the ${given("annotate").replace("and", "and the")}` };
+  study = { name, picture: null, answers: { report: null, annotate: null }, missing: missing(), titles };
+}
+
 function missing() {
   const run = (mode) => `This server was started without a run of mode ${mode}.`;
+  const paste = readsReportsAlone() ? "Paste a report above to have it labelled." : "Paste a report above to have the image labelled with it.";
   return {
-    report: models.report ? "Not asked yet." : run("report"),
-    annotate: models.annotate ? "Paste a report above to have the image labelled with it." : run("annotate"),
+    report: models.report ? file ? "Not asked yet." : "Choose an X-ray above." : seesImages() ? run("report") : null,
+    annotate: models.annotate ? paste : run("annotate"),
   };
 }
 
@@ -122,12 +143,14 @@ function preview() {
 }
 
 async function ask(kind) {
-  if (!file || !study) return;
+  const textAlone = kind === "annotate" && readsReportsAlone();
+  if (!study && textAlone) begin("report");
+  if (!study || !(file || textAlone)) return;
   under[kind]?.abort();
   const abort = (under[kind] = new AbortController());
   const of = study;
   const form = new FormData();
-  form.append("image", file, file.name);
+  if (!textAlone) form.append("image", file, file.name);
   if (kind === "annotate") form.append("report", $("#report").value);
   of.missing[kind] = "Reading ...";
   fail("");
@@ -138,7 +161,6 @@ async function ask(kind) {
     of.answers[kind] = answer;
     of.picture = answer.picture ?? of.picture;
     delete under[kind];
-    if (!answer.picture && !of.picture) preview();
     display();
     busy(kind);
   } catch (error) {
@@ -181,13 +203,14 @@ function busy(kind) {
   const running = Object.keys(under).length > 0;
   root.setAttribute("aria-busy", running);
   document.body.classList.toggle("busy", running);
-  if (running) return say(`Reading ${file.name} ...`);
+  if (running) return say(`Reading ${study.name} ...`);
   if (!kind) return say("");
   const said = Object.entries(study.answers).filter(([, answer]) => answer).map(([which, answer]) => {
     const named = answer.findings.filter((finding) => finding.named).map((finding) => readable(finding.name));
-    return `${which === "report" ? "image alone" : "image and report"}: ${named.join(", ") || "no label named"}`;
+    const labelled = answer.findings.some((finding) => finding.probability !== null);
+    return `${given(which)}: ${labelled ? named.join(", ") || "no label named" : "a report, no labels"}`;
   });
-  say(`${study.name}. ${said.join(". ")}.`);
+  say(`${file ? `${study.name}. ` : ""}${said.join(". ")}.`);
 }
 
 function say(text) {

@@ -1,6 +1,7 @@
 "use strict";
 // What is found in one X-ray, on the page. The page that a user downloads holds this script, too.
-//   study: {name, picture, answers: {report, annotate}, missing: {report, annotate}}; an answer is as the API gives it.
+//   study: {name, picture, answers: {report, annotate}, missing: the same, titles: the same}; an answer is as the API
+//   gives it; `missing` is said where there is none, and null where there is no such network and nothing to say.
 
 const MAP_PX_PER_CELL = 8;
 // Matplotlib's inferno in 16 steps; its lightness rises evenly.
@@ -26,6 +27,8 @@ function showStudy(root, study) {
   for (const kind of ["report", "annotate"]) {
     const pane = $(`[data-answer=${kind}]`);
     const answer = study.answers[kind];
+    pane.hidden = !answer && study.missing[kind] === null;
+    pane.querySelector("h2").textContent = study.titles[kind];
     pane.querySelector(".found").replaceChildren(
       ...(answer ? shown(kind, answer) : [element("p", { class: "faint" }, study.missing[kind])]));
     if (answer && answer.a) listen(kind, [...pane.querySelectorAll(".word")]);
