@@ -52,6 +52,9 @@ def parse() -> argparse.Namespace:
         help="only say how many test studies of other splits (manifest, table, list, R2Gen's JSON) are in training",
     )  # fmt: skip
     parser.add_argument("--features", help="cache or off: backbone outputs computed once, or at each step (cache)")
+    parser.add_argument(
+        "--profile", action="store_true", help="trace three steps: what they cost goes to LOGDIR/profile"
+    )
     parser.add_argument("--preset", default="paper", help=f"settings that go together: {', '.join(PRESETS)} (paper)")
     several = parser.add_argument_group("several processes, on one machine or on many (or by TF_CONFIG)")
     several.add_argument("--workers", metavar="LIST", help="host:port,host:port,...; the first is the chief")
@@ -124,7 +127,8 @@ def main() -> None:
         from tienet.calibrate import calibrate_after_training
 
         gpus = devices.choose_devices(args.gpu)
-        places = training.Places(args.data_root, logdir, args.vocab, args.backbone_weights)
+        profile = logdir / "profile" if args.profile else None
+        places = training.Places(args.data_root, logdir, args.vocab, args.backbone_weights, profile)
         sharing = training.Sharing(args.tower_batch, cluster, args.peer_timeout)
         training.train(config, places, gpus, args.resume, args.load, sharing, interruption)
         if cluster.is_chief:

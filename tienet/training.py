@@ -33,6 +33,7 @@ from tienet.modeling import backbone
 from tienet.modeling.losses import LabelWeights
 from tienet.modeling.model import TieNet
 from tienet.predict import cached_features
+from tienet.profiling import Profile
 from tienet.resuming import ResumePoint, resume_point, truncate_log
 from tienet.trainer import QueueInput, Trainer
 from tienet.validation import Validation
@@ -47,12 +48,14 @@ class Places:
     Attributes:
         data_root: folder of the data sets. vocab: folder with vocab.txt and embeddings.npy; None: the data set's.
         logdir: the run's folder; all workers see it. backbone_weights: an .npz, or "random".
+        profile: folder for a trace of some steps; None: none is made.
     """
 
     data_root: Path
     logdir: Path
     vocab: Path | None = None
     backbone_weights: str = "pretrained/resnet50.npz"
+    profile: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,7 @@ class _Run:
                 callbacks=[
                     EpochLength(steps, (self._state.epoch + 1) * steps - self._state.step),
                     LearningRateDrop(self._config),
+                    *([Profile(self._places.profile)] if self._places.profile and self._is_chief else []),
                     *[validation] * self._is_chief,
                     StopEarly(validation.enough, self._workers),
                 ],

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tienet.config import Config
 from tienet.modeling import attention_lstm, spatial_attention
 from tienet.modeling.decoder import Decoder, standardise_locations
+from tienet.modeling.lstm import lstm
 
 tf1 = tf.compat.v1
 B, T, E, D, C, H, A = 3, 5, 4, 3, 6, 7, 2
@@ -136,6 +137,26 @@ def test_the_written_gradient_equals_automatic_differentiation(evaluate, random,
     for ours, automatic in zip(*evaluate(gradients), strict=True):
         assert np.abs(automatic).max() > 1e-2
         np.testing.assert_allclose(ours, automatic, rtol=1e-3, atol=1e-5)
+
+
+def test_the_plain_lstm_and_its_gradient(evaluate, random):
+    def variable(*shape):
+        return tf.constant(random.standard_normal(shape).astype(np.float32))
+
+    gates, W_r, weight_of_h = variable(T, B, 4 * H), variable(H, 4 * H), variable(T, B, H)
+    h = c = tf.zeros([B, H])
+    states = []
+    for t in range(T):
+        i, f, o, g = tf.split(gates[t] + h @ W_r, 4, axis=-1)
+        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+        h = tf.sigmoid(o) * tf.tanh(c)
+        states.append(h)
+    looped, unrolled = lstm(gates, W_r), tf.stack(states)
+    of = [tf1.gradients(tf.reduce_sum(h * weight_of_h), [gates, W_r]) for h in (looped, unrolled)]
+    ours, automatic = evaluate([[looped, *of[0]], [unrolled, *of[1]]])
+    for one, other in zip(ours, automatic, strict=True):
+        assert np.abs(other).max() > 1e-2
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1, 10])

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tienet.modeling import spatial_attention
-from tienet.modeling.spatial_attention import compiled
+from tienet.modeling.lstm import cell_gradient, lstm_cell, over_steps, stacks_of
 
 
 class Weights(NamedTuple):
@@ -38,14 +38,6 @@ class Step(NamedTuple):
     a: tf.Tensor  # [B, L]
     z: tf.Tensor  # [B, C], gated
     gates: tf.Tensor  # [B, 4H], before the nonlinearities
-
-
-@compiled
-def lstm_cell(gates: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """gates [B, 4H] before the nonlinearities and c_{t-1} [B, H] -> h_t, c_t."""
-    i, f, o, g = tf.split(gates, 4, axis=-1)
-    c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
-    return tf.sigmoid(o) * tf.tanh(c), c
 
 
 def step(x, E, w_gates, h, c, weights: Weights) -> Step:
@@ -90,10 +82,6 @@ def attention_lstm(x, u, w_gates, h_0, c_0, weights: Weights) -> tuple[tf.Tensor
     return run(x, u, w_gates, h_0, c_0, *(weight for weight in weights if weight is not None))
 
 
-def _stack(length: tf.Tensor, *element_shapes) -> list[tf.TensorArray]:
-    return [tf.TensorArray(tf.float32, length, element_shape=shape) for shape in element_shapes]
-
-
 def _forward(x, E, w_gates, h_0, c_0, weights: Weights) -> Step:
     """All steps, stacked along a first axis T."""
     T = tf.shape(w_gates)[0]
@@ -108,7 +96,7 @@ def _forward(x, E, w_gates, h_0, c_0, weights: Weights) -> Step:
             [stack.write(t, part) for stack, part in zip(stacks, result, strict=True)],
         )
 
-    stacks = _stack(T, [None, H], [None, H], [None, L], [None, C], [None, 4 * H])
+    stacks = stacks_of(T, H, H, L, C, 4 * H)
     *_, stacks = tf.while_loop(lambda t, *_: t < T, body, (0, h_0, c_0, stacks), maximum_iterations=T)
     return Step(*(stack.stack() for stack in stacks))
 
@@ -122,8 +110,7 @@ def _backward(x, E, h_0, c_0, weights: Weights, steps: Step, dh_all, da_all):
     queries = tf.tensordot(h_before, weights.W_rh[:, H4:], 1)
 
     def body(t, dh, dc, stacks):
-        *dgates, dc = _cell_gradient(steps.gates[t], steps.c[t], c_before[t], dh + dh_all[t], dc)
-        dgates = tf.concat(dgates, -1)
+        dgates, dc = cell_gradient(steps.gates[t], steps.c[t], c_before[t], dh + dh_all[t], dc)
         dz = dgates @ W_z_transposed
         dgate = tf.zeros_like(dz[:, :1])
         if weights.w_beta is not None:
@@ -138,38 +125,16 @@ def _backward(x, E, h_0, c_0, weights: Weights, steps: Step, dh_all, da_all):
         parts = (dproduct, dz, de, dgate)
         return t - 1, dh, dc, [stack.write(t, part) for stack, part in zip(stacks, parts, strict=True)]
 
-    stacks = _stack(T, *([None, width] for width in (weights.W_rh.shape[-1], C, x.shape[1], 1)))
+    stacks = stacks_of(T, weights.W_rh.shape[-1], C, x.shape[1], 1)
     state = (T - 1, tf.zeros_like(h_0), tf.zeros_like(c_0), stacks)
     _, dh_0, dc_0, stacks = tf.while_loop(lambda t, *_: t >= 0, body, state, maximum_iterations=T)
     dproducts, dz, de, dgate = (stack.stack() for stack in stacks)
     dgates = dproducts[..., :H4]
     du, dv = spatial_attention.scores_gradient(E, queries, de, weights.v)
     dx = tf.matmul(tf.transpose(steps.a, [1, 2, 0]), tf.transpose(dz, [1, 0, 2]))
-    dW_rh = _over_steps(h_before, dproducts)
-    dW_z = _over_steps(steps.z, dgates)
+    dW_rh = over_steps(h_before, dproducts)
+    dW_z = over_steps(steps.z, dgates)
     gradients = [dx, du, dgates, dh_0, dc_0, dW_rh, dv, dW_z]
     if weights.w_beta is not None:
-        gradients += [_over_steps(h_before, dgate)[:, 0], tf.reduce_sum(dgate)]
+        gradients += [over_steps(h_before, dgate)[:, 0], tf.reduce_sum(dgate)]
     return gradients
-
-
-def _over_steps(inputs: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
-    """sum_tb inputs[t, b]^T gradients[t, b]: what a weight matrix receives from all steps, [N, M]."""
-    flat = [tf.reshape(array, [-1, array.shape[-1]]) for array in (inputs, gradients)]
-    return tf.matmul(*flat, transpose_a=True)
-
-
-@compiled
-def _cell_gradient(gates, c, c_before, dh, dc) -> tuple[tf.Tensor, ...]:
-    """Gradients of `lstm_cell`'s i, f, o, g before the nonlinearities and of c_{t-1}, from those of h_t and c_t."""
-    i, f, o, g = tf.split(gates, 4, axis=-1)
-    i, f, o, g = tf.sigmoid(i), tf.sigmoid(f), tf.sigmoid(o), tf.tanh(g)
-    tanh_c = tf.tanh(c)
-    dc += dh * o * (1 - tanh_c * tanh_c)
-    return (
-        dc * g * i * (1 - i),
-        dc * c_before * f * (1 - f),
-        dh * tanh_c * o * (1 - o),
-        dc * i * (1 - g * g),
-        dc * f,
-    )

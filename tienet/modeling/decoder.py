@@ -12,6 +12,7 @@ import tensorflow as tf
 from tienet.config import Config
 from tienet.modeling import attention_lstm, spatial_attention
 from tienet.modeling.layers import bias, fully_connected, weight
+from tienet.modeling.lstm import lstm
 
 tf1 = tf.compat.v1
 
@@ -91,7 +92,7 @@ class Decoder:
         """Read reports, int32 [B, T], <START> first, beside `picture` (default: all images of the batch)."""
         gates = tf.transpose(self._word_gates(self.embed(word_ids)), [1, 0, 2])
         if self.picture is None:
-            return Reading(tf.transpose(self._read_text(gates), [1, 0, 2]), None)
+            return Reading(tf.transpose(lstm(gates, self._weights), [1, 0, 2]), None)
         x, u, h_0, c_0 = picture or self.picture
         h, a = attention_lstm.attention_lstm(x, u, gates, h_0, c_0, self._weights)
         return Reading(tf.transpose(h, [1, 0, 2]), self.on_grid(tf.transpose(a, [1, 0, 2])))
@@ -126,20 +127,6 @@ class Decoder:
     def _word_gates(self, words: tf.Tensor) -> tf.Tensor:
         """W_w w_t + b, [..., 4H]."""
         return tf.tensordot(words, self._W_w, axes=1) + self._b
-
-    def _read_text(self, gates: tf.Tensor) -> tf.Tensor:
-        """gates [T, B, 4H] -> h [T, B, H], from h_0 = c_0 = 0."""
-        W_r = self._weights
-        T = tf.shape(gates)[0]
-        zero = tf.zeros([tf.shape(gates)[1], self._config.lstm_units])
-
-        def body(t, h, c, states):
-            h, c = attention_lstm.lstm_cell(gates[t] + h @ W_r, c)
-            return t + 1, h, c, states.write(t, h)
-
-        states = tf.TensorArray(tf.float32, T, element_shape=[None, self._config.lstm_units])
-        *_, states = tf.while_loop(lambda t, *_: t < T, body, (0, zero, zero, states), maximum_iterations=T)
-        return states.stack()
 
 
 class _Softmax:

@@ -1,0 +1,89 @@
+"""The LSTM cell, its gradient, and the plain LSTM of mode `annotate-text`.
+
+    i, f, o, g = split(gates_t);   c_t = sigm(f) c_{t-1} + sigm(i) tanh(g);   h_t = sigm(o) tanh(c_t)
+
+with gates_t = W_w w_t + W_r h_{t-1} + b. The gradient of the loop is written out: automatic differentiation adds an
+array of all steps to the gradient of the gates at each step, and a matrix to that of W_r.
+"""
+
+import tensorflow as tf
+
+from tienet.modeling.spatial_attention import compiled
+
+
+@compiled
+def lstm_cell(gates: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """gates [B, 4H] before the nonlinearities and c_{t-1} [B, H] -> h_t, c_t."""
+    i, f, o, g = tf.split(gates, 4, axis=-1)
+    c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+    return tf.sigmoid(o) * tf.tanh(c), c
+
+
+def cell_gradient(gates, c, c_before, dh, dc) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gradients of `lstm_cell`: (dgates [B, 4H], dc_{t-1} [B, H]) from those of h_t and c_t."""
+    *dgates, dc = _cell_gradient(gates, c, c_before, dh, dc)
+    return tf.concat(dgates, -1), dc
+
+
+@compiled
+def _cell_gradient(gates, c, c_before, dh, dc):
+    i, f, o, g = tf.split(gates, 4, axis=-1)
+    i, f, o, g = tf.sigmoid(i), tf.sigmoid(f), tf.sigmoid(o), tf.tanh(g)
+    tanh_c = tf.tanh(c)
+    dc += dh * o * (1 - tanh_c * tanh_c)
+    di, df, do, dg = dc * g * i * (1 - i), dc * c_before * f * (1 - f), dh * tanh_c * o * (1 - o), dc * i * (1 - g * g)
+    return di, df, do, dg, dc * f  # not joined here: XLA would choose among the four number by number
+
+
+def lstm(w_gates: tf.Tensor, W_r: tf.Tensor) -> tf.Tensor:
+    """Over a given report, from h_0 = c_0 = 0: w_gates [T, B, 4H] = W_w w_t + b, W_r [H, 4H] -> h [T, B, H]."""
+
+    @tf.custom_gradient
+    def run(w_gates, W_r):
+        h, c, gates = _forward(w_gates, W_r)
+        return h, lambda dh: _backward(W_r, h, c, gates, dh)
+
+    return run(w_gates, W_r)
+
+
+def _forward(w_gates, W_r) -> list[tf.Tensor]:
+    """h, c [T, B, H] and gates [T, B, 4H] of all steps."""
+    T, H = tf.shape(w_gates)[0], W_r.shape[0]
+    zero = tf.zeros([tf.shape(w_gates)[1], H])
+
+    def body(t, h, c, stacks):
+        gates = w_gates[t] + h @ W_r
+        h, c = lstm_cell(gates, c)
+        return t + 1, h, c, [stack.write(t, part) for stack, part in zip(stacks, (h, c, gates), strict=True)]
+
+    state = (0, zero, zero, stacks_of(T, H, H, 4 * H))
+    *_, stacks = tf.while_loop(lambda t, *_: t < T, body, state, maximum_iterations=T)
+    return [stack.stack() for stack in stacks]
+
+
+def _backward(W_r, h, c, gates, dh_all) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gradients of w_gates and W_r from those of all h [T, B, H]."""
+    T = tf.shape(h)[0]
+    W_r_transposed = tf.transpose(W_r)  # once, not at every step
+    zero = tf.zeros_like(h[:1])
+    h_before, c_before = (tf.concat([zero, states[:-1]], 0) for states in (h, c))
+
+    def body(t, dh, dc, stacks):
+        dgates, dc = cell_gradient(gates[t], c[t], c_before[t], dh + dh_all[t], dc)
+        return t - 1, dgates @ W_r_transposed, dc, [stacks[0].write(t, dgates)]
+
+    state = (T - 1, zero[0], zero[0], stacks_of(T, gates.shape[-1]))
+    *_, stacks = tf.while_loop(lambda t, *_: t >= 0, body, state, maximum_iterations=T)
+    dgates = stacks[0].stack()
+    return dgates, over_steps(h_before, dgates)
+
+
+def stacks_of(length: tf.Tensor, *widths: int) -> list[tf.TensorArray]:
+    """An empty array for `length` steps of [B, width] for each width."""
+    return [tf.TensorArray(tf.float32, length, element_shape=[None, width]) for width in widths]
+
+
+def over_steps(inputs: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
+    """sum_tb inputs[t, b]^T gradients[t, b]: what a weight matrix receives from all steps, [N, M]."""
+    flat = [tf.reshape(array, [-1, array.shape[-1]]) for array in (inputs, gradients)]
+    return tf.matmul(*flat, transpose_a=True)
