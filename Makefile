@@ -1,6 +1,7 @@
 # make demo   a first look: generated data, training, evaluation, pictures
 # make test   the tests
 # make lint   the style checks
+# make bench  what each part costs (benchmarks/README.md)
 # Each makes .venv and installs what it needs, once.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: demo test lint install
+.PHONY: demo test lint bench install
 .DELETE_ON_ERROR:
 
 install: $(INSTALLED)
@@ -25,6 +26,9 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks.run
 
 # ---- demo: phantom data, an untrained backbone, both auto-annotation modes ----
 

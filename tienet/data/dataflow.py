@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from tensorpack.dataflow import DataFlow
@@ -80,7 +81,7 @@ class Studies:
     def __len__(self) -> int:
         return len(self.word_ids)
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray:
         """int64 [N]: n + 1 of each study."""
         return np.array([len(ids) for ids in self.word_ids])

@@ -7,7 +7,7 @@ added one only adds one, equal ones share one. How rows lie on the disk is in `f
 import contextlib
 import hashlib
 import json
-import mmap
+import os
 import shutil
 import sys
 import time
@@ -31,7 +31,7 @@ PREPROCESSING = 1
 Extractor = Callable[[np.ndarray], np.ndarray]
 """uint8 [B, px, px] -> float16 [B, h, w, C], all finite; a `close` method is called at the end."""
 
-_ROWS_AT_ONCE = 32  # rows that are mapped in before their pages are given back
+_ROWS_AT_ONCE = 32  # rows that are pooled together
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class FeatureKey:
 
 
 class Features:
-    """Features of a manifest's studies, read from the mapped file.
+    """Features of a manifest's studies, read from the file.
 
     Attributes:
         shape: (N, h, w, C); N studies, in the manifest's order.
@@ -82,10 +82,7 @@ class Features:
         self.new_rows, self.compute_s = new_rows, compute_s
         self.reused_rows = len(np.unique(rows[rows >= 0])) - new_rows
         self._study_ids, self._rows = manifest.study_ids, rows
-        count = int(rows.max()) + 1
-        with store.data.open("rb") as file:
-            self._map = mmap.mmap(file.fileno(), count * store.row_bytes, access=mmap.ACCESS_READ)
-        self._array = np.frombuffer(self._map, FLOAT16).reshape(count, *store.row_shape)
+        self._file = store.data.open("rb", buffering=0)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -94,21 +91,18 @@ class Features:
         """float16 [n, h, w, C], a copy: the features of the studies at these positions of the manifest.
 
         Raises:
-            InputError: one of them has no image.
+            InputError: one of them has no image, or the file is shorter than its index says.
         """
         indices = np.asarray(indices, np.int64)
         rows = self._rows[indices]
         if (rows < 0).any():
             study = self._study_ids[indices[np.argmin(rows)]]
             raise InputError(f"study {study} has no image, so no features; leave it out or use annotate-text")
-        out = np.empty((len(rows), *self.shape[1:]), np.float16)
-        for n, position in enumerate(np.argsort(rows, kind="stable"), start=1):  # in the file's order
-            out[position] = self._array[rows[position]]
-            if n % _ROWS_AT_ONCE == 0 or n == len(rows):
-                # Pages read through a map count in our memory until it gives them back: all of a 3 GB file in
-                # random order raised the peak by 3.1 GB, so by 32 MB, and as fast as with pread.
-                self._map.madvise(mmap.MADV_DONTNEED)
-        return out
+        out = np.empty((len(rows), *self.shape[1:]), FLOAT16)
+        for position in np.argsort(rows, kind="stable"):  # in the file's order
+            if os.preadv(self._file.fileno(), [out[position]], int(rows[position]) * self.row_bytes) < self.row_bytes:
+                raise InputError(f"{self._file.name}: shorter than its index says; remove {self.folder} and run again")
+        return out.astype(np.float16, copy=False)
 
     def pooled(self) -> np.ndarray:
         """float32 [N, 2C]: over the grid, the mean of each channel, then the maximum of each."""

@@ -1,0 +1,92 @@
+"""Cases: the feature cache, and the batches of training without the training."""
+
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import synthetic
+from benchmarks.measuring import Measured, peak_memory
+from tienet.config import Config
+from tienet.data.feature_store import Store
+
+BATCH = 32
+
+
+def cache_write(rows: int = 1000) -> Measured:
+    """Adding rows to the feature cache, 16 at a time, each time through to the disk."""
+    with tempfile.TemporaryDirectory() as temporary:
+        cache = synthetic.store(Path(temporary) / "cache", _config())
+        seconds = 0.0
+        with cache.writing():
+            for first, features in synthetic.random_rows(cache.row_shape, rows):
+                names = synthetic.hashes(first, len(features))
+                start = time.perf_counter()
+                cache.append(names, features, first)
+                seconds += time.perf_counter() - start
+        return Measured(seconds, peak_memory(), more=_rate(rows * cache.row_bytes, seconds))
+
+
+def cache_read(rows: int = 1000) -> Measured:
+    """Reading all rows once in shuffled batches, while the system still has the file in memory.
+
+    `from_disk_mb_s` is the same just after the system was told to forget the file.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        cache = synthetic.store(Path(temporary) / "cache", _config())
+        synthetic.fill(cache, rows)
+        features = synthetic.studies(cache, _config()).features
+        forget(cache)
+        seconds = []
+        for seed in range(3):
+            order = np.random.default_rng(seed).permutation(rows)
+            start = time.perf_counter()
+            for first in range(0, rows, BATCH):
+                features.take(order[first : first + BATCH])
+            seconds.append(time.perf_counter() - start)
+        size, again = rows * cache.row_bytes, statistics.median(seconds[1:])
+        more = _rate(size, again) | {"from_disk_mb_s": round(size / seconds[0] / 1e6)}
+        return Measured(again, peak_memory(), more=more)
+
+
+def data_flow(rows: int = 1000, words: int = 64) -> Measured:
+    """Training's batches of 32 studies with reports, from cached rows, with nothing that takes them: one batch.
+
+    The mean over the second epoch; `from_disk_s` is that over the first, the file forgotten by the system.
+    """
+    from tienet.data.dataflow import TrainingBatches
+
+    with tempfile.TemporaryDirectory() as temporary:
+        cache = synthetic.store(Path(temporary) / "cache", _config())
+        synthetic.fill(cache, rows)
+        batches = TrainingBatches(synthetic.studies(cache, _config(), words), BATCH, seed=0)
+        endless = iter(batches)
+        next(endless)
+        forget(cache)
+        seconds = []
+        for _ in range(2 * batches.steps_per_epoch):
+            start = time.perf_counter()
+            next(endless)
+            seconds.append(time.perf_counter() - start)
+        half = len(seconds) // 2
+        first, second = statistics.fmean(seconds[:half]), statistics.fmean(seconds[half:])
+        return Measured(second, peak_memory(), more={"from_disk_s": round(first, 4)})
+
+
+def forget(cache: Store) -> None:
+    """Ask the system to drop what it holds of the file of rows, where it can be asked."""
+    if hasattr(os, "posix_fadvise"):
+        with cache.data.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _config() -> Config:
+    return Config().replace(mode="report", backbone_end="res4f", image_px=256)
+
+
+def _rate(size: int, seconds: float) -> dict[str, object]:
+    return {"mb": round(size / 1e6, 1), "mb_s": round(size / seconds / 1e6)}

@@ -1,0 +1,113 @@
+"""The network's training step and its decoder, on made-up batches, ready to be called."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import tensorflow as tf
+from tensorpack.tfutils.tower import PredictTowerContext, TowerContext
+
+from tienet.config import Config
+from tienet.data.text import END, SPECIALS, START
+from tienet.labels import K
+from tienet.modeling.generate import Decoding
+from tienet.modeling.model import TieNet
+
+tf1 = tf.compat.v1
+
+NEVER = -1e4  # bias of a word that is not to be written
+
+
+class Head(TieNet):
+    """The network after the transition: its first input is x, float32 [B, side, side, C], which needs no gradient."""
+
+    side = 16
+
+    def _image_spec(self) -> tf.TensorSpec:
+        return tf.TensorSpec([None, self.side, self.side, self.config.transition_channels], tf.float32, "x")
+
+    def _transition(self, image: tf.Tensor) -> tf.Tensor:
+        return image
+
+
+@contextmanager
+def training_step(
+    config: Config, B: int, T: int, V: int, E: int, side: int | None = None
+) -> Iterator[Callable[[], None]]:
+    """One update by Adam of B studies with T words each; each call of what is given makes one.
+
+    Args:
+        side: of the head alone on a grid of `side` x `side` locations; None: the whole network, from features.
+    """
+    with tf.Graph().as_default():
+        tf1.set_random_seed(0)
+        model = (TieNet if side is None else Head)(config, V, E)
+        model.side = side
+        inputs, fill = _held(_batch(model.inputs(), B, T, V), model.inputs())
+        with TowerContext("", is_training=True):
+            loss = model.build_graph(*inputs)
+        update = model.optimizer().minimize(loss)
+        with tf1.Session() as session:
+            session.run(tf1.global_variables_initializer())
+            fill(session)
+            yield session.make_callable(update)
+
+
+@contextmanager
+def writer(
+    config: Config, B: int, words: int, V: int, E: int, decoding: Decoding
+) -> Iterator[Callable[[], np.ndarray]]:
+    """Reports of B images, none of which ends before `words` words; a call gives each one's number of states.
+
+    The word ids and the attention are computed, as for the classifier.
+    """
+    with tf.Graph().as_default():
+        tf1.set_random_seed(0)
+        model = TieNet(config, V, E, decoding=decoding)
+        inputs, fill = _held(_batch(model.study_inputs(), B, 1, V), model.study_inputs())
+        with PredictTowerContext(""):
+            model.build_graph(*inputs)
+        graph = tf1.get_default_graph()
+        fetches = [graph.get_tensor_by_name("written/word_len:0"), graph.get_tensor_by_name("a:0").op]
+        bias = next(variable for variable in tf1.global_variables() if variable.op.name == "word_softmax/b")
+        with tf1.Session() as session:
+            session.run(tf1.global_variables_initializer())
+            fill(session)
+            bias.load(np.where(np.arange(V) == END, NEVER, 0.0).astype(np.float32), session)
+            call = session.make_callable(fetches)
+            yield lambda: call()[0]
+
+
+def _batch(specs: list[tf.TensorSpec], B: int, T: int, V: int) -> list[np.ndarray]:
+    """Random arrays for the network's inputs."""
+    rng = np.random.default_rng(0)
+    word_ids = rng.integers(len(SPECIALS), V, (B, T)).astype(np.int32)
+    word_ids[:, 0] = START
+    arrays = {
+        "word_ids": word_ids,
+        "word_len": np.full(B, T, np.int32),
+        "labels": rng.integers(0, 2, (B, K)).astype(np.float32),
+        "draw": np.zeros(2, np.int32),
+    }
+    for spec in specs:
+        if spec.name in ("features", "x"):
+            arrays[spec.name] = rng.random((B, *spec.shape[1:]), np.float32).astype(spec.dtype.as_numpy_dtype)
+    return [arrays[spec.name] for spec in specs]
+
+
+def _held(
+    arrays: list[np.ndarray], specs: list[tf.TensorSpec]
+) -> tuple[list[tf.Tensor], Callable[[tf1.Session], None]]:
+    """Tensors that give the arrays at each call without a copy, as those of a queue; and what fills them in a session.
+
+    Their shapes are as little known as those of the queue.
+    """
+    feeds = [tf1.placeholder(array.dtype, array.shape) for array in arrays]
+    kept = [tf1.Variable(feed, trainable=False, collections=[tf1.GraphKeys.LOCAL_VARIABLES]) for feed in feeds]
+    pairs = zip(kept, specs, strict=True)
+    tensors = [tf1.placeholder_with_default(variable.read_value(), spec.shape) for variable, spec in pairs]
+
+    def fill(session: tf1.Session) -> None:
+        session.run([variable.initializer for variable in kept], dict(zip(feeds, arrays, strict=True)))
+
+    return tensors, fill

@@ -1,0 +1,93 @@
+"""The results as a table in Markdown."""
+
+from benchmarks.cases import step_name
+from benchmarks.results import Results
+
+HEADINGS = ("case", "s", "Gop", "GFLOP/s", "of the matrix product", "peak GB", "")
+
+
+def table(results: Results) -> str:
+    """A row for each case but those of growth; what the cases were measured on in the last line."""
+    names = [name for name in results.cases if not name.startswith("growth/")]
+    lines = [_row(HEADINGS), "|---|" + "---:|" * (len(HEADINGS) - 2) + "---|"]
+    lines += [_row(_cells(name, results)) for name in names]
+    return "\n".join([*lines, "", _measured_on(results)]) + "\n"
+
+
+def growth_table(results: Results) -> str:
+    """The cases of growth: seconds and memory."""
+    names = [name for name in results.cases if name.startswith("growth/")]
+    lines = [_row(("growth", "s", "peak GB", "")), "|---|---:|---:|---|"]
+    for name in names:
+        record = results.cases[name]
+        lines.append(
+            _row(
+                (
+                    name.removeprefix("growth/"),
+                    _number(record["seconds"]),
+                    f"{record['peak_gb']:.2f}",
+                    _more(name, results),
+                )
+            )
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(name: str, results: Results) -> tuple[str, ...]:
+    record = results.cases[name]
+    operations, share, rate = record["operations"], record["share"], results.product_gflop_s()
+    if share is None and operations and rate:  # without TensorFlow in its process: beside the run's product
+        share = record["gflop_s"] / rate
+    return (
+        name,
+        _number(record["seconds"]),
+        "" if operations is None else _number(operations / 1e9),
+        "" if operations is None else f"{record['gflop_s']:.1f}",
+        "" if share is None else f"{share:.1%}" if share < 0.1 else f"{share:.0%}",
+        f"{record['peak_gb']:.2f}",
+        _more(name, results),
+    )
+
+
+def _more(name: str, results: Results) -> str:
+    """What a case says besides, and what only two cases together say."""
+    cases, more = results.cases, results.cases[name]["more"]
+    seconds = cases[name]["seconds"]
+    said = []
+    if "mb_s" in more:
+        said.append(f"{more['mb_s']} MB/s")
+    if "from_disk_mb_s" in more:
+        said.append(f"{more['from_disk_mb_s']} MB/s from the disk")
+    if "from_disk_s" in more:
+        said.append(f"{more['from_disk_s']:.3f} s from the disk")
+    if name.startswith("data flow/") and (step := cases.get(step_name("report", 64))):
+        said.append(f"{step['seconds'] / seconds:.0f} times as fast as the step of report")
+    if name.startswith("write/beam/") and (greedy := cases.get(name.replace("beam", "greedy"))):
+        said.append(f"{seconds / greedy['seconds']:.2f} times greedy")
+    if more.get("whole_numbers"):
+        said.append("whole numbers, no products")
+    if "running_words" in more:
+        said.append(f"{more['running_words']:,} words")
+    if "steps" in more:
+        said.append(f"an epoch of {more['steps']} steps, mean of {more['epochs']}")
+    return "; ".join(said)
+
+
+def _number(value: float) -> str:
+    """Three digits."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _measured_on(results: Results) -> str:
+    facts, rate = results.machine, results.product_gflop_s()
+    dates = sorted(record["date"] for record in results.cases.values())
+    product = f"; the matrix product reached {rate:.0f} GFLOP/s" if rate else ""
+    when = f"; {dates[0][:10]}" if dates else ""
+    return (
+        f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gb']:.0f} GB; TensorFlow {facts['tensorflow']}, "
+        f"NumPy {facts['numpy']}, Python {facts['python']}{product}{when}."
+    )
