@@ -4,7 +4,9 @@
 
 Measured on this machine's CPU, with the trainer that train.py uses and made-up batches in memory:
 - one update of 32 studies in 4 parts of 8, on 1 tower one after another, on 2, on 4: the same work, so the ratio is
-  what towers cost;
+  what towers cost. One process holds all layouts, which make their updates in turns, and the ratio is the median over
+  the turns: what else the machine does meets all of them. The ratio of CPU time tells work from waiting: on cores that
+  one tower leaves idle, several are faster although they do not do less;
 - one update on one tower by its batch, in one part;
 - the bytes that are all-reduced, which are those of the gradient.
 
@@ -16,14 +18,14 @@ ring over a network of W bytes/s and a latency of L. S, P, W and L are assumptio
 """
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
-import sys
 import time
 
+from tqdm import tqdm
+
 from tienet import cli
+from tienet.errors import InputError
 
 T, V, E, STUDIES = 64, 1457, 200, 32
 PART = 8
@@ -33,94 +35,110 @@ LAYOUTS = (*((towers, STUDIES, PART) for towers in TOWERS), *((1, batch, batch) 
 MACHINE = 4
 
 
-def updates(towers: int, batch: int, part: int, steps: int, warm: int = 3) -> dict[str, float]:
-    """Seconds of each update after the first `warm`, and the gradient's bytes."""
-    import numpy as np
-    import tensorflow as tf
-    from tensorpack import QueueInput
-    from tensorpack.callbacks import Callback
-    from tensorpack.dataflow import DataFlow
-    from tensorpack.tfutils.sesscreate import NewSessionCreator
-    from tensorpack.tfutils.sessinit import JustCurrentSession
+class Layout:
+    """A trainer over made-up batches in memory.
 
-    from tienet.config import Config
-    from tienet.division import Division
-    from tienet.interruption import Interruption
-    from tienet.labels import K
-    from tienet.modeling.model import TieNet
-    from tienet.trainer import Trainer
+    Args:
+        towers: of this process. batch: studies an update. part: studies on a tower at a time.
 
-    class Batches(DataFlow):
-        def __iter__(self):
-            rng = np.random.default_rng(0)
-            features = rng.random((part, 16, 16, 1024)).astype(np.float16)
-            word_ids = rng.integers(4, V, (part, T)).astype(np.int32)
-            labels = rng.integers(0, 2, (part, K)).astype(np.float32)
-            while True:
-                yield [features, word_ids, np.full(part, T, np.int32), labels, np.zeros(2, np.int32)]
+    Attributes:
+        wall, cpu: seconds of each update, of the clock and of all cores together. bytes: of the gradient.
+    """
 
-        def __len__(self) -> int:
-            return 1
+    def __init__(self, towers: int, batch: int, part: int):
+        import numpy as np
+        import tensorflow as tf
+        from tensorpack import QueueInput
+        from tensorpack.dataflow import DataFlow
+        from tensorpack.tfutils.sesscreate import NewSessionCreator
+        from tensorpack.tfutils.sessinit import JustCurrentSession
 
-    class Clock(Callback):
-        def __init__(self):
-            self.seconds = []
+        from tienet.config import Config
+        from tienet.division import Division
+        from tienet.interruption import Interruption
+        from tienet.labels import K
+        from tienet.modeling.model import TieNet
+        from tienet.trainer import Trainer
 
-        def _trigger_step(self) -> None:
-            self.seconds.append(time.perf_counter())
+        class Batches(DataFlow):
+            def __iter__(self):
+                rng = np.random.default_rng(0)
+                features = rng.random((part, 16, 16, 1024)).astype(np.float16)
+                word_ids = rng.integers(4, V, (part, T)).astype(np.int32)
+                labels = rng.integers(0, 2, (part, K)).astype(np.float32)
+                while True:
+                    yield [features, word_ids, np.full(part, T, np.int32), labels, np.zeros(2, np.int32)]
 
-    with tf.Graph().as_default():
-        model = TieNet(Config().replace(backbone_end="res4f", image_px=256), V, E)
-        trainer = Trainer(Division(batch // part // towers, towers=towers), Batches(), Interruption())
-        queue = tf.compat.v1.FIFOQueue(4, [spec.dtype for spec in model.inputs()])
-        trainer.setup_graph(
-            model.get_input_signature(), QueueInput(Batches(), queue), model.build_graph, model.optimizer
-        )
-        clock = Clock()
-        trainer.train_with_defaults(
-            callbacks=[clock], extra_callbacks=[], monitors=[], session_creator=NewSessionCreator(),
-            session_init=JustCurrentSession(), steps_per_epoch=warm + steps, starting_epoch=1, max_epoch=1,
-        )  # fmt: skip
-        size = sum(4 * v.shape.num_elements() for v in tf.compat.v1.trainable_variables())
-    return {"seconds": statistics.median(np.diff(clock.seconds[warm - 1 :])), "bytes": size}
+            def __len__(self) -> int:
+                return 1
 
+        self.wall, self.cpu = [], []
+        with tf.Graph().as_default():
+            model = TieNet(Config().replace(backbone_end="res4f", image_px=256), V, E)
+            self._trainer = Trainer(Division(batch // part // towers, towers=towers), Batches(), Interruption())
+            queue = tf.compat.v1.FIFOQueue(4, [spec.dtype for spec in model.inputs()])
+            signature = model.get_input_signature()
+            self._trainer.setup_graph(signature, QueueInput(Batches(), queue), model.build_graph, model.optimizer)
+            self.bytes = sum(4 * v.shape.num_elements() for v in tf.compat.v1.trainable_variables())
+            self._trainer.setup_callbacks([], [])
+            self._trainer.initialize(NewSessionCreator(), JustCurrentSession())
+        with self._trainer.sess.as_default():
+            self._trainer.loop.config(1, 1, 1)
+            self._trainer._callbacks.before_train()
 
-def measure(rounds: int, steps: int) -> tuple[dict[tuple[int, int, int], float], float]:
-    """Layout -> seconds of an update in the quietest of the rounds, which take the layouts in turn; bytes."""
-    found: dict[tuple[int, int, int], list[float]] = {layout: [] for layout in LAYOUTS}
-    for _ in range(rounds):
-        for layout in LAYOUTS:
-            command = [sys.executable, __file__, "--only", ",".join(map(str, layout)), "--steps", str(steps)]
-            done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ})
-            result = json.loads(done.stdout.splitlines()[-1])
-            found[layout].append(result["seconds"])
-            print(f"towers, studies, part {layout}: {result['seconds']:.3f} s", file=sys.stderr)
-    return {layout: min(seconds) for layout, seconds in found.items()}, result["bytes"]
+    def update(self) -> None:
+        """One, timed."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        with self._trainer.sess.as_default():
+            self._trainer.run_step()
+        self.wall.append(time.perf_counter() - wall)
+        self.cpu.append(time.process_time() - cpu)
 
 
-def report(seconds: dict[tuple[int, int, int], float], size: float, args: argparse.Namespace) -> str:
+def measure(updates: int, warm: int = 2) -> dict[tuple[int, int, int], Layout]:
+    """All layouts after some updates, which they make in turns; the first `warm` are not counted."""
+    layouts = {}
+    for place in tqdm(LAYOUTS, desc="building", unit="layout"):
+        layouts[place] = Layout(*place)
+    for n in tqdm(range(warm + updates), desc="updates of each", unit="update"):
+        for layout in list(layouts.values())[:: -1 if n % 2 else 1]:
+            layout.update()
+    for layout in layouts.values():
+        del layout.wall[:warm], layout.cpu[:warm]
+    return layouts
+
+
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """The median over the turns of what ours took against theirs in the same turn."""
+    return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+
+
+def report(layouts: dict[tuple[int, int, int], Layout], args: argparse.Namespace) -> str:
     """The three tables as Markdown."""
-    lines = ["| towers, 4 parts of 8 studies | s an update | ratio |", "|---|---:|---:|"]
+    seconds = {place: statistics.median(layout.wall) for place, layout in layouts.items()}
+    one, size = layouts[1, STUDIES, PART], layouts[1, STUDIES, PART].bytes
+    lines = ["| towers, 4 parts of 8 studies | s an update | ratio | ratio of CPU time |", "|---|---:|---:|---:|"]
     for towers in TOWERS:
-        ratio = seconds[towers, STUDIES, PART] / seconds[1, STUDIES, PART]
-        lines.append(f"| {towers} | {seconds[towers, STUDIES, PART]:.3f} | {ratio:.2f} |")
+        ours = layouts[towers, STUDIES, PART]
+        ratios = f"{ratio(ours.wall, one.wall):.2f} | {ratio(ours.cpu, one.cpu):.2f}"
+        lines.append(f"| {towers} | {seconds[towers, STUDIES, PART]:.3f} | {ratios} |")
     lines += ["", "| studies on a tower | s an update | studies/s |", "|---|---:|---:|"]
     for batch in (4, 8, 16, 32):
         lines.append(f"| {batch} | {seconds[1, batch, batch]:.3f} | {batch / seconds[1, batch, batch]:.1f} |")
     lines += ["", f"Gradient, all-reduced with each update: {size / 1e6:.1f} MB.", ""]
     lines += ["| GPUs | studies an update | compute ms | bus ms | network ms | studies/s | of N times one |",
               "|---:|---:|---:|---:|---:|---:|---:|"]  # fmt: skip
-    one = None
+    alone = None
     for gpus in (1, 4, 16, 64):
         towers, machines = min(gpus, MACHINE), max(gpus // MACHINE, 1)
         compute = seconds[1, STUDIES, STUDIES] / args.speed
         bus = 2 * towers * size / args.bus if towers > 1 else 0.0
         network = 2 * (machines - 1) / machines * size / args.network + 2 * (machines - 1) * args.latency
         rate = gpus * STUDIES / (compute + bus + network)
-        one = one or rate
+        alone = alone or rate
         lines.append(
             f"| {gpus} | {gpus * STUDIES} | {1e3 * compute:.1f} | {1e3 * bus:.1f} | {1e3 * network:.1f} | "
-            f"{rate:,.0f} | {rate / one / gpus:.0%} |"
+            f"{rate:,.0f} | {rate / alone / gpus:.0%} |"
         )
     return "\n".join(lines)
 
@@ -128,20 +146,17 @@ def report(seconds: dict[tuple[int, int, int], float], size: float, args: argpar
 def main() -> None:
     """Measure and print."""
     parser = cli.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=6, help="updates that are timed in each")
+    parser.add_argument("--updates", type=int, default=12, help="that are timed of each layout (12)")
     parser.add_argument("--speed", type=float, default=50.0, metavar="S", help="a GPU against this CPU (50)")
     parser.add_argument("--bus", type=float, default=12e9, metavar="P", help="bytes/s between GPU and CPU (12e9)")
     parser.add_argument("--network", type=float, default=10e9, metavar="W", help="bytes/s between machines (10e9)")
     parser.add_argument("--latency", type=float, default=50e-6, metavar="L", help="seconds a message (50e-6)")
-    parser.add_argument("--only", help=argparse.SUPPRESS)
     args = parser.parse_args()
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    if args.only:
-        cli.start_tensorflow()
-        print(json.dumps(updates(*map(int, args.only.split(",")), args.steps)))
-        return
-    print(report(*measure(args.rounds, args.steps), args))
+    if args.updates < 1:
+        raise InputError(f"--updates {args.updates}: expected 1 or more")
+    cli.start_tensorflow()
+    print(report(measure(args.updates), args))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,25 @@
 """What workers do together, without other processes: checksums, what is averaged, and which errors mean what.
 
-Whole trainings with two workers: test_sharing.
+Whole trainings with two workers: tests/sharing.
 """
 
 import os
+import signal
+import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorpack.train.base import StopTraining
 
+from tests.sharing.runs import addresses
 from tienet import collective
-from tienet.collective import STATUS_PEER_LOST, AllReduced, KeepTogether, Workers
+from tienet.cluster import Cluster
+from tienet.collective import STATUS_PEER_LOST, AllReduced, KeepTogether, WaitForChief, Workers
 from tienet.errors import InputError
+from tienet.interruption import Interruption
 
 tf1 = tf.compat.v1
 
@@ -131,6 +138,97 @@ def test_an_error_among_workers_ends_the_process_with_status_3_and_names_who_is_
 def test_an_error_that_is_our_own_is_let_through(monkeypatch, error):
     with pytest.raises(type(error)), workers(monkeypatch, [2]).together():
         raise error
+
+
+def in_threads(first, second, seconds_between: float = 0.0) -> list:
+    """What two functions return, or raise; the second begins some seconds later."""
+    came = [None, None]
+
+    def call(n, function):
+        try:
+            came[n] = function()
+        except Exception as error:
+            came[n] = error
+
+    threads = [threading.Thread(target=call, args=pair, daemon=True) for pair in enumerate((first, second))]
+    threads[0].start()
+    time.sleep(seconds_between)
+    threads[1].start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    return came
+
+
+def test_a_worker_that_comes_later_than_the_peer_time_out_is_waited_for():
+    at = tuple(addresses().split(","))
+
+    def compare(rank: int) -> list[int]:
+        ours = Workers(Cluster(at, rank), False, 2.0)
+        differing = ours.differing([7, rank])
+        ours.close()
+        return differing
+
+    assert in_threads(lambda: compare(0), lambda: compare(1), 3.0) == [[1], [1]]
+
+
+def test_workers_that_both_take_themselves_for_the_chief_end_with_a_line():
+    """Both answer, so neither is lost; without a limit they would wait for ever."""
+    at = tuple(addresses().split(","))
+    both = in_threads(*(lambda way=way: Workers(Cluster(at[::way], 0), False, 2.0) for way in (1, -1)))
+    for error in both:
+        assert isinstance(error, InputError), error
+        assert str(error).startswith("the workers answer but do not find each other within 2 s; start all with the")
+
+
+class Meetings:
+    """The largest of what is given here and of what the other gives at each meeting."""
+
+    options = None
+
+    def __init__(self, is_chief: bool, others: list[list[float]]):
+        self.cluster, self._others = SimpleNamespace(is_chief=is_chief), iter(others)
+
+    def together(self):
+        return tf1.name_scope("together")
+
+    def largest(self, here: tf.Tensor) -> tf.Tensor:
+        return tf.maximum(here, tf.numpy_function(lambda: np.float32(next(self._others)), [], tf.float32))
+
+
+@pytest.mark.parametrize(
+    ("others", "wanted", "after", "left"),
+    [
+        ([[1, 0], [1, 0], [0, 0], [9, 9]], None, None, 1),
+        ([[1, 0], [1, 1], [9, 9]], None, signal.SIGTERM, 1),
+        ([[1, 0], [9, 9]], signal.SIGINT, signal.SIGINT, 1),
+    ],
+    ids=["until the chief is done", "until another is asked to stop", "until this one is"],
+)
+def test_a_worker_waits_for_the_chief(others, wanted, after, left):
+    interruption, workers = Interruption(), Meetings(False, others)
+    interruption.wanted = wanted
+    callback = WaitForChief(workers, interruption)
+    with tf.Graph().as_default(), tf1.Session() as session:
+        callback.trainer = SimpleNamespace(sess=session)
+        callback._setup_graph()
+        with pytest.raises(StopTraining) if after else tf1.name_scope("done"):
+            callback._trigger_epoch()
+    assert interruption.wanted == after
+    assert len(list(workers._others)) == left
+
+
+def test_the_chief_waits_for_nobody_and_learns_who_wants_to_stop():
+    interruption = Interruption()
+    callback = WaitForChief(Meetings(True, [[0, 0], [0, 1]]), interruption)
+    with tf.Graph().as_default(), tf1.Session() as session:
+        callback.trainer = SimpleNamespace(sess=session)
+        callback._setup_graph()
+        callback._trigger_epoch()
+        assert callback.meet(True)
+        with pytest.raises(StopTraining):
+            callback.meet(True)
+    assert interruption.wanted == signal.SIGTERM
 
 
 def test_weights_that_are_no_longer_equal_are_named():

@@ -5,6 +5,7 @@ Every collective operation has a number; all workers make them in the same order
 
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,9 +17,11 @@ from tensorpack.callbacks import Callback
 from tensorpack.tfutils.common import get_default_sess_config
 from tensorpack.tfutils.optimizer import ProxyOptimizer
 from tensorpack.tfutils.sesscreate import NewSessionCreator
+from tensorpack.train.base import StopTraining
 
 from tienet.cluster import Cluster
 from tienet.errors import InputError
+from tienet.interruption import Interruption
 from tienet.optimizers import GradientsAndVariables, local_variable, present
 from tienet.peers import PeersMissingError, Watcher
 
@@ -27,6 +30,7 @@ tf1 = tf.compat.v1
 STATUS_PEER_LOST = 3
 _GROUP = 1
 _LEADER = "/job:worker/replica:0/task:0"
+_START_PATIENCE = 5  # times the peer time-out: the machines of a scheduler do not start at once
 
 
 class Workers:
@@ -35,9 +39,9 @@ class Workers:
     Args:
         cluster: two processes or more. gpus: gradients go over NCCL, else in a ring over gRPC.
         peer_timeout: seconds without an answer after which a worker counts as lost: the process then ends with a line
-            and status 3.
+            and status 3. At the start a worker may take five times as long.
     Raises:
-        InputError: the server cannot start, or a worker does not come within `peer_timeout`.
+        InputError: the server cannot start, a worker does not come, or it is not the one that it should be.
     """
 
     def __init__(self, cluster: Cluster, gpus: bool, peer_timeout: float):
@@ -54,10 +58,11 @@ class Workers:
         # It takes two failures in a row to be lost, which may come seconds after the time that is given here.
         self._watcher = Watcher(cluster, max(peer_timeout - 4, peer_timeout / 2), self._lost)
         try:
-            self._watcher.wait_for_all(peer_timeout)
+            self._watcher.wait_for_all(_START_PATIENCE * peer_timeout)
         except PeersMissingError as error:
             raise InputError(str(error)) from None
         self._watcher.start()
+        self._meet_first()
 
     def _serve(self) -> tf1.train.Server:
         cluster = self.cluster
@@ -69,6 +74,17 @@ class Workers:
             address = cluster.addresses[cluster.rank]
             raise InputError(f"{address}: this worker's port cannot be opened; is another process using it?") from None
 
+    def _meet_first(self) -> None:
+        """Processes that answer may each take another one for the chief, and would wait for each other for ever."""
+        try:
+            self.differing([0], self._timeout)
+        except tf.errors.DeadlineExceededError:
+            self._watcher.stop()
+            raise InputError(
+                f"the workers answer but do not find each other within {self._timeout:g} s; start all with the same "
+                f"list of addresses, in the same order, each with its own task"
+            ) from None
+
     def session_creator(self) -> NewSessionCreator:
         """Sessions on this worker's server."""
         return NewSessionCreator(target=self._server.target, config=self.config)
@@ -79,9 +95,9 @@ class Workers:
         """The mean over the workers."""
         return self._reduce(tensor, "Add", "Div")
 
-    def largest(self, tensor: tf.Tensor) -> tf.Tensor:
-        """The largest over the workers, element by element."""
-        return self._reduce(tensor, "Max", "Id")
+    def largest(self, tensor: tf.Tensor, seconds: float = 0.0) -> tf.Tensor:
+        """The largest over the workers, element by element; DeadlineExceededError after `seconds`, 0: never."""
+        return self._reduce(tensor, "Max", "Id", seconds)
 
     def chiefs(self, variable: tf.Variable) -> tf.Operation:
         """Gives a variable the chief's value."""
@@ -92,23 +108,27 @@ class Workers:
                 return collective_ops.broadcast_send(variable.read_value(), shape, dtype, *place, self._hint).op
             return variable.assign(collective_ops.broadcast_recv(shape, dtype, *place, self._hint)).op
 
-    def _reduce(self, tensor: tf.Tensor, merge: str, final: str) -> tf.Tensor:
-        number = next(self._numbers)
+    def _reduce(self, tensor: tf.Tensor, merge: str, final: str, seconds: float = 0.0) -> tf.Tensor:
+        place = (self.cluster.size, _GROUP, next(self._numbers))
         with tf.device(self._device):
             return collective_ops.all_reduce(
-                tensor, self.cluster.size, _GROUP, number, merge, final, communication_hint=self._hint
+                tensor, *place, merge, final, communication_hint=self._hint, timeout=seconds
             )
 
-    def differing(self, values: Sequence[int]) -> list[int]:
-        """Positions of the values (int64) that are not the same in all workers; a barrier besides."""
+    def differing(self, values: Sequence[int], seconds: float = 0.0) -> list[int]:
+        """Positions of the values (int64) that are not the same in all workers; a barrier besides.
+
+        Raises:
+            DeadlineExceededError: not all came within `seconds`; 0: never.
+        """
         with tf.Graph().as_default(), self.together():
-            spread = self.spread(tf.constant(np.array(values, np.int64)))
+            spread = self.spread(tf.constant(np.array(values, np.int64)), seconds)
             with tf1.Session(self._server.target, config=self.config) as session:
                 return np.flatnonzero(session.run(spread, options=self.options)).tolist()
 
-    def spread(self, values: tf.Tensor) -> tf.Tensor:
-        """bool: where int64 values are not the same in all workers."""
-        return tf.not_equal(self.largest(values), -self.largest(-values))
+    def spread(self, values: tf.Tensor, seconds: float = 0.0) -> tf.Tensor:
+        """bool: where int64 values are not the same in all workers; `seconds` as in `largest`."""
+        return tf.not_equal(self.largest(values, seconds), -self.largest(-values, seconds))
 
     # ---- when one is lost ----
 
@@ -117,8 +137,8 @@ class Workers:
         """Around what all workers run: an error in it means that one is lost, which ends this process."""
         try:
             yield
-        except (tf.errors.OutOfRangeError, tf.errors.InvalidArgumentError):
-            raise  # the data's end; our own mistake
+        except (tf.errors.OutOfRangeError, tf.errors.InvalidArgumentError, tf.errors.DeadlineExceededError):
+            raise  # the data's end; our own mistake; a limit of the caller's
         except (tf.errors.OpError, RuntimeError) as error:  # RuntimeError: MonitoredSession has closed its session
             silent = self._watcher.silent(min(self._timeout, 10.0))
             if silent:
@@ -195,6 +215,40 @@ class KeepTogether(Callback):
 
     def _run(self, fetches: object) -> np.ndarray:
         return self.trainer.sess.run(fetches, options=self._workers.options)
+
+
+class WaitForChief(Callback):
+    """After each epoch the others wait while the chief validates; whoever is asked to stop meanwhile stops all.
+
+    They wait in many short operations instead of one: Python heeds a signal only between two of them.
+    """
+
+    _chief_only = False
+
+    def __init__(self, workers: Workers, interruption: Interruption):
+        self._workers, self._interruption = workers, interruption
+
+    def _setup_graph(self) -> None:
+        self._here = tf1.placeholder(tf.float32, [2])
+        self._anywhere = self._workers.largest(self._here)
+
+    def _trigger_epoch(self) -> None:
+        while not self._workers.cluster.is_chief and self.meet(False):
+            pass
+
+    def meet(self, busy: bool) -> bool:
+        """All workers: whether the chief is `busy` still; the others are not.
+
+        Raises:
+            StopTraining: in all of them, as one is asked to stop.
+        """
+        here = [busy, self._interruption.wanted is not None]
+        with self._workers.together():
+            busy, stops = self.trainer.sess.run(self._anywhere, {self._here: here}, options=self._workers.options)
+        if stops:
+            self._interruption.wanted = self._interruption.wanted or signal.SIGTERM
+            raise StopTraining("interrupted")
+        return bool(busy)
 
 
 def _checksum(variable: tf.Variable) -> tf.Tensor:

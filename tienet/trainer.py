@@ -15,7 +15,7 @@ from tensorpack.train.base import StopTraining
 from tensorpack.train.trainers import SyncMultiGPUTrainerParameterServer
 from tensorpack.utils.naming import MOVING_SUMMARY_OPS_KEY
 
-from tienet.collective import AllReduced, KeepTogether, Workers
+from tienet.collective import AllReduced, KeepTogether, WaitForChief, Workers
 from tienet.data.dataflow import TrainingBatches
 from tienet.division import Division
 from tienet.errors import InputError
@@ -87,7 +87,19 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
         callbacks = super()._setup_graph(input, loss_of_tower, optimizer)
         summaries = tf.group([op.op for op in tf1.get_collection(MOVING_SUMMARY_OPS_KEY)])
         self._fetches = [self.train_op, self._losses, summaries]
-        return callbacks + ([KeepTogether(self._workers)] if self._workers else [])
+        if self._workers:
+            self._waiting = WaitForChief(self._workers, self._interruption)
+            callbacks += [KeepTogether(self._workers), self._waiting]
+        return callbacks
+
+    def main_loop(self, steps_per_epoch: int, starting_epoch: int, max_epoch: int) -> None:
+        """As in Tensorpack, but a signal does not hide that what it stopped could not be saved."""
+        try:
+            super().main_loop(steps_per_epoch, starting_epoch, max_epoch)
+        except KeyboardInterrupt:
+            if self.failure:
+                raise self.failure from None
+            raise
 
     def run_step(self) -> None:
         """One update: all parts of a batch. The hooks, and with them the global step, run with the last one."""
@@ -102,6 +114,15 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
         self._check(np.array(losses).ravel(), magnitudes)
         if self._must_stop():
             raise StopTraining("interrupted")
+
+    def meet(self, busy: bool) -> None:
+        """The chief calls it while it is `busy` with something of its own, for which the others wait, and at its end.
+
+        Raises:
+            StopTraining: a worker was asked to stop.
+        """
+        if self._workers:
+            self._waiting.meet(busy)
 
     def _must_stop(self) -> bool:
         """A signal stops one process at once, workers together: all know of it after the next update."""

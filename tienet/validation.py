@@ -12,6 +12,7 @@ from tienet.checkpoint import TrainingState
 from tienet.config import Config
 from tienet.data.dataflow import Studies
 from tienet.data.text import Vocab
+from tienet.errors import InputError
 from tienet.evaluation.auroc import MEANS, evaluate_auc
 from tienet.evaluation.captions import bleu4
 from tienet.evaluation.thresholds import youden
@@ -99,11 +100,7 @@ class Validation(Callback):
 
     def _trigger_epoch(self) -> None:
         state, config = self._state, self._config
-        rows = predict_all(
-            self._studies,
-            config.batch,
-            lambda batch: dict(zip(self._names, self._predict(*batch), strict=True)),
-        )
+        rows = predict_all(self._studies, config.batch, self._predict_batch)
         figures, reports = measure(rows, self._studies, self._vocab)
         thresholds = None
         if config.mode_parts.classifies:
@@ -116,8 +113,13 @@ class Validation(Callback):
             better = state.judge(self.global_step, self.epoch_num, figures["avg" if thresholds else "bleu4"])
             self._save(thresholds, better)
             self._say(figures, reports, better)
+        self.trainer.meet(busy=False)
         if self.enough():
             print(f"stopped: no better {config.mode_parts.chosen_by} for {config.patience} epochs", file=sys.stderr)
+
+    def _predict_batch(self, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
+        self.trainer.meet(busy=True)
+        return dict(zip(self._names, self._predict(*arrays), strict=True))
 
     def _log(self, figures: dict[str, float | None], reports: list[str]) -> None:
         for name, value in figures.items():
@@ -156,7 +158,11 @@ class Validation(Callback):
         with self._interruption.deferred():
             if trainer.global_step != state.step:
                 state.step = trainer.global_step
-                self._save(None, False)
+                try:
+                    self._save(None, False)
+                except InputError as error:
+                    trainer.failure = error
+                    return
         print(f"\nstopped at step {state.step}; go on with --resume", file=sys.stderr)
 
     def _save(self, thresholds: list[float] | None, best: bool) -> None:
