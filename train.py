@@ -60,7 +60,11 @@ def parse() -> argparse.Namespace:
     several.add_argument("--workers", metavar="LIST", help="host:port,host:port,...; the first is the chief")
     several.add_argument("--task", type=int, metavar="N", help="which of --workers this process is, from 0")
     several.add_argument(
-        "--peer-timeout", type=float, default=60.0, metavar="S", help="seconds until a silent worker is lost (60)"
+        "--peer-timeout",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="seconds until a silent worker is lost (60; five times that at the start)",
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
     return parser.parse_args()

@@ -56,6 +56,11 @@ def test_an_impossible_setting_is_one_line_that_says_what_is_possible(name, text
     assert "\n" not in str(error.value)
 
 
+def test_a_setting_given_twice_is_refused():
+    with pytest.raises(InputError, match="seed is given twice, as --set seed=2 too"):
+        Config().with_texts({"seed": "2"}, {"seed": 1})
+
+
 def test_texts_become_values():
     config = Config().with_texts({"penalty": ".03", "batch": "16", "weighted_loss": "false", "word_vector_std": "null"})
     assert (config.penalty, config.batch, config.weighted_loss, config.word_vector_std) == (0.03, 16, False, None)

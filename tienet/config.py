@@ -91,6 +91,8 @@ class Config:
     def with_texts(self, texts: dict[str, str], settings: dict[str, object] | None = None) -> "Config":
         """As `replace`, with `texts` as typed at the prompt (`--set KEY=VALUE`), and further `settings`."""
         _check_names(texts)
+        for name in texts.keys() & (settings or {}).keys():
+            raise InputError(f"setting {name} is given twice, as --set {name}={texts[name]} too; leave one of them out")
         return self.replace(**{name: _parse(name, text) for name, text in texts.items()}, **(settings or {}))
 
     def to_json(self) -> dict[str, object]:
