@@ -1,6 +1,8 @@
 """Fixtures that several tests share."""
 
+import faulthandler
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+faulthandler.register(signal.SIGALRM)  # a stray alarm shows where it comes from; it would end the tests without a word
 
 
 @pytest.fixture(scope="session")
