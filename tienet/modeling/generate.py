@@ -175,8 +175,7 @@ def _beam(decoder: Decoder, decoding: Decoding, single: Picture) -> Written:
     The states are kept by beam and step with the beam that each came from; the best report's are picked at the end.
     """
     W = decoding.width
-    states = (tf.repeat(state, W, axis=0) for state in (single.h_0, single.c_0))
-    picture = Picture(single.x, single.u, *states)  # the beams of an image share its locations
+    picture = Picture(*(tf.repeat(tensor, W, axis=0) for tensor in single))
     B = tf.shape(single.h_0)[0]
     rows = tf.range(B)[:, None] * W
 

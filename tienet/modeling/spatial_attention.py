@@ -35,13 +35,8 @@ def exponential(u: tf.Tensor) -> tf.Tensor:
 
 
 def attend(E: tf.Tensor, x: tf.Tensor, query: tf.Tensor, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """One step: E [B, L, A] of u, x [B, L, C], query [B, A], v [A] -> a [B, L] and z [B, C].
-
-    With W reports being written for each image (beam search), query is [B * W, A], and so are the rows of a and z.
-    """
-    query = tf.reshape(query, [tf.shape(E)[0], -1, query.shape[-1]])
-    a, z = _joined([_attend(*share, v) for share in _shares(E, x, query)])
-    return tf.reshape(a, [-1, E.shape[1]]), tf.reshape(z, [-1, x.shape[-1]])
+    """One step: E [B, L, A] of u, x [B, L, C], query [B, A], v [A] -> a [B, L] and z [B, C]."""
+    return _joined([_attend(*share, v) for share in _shares(E, x, query)])
 
 
 def attend_gradient(E, x, query, v, a, dz, da) -> tuple[tf.Tensor, tf.Tensor]:
@@ -68,9 +63,8 @@ def scores_gradient(E: tf.Tensor, queries: tf.Tensor, de: tf.Tensor, v: tf.Tenso
 
 @compiled
 def _attend(E, x, query, v):
-    r = 1 / (1 + E[:, None] * exponential(query)[:, :, None])
-    a = tf.nn.softmax(-2 * tf.linalg.matvec(r, v))  # the 1 of 1 - 2 r cancels
-    return a, tf.matmul(a, x)
+    a = tf.nn.softmax(-2 * tf.linalg.matvec(_r(E, query), v))  # the 1 of 1 - 2 r cancels
+    return a, tf.einsum("bl,blc->bc", a, x)
 
 
 @compiled
