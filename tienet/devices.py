@@ -44,5 +44,8 @@ def count() -> int:
 
 @cache
 def cores() -> int:
-    """How many CPU cores this process may use; 1 where a GPU computes."""
-    return 1 if count() and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1" else min(len(os.sched_getaffinity(0)), 8)
+    """How many CPU cores this process may use, 8 at most; 1 where a GPU computes."""
+    if count() and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1":
+        return 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # Linux only
+    return min(allowed, 8)

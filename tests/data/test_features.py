@@ -49,6 +49,14 @@ def test_pooled_is_mean_then_maximum(toy, monkeypatch):
     np.testing.assert_array_equal(pooled[:, 1024:], x.max((1, 2)))
 
 
+def test_a_file_that_became_shorter_is_one_line(toy):
+    features, _ = opened(toy)
+    os.truncate(features.folder / "features.f16", 9 * features.row_bytes + 5)
+    features.take(range(9))
+    with pytest.raises(InputError, match=r"features\.f16: shorter than its index says; remove .* and run again"):
+        features.take([9])
+
+
 def test_added_image_only_adds_a_row(toy):
     first, _ = opened(manifest_of(toy.path.parent, toy.images[:7]))
     before = first.take(range(7))
