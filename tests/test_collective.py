@@ -4,7 +4,6 @@ Whole trainings with two workers: tests/sharing.
 """
 
 import os
-import signal
 import threading
 import time
 from types import SimpleNamespace
@@ -12,14 +11,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorpack.train.base import StopTraining
 
 from tests.sharing.runs import addresses
 from tienet import collective
 from tienet.cluster import Cluster
-from tienet.collective import STATUS_PEER_LOST, AllReduced, KeepTogether, WaitForChief, Workers
+from tienet.collective import STATUS_PEER_LOST, AllReduced, KeepTogether, Workers
 from tienet.errors import InputError
-from tienet.interruption import Interruption
 
 tf1 = tf.compat.v1
 
@@ -179,56 +176,6 @@ def test_workers_that_both_take_themselves_for_the_chief_end_with_a_line():
     for error in both:
         assert isinstance(error, InputError), error
         assert str(error).startswith("the workers answer but do not find each other within 2 s; start all with the")
-
-
-class Meetings:
-    """The largest of what is given here and of what the other gives at each meeting."""
-
-    options = None
-
-    def __init__(self, is_chief: bool, others: list[list[float]]):
-        self.cluster, self._others = SimpleNamespace(is_chief=is_chief), iter(others)
-
-    def together(self):
-        return tf1.name_scope("together")
-
-    def largest(self, here: tf.Tensor) -> tf.Tensor:
-        return tf.maximum(here, tf.numpy_function(lambda: np.float32(next(self._others)), [], tf.float32))
-
-
-@pytest.mark.parametrize(
-    ("others", "wanted", "after", "left"),
-    [
-        ([[1, 0], [1, 0], [0, 0], [9, 9]], None, None, 1),
-        ([[1, 0], [1, 1], [9, 9]], None, signal.SIGTERM, 1),
-        ([[1, 0], [9, 9]], signal.SIGINT, signal.SIGINT, 1),
-    ],
-    ids=["until the chief is done", "until another is asked to stop", "until this one is"],
-)
-def test_a_worker_waits_for_the_chief(others, wanted, after, left):
-    interruption, workers = Interruption(), Meetings(False, others)
-    interruption.wanted = wanted
-    callback = WaitForChief(workers, interruption)
-    with tf.Graph().as_default(), tf1.Session() as session:
-        callback.trainer = SimpleNamespace(sess=session)
-        callback._setup_graph()
-        with pytest.raises(StopTraining) if after else tf1.name_scope("done"):
-            callback._trigger_epoch()
-    assert interruption.wanted == after
-    assert len(list(workers._others)) == left
-
-
-def test_the_chief_waits_for_nobody_and_learns_who_wants_to_stop():
-    interruption = Interruption()
-    callback = WaitForChief(Meetings(True, [[0, 0], [0, 1]]), interruption)
-    with tf.Graph().as_default(), tf1.Session() as session:
-        callback.trainer = SimpleNamespace(sess=session)
-        callback._setup_graph()
-        callback._trigger_epoch()
-        assert callback.meet(True)
-        with pytest.raises(StopTraining):
-            callback.meet(True)
-    assert interruption.wanted == signal.SIGTERM
 
 
 def test_weights_that_are_no_longer_equal_are_named():

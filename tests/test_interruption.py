@@ -62,6 +62,21 @@ def test_deferral_ends_with_an_error_inside():
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.parametrize("which", BOTH)
+def test_within_a_deferral_a_signal_is_heeded_where_it_may_be(which):
+    with Interruption() as interruption, interruption.deferred():
+        with pytest.raises(Interrupted), interruption.heeded():
+            signal.raise_signal(which)
+        signal.raise_signal(signal.SIGTERM)  # deferred again
+
+
+def test_a_signal_that_was_deferred_is_heeded_later():
+    with Interruption() as interruption, interruption.deferred():
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Interrupted), interruption.heeded():
+            pytest.fail("began")
+
+
 @pytest.mark.parametrize("first", BOTH)
 def test_the_second_ctrl_c_raises_even_where_it_is_deferred(first):
     with Interruption() as interruption, interruption.deferred():

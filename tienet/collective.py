@@ -5,7 +5,6 @@ Every collective operation has a number; all workers make them in the same order
 
 import itertools
 import os
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,11 +16,9 @@ from tensorpack.callbacks import Callback
 from tensorpack.tfutils.common import get_default_sess_config
 from tensorpack.tfutils.optimizer import ProxyOptimizer
 from tensorpack.tfutils.sesscreate import NewSessionCreator
-from tensorpack.train.base import StopTraining
 
 from tienet.cluster import Cluster
 from tienet.errors import InputError
-from tienet.interruption import Interruption
 from tienet.optimizers import GradientsAndVariables, local_variable, present
 from tienet.peers import PeersMissingError, Watcher
 
@@ -89,6 +86,10 @@ class Workers:
         """Sessions on this worker's server."""
         return NewSessionCreator(target=self._server.target, config=self.config)
 
+    def session(self) -> tf1.Session:
+        """Another one, for the default graph."""
+        return tf1.Session(self._server.target, config=self.config)
+
     # ---- operations that all workers run ----
 
     def mean(self, tensor: tf.Tensor) -> tf.Tensor:
@@ -123,7 +124,7 @@ class Workers:
         """
         with tf.Graph().as_default(), self.together():
             spread = self.spread(tf.constant(np.array(values, np.int64)), seconds)
-            with tf1.Session(self._server.target, config=self.config) as session:
+            with self.session() as session:
                 return np.flatnonzero(session.run(spread, options=self.options)).tolist()
 
     def spread(self, values: tf.Tensor, seconds: float = 0.0) -> tf.Tensor:
@@ -147,8 +148,12 @@ class Workers:
             self._end(f"the workers lost touch ({line}); the last checkpoint is good: start again with --resume")
 
     def close(self) -> None:
-        """Wait for all, then stop watching: who is done is not lost."""
+        """Wait for all, then part."""
         self.differing([0])
+        self.part()
+
+    def part(self) -> None:
+        """Stop watching: from here on a worker that ends is not lost."""
         self._watcher.stop()
 
     def _lost(self, rank: int) -> None:
@@ -215,40 +220,6 @@ class KeepTogether(Callback):
 
     def _run(self, fetches: object) -> np.ndarray:
         return self.trainer.sess.run(fetches, options=self._workers.options)
-
-
-class WaitForChief(Callback):
-    """After each epoch the others wait while the chief validates; whoever is asked to stop meanwhile stops all.
-
-    They wait in many short operations instead of one: Python heeds a signal only between two of them.
-    """
-
-    _chief_only = False
-
-    def __init__(self, workers: Workers, interruption: Interruption):
-        self._workers, self._interruption = workers, interruption
-
-    def _setup_graph(self) -> None:
-        self._here = tf1.placeholder(tf.float32, [2])
-        self._anywhere = self._workers.largest(self._here)
-
-    def _trigger_epoch(self) -> None:
-        while not self._workers.cluster.is_chief and self.meet(False):
-            pass
-
-    def meet(self, busy: bool) -> bool:
-        """All workers: whether the chief is `busy` still; the others are not.
-
-        Raises:
-            StopTraining: in all of them, as one is asked to stop.
-        """
-        here = [busy, self._interruption.wanted is not None]
-        with self._workers.together():
-            busy, stops = self.trainer.sess.run(self._anywhere, {self._here: here}, options=self._workers.options)
-        if stops:
-            self._interruption.wanted = self._interruption.wanted or signal.SIGTERM
-            raise StopTraining("interrupted")
-        return bool(busy)
 
 
 def _checksum(variable: tf.Variable) -> tf.Tensor:

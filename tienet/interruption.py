@@ -21,7 +21,8 @@ class Interrupted(KeyboardInterrupt):
 class Interruption:
     """Takes Ctrl-C and SIGTERM while it is entered.
 
-    Within `deferred` a signal only sets `wanted`; elsewhere, and at the second Ctrl-C, it raises `Interrupted`.
+    Within `deferred` a signal only sets `wanted`; elsewhere, within `heeded`, and at the second Ctrl-C, it raises
+    `Interrupted`.
 
     Attributes:
         wanted: the signal that asked to stop; None so far.
@@ -55,6 +56,17 @@ class Interruption:
             yield
         finally:
             self._deferred -= 1
+
+    @contextmanager
+    def heeded(self) -> Iterator[None]:
+        """Within `deferred`, for work that may end anywhere: a signal raises here, also one that came before."""
+        deferred, self._deferred = self._deferred, 0
+        try:
+            if self.wanted is not None:
+                raise self.error()
+            yield
+        finally:
+            self._deferred = deferred
 
     def error(self) -> Interrupted:
         """What to raise once the run has stopped because of `wanted`."""

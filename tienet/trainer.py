@@ -15,12 +15,13 @@ from tensorpack.train.base import StopTraining
 from tensorpack.train.trainers import SyncMultiGPUTrainerParameterServer
 from tensorpack.utils.naming import MOVING_SUMMARY_OPS_KEY
 
-from tienet.collective import AllReduced, KeepTogether, WaitForChief, Workers
+from tienet.collective import AllReduced, KeepTogether, Workers
 from tienet.data.dataflow import TrainingBatches
 from tienet.division import Division
 from tienet.errors import InputError
 from tienet.interruption import Interruption
 from tienet.optimizers import Accumulated, Watched
+from tienet.waiting import WaitForChief
 
 tf1 = tf.compat.v1
 

@@ -37,6 +37,7 @@ from tienet.profiling import Profile
 from tienet.resuming import ResumePoint, resume_point, truncate_log
 from tienet.trainer import QueueInput, Trainer
 from tienet.validation import Validation
+from tienet.waiting import chief_first
 
 tf1 = tf.compat.v1
 
@@ -178,14 +179,11 @@ class _Run:
             raise error
 
     def _splits(self) -> tuple[Studies, Studies]:
-        """The training and the validation split; the chief computes features that are missing, the others wait."""
-        if not self._is_chief:
-            self._workers.differing([0])
-        split = {name: self._studies(self._manifest.split(name)) for name in ("train", "val")}
+        """The training and the validation split; the chief computes features that are missing."""
+        with chief_first(self._workers, self._interruption):
+            split = {name: self._studies(self._manifest.split(name)) for name in ("train", "val")}
         if self._is_chief:
             _say(self._manifest, split)
-            if self._workers:
-                self._workers.differing([0])
         if self._config.mode_parts.classifies and not (split["train"].labels[:, : len(FINDINGS)] == 1).any():
             what = f"which mode {self._config.mode} learns; use mode caption"
             raise InputError(f"{self._manifest.path}: no training study has a finding, {what}")
@@ -224,21 +222,20 @@ class _Run:
         return model
 
     def _feature_statistics(self) -> np.ndarray | None:
-        """For `feature_norm`: measured and kept in the run's folder, or read from there."""
+        """For `feature_norm`: measured by the chief and kept in the run's folder, or read from there."""
         config, logdir = self._config, self._places.logdir
         if not (config.mode_parts.image and config.feature_norm):
             return None
-        if self._point:
-            return checkpoint.load_run(logdir).feature_statistics()
 
         def extractor() -> backbone.FeatureExtractor:
             weights = _backbone_weights(config, self._places)
             return backbone.FeatureExtractor(weights, config.backbone_end, config.image_px)
 
-        statistics = feature_statistics.channel_statistics(self._train, extractor)
-        if self._is_chief:
-            feature_statistics.save(logdir / "feature_norm.npy", statistics)
-        return statistics
+        with chief_first(self._workers, self._interruption):
+            if self._is_chief and not self._point:
+                statistics = feature_statistics.channel_statistics(self._train, extractor)
+                feature_statistics.save(logdir / "feature_norm.npy", statistics)
+            return checkpoint.load_run(logdir).feature_statistics()
 
     def _session_init(self) -> SessionInit:
         if not self._is_chief:

@@ -15,12 +15,13 @@ import tensorflow as tf
 from tensorpack.tfutils import sesscreate
 from tensorpack.tfutils.common import get_default_sess_config
 
-from tienet import collective, devices, saving, validation
+from tienet import collective, devices, saving, training, validation
 from tienet.data.dataflow import TrainingBatches
+from tienet.errors import InputError
 from tienet.modeling import spatial_attention
 from tienet.trainer import Trainer
 
-VALIDATES = "validates for a minute"
+VALIDATES, COMPUTES = "validates for a minute", "computes features for a minute"
 
 
 def at_step(step: int, act: Callable[[], None], within: bool = False) -> None:
@@ -77,6 +78,27 @@ def long_validation(nth: int) -> None:
         return predict_all(*arguments)
 
     validation.predict_all = prolonged
+
+
+def features(act: Callable[[], None]) -> None:
+    """Call `act` instead of looking for the features."""
+
+    def disturbed(*_):
+        act()
+
+    training.cached_features = disturbed
+
+
+def compute_for_long() -> None:
+    """It says when it begins."""
+    print(COMPUTES, flush=True)
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        time.sleep(0.1)
+
+
+def fail() -> None:
+    raise InputError("an image cannot be read")
 
 
 def at_save(nth: int, act: Callable[[], None]) -> None:

@@ -6,7 +6,17 @@ from functools import partial
 
 import pytest
 
-from tests.sharing.disturb import VALIDATES, at_save, at_step, in_validation, long_validation, send_term
+from tests.sharing.disturb import (
+    COMPUTES,
+    VALIDATES,
+    at_save,
+    at_step,
+    compute_for_long,
+    features,
+    in_validation,
+    long_validation,
+    send_term,
+)
 from tests.sharing.runs import DRAWN, QUICK, addresses, assert_close, assert_same_bits, read
 
 STOPS = {
@@ -56,6 +66,19 @@ def test_sigterm_to_any_worker_while_the_chief_validates_for_long_stops_both_at_
     if rank:
         start("run", "--gpu", "0,1", "--resume", **QUICK).done()
         assert_close(workers[0].logdir, straight["two towers"])
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_sigterm_to_any_worker_while_the_chief_computes_features_stops_both_at_once(start, rank):
+    workers = start.workers("run", tampers={0: partial(features, compute_for_long)}, **QUICK)
+    workers[0].wait_for(COMPUTES)
+    sent_at = time.monotonic()
+    workers[rank].send(signal.SIGTERM)
+    for worker in workers:
+        assert worker.status() == 0, worker.text
+        assert worker.error == "stopped by SIGTERM"
+    assert time.monotonic() - sent_at < 20
+    assert not workers[0].logdir.exists()
 
 
 def test_sigterm_while_a_worker_is_waited_for_ends_the_process_at_once(start):

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from tests.sharing.disturb import at_step, change_a_weight, send_kill, set_environment
+from tests.sharing.disturb import at_step, change_a_weight, fail, features, send_kill, set_environment
 from tests.sharing.runs import QUICK, SEED, addresses, assert_close, read
 
 
@@ -63,6 +63,16 @@ def test_a_worker_that_does_not_come_is_named(start):
     worker = start("run", "--mode", "annotate-text", "--workers", workers, "--task", 0, "--peer-timeout", 0.4)
     assert worker.status() == 2
     assert worker.error.startswith(f"train.py: worker 1 ({workers.split(',')[1]}) did not start within 2 s")
+
+
+def test_a_chief_that_cannot_compute_features_ends_the_others_with_a_line(start):
+    workers = start.workers("run", tampers={0: partial(features, fail)}, **QUICK)
+    for worker in workers:
+        assert worker.status() == 2, worker.text
+    assert workers[0].error == "train.py: an image cannot be read"
+    assert re.fullmatch(
+        r"train.py: worker 0 \(127.0.0.1:\d+\) could not go on; its own output says why", workers[1].error
+    )
 
 
 def test_weights_that_differ_stop_all_workers_after_the_epoch(start):
