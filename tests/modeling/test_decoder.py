@@ -89,13 +89,28 @@ def test_the_deep_output_looks_at_the_contexts_of_the_loop(evaluate, inputs, gat
     word_ids, x = map(tf.constant, inputs)
     decoder = make("caption", x, deep_output=True, attention_gate=gate)
     read = decoder.read(word_ids)
-    h, c, z = decoder.picture.h_0, decoder.picture.c_0, []
+    x, u, h, c = decoder.picture
+    E, z = spatial_attention.exponential(u), []
     for t in range(T):
-        step = decoder.step(decoder.picture, word_ids[:, t], h, c)
+        step = decoder.step(x, E, word_ids[:, t], h, c)
         h, c = step.h, step.c
         z.append(step.z)
     ours, expected = evaluate([decoder.contexts(read.a, read.h), tf.stack(z, 1)])
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("gate", [False, True])
+def test_a_step_of_beams_equals_that_of_rows_with_an_image_each(evaluate, inputs, random, gate):
+    W = 3
+    decoder = make("caption", tf.constant(inputs[1]), attention_gate=gate)
+    x, E = decoder.picture.x, spatial_attention.exponential(decoder.picture.u)
+    word_ids = random.integers(1, V, B * W).astype(np.int32)
+    h, c = random.standard_normal((2, B * W, H)).astype(np.float32)
+    beams = decoder.step(x, E, word_ids, h, c, W)
+    rows = decoder.step(tf.repeat(x, W, axis=0), tf.repeat(E, W, axis=0), word_ids, h, c)
+    ours, expected = evaluate([beams, rows])
+    for name, one, other in zip(ours._fields, ours, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize("deep", [False, True])

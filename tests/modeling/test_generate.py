@@ -12,6 +12,7 @@ from tienet.errors import InputError
 from tienet.modeling import generate, losses
 from tienet.modeling.decoder import Decoder
 from tienet.modeling.generate import Decoding
+from tienet.modeling.spatial_attention import exponential
 
 tf1 = tf.compat.v1
 V, E, D, C, B = 9, 5, 3, 6, 5
@@ -36,7 +37,8 @@ class Net:
             tf1.placeholder(tf.float32, [None, 7]),
             tf1.placeholder(tf.float32, [None, 7]),
         )
-        step = self.decoder.step(self.decoder.picture, self._word, self._h, self._c)
+        x, u = self.decoder.picture[:2]
+        step = self.decoder.step(x, exponential(u), self._word, self._h, self._c)
         logits = self.decoder.word_logits(step.h, self._word, step.z)
         self._step = [tf.nn.log_softmax(logits), step.h, step.c]
 
@@ -95,6 +97,41 @@ def test_beam_of_width_one_equals_greedy(net):
     greedy, beam = (net.write(Decoding(method, MAX, width=1)) for method in ("greedy", "beam"))
     for name, one, other in zip(greedy._fields, greedy, beam, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5, err_msg=name)
+
+
+def beam_loop(net, n, width, length_norm, max_words=MAX):
+    """One image's best report and its log-probability: every beam is a row of its own."""
+    beams = [(0.0, 0, [START], *net.start(n))]  # log-probability, length, words with <START> and <END>, h, c
+    while beams[0][2][-1] != END:
+        longer = []
+        for total, length, words, h, c in beams:
+            if words[-1] == END:
+                longer.append((total, length, words, h, c))
+                continue
+            log_p, h, c = net.step(n, words[-1], h, c)
+            if len(words) > max_words:
+                longer.append((total, length, [*words, END], h, c))
+            else:
+                longer += [(total + log_p[w], length + 1, [*words, w], h, c) for w in ALLOWED]
+        beams = sorted(longer, key=lambda beam: -beam[0] / max(beam[1], 1) ** length_norm)[:width]
+    total, _, words, *_ = beams[0]
+    return words[1:-1], total
+
+
+@pytest.mark.parametrize(
+    ("options", "end"), [({}, -1.0), ({"deep_output": True, "attention_gate": True}, -7.0)], ids=["plain", "deep"]
+)
+@pytest.mark.parametrize(("width", "length_norm"), [(2, 0.0), (3, 1.0)])
+def test_beam_search_equals_a_loop(evaluate, random, width, length_norm, options, end):
+    """<END> has the bias `end`: without it most reports are empty."""
+    net = Net(evaluate, random, **options)
+    net.run([tf1.assign(v, end * tf.one_hot(END, V)) for v in tf1.trainable_variables("word_softmax/b")])
+    written = net.write(Decoding("beam", MAX, width=width, length_norm=length_norm))
+    assert any(words_of(written, n) != greedy_loop(net, n)[0] for n in range(B)) and max(written.word_len) == MAX + 1
+    for n in range(B):
+        words, total = beam_loop(net, n, width, length_norm)
+        assert words_of(written, n) == words
+        np.testing.assert_allclose(written.log_probability[n], total, rtol=1e-4)
 
 
 @pytest.mark.parametrize("length_norm", [0.0, 1.0])

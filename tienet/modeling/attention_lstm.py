@@ -40,10 +40,13 @@ class Step(NamedTuple):
     gates: tf.Tensor  # [B, 4H], before the nonlinearities
 
 
-def step(x, E, w_gates, h, c, weights: Weights) -> Step:
-    """One step; E [B, L, A] of u, `w_gates` [B, 4H] = W_w w_t + b, `h` and `c` [B, H] of step t - 1."""
+def step(x, E, w_gates, h, c, weights: Weights, beams: int = 1) -> Step:
+    """One step; E [B, L, A] of u, `w_gates` [B, 4H] = W_w w_t + b, `h` and `c` [B, H] of step t - 1.
+
+    With W `beams` for each image all but x and E have B * W rows, an image's beside each other.
+    """
     from_h, query = tf.split(h @ weights.W_rh, [w_gates.shape[-1], -1], axis=-1)
-    a, z = spatial_attention.attend(E, x, query, weights.v)
+    a, z = spatial_attention.attend(E, x, query, weights.v, beams)
     if weights.w_beta is not None:
         z *= _beta(h, weights)
     gates = w_gates + z @ weights.W_z + from_h

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tienet.config import Config
-from tienet.modeling import attention_lstm, spatial_attention
+from tienet.modeling import attention_lstm
 from tienet.modeling.layers import bias, fully_connected, weight
 from tienet.modeling.lstm import lstm
 
@@ -101,11 +101,17 @@ class Decoder:
         """[B, T, L] -> [B, T, D, D]."""
         return tf.reshape(a, [-1, tf.shape(a)[1], self.side, self.side])
 
-    def step(self, picture: Picture, word_ids: tf.Tensor, h: tf.Tensor, c: tf.Tensor) -> attention_lstm.Step:
-        """Read one word, int32 [B], from the states [B, H] before it."""
-        gates = self._word_gates(self.embed(word_ids))
-        E = spatial_attention.exponential(picture.u)
-        return attention_lstm.step(picture.x, E, gates, h, c, self._weights)
+    def step(
+        self, x: tf.Tensor, E: tf.Tensor, word_ids: tf.Tensor, h: tf.Tensor, c: tf.Tensor, beams: int = 1
+    ) -> attention_lstm.Step:
+        """Read one word, int32 [B], from the states [B, H] before it.
+
+        Args:
+            x: [B, L, C], of the picture. E: [B, L, A], `exponential` of its u.
+            beams: W, how many reports of each image are written: `word_ids`, h and c have B * W rows, an image's beside
+                each other, and so has what is returned.
+        """
+        return attention_lstm.step(x, E, self._word_gates(self.embed(word_ids)), h, c, self._weights, beams)
 
     def word_logits(self, h: tf.Tensor, word_ids: tf.Tensor, z: tf.Tensor | None) -> tf.Tensor:
         """Scores of the next word, [N, V], after reading `word_ids` [N] into states h [N, H].

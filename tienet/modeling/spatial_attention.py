@@ -34,9 +34,16 @@ def exponential(u: tf.Tensor) -> tf.Tensor:
     return tf.exp(tf.clip_by_value(2 * u, -_MOST, _MOST))
 
 
-def attend(E: tf.Tensor, x: tf.Tensor, query: tf.Tensor, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """One step: E [B, L, A] of u, x [B, L, C], query [B, A], v [A] -> a [B, L] and z [B, C]."""
-    return _joined([_attend(*share, v) for share in _shares(E, x, query)])
+def attend(E: tf.Tensor, x: tf.Tensor, query: tf.Tensor, v: tf.Tensor, beams: int = 1) -> tuple[tf.Tensor, tf.Tensor]:
+    """One step: E [B, L, A] of u, x [B, L, C], query [B, A], v [A] -> a [B, L] and z [B, C].
+
+    With W `beams` for each image query, a and z have B * W rows, an image's beside each other: x and E are read once.
+    """
+    if beams == 1:
+        return _joined([_attend(*share, v) for share in _shares(E, x, query)])
+    queries = tf.reshape(query, [-1, beams, query.shape[-1]])
+    a, z = _joined([_attend_beams(*share, v) for share in _shares(E, x, queries)])
+    return tf.reshape(a, [-1, E.shape[1]]), tf.reshape(z, [-1, x.shape[-1]])
 
 
 def attend_gradient(E, x, query, v, a, dz, da) -> tuple[tf.Tensor, tf.Tensor]:
@@ -68,6 +75,14 @@ def _attend(E, x, query, v):
 
 
 @compiled
+def _attend_beams(E, x, queries, v):
+    """The same for queries [B, W, A]."""
+    # Not matvec: uncompiled, on four axes of which the second has length 1, it ends the process in oneDNN.
+    a = tf.nn.softmax(-2 * tf.tensordot(_r(E[:, None], queries), v, 1))
+    return a, tf.matmul(a, x)
+
+
+@compiled
 def _attend_gradient(E, x, query, a, dz, da, v):
     da += tf.einsum("bc,blc->bl", dz, x)
     de = a * (da - tf.reduce_sum(a * da, -1, keepdims=True))
@@ -92,7 +107,7 @@ _add_slope = _block_sum(lambda r: r - r * r)  # two sums in one function would b
 
 
 def _r(E, query):
-    return 1 / (1 + E * exponential(query)[:, None])
+    return 1 / (1 + E * exponential(query)[..., None, :])
 
 
 # ---- on several cores ----
