@@ -31,12 +31,12 @@ def automatic(x, u, w_gates, h_0, c_0, weights):
     import tensorflow as tf
 
     from tienet.modeling.attention_lstm import step
-    from tienet.modeling.spatial_attention import exponential
+    from tienet.modeling.spatial_attention import locations
 
-    E, n = exponential(u), tf.shape(w_gates)[0]
+    images, n = locations(x, u), tf.shape(w_gates)[0]
 
     def body(t, h, c, states, attention):
-        done = step(x, E, w_gates[t], h, c, weights)
+        done = step(images, w_gates[t], h, c, weights)
         return t + 1, done.h, done.c, states.write(t, done.h), attention.write(t, done.a)
 
     stacks = [tf.TensorArray(tf.float32, n, element_shape=[None, width]) for width in (h_0.shape[1], x.shape[1])]
@@ -49,11 +49,11 @@ def unrolled(x, u, w_gates, h_0, c_0, weights, words=T):
     import tensorflow as tf
 
     from tienet.modeling.attention_lstm import step
-    from tienet.modeling.spatial_attention import exponential
+    from tienet.modeling.spatial_attention import locations
 
-    E, h, c, steps = exponential(u), h_0, c_0, []
+    images, h, c, steps = locations(x, u), h_0, c_0, []
     for t in range(words):
-        steps.append(step(x, E, w_gates[t], h, c, weights))
+        steps.append(step(images, w_gates[t], h, c, weights))
         h, c = steps[-1].h, steps[-1].c
     return tf.stack([s.h for s in steps]), tf.stack([s.a for s in steps])
 

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
-from tests.test_training import ROOT, config_of, train
+from tests.conftest import ROOT
+from tests.small_run import config_of, train
 from tienet import calibration_file, files
 from tienet.calibrate import calibrate, calibrate_after_training, fit, format_table
 from tienet.checkpoint import locate

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_training import config_of, train
+from tests.small_run import config_of, train
 from tienet import training
 from tienet.errors import InputError
 from tienet.evaluation.evaluate import evaluate

@@ -3,13 +3,11 @@
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.test_training import config_of, train
 from tienet.data import manifest as manifests
 from tienet.data.image import read_gray
 from tienet.data.manifest import Manifest
@@ -19,12 +17,6 @@ from tienet.labels import K
 from tienet.predict import Annotator, Decoding, Predictor, Reading, Reporter
 
 MODES = ("annotate", "annotate-text", "classify", "caption", "report")
-
-
-@pytest.fixture(scope="module")
-def runs(data_root, tmp_path_factory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("runs")
-    return {mode: train(data_root, folder / mode, config_of(mode, epochs=1, max_words=30)) for mode in MODES}
 
 
 @pytest.fixture(scope="module")

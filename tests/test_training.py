@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 
+from tests.conftest import ROOT
+from tests.small_run import SMALL, config_of, state_of, train, weights_of
 from tienet import devices, training
 from tienet.checkpoint import locate
 from tienet.config import Config
@@ -28,37 +28,6 @@ from tienet.labels import LABELS
 from tienet.modeling.generate import Decoding
 from tienet.modes import MODES
 from tienet.predict import Predictor
-
-ROOT = Path(__file__).resolve().parents[1]
-SMALL = {
-    "data": "phantom", "backbone_end": "res4f", "image_px": 256, "transition_channels": 16, "attention_units": 8,
-    "lstm_units": 16, "attention_hidden": 20, "batch": 16, "epochs": 2, "penalty": 0.03, "written_words": 20,
-}  # fmt: skip
-
-
-def config_of(mode: str, **settings) -> Config:
-    return Config().replace(mode=mode, **{**SMALL, **settings})
-
-
-def train(data_root: Path, logdir: Path, config: Config, gpus=(), **options) -> Path:
-    places = training.Places(data_root, logdir, backbone_weights="random")
-    training.train(config, places, list(gpus), **options)
-    return logdir
-
-
-def weights_of(run: Path, kind: str = "latest") -> dict[str, np.ndarray]:
-    reader = tf.compat.v1.train.NewCheckpointReader(str(run / "checkpoints" / state_of(run, kind)["checkpoint"]))
-    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-
-
-def state_of(run: Path, kind: str = "latest") -> dict:
-    return json.loads((run / f"{kind}.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def runs(data_root, tmp_path_factory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("runs")
-    return {mode: train(data_root, folder / mode, config_of(mode, feature_norm=mode == "classify")) for mode in MODES}
 
 
 @pytest.mark.parametrize("mode", MODES)

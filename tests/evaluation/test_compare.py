@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from tienet import training
-from tienet.config import Config
 from tienet.errors import InputError
 from tienet.evaluation.calibration import with_temperatures
 from tienet.evaluation.compare import _paired, compare
@@ -17,26 +15,15 @@ from tienet.evaluation.options import Options
 from tienet.labels import K
 from tienet.predict import Judged
 
-SMALL = {
-    "data": "phantom", "backbone_end": "res4f", "image_px": 256, "transition_channels": 8, "attention_units": 4,
-    "lstm_units": 8, "attention_hidden": 6, "batch": 16, "epochs": 1, "written_words": 12,
-}  # fmt: skip
 OPTIONS = Options(pages=1, resamples=20, java=False, controls=True)
-
-
-@pytest.fixture(scope="module")
-def runs(data_root, tmp_path_factory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("compared")
-    for mode in ("classify", "report", "caption"):
-        config = Config().replace(mode=mode, **SMALL)
-        training.train(config, training.Places(data_root, folder / mode, backbone_weights="random"), [])
-    return {mode: str(folder / mode) for mode in ("classify", "report", "caption")}
 
 
 @pytest.fixture(scope="module")
 def out(runs, data_root, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tables")
-    text = compare([runs["report"], runs["caption"], runs["classify"]], ["phantom"], data_root, folder, OPTIONS)
+    text = compare(
+        [str(runs[mode]) for mode in ("report", "caption", "classify")], ["phantom"], data_root, folder, OPTIONS
+    )
     (folder / "printed.txt").write_text(text)
     return folder
 
@@ -100,6 +87,6 @@ def test_the_paired_test_tells_apart_what_has_the_same_probability():
 
 def test_what_is_given_twice_is_refused(runs, data_root, tmp_path):
     with pytest.raises(InputError, match="given twice"):
-        compare([runs["report"]] * 2, ["phantom"], data_root, tmp_path, OPTIONS)
+        compare([str(runs["report"])] * 2, ["phantom"], data_root, tmp_path, OPTIONS)
     with pytest.raises(InputError, match="not the folder of a run"):
-        compare([runs["report"], str(tmp_path)], ["phantom"], data_root, tmp_path, OPTIONS)
+        compare([str(runs["report"]), str(tmp_path)], ["phantom"], data_root, tmp_path, OPTIONS)

@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 
 from tienet.config import Config
-from tienet.modeling import attention_lstm, spatial_attention
+from tienet.modeling import attention_lstm
 from tienet.modeling.decoder import Decoder, standardise_locations
 from tienet.modeling.lstm import lstm
+from tienet.modeling.spatial_attention import BLOCK, locations
 
 tf1 = tf.compat.v1
 B, T, E, D, C, H, A = 3, 5, 4, 3, 6, 7, 2
@@ -90,9 +91,9 @@ def test_the_deep_output_looks_at_the_contexts_of_the_loop(evaluate, inputs, gat
     decoder = make("caption", x, deep_output=True, attention_gate=gate)
     read = decoder.read(word_ids)
     x, u, h, c = decoder.picture
-    E, z = spatial_attention.exponential(u), []
+    images, z = locations(x, u), []
     for t in range(T):
-        step = decoder.step(x, E, word_ids[:, t], h, c)
+        step = decoder.step(images, word_ids[:, t], h, c)
         h, c = step.h, step.c
         z.append(step.z)
     ours, expected = evaluate([decoder.contexts(read.a, read.h), tf.stack(z, 1)])
@@ -103,11 +104,11 @@ def test_the_deep_output_looks_at_the_contexts_of_the_loop(evaluate, inputs, gat
 def test_a_step_of_beams_equals_that_of_rows_with_an_image_each(evaluate, inputs, random, gate):
     W = 3
     decoder = make("caption", tf.constant(inputs[1]), attention_gate=gate)
-    x, E = decoder.picture.x, spatial_attention.exponential(decoder.picture.u)
+    x, u = decoder.picture[:2]
     word_ids = random.integers(1, V, B * W).astype(np.int32)
     h, c = random.standard_normal((2, B * W, H)).astype(np.float32)
-    beams = decoder.step(x, E, word_ids, h, c, W)
-    rows = decoder.step(tf.repeat(x, W, axis=0), tf.repeat(E, W, axis=0), word_ids, h, c)
+    beams = decoder.step(locations(x, u), word_ids, h, c, W)
+    rows = decoder.step(locations(tf.repeat(x, W, axis=0), tf.repeat(u, W, axis=0)), word_ids, h, c)
     ours, expected = evaluate([beams, rows])
     for name, one, other in zip(ours._fields, ours, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-6, err_msg=name)
@@ -123,7 +124,7 @@ def test_the_word_softmax(evaluate, random, deep):
     np.testing.assert_allclose(logits, inner @ weights["W_o"] + weights["b"], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("gate", "T"), [(False, T), (True, T), (False, 2 * spatial_attention.BLOCK + 5)])
+@pytest.mark.parametrize(("gate", "T"), [(False, T), (True, T), (False, 2 * BLOCK + 5)])
 def test_the_written_gradient_equals_automatic_differentiation(evaluate, random, gate, T):
     """`attention_lstm` against the same steps unrolled, for every argument, through h and through a."""
     L = D * D
@@ -139,7 +140,7 @@ def test_the_written_gradient_equals_automatic_differentiation(evaluate, random,
 
     h, c, steps = h_0, c_0, []
     for t in range(T):
-        steps.append(attention_lstm.step(x, spatial_attention.exponential(u), gates[t], h, c, weights))
+        steps.append(attention_lstm.step(locations(x, u), gates[t], h, c, weights))
         h, c = steps[-1].h, steps[-1].c
     unrolled = tf.stack([step.h for step in steps]), tf.stack([step.a for step in steps])
 
@@ -182,19 +183,17 @@ def test_scores_of_any_size_are_those_of_the_tanh(evaluate, random, scale):
     v /= np.abs(v).max()
     weights = attention_lstm.Weights(tf.pad(query, [[0, 0], [4, 0]]), tf.constant(v), tf.zeros([C, 4]))
     one = tf.ones([1, 1])
-    step = attention_lstm.step(
-        tf.zeros([1, L, C]), spatial_attention.exponential(u[None]), tf.zeros([1, 4]), one, one, weights
-    )
+    step = attention_lstm.step(locations(tf.zeros([1, L, C]), u[None]), tf.zeros([1, 4]), one, one, weights)
     e = np.tanh(np.float64(u) + query) @ v
     expected = np.exp(e - e.max()) / np.exp(e - e.max()).sum()
     np.testing.assert_allclose(evaluate(step.a)[0], expected, rtol=1e-5)
 
 
 def test_enormous_scores_are_finite(evaluate, random):
-    E = spatial_attention.exponential(1e6 * random.standard_normal((1, D * D, A)).astype(np.float32))
+    u = 1e6 * random.standard_normal((1, D * D, A)).astype(np.float32)
     weights = attention_lstm.Weights(tf.constant([[0.0] * 4 + [-1e6, 1e6]]), tf.ones([A]), tf.zeros([C, 4]))
     one = tf.ones([1, 1])
-    a = evaluate(attention_lstm.step(tf.zeros([1, D * D, C]), E, tf.zeros([1, 4]), one, one, weights).a)
+    a = evaluate(attention_lstm.step(locations(tf.zeros([1, D * D, C]), u), tf.zeros([1, 4]), one, one, weights).a)
     np.testing.assert_allclose(a.sum(), 1, rtol=1e-6)
 
 

@@ -12,7 +12,7 @@ from tienet.errors import InputError
 from tienet.modeling import generate, losses
 from tienet.modeling.decoder import Decoder
 from tienet.modeling.generate import Decoding
-from tienet.modeling.spatial_attention import exponential
+from tienet.modeling.spatial_attention import locations
 
 tf1 = tf.compat.v1
 V, E, D, C, B = 9, 5, 3, 6, 5
@@ -37,8 +37,8 @@ class Net:
             tf1.placeholder(tf.float32, [None, 7]),
             tf1.placeholder(tf.float32, [None, 7]),
         )
-        x, u = self.decoder.picture[:2]
-        step = self.decoder.step(x, exponential(u), self._word, self._h, self._c)
+        images = locations(*self.decoder.picture[:2])
+        step = self.decoder.step(images, self._word, self._h, self._c)
         logits = self.decoder.word_logits(step.h, self._word, step.z)
         self._step = [tf.nn.log_softmax(logits), step.h, step.c]
 

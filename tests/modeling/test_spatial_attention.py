@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tienet.modeling import spatial_attention
-from tienet.modeling.spatial_attention import exponential
+from tienet.modeling.spatial_attention import exponential, locations
 
 L, A, C = 9, 4, 6
 
@@ -28,7 +28,7 @@ def arrays_of(random, B, W):
 @pytest.mark.parametrize("W", [1, 2, 3, 7])
 def test_beams_attend_to_their_own_image(kernels, evaluate, random, B, W):
     u, x, query, v = arrays_of(random, B, W)
-    a, z = evaluate(spatial_attention.attend(exponential(u), tf.constant(x), tf.constant(query), v, W))
+    a, z = evaluate(spatial_attention.attend(locations(*map(tf.constant, (x, u))), tf.constant(query), v, W))
     assert a.shape == (B * W, L) and z.shape == (B * W, C)
     for n in range(B * W):
         expected = oracles.softmax([float(np.tanh(location + query[n]) @ v) for location in u[n // W]])
@@ -39,9 +39,8 @@ def test_beams_attend_to_their_own_image(kernels, evaluate, random, B, W):
 @pytest.mark.parametrize("W", [2, 3])
 def test_beams_that_share_an_image_equal_beams_with_an_image_each(kernels, evaluate, random, W):
     u, x, query, v = map(tf.constant, arrays_of(random, 5, W))
-    E = exponential(u)
-    shared = spatial_attention.attend(E, x, query, v, W)
-    tiled = spatial_attention.attend(tf.repeat(E, W, axis=0), tf.repeat(x, W, axis=0), query, v)
+    shared = spatial_attention.attend(locations(x, u), query, v, W)
+    tiled = spatial_attention.attend(locations(tf.repeat(x, W, axis=0), tf.repeat(u, W, axis=0)), query, v)
     for ours, expected in zip(*evaluate([shared, tiled]), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-6)
 

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from tienet.modeling import spatial_attention
 from tienet.modeling.lstm import cell_gradient, lstm_cell, over_steps, stacks_of
+from tienet.modeling.spatial_attention import Locations
 
 
 class Weights(NamedTuple):
@@ -40,13 +41,13 @@ class Step(NamedTuple):
     gates: tf.Tensor  # [B, 4H], before the nonlinearities
 
 
-def step(x, E, w_gates, h, c, weights: Weights, beams: int = 1) -> Step:
-    """One step; E [B, L, A] of u, `w_gates` [B, 4H] = W_w w_t + b, `h` and `c` [B, H] of step t - 1.
+def step(images: Locations, w_gates, h, c, weights: Weights, beams: int = 1) -> Step:
+    """One step; `w_gates` [B, 4H] = W_w w_t + b, `h` and `c` [B, H] of step t - 1.
 
-    With W `beams` for each image all but x and E have B * W rows, an image's beside each other.
+    With W `beams` for each image w_gates, h and c have B * W rows, an image's beside each other.
     """
     from_h, query = tf.split(h @ weights.W_rh, [w_gates.shape[-1], -1], axis=-1)
-    a, z = spatial_attention.attend(E, x, query, weights.v, beams)
+    a, z = spatial_attention.attend(images, query, weights.v, beams)
     if weights.w_beta is not None:
         z *= _beta(h, weights)
     gates = w_gates + z @ weights.W_z + from_h
@@ -74,24 +75,24 @@ def attention_lstm(x, u, w_gates, h_0, c_0, weights: Weights) -> tuple[tf.Tensor
 
     @tf.custom_gradient
     def run(x, u, w_gates, h_0, c_0, *tensors):
-        E = spatial_attention.exponential(u)
-        steps = _forward(x, E, w_gates, h_0, c_0, Weights(*tensors))
+        images = spatial_attention.locations(x, u)
+        steps = _forward(images, w_gates, h_0, c_0, Weights(*tensors))
 
         def gradient(dh, da):
-            return _backward(x, E, h_0, c_0, Weights(*tensors), steps, dh, da)
+            return _backward(images, h_0, c_0, Weights(*tensors), steps, dh, da)
 
         return (steps.h, steps.a), gradient
 
     return run(x, u, w_gates, h_0, c_0, *(weight for weight in weights if weight is not None))
 
 
-def _forward(x, E, w_gates, h_0, c_0, weights: Weights) -> Step:
+def _forward(images: Locations, w_gates, h_0, c_0, weights: Weights) -> Step:
     """All steps, stacked along a first axis T."""
     T = tf.shape(w_gates)[0]
-    H, L, C = h_0.shape[-1], x.shape[1], x.shape[2]
+    H, L, C = h_0.shape[-1], images.x.shape[1], images.x.shape[2]
 
     def body(t, h, c, stacks):
-        result = step(x, E, w_gates[t], h, c, weights)
+        result = step(images, w_gates[t], h, c, weights)
         return (
             t + 1,
             result.h,
@@ -104,9 +105,9 @@ def _forward(x, E, w_gates, h_0, c_0, weights: Weights) -> Step:
     return Step(*(stack.stack() for stack in stacks))
 
 
-def _backward(x, E, h_0, c_0, weights: Weights, steps: Step, dh_all, da_all):
+def _backward(images: Locations, h_0, c_0, weights: Weights, steps: Step, dh_all, da_all):
     """Gradients of `attention_lstm`'s arguments, given those of h [T, B, H] and a [T, B, L]."""
-    T, H4, C = tf.shape(dh_all)[0], steps.gates.shape[-1], x.shape[-1]
+    T, H4, C = tf.shape(dh_all)[0], steps.gates.shape[-1], steps.z.shape[-1]
     W_z_transposed, W_rh_transposed = tf.transpose(weights.W_z), tf.transpose(weights.W_rh)  # once, not at every step
     h_before = tf.concat([h_0[None], steps.h[:-1]], 0)
     c_before = tf.concat([c_0[None], steps.c[:-1]], 0)
@@ -120,7 +121,7 @@ def _backward(x, E, h_0, c_0, weights: Weights, steps: Step, dh_all, da_all):
             beta = _beta(h_before[t], weights)
             dgate = tf.reduce_sum(dz * steps.z[t], 1, keepdims=True) * (1 - beta)  # z is gated: no beta (1 - beta)
             dz *= beta
-        de, dquery = spatial_attention.attend_gradient(E, x, queries[t], weights.v, steps.a[t], dz, da_all[t])
+        de, dquery = spatial_attention.attend_gradient(images, queries[t], weights.v, steps.a[t], dz, da_all[t])
         dproduct = tf.concat([dgates, dquery], 1)
         dh = dproduct @ W_rh_transposed
         if weights.w_beta is not None:
@@ -128,12 +129,12 @@ def _backward(x, E, h_0, c_0, weights: Weights, steps: Step, dh_all, da_all):
         parts = (dproduct, dz, de, dgate)
         return t - 1, dh, dc, [stack.write(t, part) for stack, part in zip(stacks, parts, strict=True)]
 
-    stacks = stacks_of(T, weights.W_rh.shape[-1], C, x.shape[1], 1)
+    stacks = stacks_of(T, weights.W_rh.shape[-1], C, steps.a.shape[-1], 1)
     state = (T - 1, tf.zeros_like(h_0), tf.zeros_like(c_0), stacks)
     _, dh_0, dc_0, stacks = tf.while_loop(lambda t, *_: t >= 0, body, state, maximum_iterations=T)
     dproducts, dz, de, dgate = (stack.stack() for stack in stacks)
     dgates = dproducts[..., :H4]
-    du, dv = spatial_attention.scores_gradient(E, queries, de, weights.v)
+    du, dv = spatial_attention.scores_gradient(images.E, queries, de, weights.v)
     dx = tf.matmul(tf.transpose(steps.a, [1, 2, 0]), tf.transpose(dz, [1, 0, 2]))
     dW_rh = over_steps(h_before, dproducts)
     dW_z = over_steps(steps.z, dgates)

@@ -13,6 +13,7 @@ from tienet.config import Config
 from tienet.modeling import attention_lstm
 from tienet.modeling.layers import bias, fully_connected, weight
 from tienet.modeling.lstm import lstm
+from tienet.modeling.spatial_attention import Locations
 
 tf1 = tf.compat.v1
 
@@ -102,16 +103,16 @@ class Decoder:
         return tf.reshape(a, [-1, tf.shape(a)[1], self.side, self.side])
 
     def step(
-        self, x: tf.Tensor, E: tf.Tensor, word_ids: tf.Tensor, h: tf.Tensor, c: tf.Tensor, beams: int = 1
+        self, images: Locations, word_ids: tf.Tensor, h: tf.Tensor, c: tf.Tensor, beams: int = 1
     ) -> attention_lstm.Step:
         """Read one word, int32 [B], from the states [B, H] before it.
 
         Args:
-            x: [B, L, C], of the picture. E: [B, L, A], `exponential` of its u.
+            images: `spatial_attention.locations` of the picture's x and u.
             beams: W, how many reports of each image are written: `word_ids`, h and c have B * W rows, an image's beside
                 each other, and so has what is returned.
         """
-        return attention_lstm.step(x, E, self._word_gates(self.embed(word_ids)), h, c, self._weights, beams)
+        return attention_lstm.step(images, self._word_gates(self.embed(word_ids)), h, c, self._weights, beams)
 
     def word_logits(self, h: tf.Tensor, word_ids: tf.Tensor, z: tf.Tensor | None) -> tf.Tensor:
         """Scores of the next word, [N, V], after reading `word_ids` [N] into states h [N, H].

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tienet.data.text import END, OOV, PAD, START
 from tienet.errors import InputError
 from tienet.modeling.decoder import Decoder, Picture
-from tienet.modeling.spatial_attention import exponential
+from tienet.modeling.spatial_attention import locations
 
 METHODS = ("greedy", "beam", "sample")
 _NEVER = -1e30  # a score that no word with it is chosen
@@ -114,10 +114,10 @@ def forced(decoder: Decoder, word_ids: tf.Tensor, word_len: tf.Tensor) -> Writte
 def _one_by_one(decoder: Decoder, picture: Picture, max_words: int | tf.Tensor, choose: Callable) -> Written:
     """The loop of greedy decoding and sampling; `choose(t, scores [B, V])` gives word t + 1, int32 [B]."""
     B = tf.shape(picture.h_0)[0]
-    x, E = picture.x, exponential(picture.u)
+    images = locations(picture.x, picture.u)
 
     def body(t, word, h, c, done, log_probability, stacks):
-        result = decoder.step(x, E, word, h, c)
+        result = decoder.step(images, word, h, c)
         logits = decoder.word_logits(result.h, word, result.z)
         full = tf.equal(t, max_words)
         following = tf.where(full, END, choose(t, logits + _forbidden(logits)))
@@ -130,7 +130,7 @@ def _one_by_one(decoder: Decoder, picture: Picture, max_words: int | tf.Tensor, 
         ]
         return t + 1, following, result.h, result.c, done | tf.equal(following, END), log_probability, stacks
 
-    L, H = x.shape[1], picture.h_0.shape[1]
+    L, H = picture.x.shape[1], picture.h_0.shape[1]
     stacks = [
         tf.TensorArray(dtype, 0, dynamic_size=True, element_shape=shape)
         for dtype, shape in ((tf.int32, [None]), (tf.float32, [None, H]), (tf.float32, [None, L]))
@@ -178,12 +178,12 @@ def _beam(decoder: Decoder, decoding: Decoding, picture: Picture) -> Written:
     """
     W = decoding.width
     B = tf.shape(picture.h_0)[0]
-    x, E = picture.x, exponential(picture.u)  # of an image, for all its beams
+    images = locations(picture.x, picture.u)  # each for all its beams
     rows = tf.range(B)[:, None] * W
 
     def body(t, beams: _Beams, stacks):
         read = tf.reshape(beams.word, [-1])
-        result = decoder.step(x, E, read, beams.h, beams.c, W)
+        result = decoder.step(images, read, beams.h, beams.c, W)
         logits = decoder.word_logits(result.h, read, result.z)
         parent, beams_after = _best(beams, logits, decoding, tf.equal(t, decoding.max_words))
         finished = beams.done[:, :1]  # its order must not change any more
@@ -196,7 +196,7 @@ def _beam(decoder: Decoder, decoding: Decoding, picture: Picture) -> Written:
         stacks = [stack.write(t, part) for stack, part in zip(stacks, (read, result.h, result.a, parent), strict=True)]
         return t + 1, after, stacks
 
-    L, H = x.shape[1], picture.h_0.shape[1]
+    L, H = picture.x.shape[1], picture.h_0.shape[1]
     shapes = ((tf.int32, [None]), (tf.float32, [None, H]), (tf.float32, [None, L]), (tf.int32, [None, W]))
     stacks = [tf.TensorArray(dtype, 0, dynamic_size=True, element_shape=shape) for dtype, shape in shapes]
     first = tf.repeat(tf.constant([[0.0] + [_NEVER] * (W - 1)]), B, axis=0)  # one beam at the start, not W equal ones

@@ -11,15 +11,17 @@ XLA makes one pass over an array of what would be three or more; it is compiled 
 Axes: B batch, L locations, A attention units, C channels, T steps.
 """
 
-import itertools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from tienet import devices
 
-BLOCK = 16
+BLOCK = 8
 """Steps whose part of du is added up in one pass."""
+GROUPS = 8
+"""At most; they divide the locations evenly."""
 _MOST = 86.0  # e^86 is a float32, and so is e^-86
 
 
@@ -34,21 +36,39 @@ def exponential(u: tf.Tensor) -> tf.Tensor:
     return tf.exp(tf.clip_by_value(2 * u, -_MOST, _MOST))
 
 
-def attend(E: tf.Tensor, x: tf.Tensor, query: tf.Tensor, v: tf.Tensor, beams: int = 1) -> tuple[tf.Tensor, tf.Tensor]:
-    """One step: E [B, L, A] of u, x [B, L, C], query [B, A], v [A] -> a [B, L] and z [B, C].
+class Locations(NamedTuple):
+    """What all steps attend to, made once for a batch of images."""
+
+    x: tf.Tensor  # [B, L, C]
+    E: tf.Tensor  # [B, L, A], `exponential` of u
+    shares: list[tuple[tf.Tensor, tf.Tensor]]  # E and x of the images of each core
+    sizes: tf.Tensor  # int32 [cores], how many images these are
+
+
+def locations(x: tf.Tensor, u: tf.Tensor) -> Locations:
+    """Of x [B, L, C] and u [B, L, A]. A share for each core: XLA's product of a matrix and a vector runs on one."""
+    E, B, n = exponential(u), tf.shape(x)[0], devices.cores()
+    bounds = tf.stack([B * k // n for k in range(n + 1)])
+    sizes = bounds[1:] - bounds[:-1]
+    shares = zip(tf.split(E, sizes, num=n), tf.split(x, sizes, num=n), strict=True)
+    return Locations(x, E, list(shares), sizes)
+
+
+def attend(images: Locations, query: tf.Tensor, v: tf.Tensor, beams: int = 1) -> tuple[tf.Tensor, tf.Tensor]:
+    """One step: query [B, A], v [A] -> a [B, L] and z [B, C].
 
     With W `beams` for each image query, a and z have B * W rows, an image's beside each other: x and E are read once.
     """
     if beams == 1:
-        return _joined([_attend(*share, v) for share in _shares(E, x, query)])
+        return _on_shares(_attend, images, [query], v)
     queries = tf.reshape(query, [-1, beams, query.shape[-1]])
-    a, z = _joined([_attend_beams(*share, v) for share in _shares(E, x, queries)])
-    return tf.reshape(a, [-1, E.shape[1]]), tf.reshape(z, [-1, x.shape[-1]])
+    a, z = _on_shares(_attend_beams, images, [queries], v)
+    return tf.reshape(a, [-1, a.shape[-1]]), tf.reshape(z, [-1, z.shape[-1]])
 
 
-def attend_gradient(E, x, query, v, a, dz, da) -> tuple[tf.Tensor, tf.Tensor]:
+def attend_gradient(images: Locations, query, v, a, dz, da) -> tuple[tf.Tensor, tf.Tensor]:
     """One step backward: gradients de [B, L] of the scores and [B, A] of the query, from those of z and of a."""
-    return _joined([_attend_gradient(*share, v) for share in _shares(E, x, query, a, dz, da)])
+    return _on_shares(_attend_gradient, images, [query, a, dz, da], v)
 
 
 def scores_gradient(E: tf.Tensor, queries: tf.Tensor, de: tf.Tensor, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -86,8 +106,17 @@ def _attend_beams(E, x, queries, v):
 def _attend_gradient(E, x, query, a, dz, da, v):
     da += tf.einsum("bc,blc->bl", dz, x)
     de = a * (da - tf.reduce_sum(a * da, -1, keepdims=True))
-    r = _r(E, query)
-    return de, tf.matmul(de[:, None], r - r * r)[:, 0] * (4 * v)
+    return de, _slopes(E, query, de) * (4 * v)
+
+
+def _slopes(E, query, de):
+    """sum_l de_l (r_l - r_l^2), [B, A]. Whole groups of locations are added up: the processor's vectors go along A."""
+    groups = max(n for n in range(1, GROUPS + 1) if E.shape[1] % n == 0)
+    total = 0.0
+    for E_part, de_part in zip(tf.split(E, groups, 1), tf.split(de, groups, 1), strict=True):
+        r = _r(E_part, query)
+        total += de_part[..., None] * (r - r * r)
+    return tf.reduce_sum(total, 1)
 
 
 def _block_sum(part: Callable) -> Callable:
@@ -110,15 +139,8 @@ def _r(E, query):
     return 1 / (1 + E * exponential(query)[..., None, :])
 
 
-# ---- on several cores ----
-
-
-def _shares(*arrays: tf.Tensor) -> list[list[tf.Tensor]]:
-    """The rows of arrays [B, ...] in a share for each core: XLA's product of a matrix and a vector runs on one."""
-    B, n = tf.shape(arrays[0])[0], devices.cores()
-    bounds = [B * k // n for k in range(n + 1)]
-    return [[array[start:end] for array in arrays] for start, end in itertools.pairwise(bounds)]
-
-
-def _joined(shares: list[tuple[tf.Tensor, ...]]) -> tuple[tf.Tensor, ...]:
-    return tuple(tf.concat(parts, 0) for parts in zip(*shares, strict=True))
+def _on_shares(function: Callable, images: Locations, arrays: list[tf.Tensor], v: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Each core's rows of what `function` gives, one after the other; `arrays` [B, ...] are of the step."""
+    arrays = zip(*(tf.split(array, images.sizes, num=len(images.shares)) for array in arrays), strict=True)
+    results = [function(*share, *own, v) for share, own in zip(images.shares, arrays, strict=True)]
+    return tuple(tf.concat(parts, 0) for parts in zip(*results, strict=True))

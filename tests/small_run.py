@@ -1,0 +1,35 @@
+"""Small runs on phantom images: how they are made, and what is in their folders."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tienet import training
+from tienet.config import Config
+
+SMALL = {
+    "data": "phantom", "backbone_end": "res4f", "image_px": 256, "transition_channels": 16, "attention_units": 8,
+    "lstm_units": 16, "attention_hidden": 20, "batch": 16, "epochs": 2, "penalty": 0.03, "max_words": 30,
+    "written_words": 20,
+}  # fmt: skip
+
+
+def config_of(mode: str, **settings) -> Config:
+    return Config().replace(mode=mode, **{**SMALL, **settings})
+
+
+def train(data_root: Path, logdir: Path, config: Config, gpus=(), **options) -> Path:
+    places = training.Places(data_root, logdir, backbone_weights="random")
+    training.train(config, places, list(gpus), **options)
+    return logdir
+
+
+def weights_of(run: Path, kind: str = "latest") -> dict[str, np.ndarray]:
+    reader = tf.compat.v1.train.NewCheckpointReader(str(run / "checkpoints" / state_of(run, kind)["checkpoint"]))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def state_of(run: Path, kind: str = "latest") -> dict:
+    return json.loads((run / f"{kind}.json").read_text())
