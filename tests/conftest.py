@@ -37,12 +37,15 @@ def data_root(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def runs(data_root, tmp_path_factory) -> dict[str, Path]:
-    """Mode -> the folder of a small run; tests change copies only."""
+    """Mode -> the folder of a small run that reads 30 words of a report; tests change copies only."""
     from tests.small_run import config_of, train
     from tienet.modes import MODES
 
     folder = tmp_path_factory.mktemp("runs")
-    return {mode: train(data_root, folder / mode, config_of(mode, feature_norm=mode == "classify")) for mode in MODES}
+    return {
+        mode: train(data_root, folder / mode, config_of(mode, max_words=30, feature_norm=mode == "classify"))
+        for mode in MODES
+    }
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ from tienet.config import Config
 
 SMALL = {
     "data": "phantom", "backbone_end": "res4f", "image_px": 256, "transition_channels": 16, "attention_units": 8,
-    "lstm_units": 16, "attention_hidden": 20, "batch": 16, "epochs": 2, "penalty": 0.03, "max_words": 30,
-    "written_words": 20,
+    "lstm_units": 16, "attention_hidden": 20, "batch": 16, "epochs": 2, "penalty": 0.03, "written_words": 20,
 }  # fmt: skip
 
 

@@ -153,7 +153,7 @@ def test_features_off_gives_the_same_scores(runs, data_root, mode):
 @pytest.mark.parametrize("mode", ["annotate", "annotate-text", "report"])
 def test_resumed_equals_uninterrupted(runs, data_root, tmp_path, mode):
     shutil.copytree(runs[mode], tmp_path / "run")
-    config = config_of(mode, epochs=3)
+    config = config_of(mode, max_words=30, epochs=3)
     if mode == "report":  # with all that draws
         config = config.replace(
             classify_on="half",
