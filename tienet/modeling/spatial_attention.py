@@ -21,7 +21,7 @@ from tienet import devices
 BLOCK = 8
 """Steps whose part of du is added up in one pass."""
 GROUPS = 8
-"""At most; they divide the locations evenly."""
+"""Of locations that `_slopes` adds up, at most; they are of one size."""
 _MOST = 86.0  # e^86 is a float32, and so is e^-86
 
 
