@@ -175,7 +175,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--mode", default="annotate")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=100, help="more, where the training is over too soon")
     args = parser.parse_args()
     cli.start_tensorflow()
     with tempfile.TemporaryDirectory(prefix="survival-") as folder:
