@@ -31,17 +31,18 @@ def automatic(x, u, w_gates, h_0, c_0, weights):
     import tensorflow as tf
 
     from tienet.modeling.attention_lstm import step
+    from tienet.modeling.lstm import swap_axes
     from tienet.modeling.spatial_attention import locations
 
-    images, n = locations(x, u), tf.shape(w_gates)[0]
+    images, n = locations(x, u), tf.shape(w_gates)[1]
 
     def body(t, h, c, states, attention):
-        done = step(images, w_gates[t], h, c, weights)
+        done = step(images, w_gates[:, t], h, c, weights)
         return t + 1, done.h, done.c, states.write(t, done.h), attention.write(t, done.a)
 
     stacks = [tf.TensorArray(tf.float32, n, element_shape=[None, width]) for width in (h_0.shape[1], x.shape[1])]
     *_, states, attention = tf.while_loop(lambda t, *_: t < n, body, (0, h_0, c_0, *stacks), maximum_iterations=n)
-    return states.stack(), attention.stack()
+    return swap_axes(states.stack()), swap_axes(attention.stack())
 
 
 def unrolled(x, u, w_gates, h_0, c_0, weights, words=T):
@@ -53,9 +54,9 @@ def unrolled(x, u, w_gates, h_0, c_0, weights, words=T):
 
     images, h, c, steps = locations(x, u), h_0, c_0, []
     for t in range(words):
-        steps.append(step(images, w_gates[t], h, c, weights))
+        steps.append(step(images, w_gates[:, t], h, c, weights))
         h, c = steps[-1].h, steps[-1].c
-    return tf.stack([s.h for s in steps]), tf.stack([s.a for s in steps])
+    return tf.stack([s.h for s in steps], 1), tf.stack([s.a for s in steps], 1)
 
 
 def measure(way: str, steps: int) -> Measured:

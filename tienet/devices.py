@@ -43,9 +43,13 @@ def count() -> int:
 
 
 @cache
+def gpu_computes() -> bool:
+    """Whether there is a GPU that this process may use."""
+    return count() > 0 and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1"
+
+
+@cache
 def cores() -> int:
-    """How many CPU cores this process may use, 8 at most; 1 where a GPU computes."""
-    if count() and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1":
-        return 1
+    """How many CPU cores this process may use, 8 at most."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # Linux only
     return min(allowed, 8)

@@ -132,7 +132,7 @@ def test_the_written_gradient_equals_automatic_differentiation(evaluate, random,
     def variable(*shape):
         return tf.constant(random.standard_normal(shape).astype(np.float32))
 
-    x, u, gates, h_0, c_0 = variable(B, L, C), variable(B, L, A), variable(T, B, 4 * H), variable(B, H), variable(B, H)
+    x, u, gates, h_0, c_0 = variable(B, L, C), variable(B, L, A), variable(B, T, 4 * H), variable(B, H), variable(B, H)
     weights = attention_lstm.Weights(variable(H, 4 * H + A), variable(A), variable(C, 4 * H))
     if gate:
         weights = weights._replace(w_beta=variable(H), b_beta=variable())
@@ -140,11 +140,11 @@ def test_the_written_gradient_equals_automatic_differentiation(evaluate, random,
 
     h, c, steps = h_0, c_0, []
     for t in range(T):
-        steps.append(attention_lstm.step(locations(x, u), gates[t], h, c, weights))
+        steps.append(attention_lstm.step(locations(x, u), gates[:, t], h, c, weights))
         h, c = steps[-1].h, steps[-1].c
-    unrolled = tf.stack([step.h for step in steps]), tf.stack([step.a for step in steps])
+    unrolled = tf.stack([step.h for step in steps], 1), tf.stack([step.a for step in steps], 1)
 
-    weight_of_h, weight_of_a = variable(T, B, H), variable(T, B, L)
+    weight_of_h, weight_of_a = variable(B, T, H), variable(B, T, L)
     arguments = [x, u, gates, h_0, c_0, *(weight for weight in weights if weight is not None)]
     gradients = [
         tf1.gradients(tf.reduce_sum(h * weight_of_h) + tf.reduce_sum(a * weight_of_a), arguments)
@@ -159,15 +159,15 @@ def test_the_plain_lstm_and_its_gradient(evaluate, random):
     def variable(*shape):
         return tf.constant(random.standard_normal(shape).astype(np.float32))
 
-    gates, W_r, weight_of_h = variable(T, B, 4 * H), variable(H, 4 * H), variable(T, B, H)
+    gates, W_r, weight_of_h = variable(B, T, 4 * H), variable(H, 4 * H), variable(B, T, H)
     h = c = tf.zeros([B, H])
     states = []
     for t in range(T):
-        i, f, o, g = tf.split(gates[t] + h @ W_r, 4, axis=-1)
+        i, f, o, g = tf.split(gates[:, t] + h @ W_r, 4, axis=-1)
         c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
         h = tf.sigmoid(o) * tf.tanh(c)
         states.append(h)
-    looped, unrolled = lstm(gates, W_r), tf.stack(states)
+    looped, unrolled = lstm(gates, W_r), tf.stack(states, 1)
     of = [tf1.gradients(tf.reduce_sum(h * weight_of_h), [gates, W_r]) for h in (looped, unrolled)]
     ours, automatic = evaluate([[looped, *of[0]], [unrolled, *of[1]]])
     for one, other in zip(ours, automatic, strict=True):

@@ -220,6 +220,20 @@ def test_sampling_follows_the_probabilities_and_the_temperature(net):
         np.testing.assert_allclose(shares, p / p.sum(), atol=0.03)
 
 
+def test_the_word_drawn_is_where_the_probabilities_up_to_it_pass_the_number(net):
+    p = np.array([0.0, 0.0, 0.25, 0.0, 0.5, 0.25])
+    draws = np.array([0.0, 0.2499, 0.25, 0.7499, 0.75, np.nextafter(np.float32(1), np.float32(0))], np.float32)
+    scores = np.where(p > 0, np.log(np.maximum(p, 0.1)), -1e30).astype(np.float32)[None].repeat(len(draws), 0)
+    np.testing.assert_array_equal(net.run(generate._draw(tf.constant(scores), tf.constant(draws))), [2, 2, 4, 4, 5, 5])
+
+
+def test_what_is_drawn_for_an_image_does_not_depend_on_those_after_it(net):
+    whole, first = (net.write(Decoding("sample", MAX), images) for images in (net.images, net.images[:2]))
+    for n in range(2):
+        assert words_of(whole, n) == words_of(first, n)
+    assert words_of(whole, 0) != words_of(whole, 1)
+
+
 def test_at_temperature_towards_zero_sampling_is_greedy(net):
     greedy, sample = net.write(Decoding(max_words=MAX)), net.write(Decoding("sample", MAX, temperature=1e-4))
     np.testing.assert_array_equal(greedy.word_ids, sample.word_ids)

@@ -6,18 +6,18 @@ import pytest
 import tensorflow as tf
 
 from tienet.modeling import spatial_attention
-from tienet.modeling.spatial_attention import exponential, locations
+from tienet.modeling.spatial_attention import locations
+from tienet.modeling.xla import compiled
 
 L, A, C = 9, 4, 6
 
 
 @pytest.fixture(params=["compiled", "as written"])
-def kernels(request, monkeypatch):
+def attend(request):
     """The attention as XLA compiles it, and as TensorFlow runs it without XLA."""
     if request.param == "as written":
-        for name in ("_attend", "_attend_beams"):
-            function = getattr(spatial_attention, name).python_function
-            monkeypatch.setattr(spatial_attention, name, tf.function(function, autograph=False))
+        return spatial_attention.attend
+    return compiled(spatial_attention.attend)
 
 
 def arrays_of(random, B, W):
@@ -26,9 +26,9 @@ def arrays_of(random, B, W):
 
 @pytest.mark.parametrize("B", [1, 2, 5])
 @pytest.mark.parametrize("W", [1, 2, 3, 7])
-def test_beams_attend_to_their_own_image(kernels, evaluate, random, B, W):
+def test_beams_attend_to_their_own_image(attend, evaluate, random, B, W):
     u, x, query, v = arrays_of(random, B, W)
-    a, z = evaluate(spatial_attention.attend(locations(*map(tf.constant, (x, u))), tf.constant(query), v, W))
+    a, z = evaluate(attend(locations(*map(tf.constant, (x, u))), tf.constant(query), v, W))
     assert a.shape == (B * W, L) and z.shape == (B * W, C)
     for n in range(B * W):
         expected = oracles.softmax([float(np.tanh(location + query[n]) @ v) for location in u[n // W]])
@@ -37,17 +37,9 @@ def test_beams_attend_to_their_own_image(kernels, evaluate, random, B, W):
 
 
 @pytest.mark.parametrize("W", [2, 3])
-def test_beams_that_share_an_image_equal_beams_with_an_image_each(kernels, evaluate, random, W):
+def test_beams_that_share_an_image_equal_beams_with_an_image_each(attend, evaluate, random, W):
     u, x, query, v = map(tf.constant, arrays_of(random, 5, W))
-    shared = spatial_attention.attend(locations(x, u), query, v, W)
-    tiled = spatial_attention.attend(locations(tf.repeat(x, W, axis=0), tf.repeat(u, W, axis=0)), query, v)
+    shared = attend(locations(x, u), query, v, W)
+    tiled = attend(locations(tf.repeat(x, W, axis=0), tf.repeat(u, W, axis=0)), query, v)
     for ours, expected in zip(*evaluate([shared, tiled]), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-6)
-
-
-def test_one_query_on_the_axis_of_the_beams_is_a_query_without_it(kernels, evaluate, random):
-    u, x, query, v = arrays_of(random, 5, 1)
-    E = exponential(u)
-    beams = spatial_attention._attend_beams(E, x, query[:, None], v)
-    for ours, expected in zip(*evaluate([beams, spatial_attention._attend(E, x, query, v)]), strict=True):
-        np.testing.assert_allclose(ours[:, 0], expected, rtol=0, atol=1e-6)

@@ -91,12 +91,12 @@ class Decoder:
 
     def read(self, word_ids: tf.Tensor, picture: Picture | None = None) -> Reading:
         """Read reports, int32 [B, T], <START> first, beside `picture` (default: all images of the batch)."""
-        gates = tf.transpose(self._word_gates(self.embed(word_ids)), [1, 0, 2])
+        gates = self._word_gates(self.embed(word_ids))
         if self.picture is None:
-            return Reading(tf.transpose(lstm(gates, self._weights), [1, 0, 2]), None)
+            return Reading(lstm(gates, self._weights), None)
         x, u, h_0, c_0 = picture or self.picture
         h, a = attention_lstm.attention_lstm(x, u, gates, h_0, c_0, self._weights)
-        return Reading(tf.transpose(h, [1, 0, 2]), self.on_grid(tf.transpose(a, [1, 0, 2])))
+        return Reading(h, self.on_grid(a))
 
     def on_grid(self, a: tf.Tensor) -> tf.Tensor:
         """[B, T, L] -> [B, T, D, D]."""

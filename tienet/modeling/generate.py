@@ -8,6 +8,7 @@ Axes: B batch, T words, W beam width, L locations, H LSTM units, V vocabulary.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -15,7 +16,9 @@ import tensorflow as tf
 from tienet.data.text import END, OOV, PAD, START
 from tienet.errors import InputError
 from tienet.modeling.decoder import Decoder, Picture
-from tienet.modeling.spatial_attention import locations
+from tienet.modeling.groups import in_groups, number_of_groups
+from tienet.modeling.lstm import swap_axes
+from tienet.modeling.spatial_attention import Locations, locations
 
 METHODS = ("greedy", "beam", "sample")
 _NEVER = -1e30  # a score that no word with it is chosen
@@ -77,27 +80,28 @@ def write(
         picture: the images; default: `decoder.picture`.
         seed: int [2], of sampling; default: (decoding.seed, 0).
     """
-    picture = picture or decoder.picture
+    picture, most = picture or decoder.picture, decoding.max_words
     if decoding.method == "beam":
-        return _beam(decoder, decoding, picture)
+        return _in_groups(decoder, picture, most, partial(_beam, decoder, decoding))
     if decoding.method == "greedy":
-        return _one_by_one(decoder, picture, decoding.max_words, lambda t, scores: tf.argmax(scores, -1, tf.int32))
-    seed = tf.constant([decoding.seed, 0], tf.int64) if seed is None else tf.cast(seed, tf.int64)
-
-    def draw(t, scores):
-        step_seed = tf.stack([seed[0], seed[1] * (decoding.max_words + 1) + tf.cast(t, tf.int64)])
-        return _draw(scores / decoding.temperature, step_seed)
-
-    return _one_by_one(decoder, picture, decoding.max_words, draw)
+        choose = partial(_one_by_one, decoder, most, lambda t, scores: tf.argmax(scores, -1, tf.int32))
+        return _in_groups(decoder, picture, most, choose)
+    seed = tf.constant([decoding.seed, 0], tf.int64) if seed is None else seed
+    draws = tf.random.stateless_uniform([tf.shape(picture.h_0)[0], most + 1], seed)
+    draw = partial(_one_by_one, decoder, most, lambda t, scores, u: _draw(scores / decoding.temperature, u[:, t]))
+    return _in_groups(decoder, picture, most, draw, draws)
 
 
 def draw_words(logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """One word after each state, drawn from p: logits [N, V] -> int32 [N]. `seed`: int [2]."""
-    return _draw(logits + _forbidden(logits), seed)
+    return _draw(logits + _forbidden(logits), tf.random.stateless_uniform(tf.shape(logits)[:1], seed))
 
 
-def _draw(scores: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    return tf.random.stateless_categorical(scores, 1, seed, tf.int32)[:, 0]
+def _draw(scores: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
+    """The word w with P(words before w) <= u < P(words up to w), int32 [B], for scores [B, V] and u [B] in [0, 1)."""
+    sums = tf.cumsum(tf.nn.softmax(scores), axis=-1)
+    before = tf.cast(sums <= u[:, None] * sums[:, -1:], tf.int32)
+    return tf.minimum(tf.reduce_sum(before, -1), scores.shape[-1] - 1)
 
 
 def forced(decoder: Decoder, word_ids: tf.Tensor, word_len: tf.Tensor) -> Written:
@@ -105,22 +109,59 @@ def forced(decoder: Decoder, word_ids: tf.Tensor, word_len: tf.Tensor) -> Writte
     T = tf.shape(word_ids)[1]
     following = tf.pad(word_ids[:, 1:], [[0, 0], [0, 1]], constant_values=PAD)
     following = tf.where(tf.sequence_mask(word_len - 1, T), following, END)
-    return _one_by_one(decoder, decoder.picture, T, lambda t, _: following[:, t])
+    given = partial(_one_by_one, decoder, T, lambda t, _, following: following[:, t])
+    return _in_groups(decoder, decoder.picture, T, given, following)
+
+
+# ---- the images, in groups ----
+
+
+class _Steps(NamedTuple):
+    """Reports of a group, as they were written; <PAD> and 0 after each one's end."""
+
+    word_ids: tf.Tensor  # int32 [T, B]
+    h: tf.Tensor  # [T, B, H]
+    a: tf.Tensor  # [T, B, L]
+    log_probability: tf.Tensor  # [B]
+
+
+def _in_groups(decoder: Decoder, picture: Picture, max_words: int | tf.Tensor, loop: Callable, *by_row) -> Written:
+    """Each group ends by itself: `loop(images, h_0, c_0, *by_row)` gives its `_Steps`; `by_row` are [B, ...]."""
+    H, L = picture.h_0.shape[1], picture.x.shape[1]
+    images = locations(picture.x, picture.u)
+
+    def write_group(*arrays) -> _Steps:
+        steps = loop(*arrays)
+        rest = max_words + 1 - tf.shape(steps.word_ids)[0]  # groups are joined along B
+        h, a = (swap_axes(tf.pad(stack, [[0, rest], [0, 0], [0, 0]])) for stack in (steps.h, steps.a))
+        return _Steps(tf.transpose(tf.pad(steps.word_ids, [[0, rest], [0, 0]])), h, a, steps.log_probability)
+
+    two = [None, None]
+    specs = _Steps(
+        tf.TensorSpec(two, tf.int32), tf.TensorSpec([*two, H]), tf.TensorSpec([*two, L]), tf.TensorSpec([None])
+    )
+    n = number_of_groups(tf.shape(picture.h_0)[0])  # a word takes many small operations: groups as large as can be
+    arrays = (images, picture.h_0, picture.c_0, *by_row)
+    word_ids, h, a, log_probability = in_groups(write_group, arrays, specs, n)
+    word_len = tf.reduce_sum(tf.cast(tf.not_equal(word_ids, PAD), tf.int32), 1)
+    T = tf.reduce_max(word_len)
+    return Written(word_ids[:, :T], word_len, log_probability, h[:, :T], decoder.on_grid(a[:, :T]))
 
 
 # ---- one report per image ----
 
 
-def _one_by_one(decoder: Decoder, picture: Picture, max_words: int | tf.Tensor, choose: Callable) -> Written:
-    """The loop of greedy decoding and sampling; `choose(t, scores [B, V])` gives word t + 1, int32 [B]."""
-    B = tf.shape(picture.h_0)[0]
-    images = locations(picture.x, picture.u)
+def _one_by_one(
+    decoder: Decoder, max_words: int | tf.Tensor, choose: Callable, images: Locations, h_0, c_0, *by_row
+) -> _Steps:
+    """The loop of greedy decoding and sampling; `choose(t, scores [B, V], *by_row)` gives word t + 1, int32 [B]."""
+    B, H, L = tf.shape(h_0)[0], h_0.shape[1], images.x.shape[1]
 
     def body(t, word, h, c, done, log_probability, stacks):
         result = decoder.step(images, word, h, c)
         logits = decoder.word_logits(result.h, word, result.z)
         full = tf.equal(t, max_words)
-        following = tf.where(full, END, choose(t, logits + _forbidden(logits)))
+        following = tf.where(full, END, choose(t, logits + _forbidden(logits), *by_row))
         gain = tf.gather(tf.nn.log_softmax(logits), following, batch_dims=1)
         log_probability += tf.where(done | full, 0.0, gain)
         stacks = [
@@ -130,31 +171,21 @@ def _one_by_one(decoder: Decoder, picture: Picture, max_words: int | tf.Tensor, 
         ]
         return t + 1, following, result.h, result.c, done | tf.equal(following, END), log_probability, stacks
 
-    L, H = picture.x.shape[1], picture.h_0.shape[1]
     stacks = [
         tf.TensorArray(dtype, 0, dynamic_size=True, element_shape=shape)
         for dtype, shape in ((tf.int32, [None]), (tf.float32, [None, H]), (tf.float32, [None, L]))
     ]
-    state = (0, tf.fill([B], START), picture.h_0, picture.c_0, tf.fill([B], False), tf.zeros([B]), stacks)
+    state = (0, tf.fill([B], START), h_0, c_0, tf.fill([B], False), tf.zeros([B]), stacks)
     *_, log_probability, stacks = tf.while_loop(
         lambda t, word, h, c, done, *_: ~tf.reduce_all(done), body, state, back_prop=False
     )
-    word_ids, h, a = (stack.stack() for stack in stacks)
-    return _written(decoder, word_ids, log_probability, h, a)
+    return _Steps(*(stack.stack() for stack in stacks), log_probability)
 
 
 def _forbidden(logits: tf.Tensor) -> tf.Tensor:
     """[V]: 0, and a score below all others for the words that are never written."""
     never = tf.constant([PAD, START, OOV])[:, None]
     return tf.scatter_nd(never, tf.fill([3], _NEVER), tf.shape(logits)[-1:])
-
-
-def _written(decoder: Decoder, word_ids, log_probability, h, a) -> Written:
-    """From stacks along T first; padding is where `word_ids` is <PAD>."""
-    word_ids = tf.transpose(word_ids)
-    word_len = tf.reduce_sum(tf.cast(tf.not_equal(word_ids, PAD), tf.int32), 1)
-    a = decoder.on_grid(tf.transpose(a, [1, 0, 2]))
-    return Written(word_ids, word_len, log_probability, tf.transpose(h, [1, 0, 2]), a)
 
 
 # ---- beam search ----
@@ -171,14 +202,13 @@ class _Beams(NamedTuple):
     done: tf.Tensor  # bool [B, W]
 
 
-def _beam(decoder: Decoder, decoding: Decoding, picture: Picture) -> Written:
+def _beam(decoder: Decoder, decoding: Decoding, images: Locations, h_0, c_0) -> _Steps:
     """Beam search. An image is finished when its best beam has ended, or at `max_words`.
 
-    The states are kept by beam and step with the beam that each came from; the best report's are picked at the end.
+    The beams of an image share its locations. The states are kept by beam and step with the beam that each came from;
+    the best report's are picked at the end.
     """
-    W = decoding.width
-    B = tf.shape(picture.h_0)[0]
-    images = locations(picture.x, picture.u)  # each for all its beams
+    W, B = decoding.width, tf.shape(h_0)[0]
     rows = tf.range(B)[:, None] * W
 
     def body(t, beams: _Beams, stacks):
@@ -196,12 +226,12 @@ def _beam(decoder: Decoder, decoding: Decoding, picture: Picture) -> Written:
         stacks = [stack.write(t, part) for stack, part in zip(stacks, (read, result.h, result.a, parent), strict=True)]
         return t + 1, after, stacks
 
-    L, H = picture.x.shape[1], picture.h_0.shape[1]
+    H, L = h_0.shape[1], images.x.shape[1]
     shapes = ((tf.int32, [None]), (tf.float32, [None, H]), (tf.float32, [None, L]), (tf.int32, [None, W]))
     stacks = [tf.TensorArray(dtype, 0, dynamic_size=True, element_shape=shape) for dtype, shape in shapes]
     first = tf.repeat(tf.constant([[0.0] + [_NEVER] * (W - 1)]), B, axis=0)  # one beam at the start, not W equal ones
     none = tf.fill([B, W], False)
-    h_0, c_0 = (tf.repeat(state, W, axis=0) for state in (picture.h_0, picture.c_0))
+    h_0, c_0 = (tf.repeat(state, W, axis=0) for state in (h_0, c_0))
     beams = _Beams(tf.fill([B, W], START), h_0, c_0, first, tf.zeros([B, W]), none)
     T, beams, stacks = tf.while_loop(
         lambda t, beams, _: ~tf.reduce_all(beams.done[:, 0]),
@@ -213,7 +243,7 @@ def _beam(decoder: Decoder, decoding: Decoding, picture: Picture) -> Written:
     beam = rows[:, 0] + _path(parents, T)  # [T, B], rows of B * W
     words, h, a = (tf.gather(stack, beam, batch_dims=1) for stack in (words, h, a))
     there = tf.not_equal(words, PAD)[..., None]
-    return _written(decoder, words, beams.log_probability[:, 0], tf.where(there, h, 0.0), tf.where(there, a, 0.0))
+    return _Steps(words, tf.where(there, h, 0.0), tf.where(there, a, 0.0), beams.log_probability[:, 0])
 
 
 def _scores_of(beams: _Beams) -> tuple[tf.Tensor, ...]:

@@ -8,10 +8,9 @@ array of all steps to the gradient of the gates at each step, and a matrix to th
 
 import tensorflow as tf
 
-from tienet.modeling.spatial_attention import compiled
+from tienet.modeling.xla import compiled
 
 
-@compiled
 def lstm_cell(gates: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """gates [B, 4H] before the nonlinearities and c_{t-1} [B, H] -> h_t, c_t."""
     i, f, o, g = tf.split(gates, 4, axis=-1)
@@ -19,31 +18,28 @@ def lstm_cell(gates: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.sigmoid(o) * tf.tanh(c), c
 
 
-def cell_gradient(gates, c, c_before, dh, dc) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gradients of `lstm_cell`: (dgates [B, 4H], dc_{t-1} [B, H]) from those of h_t and c_t."""
-    *dgates, dc = _cell_gradient(gates, c, c_before, dh, dc)
-    return tf.concat(dgates, -1), dc
-
-
-@compiled
-def _cell_gradient(gates, c, c_before, dh, dc):
+def cell_gradient(gates, c, c_before, dh, dc) -> tuple[tf.Tensor, ...]:
+    """Gradients of `lstm_cell`: (di, df, do, dg, dc_{t-1}), each [B, H], from those of h_t and c_t."""
     i, f, o, g = tf.split(gates, 4, axis=-1)
     i, f, o, g = tf.sigmoid(i), tf.sigmoid(f), tf.sigmoid(o), tf.tanh(g)
     tanh_c = tf.tanh(c)
     dc += dh * o * (1 - tanh_c * tanh_c)
     di, df, do, dg = dc * g * i * (1 - i), dc * c_before * f * (1 - f), dh * tanh_c * o * (1 - o), dc * i * (1 - g * g)
-    return di, df, do, dg, dc * f  # not joined here: XLA would choose among the four number by number
+    return di, df, do, dg, dc * f
+
+
+_compiled_cell, _compiled_cell_gradient = compiled(lstm_cell), compiled(cell_gradient)
 
 
 def lstm(w_gates: tf.Tensor, W_r: tf.Tensor) -> tf.Tensor:
-    """Over a given report, from h_0 = c_0 = 0: w_gates [T, B, 4H] = W_w w_t + b, W_r [H, 4H] -> h [T, B, H]."""
+    """Over given reports, from h_0 = c_0 = 0: w_gates [B, T, 4H] = W_w w_t + b, W_r [H, 4H] -> h [B, T, H]."""
 
     @tf.custom_gradient
     def run(w_gates, W_r):
         h, c, gates = _forward(w_gates, W_r)
         return h, lambda dh: _backward(W_r, h, c, gates, dh)
 
-    return run(w_gates, W_r)
+    return swap_axes(run(swap_axes(w_gates), W_r))
 
 
 def _forward(w_gates, W_r) -> list[tf.Tensor]:
@@ -53,7 +49,7 @@ def _forward(w_gates, W_r) -> list[tf.Tensor]:
 
     def body(t, h, c, stacks):
         gates = w_gates[t] + h @ W_r
-        h, c = lstm_cell(gates, c)
+        h, c = _compiled_cell(gates, c)
         return t + 1, h, c, [stack.write(t, part) for stack, part in zip(stacks, (h, c, gates), strict=True)]
 
     state = (0, zero, zero, stacks_of(T, H, H, 4 * H))
@@ -69,7 +65,8 @@ def _backward(W_r, h, c, gates, dh_all) -> tuple[tf.Tensor, tf.Tensor]:
     h_before, c_before = (tf.concat([zero, states[:-1]], 0) for states in (h, c))
 
     def body(t, dh, dc, stacks):
-        dgates, dc = cell_gradient(gates[t], c[t], c_before[t], dh + dh_all[t], dc)
+        *parts, dc = _compiled_cell_gradient(gates[t], c[t], c_before[t], dh + dh_all[t], dc)
+        dgates = tf.concat(parts, 1)  # not compiled: XLA would choose among the four number by number
         return t - 1, dgates @ W_r_transposed, dc, [stacks[0].write(t, dgates)]
 
     state = (T - 1, zero[0], zero[0], stacks_of(T, gates.shape[-1]))
@@ -81,6 +78,11 @@ def _backward(W_r, h, c, gates, dh_all) -> tuple[tf.Tensor, tf.Tensor]:
 def stacks_of(length: tf.Tensor, *widths: int) -> list[tf.TensorArray]:
     """An empty array for `length` steps of [B, width] for each width."""
     return [tf.TensorArray(tf.float32, length, element_shape=[None, width]) for width in widths]
+
+
+def swap_axes(array: tf.Tensor) -> tf.Tensor:
+    """[B, T, N] -> [T, B, N], and back."""
+    return tf.transpose(array, [1, 0, 2])
 
 
 def over_steps(inputs: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:

@@ -7,7 +7,6 @@
 tanh(u + query) = 1 - 2 r with r = 1 / (1 + e^{2u} e^{2 query}): the exponential of u is computed once per image, and a
 step costs a division where it would cost a tanh. 1 - tanh^2 is 4 (r - r^2).
 
-XLA makes one pass over an array of what would be three or more; it is compiled for each batch size.
 Axes: B batch, L locations, A attention units, C channels, T steps.
 """
 
@@ -16,18 +15,13 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tienet import devices
+from tienet.modeling.xla import compiled
 
 BLOCK = 8
 """Steps whose part of du is added up in one pass."""
-GROUPS = 8
-"""Of locations that `_slopes` adds up, at most; they are of one size."""
+PARTS = 8
+"""Of the locations, which `_slopes` adds up, at most; they are of one size."""
 _MOST = 86.0  # e^86 is a float32, and so is e^-86
-
-
-def compiled(function: Callable) -> Callable:
-    """A function of tensors that XLA compiles."""
-    return tf.function(function, jit_compile=True, autograph=False)
 
 
 def exponential(u: tf.Tensor) -> tf.Tensor:
@@ -41,17 +35,11 @@ class Locations(NamedTuple):
 
     x: tf.Tensor  # [B, L, C]
     E: tf.Tensor  # [B, L, A], `exponential` of u
-    shares: list[tuple[tf.Tensor, tf.Tensor]]  # E and x of the images of each core
-    sizes: tf.Tensor  # int32 [cores], how many images these are
 
 
 def locations(x: tf.Tensor, u: tf.Tensor) -> Locations:
-    """Of x [B, L, C] and u [B, L, A]. A share for each core: XLA's product of a matrix and a vector runs on one."""
-    E, B, n = exponential(u), tf.shape(x)[0], devices.cores()
-    bounds = tf.stack([B * k // n for k in range(n + 1)])
-    sizes = bounds[1:] - bounds[:-1]
-    shares = zip(tf.split(E, sizes, num=n), tf.split(x, sizes, num=n), strict=True)
-    return Locations(x, E, list(shares), sizes)
+    """Of x [B, L, C] and u [B, L, A]."""
+    return Locations(x, exponential(u))
 
 
 def attend(images: Locations, query: tf.Tensor, v: tf.Tensor, beams: int = 1) -> tuple[tf.Tensor, tf.Tensor]:
@@ -60,15 +48,37 @@ def attend(images: Locations, query: tf.Tensor, v: tf.Tensor, beams: int = 1) ->
     With W `beams` for each image query, a and z have B * W rows, an image's beside each other: x and E are read once.
     """
     if beams == 1:
-        return _on_shares(_attend, images, [query], v)
-    queries = tf.reshape(query, [-1, beams, query.shape[-1]])
-    a, z = _on_shares(_attend_beams, images, [queries], v)
+        a = tf.nn.softmax(-2 * tf.linalg.matvec(_r(images.E, query), v))  # the 1 of 1 - 2 r cancels
+        return a, tf.einsum("bl,blc->bc", a, images.x)
+    r = _r(images.E[:, None], tf.reshape(query, [-1, beams, query.shape[-1]]))  # [B, W, L, A]
+    # Not matvec: uncompiled, on four axes of which the second has length 1, it ends the process in oneDNN.
+    a = tf.nn.softmax(-2 * tf.tensordot(r, v, 1))
+    z = tf.matmul(a, images.x)
     return tf.reshape(a, [-1, a.shape[-1]]), tf.reshape(z, [-1, z.shape[-1]])
 
 
 def attend_gradient(images: Locations, query, v, a, dz, da) -> tuple[tf.Tensor, tf.Tensor]:
     """One step backward: gradients de [B, L] of the scores and [B, A] of the query, from those of z and of a."""
-    return _on_shares(_attend_gradient, images, [query, a, dz, da], v)
+    da += tf.einsum("bc,blc->bl", dz, images.x)
+    de = a * (da - tf.reduce_sum(a * da, -1, keepdims=True))
+    return de, _slopes(images.E, query, de) * (4 * v)
+
+
+def _slopes(E, query, de):
+    """sum_l de_l (r_l - r_l^2), [B, A]. Parts of the locations are added up: the processor's vectors go along A."""
+    parts = max(n for n in range(1, PARTS + 1) if E.shape[1] % n == 0)
+    total = 0.0
+    for E_part, de_part in zip(tf.split(E, parts, 1), tf.split(de, parts, 1), strict=True):
+        r = _r(E_part, query)
+        total += de_part[..., None] * (r - r * r)
+    return tf.reduce_sum(total, 1)
+
+
+def _r(E, query):
+    return 1 / (1 + E * exponential(query)[..., None, :])
+
+
+# ---- over all steps ----
 
 
 def scores_gradient(E: tf.Tensor, queries: tf.Tensor, de: tf.Tensor, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -85,40 +95,6 @@ def scores_gradient(E: tf.Tensor, queries: tf.Tensor, de: tf.Tensor, v: tf.Tenso
     return sum_slope * (4 * v), -2 * tf.reduce_sum(sum_r, [0, 1])  # the sum of de over the locations is 0
 
 
-# ---- compiled ----
-
-
-@compiled
-def _attend(E, x, query, v):
-    a = tf.nn.softmax(-2 * tf.linalg.matvec(_r(E, query), v))  # the 1 of 1 - 2 r cancels
-    return a, tf.einsum("bl,blc->bc", a, x)
-
-
-@compiled
-def _attend_beams(E, x, queries, v):
-    """The same for queries [B, W, A]."""
-    # Not matvec: uncompiled, on four axes of which the second has length 1, it ends the process in oneDNN.
-    a = tf.nn.softmax(-2 * tf.tensordot(_r(E[:, None], queries), v, 1))
-    return a, tf.matmul(a, x)
-
-
-@compiled
-def _attend_gradient(E, x, query, a, dz, da, v):
-    da += tf.einsum("bc,blc->bl", dz, x)
-    de = a * (da - tf.reduce_sum(a * da, -1, keepdims=True))
-    return de, _slopes(E, query, de) * (4 * v)
-
-
-def _slopes(E, query, de):
-    """sum_l de_l (r_l - r_l^2), [B, A]. Whole groups of locations are added up: the processor's vectors go along A."""
-    groups = max(n for n in range(1, GROUPS + 1) if E.shape[1] % n == 0)
-    total = 0.0
-    for E_part, de_part in zip(tf.split(E, groups, 1), tf.split(de, groups, 1), strict=True):
-        r = _r(E_part, query)
-        total += de_part[..., None] * (r - r * r)
-    return tf.reduce_sum(total, 1)
-
-
 def _block_sum(part: Callable) -> Callable:
     """Adds sum_t de_t part(r_t) over BLOCK steps to a total [B, L, A], reading and writing it once."""
 
@@ -133,14 +109,3 @@ def _block_sum(part: Callable) -> Callable:
 
 _add_r = _block_sum(lambda r: r)
 _add_slope = _block_sum(lambda r: r - r * r)  # two sums in one function would be compiled into many passes
-
-
-def _r(E, query):
-    return 1 / (1 + E * exponential(query)[..., None, :])
-
-
-def _on_shares(function: Callable, images: Locations, arrays: list[tf.Tensor], v: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Each core's rows of what `function` gives, one after the other; `arrays` [B, ...] are of the step."""
-    arrays = zip(*(tf.split(array, images.sizes, num=len(images.shares)) for array in arrays), strict=True)
-    results = [function(*share, *own, v) for share, own in zip(images.shares, arrays, strict=True)]
-    return tuple(tf.concat(parts, 0) for parts in zip(*results, strict=True))
