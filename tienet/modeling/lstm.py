@@ -53,7 +53,7 @@ def _forward(w_gates, W_r) -> list[tf.Tensor]:
         return t + 1, h, c, [stack.write(t, part) for stack, part in zip(stacks, (h, c, gates), strict=True)]
 
     state = (0, zero, zero, stacks_of(T, H, H, 4 * H))
-    *_, stacks = tf.while_loop(lambda t, *_: t < T, body, state, maximum_iterations=T)
+    *_, stacks = tf.while_loop(lambda t, *_: t < T, body, state)
     return [stack.stack() for stack in stacks]
 
 
@@ -70,7 +70,7 @@ def _backward(W_r, h, c, gates, dh_all) -> tuple[tf.Tensor, tf.Tensor]:
         return t - 1, dgates @ W_r_transposed, dc, [stacks[0].write(t, dgates)]
 
     state = (T - 1, zero[0], zero[0], stacks_of(T, gates.shape[-1]))
-    *_, stacks = tf.while_loop(lambda t, *_: t >= 0, body, state, maximum_iterations=T)
+    *_, stacks = tf.while_loop(lambda t, *_: t >= 0, body, state)
     dgates = stacks[0].stack()
     return dgates, over_steps(h_before, dgates)
 
