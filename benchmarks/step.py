@@ -30,7 +30,7 @@ def automatic(x, u, w_gates, h_0, c_0, weights):
     """`attention_lstm` with TensorFlow's own gradient of the loop."""
     import tensorflow as tf
 
-    from tienet.modeling.attention_lstm import step
+    from tienet.modeling.attention_step import step
     from tienet.modeling.lstm import swap_axes
     from tienet.modeling.spatial_attention import locations
 
@@ -49,7 +49,7 @@ def unrolled(x, u, w_gates, h_0, c_0, weights, words=T):
     """`attention_lstm` as T copies of its step."""
     import tensorflow as tf
 
-    from tienet.modeling.attention_lstm import step
+    from tienet.modeling.attention_step import step
     from tienet.modeling.spatial_attention import locations
 
     images, h, c, steps = locations(x, u), h_0, c_0, []

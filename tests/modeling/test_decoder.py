@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tienet.config import Config
-from tienet.modeling import attention_lstm
+from tienet.modeling import attention_lstm, attention_step
 from tienet.modeling.decoder import Decoder, standardise_locations
 from tienet.modeling.lstm import lstm
 from tienet.modeling.spatial_attention import BLOCK, locations
@@ -133,14 +133,14 @@ def test_the_written_gradient_equals_automatic_differentiation(evaluate, random,
         return tf.constant(random.standard_normal(shape).astype(np.float32))
 
     x, u, gates, h_0, c_0 = variable(B, L, C), variable(B, L, A), variable(B, T, 4 * H), variable(B, H), variable(B, H)
-    weights = attention_lstm.Weights(variable(H, 4 * H + A), variable(A), variable(C, 4 * H))
+    weights = attention_step.Weights(variable(H, 4 * H + A), variable(A), variable(C, 4 * H))
     if gate:
         weights = weights._replace(w_beta=variable(H), b_beta=variable())
     looped = attention_lstm.attention_lstm(x, u, gates, h_0, c_0, weights)
 
     h, c, steps = h_0, c_0, []
     for t in range(T):
-        steps.append(attention_lstm.step(locations(x, u), gates[:, t], h, c, weights))
+        steps.append(attention_step.step(locations(x, u), gates[:, t], h, c, weights))
         h, c = steps[-1].h, steps[-1].c
     unrolled = tf.stack([step.h for step in steps], 1), tf.stack([step.a for step in steps], 1)
 
@@ -181,9 +181,9 @@ def test_scores_of_any_size_are_those_of_the_tanh(evaluate, random, scale):
     L = D * D
     u, query, v = (scale * random.standard_normal(shape).astype(np.float32) for shape in ((L, A), (1, A), (A,)))
     v /= np.abs(v).max()
-    weights = attention_lstm.Weights(tf.pad(query, [[0, 0], [4, 0]]), tf.constant(v), tf.zeros([C, 4]))
+    weights = attention_step.Weights(tf.pad(query, [[0, 0], [4, 0]]), tf.constant(v), tf.zeros([C, 4]))
     one = tf.ones([1, 1])
-    step = attention_lstm.step(locations(tf.zeros([1, L, C]), u[None]), tf.zeros([1, 4]), one, one, weights)
+    step = attention_step.step(locations(tf.zeros([1, L, C]), u[None]), tf.zeros([1, 4]), one, one, weights)
     e = np.tanh(np.float64(u) + query) @ v
     expected = np.exp(e - e.max()) / np.exp(e - e.max()).sum()
     np.testing.assert_allclose(evaluate(step.a)[0], expected, rtol=1e-5)
@@ -191,9 +191,9 @@ def test_scores_of_any_size_are_those_of_the_tanh(evaluate, random, scale):
 
 def test_enormous_scores_are_finite(evaluate, random):
     u = 1e6 * random.standard_normal((1, D * D, A)).astype(np.float32)
-    weights = attention_lstm.Weights(tf.constant([[0.0] * 4 + [-1e6, 1e6]]), tf.ones([A]), tf.zeros([C, 4]))
+    weights = attention_step.Weights(tf.constant([[0.0] * 4 + [-1e6, 1e6]]), tf.ones([A]), tf.zeros([C, 4]))
     one = tf.ones([1, 1])
-    a = evaluate(attention_lstm.step(locations(tf.zeros([1, D * D, C]), u), tf.zeros([1, 4]), one, one, weights).a)
+    a = evaluate(attention_step.step(locations(tf.zeros([1, D * D, C]), u), tf.zeros([1, 4]), one, one, weights).a)
     np.testing.assert_allclose(a.sum(), 1, rtol=1e-6)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tienet.config import Config
-from tienet.modeling import attention_lstm
+from tienet.modeling import attention_lstm, attention_step
 from tienet.modeling.layers import bias, fully_connected, weight
 from tienet.modeling.lstm import lstm
 from tienet.modeling.spatial_attention import Locations
@@ -73,12 +73,12 @@ class Decoder:
             u = standardise_locations(u)
         return Picture(locations, u, h_0, c_0)
 
-    def _image_weights(self, C: int, W_r: tf.Tensor) -> attention_lstm.Weights:
+    def _image_weights(self, C: int, W_r: tf.Tensor) -> attention_step.Weights:
         H, A = self._config.lstm_units, self._config.attention_units
         gate = {}
         if self._config.attention_gate:
             gate = {"w_beta": weight("beta/W", [H, 1])[:, 0], "b_beta": bias("beta/b", 1)[0]}
-        return attention_lstm.Weights(
+        return attention_step.Weights(
             W_rh=tf.concat([W_r, weight("attention_h/W", [H, A])], 1),
             v=weight("attention_v/W", [A, 1])[:, 0],
             W_z=tf.convert_to_tensor(weight("W_z", [C, 4 * H])),
@@ -104,7 +104,7 @@ class Decoder:
 
     def step(
         self, images: Locations, word_ids: tf.Tensor, h: tf.Tensor, c: tf.Tensor, beams: int = 1
-    ) -> attention_lstm.Step:
+    ) -> attention_step.Step:
         """Read one word, int32 [B], from the states [B, H] before it.
 
         Args:
@@ -112,7 +112,7 @@ class Decoder:
             beams: W, how many reports of each image are written: `word_ids`, h and c have B * W rows, an image's beside
                 each other, and so has what is returned.
         """
-        return attention_lstm.step(images, self._word_gates(self.embed(word_ids)), h, c, self._weights, beams)
+        return attention_step.step(images, self._word_gates(self.embed(word_ids)), h, c, self._weights, beams)
 
     def word_logits(self, h: tf.Tensor, word_ids: tf.Tensor, z: tf.Tensor | None) -> tf.Tensor:
         """Scores of the next word, [N, V], after reading `word_ids` [N] into states h [N, H].
