@@ -60,3 +60,14 @@ def pydicom_files() -> list[Path]:
 
 def read(path: Path) -> Dataset:
     return pydicom.dcmread(path)
+
+
+def eight(shown: np.ndarray) -> np.ndarray:
+    """0 to 1 as 0 to 255."""
+    return np.round(255 * np.clip(shown, 0, 1)).astype(np.uint8)
+
+
+def stretched(values: np.ndarray) -> np.ndarray:
+    """The least value as 0, the largest as 255."""
+    values = values.astype(np.float64)
+    return eight((values - values.min()) / (values.max() - values.min()))
