@@ -117,7 +117,7 @@ def forced(decoder: Decoder, word_ids: tf.Tensor, word_len: tf.Tensor) -> Writte
 
 
 class _Steps(NamedTuple):
-    """Reports of a group, as they were written; <PAD> and 0 after each one's end."""
+    """Reports of a group as its loop writes them, T first (joined: B first); <PAD> and 0 after each one's end."""
 
     word_ids: tf.Tensor  # int32 [T, B]
     h: tf.Tensor  # [T, B, H]
