@@ -19,8 +19,8 @@ from tienet.modeling.xla import compiled
 
 BLOCK = 8
 """Steps whose part of du is added up in one pass."""
-PARTS = 8
-"""Of the locations, which `_slopes` adds up, at most; they are of one size."""
+PARTS, LEAST = 8, 64
+"""Sums over the locations are of parts, at most so many, and of so many locations at least: XLA is slow with fewer."""
 _MOST = 86.0  # e^86 is a float32, and so is e^-86
 
 
@@ -49,7 +49,7 @@ def attend(images: Locations, query: tf.Tensor, v: tf.Tensor, beams: int = 1) ->
     """
     if beams == 1:
         a = tf.nn.softmax(-2 * tf.linalg.matvec(_r(images.E, query), v))  # the 1 of 1 - 2 r cancels
-        return a, tf.einsum("bl,blc->bc", a, images.x)
+        return a, _context(a, images.x)
     r = _r(images.E[:, None], tf.reshape(query, [-1, beams, query.shape[-1]]))  # [B, W, L, A]
     # Not matvec: uncompiled, on four axes of which the second has length 1, it ends the process in oneDNN.
     a = tf.nn.softmax(-2 * tf.tensordot(r, v, 1))
@@ -64,14 +64,28 @@ def attend_gradient(images: Locations, query, v, a, dz, da) -> tuple[tf.Tensor, 
     return de, _slopes(images.E, query, de) * (4 * v)
 
 
-def _slopes(E, query, de):
+def _context(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """sum_l a_l x_l, [B, C]; in parts, as XLA's product of one vector and one matrix takes 25 times as long."""
+    L, C, parts = *x.shape[1:], _parts(x.shape[1])
+    of_parts = tf.einsum(
+        "bpl,bplc->bpc", tf.reshape(a, [-1, parts, L // parts]), tf.reshape(x, [-1, parts, L // parts, C])
+    )
+    return tf.reduce_sum(of_parts, 1)
+
+
+def _slopes(E: tf.Tensor, query: tf.Tensor, de: tf.Tensor) -> tf.Tensor:
     """sum_l de_l (r_l - r_l^2), [B, A]. Parts of the locations are added up: the processor's vectors go along A."""
-    parts = max(n for n in range(1, PARTS + 1) if E.shape[1] % n == 0)
+    parts = _parts(E.shape[1])
     total = 0.0
     for E_part, de_part in zip(tf.split(E, parts, 1), tf.split(de, parts, 1), strict=True):
         r = _r(E_part, query)
         total += de_part[..., None] * (r - r * r)
     return tf.reduce_sum(total, 1)
+
+
+def _parts(L: int) -> int:
+    """Into how many parts of one size L locations are divided."""
+    return max(n for n in range(1, PARTS + 1) if L % n == 0 and (n == 1 or L // n >= LEAST))
 
 
 def _r(E, query):
