@@ -227,6 +227,17 @@ def test_the_word_drawn_is_where_the_probabilities_up_to_it_pass_the_number(net)
     np.testing.assert_array_equal(net.run(generate._draw(tf.constant(scores), tf.constant(draws))), [2, 2, 4, 4, 5, 5])
 
 
+def test_each_word_is_drawn_anew(net):
+    """Two words, each as likely as the other after any state: the second is the first one again half of the time."""
+    two = tf.one_hot(V - 1, V) + tf.one_hot(V - 2, V)
+    net.run([tf1.assign(v, tf.zeros_like(v)) for v in tf1.trainable_variables("word_softmax/W_o")])
+    net.run([tf1.assign(v, 50 * two) for v in tf1.trainable_variables("word_softmax/b")])
+    words = net.write(Decoding("sample", 3), np.repeat(net.images, 400, axis=0)).word_ids[:, 1:]
+    assert set(words.ravel()) == {V - 1, V - 2}
+    for t, s in ((0, 1), (1, 2), (0, 2)):
+        np.testing.assert_allclose((words[:, t] == words[:, s]).mean(), 0.5, atol=0.05)
+
+
 def test_what_is_drawn_for_an_image_does_not_depend_on_those_after_it(net):
     whole, first = (net.write(Decoding("sample", MAX), images) for images in (net.images, net.images[:2]))
     for n in range(2):

@@ -1,4 +1,4 @@
-"""Beams that share their image's locations, against loops and against images of their own."""
+"""Attention: beams that share their image's locations, and sums over the locations, against loops."""
 
 import numpy as np
 import oracles
@@ -43,3 +43,20 @@ def test_beams_that_share_an_image_equal_beams_with_an_image_each(attend, evalua
     tiled = attend(locations(tf.repeat(x, W, axis=0), tf.repeat(u, W, axis=0)), query, v)
     for ours, expected in zip(*evaluate([shared, tiled]), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("L", "parts"), [(9, 1), (64, 1), (130, 2), (256, 4), (1024, 8), (127, 1)])
+def test_parts_of_one_size(L, parts):
+    assert spatial_attention._parts(L) == parts
+
+
+@pytest.mark.parametrize("B", [1, 3])
+@pytest.mark.parametrize("L", [9, 130, 256])
+def test_sums_in_parts_are_those_over_all_locations(evaluate, random, L, B):
+    a, x, E, query = (random.random(shape, np.float32) for shape in ((B, L), (B, L, C), (B, L, A), (B, A)))
+    sums = [compiled(spatial_attention._context)(a, x), compiled(spatial_attention._slopes)(E, query, a)]
+    context, slopes = evaluate(sums)
+    for n in range(B):
+        r = [1 / (1 + location * np.exp(2 * query[n])) for location in E[n].astype(np.float64)]
+        np.testing.assert_allclose(context[n], sum(a[n, k] * x[n, k].astype(np.float64) for k in range(L)), rtol=1e-5)
+        np.testing.assert_allclose(slopes[n], sum(a[n, k] * (r[k] - r[k] ** 2) for k in range(L)), rtol=1e-5)
