@@ -31,8 +31,8 @@ def automatic(x, u, w_gates, h_0, c_0, weights):
     import tensorflow as tf
 
     from tienet.modeling.attention_step import step
-    from tienet.modeling.lstm import swap_axes
     from tienet.modeling.spatial_attention import locations
+    from tienet.modeling.steps import swap_axes
 
     images, n = locations(x, u), tf.shape(w_gates)[1]
 

@@ -9,7 +9,8 @@ from tienet.config import Config
 from tienet.modeling import attention_lstm, attention_step
 from tienet.modeling.decoder import Decoder, standardise_locations
 from tienet.modeling.lstm import lstm
-from tienet.modeling.spatial_attention import BLOCK, locations
+from tienet.modeling.spatial_attention import locations
+from tienet.modeling.steps import S
 
 tf1 = tf.compat.v1
 B, T, E, D, C, H, A = 3, 5, 4, 3, 6, 7, 2
@@ -124,7 +125,7 @@ def test_the_word_softmax(evaluate, random, deep):
     np.testing.assert_allclose(logits, inner @ weights["W_o"] + weights["b"], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("gate", "T"), [(False, T), (True, T), (False, 2 * BLOCK + 5)])
+@pytest.mark.parametrize(("gate", "T"), [(False, T), (True, T), (False, 2 * S + 5)])
 def test_the_written_gradient_equals_automatic_differentiation(evaluate, random, gate, T):
     """`attention_lstm` against the same steps unrolled, for every argument, through h and through a."""
     L = D * D

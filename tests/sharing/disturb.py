@@ -18,7 +18,7 @@ from tensorpack.tfutils.common import get_default_sess_config
 from tienet import collective, devices, saving, training, validation
 from tienet.data.dataflow import TrainingBatches
 from tienet.errors import InputError
-from tienet.modeling import attention_step, spatial_attention
+from tienet.modeling import attention_block, attention_step, spatial_attention
 from tienet.trainer import Trainer
 
 VALIDATES, COMPUTES = "validates for a minute", "computes features for a minute"
@@ -150,7 +150,7 @@ def without_compilers() -> None:
     """The attention LSTM is not compiled, nor divided among cores, and the graph is run as it was built: the compilers
     take longer than ten updates, for every tower, in every process."""
     devices.cores = lambda: 1
-    for part in (attention_step, spatial_attention):
+    for part in (attention_block, attention_step, spatial_attention):
         for name, function in list(vars(part).items()):
             if hasattr(function, "python_function"):
                 setattr(part, name, tf.function(function.python_function, autograph=False))

@@ -1,4 +1,4 @@
-"""One step of the attention LSTM, and its gradient; XLA compiles each as one.
+"""One step of the attention LSTM, and its gradient.
 
 Xu et al. (2015), soft attention. At step t, with x [B, L, C] the L = D*D locations and u = W_x x + b_x:
 
@@ -36,6 +36,7 @@ class Step(NamedTuple):
     a: tf.Tensor  # [B, L]
     z: tf.Tensor  # [B, C], gated
     gates: tf.Tensor  # [B, 4H], before the nonlinearities
+    query: tf.Tensor  # [B, A], W_h h_{t-1}
 
 
 @compiled
@@ -46,12 +47,13 @@ def step(images: Locations, w_gates, h, c, weights: Weights, beams: int = 1) -> 
     """
     H4 = w_gates.shape[-1]
     from_h = h @ weights.W_rh
-    a, z = spatial_attention.attend(images, from_h[:, H4:], weights.v, beams)
+    query = from_h[:, H4:]
+    a, z = spatial_attention.attend(images, query, weights.v, beams)
     if weights.w_beta is not None:
         z *= _beta(h, weights)
     gates = w_gates + z @ weights.W_z + from_h[:, :H4]
     h, c = lstm_cell(gates, c)
-    return Step(h, c, a, z, gates)
+    return Step(h, c, a, z, gates, query)
 
 
 class StepGradient(NamedTuple):
@@ -63,14 +65,13 @@ class StepGradient(NamedTuple):
     de: tf.Tensor  # [B, L], of the scores
 
 
-@compiled
 def step_gradient(
-    images: Locations, weights: Weights, transposed: Weights, h, c, query, done: Step, dh, dc, da
+    images: Locations, weights: Weights, transposed: Weights, h, c, done: Step, dh, dc, da
 ) -> tuple[StepGradient, tf.Tensor, tf.Tensor]:
     """One step backward, from the gradients of its h, c and a: its own, and those of the h and c before it.
 
     Args:
-        transposed: has W_rh and W_z with their axes swapped. h, c: of step t - 1. query: W_h h, [B, A]. done: the step.
+        transposed: has W_rh and W_z with their axes swapped. h, c: of step t - 1. done: the step.
     """
     *dgates, dc = cell_gradient(done.gates, done.c, c, dh, dc)
     dgates = tf.concat(dgates, 1)
@@ -80,7 +81,7 @@ def step_gradient(
         beta = _beta(h, weights)
         dgate = tf.reduce_sum(dz * done.z, 1, keepdims=True) * (1 - beta)  # z is gated: no beta (1 - beta)
         dz *= beta
-    de, dquery = spatial_attention.attend_gradient(images, query, weights.v, done.a, dz, da)
+    de, dquery = spatial_attention.attend_gradient(images, done.query, weights.v, done.a, dz, da)
     dproduct = tf.concat([dgates, dquery], 1)
     dh = dproduct @ transposed.W_rh
     if weights.w_beta is not None:

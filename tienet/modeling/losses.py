@@ -73,7 +73,7 @@ def report_loss(logits: tf.Tensor, targets: tf.Tensor, rows: tf.Tensor, counts: 
     Returns:
         float32 [B]; 0 for a report without words. Its mean does not change where a batch is split over towers.
     """
-    nll = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+    nll = -tf.gather(tf.nn.log_softmax(logits), targets, batch_dims=1)
     return tf.math.divide_no_nan(tf.math.unsorted_segment_sum(nll, rows, tf.size(counts)), counts)
 
 

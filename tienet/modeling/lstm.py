@@ -8,6 +8,7 @@ array of all steps to the gradient of the gates at each step, and a matrix to th
 
 import tensorflow as tf
 
+from tienet.modeling.steps import over_steps, stacked, stacks_of, swap_axes, write
 from tienet.modeling.xla import compiled
 
 
@@ -42,7 +43,7 @@ def lstm(w_gates: tf.Tensor, W_r: tf.Tensor) -> tf.Tensor:
     return swap_axes(run(swap_axes(w_gates), W_r))
 
 
-def _forward(w_gates, W_r) -> list[tf.Tensor]:
+def _forward(w_gates, W_r) -> tuple[tf.Tensor, ...]:
     """h, c [T, B, H] and gates [T, B, 4H] of all steps."""
     T, H = tf.shape(w_gates)[0], W_r.shape[0]
     zero = tf.zeros([tf.shape(w_gates)[1], H])
@@ -50,11 +51,11 @@ def _forward(w_gates, W_r) -> list[tf.Tensor]:
     def body(t, h, c, stacks):
         gates = w_gates[t] + h @ W_r
         h, c = _compiled_cell(gates, c)
-        return t + 1, h, c, [stack.write(t, part) for stack, part in zip(stacks, (h, c, gates), strict=True)]
+        return t + 1, h, c, write(stacks, t, (h, c, gates))
 
-    state = (0, zero, zero, stacks_of(T, H, H, 4 * H))
+    state = (0, zero, zero, stacks_of(T, (H, H, 4 * H)))
     *_, stacks = tf.while_loop(lambda t, *_: t < T, body, state)
-    return [stack.stack() for stack in stacks]
+    return stacked(stacks)
 
 
 def _backward(W_r, h, c, gates, dh_all) -> tuple[tf.Tensor, tf.Tensor]:
@@ -64,28 +65,12 @@ def _backward(W_r, h, c, gates, dh_all) -> tuple[tf.Tensor, tf.Tensor]:
     zero = tf.zeros_like(h[:1])
     h_before, c_before = (tf.concat([zero, states[:-1]], 0) for states in (h, c))
 
-    def body(t, dh, dc, stacks):
+    def body(t, dh, dc, dgates_of):
         *parts, dc = _compiled_cell_gradient(gates[t], c[t], c_before[t], dh + dh_all[t], dc)
         dgates = tf.concat(parts, 1)  # not compiled: XLA would choose among the four number by number
-        return t - 1, dgates @ W_r_transposed, dc, [stacks[0].write(t, dgates)]
+        return t - 1, dgates @ W_r_transposed, dc, dgates_of.write(t, dgates)
 
     state = (T - 1, zero[0], zero[0], stacks_of(T, gates.shape[-1]))
-    *_, stacks = tf.while_loop(lambda t, *_: t >= 0, body, state)
-    dgates = stacks[0].stack()
+    *_, dgates_of = tf.while_loop(lambda t, *_: t >= 0, body, state)
+    dgates = dgates_of.stack()
     return dgates, over_steps(h_before, dgates)
-
-
-def stacks_of(length: tf.Tensor, *widths: int) -> list[tf.TensorArray]:
-    """An empty array for `length` steps of [B, width] for each width."""
-    return [tf.TensorArray(tf.float32, length, element_shape=[None, width]) for width in widths]
-
-
-def swap_axes(array: tf.Tensor) -> tf.Tensor:
-    """[B, T, N] -> [T, B, N], and back."""
-    return tf.transpose(array, [1, 0, 2])
-
-
-def over_steps(inputs: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
-    """sum_tb inputs[t, b]^T gradients[t, b]: what a weight matrix receives from all steps, [N, M]."""
-    flat = [tf.reshape(array, [-1, array.shape[-1]]) for array in (inputs, gradients)]
-    return tf.matmul(*flat, transpose_a=True)

@@ -17,8 +17,6 @@ import tensorflow as tf
 
 from tienet.modeling.xla import compiled
 
-BLOCK = 8
-"""Steps whose part of du is added up in one pass."""
 PARTS, LEAST = 8, 64
 """Sums over the locations are of parts, at most so many, and of so many locations at least: XLA is slow with fewer."""
 _MOST = 86.0  # e^86 is a float32, and so is e^-86
@@ -92,34 +90,37 @@ def _r(E, query):
     return 1 / (1 + E * exponential(query)[..., None, :])
 
 
-# ---- over all steps ----
+# ---- over several steps ----
 
 
-def scores_gradient(E: tf.Tensor, queries: tf.Tensor, de: tf.Tensor, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """du [B, L, A] and dv [A] of all steps, from queries [T, B, A] and de [T, B, L]."""
-    T = tf.shape(de)[0]
-    queries, de = (tf.pad(array, [[0, -T % BLOCK], [0, 0], [0, 0]]) for array in (queries, de))
+class ScoresGradient(NamedTuple):
+    """What the scores' gradient adds up to over the steps."""
 
-    def body(t, sum_r, sum_slope):
-        block = (E, queries[t : t + BLOCK], de[t : t + BLOCK])
-        return t + BLOCK, _add_r(sum_r, *block), _add_slope(sum_slope, *block)
-
-    start = (0, tf.zeros_like(E), tf.zeros_like(E))
-    _, sum_r, sum_slope = tf.while_loop(lambda t, *_: t < T, body, start)
-    return sum_slope * (4 * v), -2 * tf.reduce_sum(sum_r, [0, 1])  # the sum of de over the locations is 0
+    r: tf.Tensor  # [B, L, A], sum_t de_t r_t
+    slope: tf.Tensor  # [B, L, A], sum_t de_t (r_t - r_t^2)
 
 
-def _block_sum(part: Callable) -> Callable:
-    """Adds sum_t de_t part(r_t) over BLOCK steps to a total [B, L, A], reading and writing it once."""
+def add_scores_gradient(sums: ScoresGradient, E: tf.Tensor, queries: tf.Tensor, de: tf.Tensor) -> ScoresGradient:
+    """With S more steps, of queries [S, B, A] and de [S, B, L]; S is known."""
+    return ScoresGradient(_add_r(sums.r, E, queries, de), _add_slope(sums.slope, E, queries, de))
+
+
+def _summing(part: Callable) -> Callable:
+    """Adds sum_t de_t part(r_t) to a total [B, L, A], reading and writing it once."""
 
     @compiled
     def add(total, E, queries, de):
-        for t in range(BLOCK):
+        for t in range(de.shape[0]):
             total += de[t][:, :, None] * part(_r(E, queries[t]))
         return total
 
     return add
 
 
-_add_r = _block_sum(lambda r: r)
-_add_slope = _block_sum(lambda r: r - r * r)  # two sums in one function would be compiled into many passes
+_add_r = _summing(lambda r: r)
+_add_slope = _summing(lambda r: r - r * r)  # two sums in one function would be compiled into many passes
+
+
+def scores_gradient(sums: ScoresGradient, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """du [B, L, A] and dv [A], from the sums over all steps."""
+    return sums.slope * (4 * v), -2 * tf.reduce_sum(sums.r, [0, 1])  # the sum of de over the locations is 0
