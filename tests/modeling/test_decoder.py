@@ -125,7 +125,7 @@ def test_the_word_softmax(evaluate, random, deep):
     np.testing.assert_allclose(logits, inner @ weights["W_o"] + weights["b"], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("gate", "T"), [(False, T), (True, T), (False, 2 * S + 5)])
+@pytest.mark.parametrize(("gate", "T"), [(False, 1), (True, S), (True, 2 * S + 5)])
 def test_the_written_gradient_equals_automatic_differentiation(evaluate, random, gate, T):
     """`attention_lstm` against the same steps unrolled, for every argument, through h and through a."""
     L = D * D
