@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tienet.modeling.attention_step import Step, StepGradient, Weights, step, step_gradient
+from tienet.modeling import attention_step
+from tienet.modeling.attention_step import Step, StepGradient, Weights
 from tienet.modeling.spatial_attention import Locations
 from tienet.modeling.steps import S, stacked, stacks_of, write
 from tienet.modeling.xla import compiled
@@ -38,7 +39,7 @@ def block(images: Locations, w_gates, state: State, weights: Weights, n) -> tupl
     """Forward: `w_gates` [B, S, 4H] -> the steps [S, B, ...] and the state after them; n is int32 []."""
 
     def body(t, state, stacks):
-        done = step(images, w_gates[:, t], *state, weights)
+        done = attention_step.step(images, w_gates[:, t], *state, weights)
         return t + 1, State(done.h, done.c), write(stacks, t, Steps(state, done))
 
     stacks = stacks_of(S, widths_of(state.h.shape[-1], *images.x.shape[1:], images.E.shape[-1]))
@@ -59,7 +60,7 @@ def block_gradient(
 
     def body(t, dstate, stacks):
         before, done = tf.nest.map_structure(lambda array: array[t], steps)
-        gradient, *dstate = step_gradient(
+        gradient, *dstate = attention_step.step_gradient(
             images, weights, transposed, *before, done, dstate.h + dh[:, t], dstate.c, da[:, t]
         )
         return t - 1, State(*dstate), write(stacks, t, gradient)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tienet.modeling import spatial_attention
-from tienet.modeling.attention_block import State, Steps, block, block_gradient, widths_of
+from tienet.modeling import attention_block, spatial_attention
+from tienet.modeling.attention_block import State, Steps, widths_of
 from tienet.modeling.attention_step import Weights
 from tienet.modeling.groups import in_groups, number_of_groups
 from tienet.modeling.spatial_attention import Locations
@@ -57,7 +57,7 @@ def _forward(weights: Weights, images: Locations, w_gates, state: State) -> tupl
     T = tf.shape(w_gates)[1]
 
     def body(k, state, stacks):
-        steps, state = block(images, block_of(w_gates, k), state, weights, tf.minimum(S, T - k * S))
+        steps, state = attention_block.block(images, block_of(w_gates, k), state, weights, tf.minimum(S, T - k * S))
         return k + 1, state, write(stacks, k, steps)
 
     stacks = block_stacks_of(T, widths_of(state.h.shape[-1], *images.x.shape[1:], images.E.shape[-1]))
@@ -124,7 +124,7 @@ def _loop_backward(weights: Weights, transposed: Weights, images: Locations, kep
 
     def body(k, dstate, sums, stacks):
         steps = tf.nest.map_structure(lambda array: array[k], blocks)
-        gradient, dstate = block_gradient(
+        gradient, dstate = attention_block.block_gradient(
             images, weights, transposed, steps, dstate, block_of(dh, k), block_of(da, k), tf.minimum(S, T - k * S)
         )
         sums = spatial_attention.add_scores_gradient(sums, images.E, steps.done.query, gradient.de)
