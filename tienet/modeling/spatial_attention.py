@@ -46,9 +46,9 @@ def attend(images: Locations, query: tf.Tensor, v: tf.Tensor, beams: int = 1) ->
     With W `beams` for each image query, a and z have B * W rows, an image's beside each other: x and E are read once.
     """
     if beams == 1:
-        a = tf.nn.softmax(-2 * tf.linalg.matvec(_r(images.E, query), v))  # the 1 of 1 - 2 r cancels
+        a = tf.nn.softmax(-2 * tf.linalg.matvec(_r(images.E, exponential(query)), v))  # the 1 of 1 - 2 r cancels
         return a, _context(a, images.x)
-    r = _r(images.E[:, None], tf.reshape(query, [-1, beams, query.shape[-1]]))  # [B, W, L, A]
+    r = _r(images.E[:, None], exponential(tf.reshape(query, [-1, beams, query.shape[-1]])))  # [B, W, L, A]
     # Not matvec: uncompiled, on four axes of which the second has length 1, it ends the process in oneDNN.
     a = tf.nn.softmax(-2 * tf.tensordot(r, v, 1))
     z = tf.matmul(a, images.x)
@@ -73,10 +73,10 @@ def _context(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 def _slopes(E: tf.Tensor, query: tf.Tensor, de: tf.Tensor) -> tf.Tensor:
     """sum_l de_l (r_l - r_l^2), [B, A]. Parts of the locations are added up: the processor's vectors go along A."""
-    parts = _parts(E.shape[1])
+    parts, Q = _parts(E.shape[1]), exponential(query)
     total = 0.0
     for E_part, de_part in zip(tf.split(E, parts, 1), tf.split(de, parts, 1), strict=True):
-        r = _r(E_part, query)
+        r = _r(E_part, Q)
         total += de_part[..., None] * (r - r * r)
     return tf.reduce_sum(total, 1)
 
@@ -86,8 +86,9 @@ def _parts(L: int) -> int:
     return max(n for n in range(1, PARTS + 1) if L % n == 0 and (n == 1 or L // n >= LEAST))
 
 
-def _r(E, query):
-    return 1 / (1 + E * exponential(query)[..., None, :])
+def _r(E: tf.Tensor, Q: tf.Tensor) -> tf.Tensor:
+    """r, [..., L, A], from the `exponential`s of u and of the query."""
+    return 1 / (1 + E * Q[..., None, :])
 
 
 # ---- over several steps ----
@@ -110,8 +111,8 @@ def _summing(part: Callable) -> Callable:
 
     @compiled
     def add(total, E, queries, de):
-        for t in range(de.shape[0]):
-            total += de[t][:, :, None] * part(_r(E, queries[t]))
+        for Q, de_t in zip(tf.unstack(exponential(queries)), tf.unstack(de[..., None]), strict=True):
+            total += de_t * part(_r(E, Q))
         return total
 
     return add
