@@ -156,6 +156,7 @@ def test_resumed_equals_uninterrupted(runs, data_root, tmp_path, mode):
     config = config_of(mode, max_words=30, epochs=3)
     if mode == "report":  # with all that draws
         config = config.replace(
+            epochs=2,
             classify_on="half",
             scheduled_sampling=0.2,
             report_drop=0.1,
@@ -165,7 +166,7 @@ def test_resumed_equals_uninterrupted(runs, data_root, tmp_path, mode):
             deep_output=True,
         )
         shutil.rmtree(tmp_path / "run")
-        train(data_root, tmp_path / "run", config.replace(epochs=2))
+        train(data_root, tmp_path / "run", config.replace(epochs=1))
     resumed = train(data_root, tmp_path / "run", config, resume=True)
     straight = train(data_root, tmp_path / "straight", config)
     ours, theirs = weights_of(resumed), weights_of(straight)
