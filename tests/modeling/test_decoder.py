@@ -156,6 +156,17 @@ def test_the_written_gradient_equals_automatic_differentiation(evaluate, random,
         np.testing.assert_allclose(ours, automatic, rtol=1e-3, atol=1e-5)
 
 
+def test_no_images_give_no_rows_and_move_no_weight(evaluate, random):
+    L = D * D
+    rows = [tf.zeros([0, *shape]) for shape in ((L, C), (L, A), (S + 1, 4 * H), (H,), (H,))]
+    weights = attention_step.Weights(*(tf.ones(shape) for shape in ((H, 4 * H + A), (A,), (C, 4 * H))))
+    h, a = attention_lstm.attention_lstm(*rows, weights)
+    gradients = tf1.gradients(tf.reduce_sum(h) + tf.reduce_sum(a), [*rows, *weights[:3]])
+    *of_rows, dW_rh, dv, dW_z = evaluate([h, a, *gradients])
+    assert [array.shape[0] for array in of_rows] == [0] * 7
+    assert not dW_rh.any() and not dv.any() and not dW_z.any()
+
+
 def test_the_plain_lstm_and_its_gradient(evaluate, random):
     def variable(*shape):
         return tf.constant(random.standard_normal(shape).astype(np.float32))

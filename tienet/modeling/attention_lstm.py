@@ -80,7 +80,7 @@ def _kept(steps: tf.Tensor) -> tf.Tensor:
 
 def _blocks(kept: tf.Tensor) -> tf.Tensor:
     """[blocks, S, B, N] of what `_kept` kept."""
-    return tf.reshape(kept, [-1, S, tf.shape(kept)[0], kept.shape[2]])
+    return tf.reshape(kept, [tf.shape(kept)[1] // S, S, tf.shape(kept)[0], kept.shape[2]])
 
 
 # ---- backward ----
