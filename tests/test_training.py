@@ -150,7 +150,7 @@ def test_features_off_gives_the_same_scores(runs, data_root, mode):
     np.testing.assert_allclose(*scores, atol=2e-3)
 
 
-@pytest.mark.parametrize("mode", ["annotate", "annotate-text", "report"])
+@pytest.mark.parametrize("mode", ["annotate-text", "report"])
 def test_resumed_equals_uninterrupted(runs, data_root, tmp_path, mode):
     shutil.copytree(runs[mode], tmp_path / "run")
     config = config_of(mode, max_words=30, epochs=3)
