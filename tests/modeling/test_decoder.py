@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tienet.config import Config
-from tienet.modeling import attention_lstm, attention_step
+from tienet.modeling import attention_block, attention_lstm, attention_step
 from tienet.modeling.decoder import Decoder, standardise_locations
 from tienet.modeling.lstm import lstm
 from tienet.modeling.spatial_attention import locations
@@ -154,6 +154,24 @@ def test_the_written_gradient_equals_automatic_differentiation(evaluate, random,
     for ours, automatic in zip(*evaluate(gradients), strict=True):
         assert np.abs(automatic).max() > 1e-2
         np.testing.assert_allclose(ours, automatic, rtol=1e-3, atol=1e-5)
+
+
+def test_a_block_stops_where_the_report_does(evaluate, random):
+    """It ends in the state of its n-th step; what would follow is 0 and has no gradient."""
+    n, L = 3, D * D
+    shapes = ((B, L, C), (B, L, A), (B, S, 4 * H), (B, H), (B, H), (H, 4 * H + A), (A,), (C, 4 * H))
+    x, u, gates, h, c, *weights = (tf.constant(random.standard_normal(shape), tf.float32) for shape in shapes)
+    images, state = locations(x, u), attention_block.State(h, c)
+    weights = attention_step.Weights(*weights)
+    transposed = weights._replace(W_rh=tf.transpose(weights.W_rh), W_z=tf.transpose(weights.W_z))
+    steps, last = attention_block.block(images, gates, state, weights, n)
+    dh, da = tf.ones([B, S, H]), tf.ones([B, S, L])
+    gradient, _ = attention_block.block_gradient(images, weights, transposed, steps, state, dh, da, n)
+    steps, last, gradient = evaluate([steps, last, gradient])
+    np.testing.assert_array_equal(last.h, steps.done.h[n - 1])
+    np.testing.assert_array_equal(last.c, steps.done.c[n - 1])
+    for part in (*steps.before, *steps.done, gradient.dproduct, gradient.dz, gradient.de):
+        assert part[:n].any() and not part[n:].any()
 
 
 def test_no_images_give_no_rows_and_move_no_weight(evaluate, random):

@@ -41,7 +41,7 @@ def attention_lstm(x, u, w_gates, h_0, c_0, weights: Weights) -> tuple[tf.Tensor
         weights, images = Weights(*tensors), spatial_attention.locations(x, u)
         row_bytes = sum(4 * part.shape[1] * part.shape[2] for part in images)
         n = number_of_groups(tf.shape(x)[0], max(1, GROUP_BYTES // row_bytes))
-        specs = tf.nest.map_structure(_over_steps, (H, L, widths_of(H, L, C, A)))
+        specs = tf.nest.map_structure(_spec, (H, L, widths_of(H, L, C, A)))
         h, a, kept = in_groups(partial(_forward, weights), (images, w_gates, State(h_0, c_0)), specs, n)
 
         def gradient(dh, da):
@@ -66,7 +66,7 @@ def _forward(weights: Weights, images: Locations, w_gates, state: State) -> tupl
     return swap_axes(steps.done.h[:T]), swap_axes(steps.done.a[:T]), tf.nest.map_structure(_kept, steps)
 
 
-def _over_steps(width: int) -> tf.TensorSpec:
+def _spec(width: int) -> tf.TensorSpec:
     return tf.TensorSpec([None, None, width])
 
 
@@ -103,7 +103,7 @@ def _backward(weights: Weights, images: Locations, a, kept: Steps, dh, da, n) ->
     (L, C), (H, HA) = images.x.shape[1:], weights.W_rh.shape
     A, state = HA - 4 * H, tf.TensorSpec([None, H])
     specs = _Gradients(
-        *map(_over_steps, (4 * H, C, HA, 1)), State(state, state), tf.TensorSpec([None, L, A]), tf.TensorSpec([None, A])
+        *map(_spec, (4 * H, C, HA, 1)), State(state, state), tf.TensorSpec([None, L, A]), tf.TensorSpec([None, A])
     )
     transposed = weights._replace(W_z=tf.transpose(weights.W_z), W_rh=tf.transpose(weights.W_rh))
     loop = partial(_loop_backward, weights, transposed)
