@@ -15,8 +15,8 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["tienet", "tienet.*"]),
     package_data={
-        "tienet.evaluation": ["templates/*"],
-        "tienet.data.description": ["templates/*"],
+        "tienet.pages": ["templates/*"],
+        "tienet.datasets.description": ["templates/*"],
         "tienet.server": ["static/*"],
     },
     entry_points={"console_scripts": ["tienet = tienet.commands.main:main"]},

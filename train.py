@@ -5,9 +5,9 @@ import argparse
 from pathlib import Path
 
 from tienet import cli
-from tienet.cluster import Cluster
 from tienet.config import PRESETS, Config, preset, preset_settings
 from tienet.data import leaks, manifest
+from tienet.distributed.cluster import Cluster
 from tienet.errors import InputError
 from tienet.interruption import Interruption
 from tienet.modes import MODES
@@ -127,14 +127,15 @@ def main() -> None:
 
     with Interruption() as interruption:
         cli.start_tensorflow()  # only here: a wrong flag should not wait for it
-        from tienet import devices, training
-        from tienet.calibrate import calibrate_after_training
+        from tienet import devices
+        from tienet.evaluation.calibrate import calibrate_after_training
+        from tienet.training import train
 
         gpus = devices.choose_devices(args.gpu)
         profile = logdir / "profile" if args.profile else None
-        places = training.Places(args.data_root, logdir, args.vocab, args.backbone_weights, profile)
-        sharing = training.Sharing(args.tower_batch, cluster, args.peer_timeout)
-        training.train(config, places, gpus, args.resume, args.load, sharing, interruption)
+        places = train.Places(args.data_root, logdir, args.vocab, args.backbone_weights, profile)
+        sharing = train.Sharing(args.tower_batch, cluster, args.peer_timeout)
+        train.train(config, places, gpus, args.resume, args.load, sharing, interruption)
         if cluster.is_chief:
             calibrate_after_training(logdir, args.data_root)
     print(logdir)

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks import synthetic
 from benchmarks.measuring import Measured, peak_memory
 from tienet.config import Config
-from tienet.data.feature_store import Store
+from tienet.data.features.store import Store
 
 BATCH = 32
 

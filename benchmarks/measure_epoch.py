@@ -34,12 +34,12 @@ def epoch(
     from tensorpack.tfutils.sesscreate import NewSessionCreator
     from tensorpack.tfutils.sessinit import JustCurrentSession
 
-    from tienet.callbacks import EpochLength
+    from tienet.data.batch_split import Division
     from tienet.data.dataflow import TrainingBatches
-    from tienet.division import Division
     from tienet.interruption import Interruption
     from tienet.modeling.model import TieNet
-    from tienet.trainer import QueueInput, Trainer
+    from tienet.training.callbacks import EpochLength
+    from tienet.training.trainer import QueueInput, Trainer
 
     V, E = 1457, 200
 

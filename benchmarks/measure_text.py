@@ -21,7 +21,7 @@ REPORTS, REPORT_WORDS = 1000, 40
 
 def evaluation(studies: int = 25_596, patients: int = 2_797, resamples: int = 1000) -> Measured:
     """`evaluate_auc` on made-up scores of 15 labels: ChestX-ray14's test split has this many studies and patients."""
-    from tienet.evaluation.auroc import evaluate_auc
+    from tienet.evaluation.metrics.auroc import evaluate_auc
 
     rng = np.random.default_rng(0)
     share = rng.exponential(size=patients)

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tienet.config import Config
+from tienet.grid import GRID_SIDE, transition_for
 from tienet.labels import K
 from tienet.modeling.backbone_weights import ENDS
-from tienet.modeling.grid import GRID_SIDE, transition_for
 
 SOFTMAX = 5  # of one number
 ADAM = 12  # of one weight: 3 for m, 4 for v, 5 for the update

@@ -29,8 +29,8 @@ def archive(path: Path, reports: int) -> None:
     """A CSV of drawn studies' reports."""
     import numpy as np
 
-    from tienet.data.phantom import facts
-    from tienet.data.phantom.reports import write
+    from tienet.datasets.phantom import facts
+    from tienet.datasets.phantom.reports import write
 
     studies = facts.plan(1000, 0)
     texts = [" ".join(write(study.facts, np.random.default_rng(study.number))) for study in studies]
@@ -75,7 +75,7 @@ def one_image(run: str, image: str) -> str:
     subprocess.run(command, check=True, capture_output=True)
     cold = time.perf_counter() - start
 
-    from tienet.data.dicom import read_gray
+    from tienet.data.dicom.reader import read_gray
     from tienet.predict import Reporter
 
     pixels, seconds = read_gray(Path(image)), []
@@ -100,7 +100,7 @@ def _timed(work) -> float:
 
 def clients(run: str, image: str) -> str:
     """`tienet serve` under load."""
-    command = [sys.executable, "-m", "tienet.server.command", "--load", run, "--port", "8123"]
+    command = [sys.executable, "-m", "tienet.commands.serve", "--load", run, "--port", "8123"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
     url, content = "http://127.0.0.1:8123", Path(image).read_bytes()
     try:

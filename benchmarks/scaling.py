@@ -54,11 +54,11 @@ class Layout:
         from tensorpack.tfutils.sessinit import JustCurrentSession
 
         from tienet.config import Config
-        from tienet.division import Division
+        from tienet.data.batch_split import Division
         from tienet.interruption import Interruption
         from tienet.labels import K
         from tienet.modeling.model import TieNet
-        from tienet.trainer import Trainer
+        from tienet.training.trainer import Trainer
 
         class Batches(DataFlow):
             def __iter__(self):

@@ -30,9 +30,9 @@ def automatic(x, u, w_gates, h_0, c_0, weights):
     """`attention_lstm` with TensorFlow's own gradient of the loop."""
     import tensorflow as tf
 
-    from tienet.modeling.attention_step import step
-    from tienet.modeling.spatial_attention import locations
-    from tienet.modeling.steps import swap_axes
+    from tienet.modeling.lstm.attention import locations
+    from tienet.modeling.lstm.step import step
+    from tienet.modeling.lstm.step_arrays import swap_axes
 
     images, n = locations(x, u), tf.shape(w_gates)[1]
 
@@ -49,8 +49,8 @@ def unrolled(x, u, w_gates, h_0, c_0, weights, words=T):
     """`attention_lstm` as T copies of its step."""
     import tensorflow as tf
 
-    from tienet.modeling.attention_step import step
-    from tienet.modeling.spatial_attention import locations
+    from tienet.modeling.lstm.attention import locations
+    from tienet.modeling.lstm.step import step
 
     images, h, c, steps = locations(x, u), h_0, c_0, []
     for t in range(words):
@@ -62,10 +62,10 @@ def unrolled(x, u, w_gates, h_0, c_0, weights, words=T):
 def measure(way: str, steps: int) -> Measured:
     """A training step with the loop written in this way."""
     cli.start_tensorflow()
-    from tienet.modeling import attention_lstm
+    from tienet.modeling.lstm import loop
 
-    run = {"written": attention_lstm.attention_lstm, "automatic": automatic, "unrolled": unrolled}[way]
-    with mock.patch.object(attention_lstm, "attention_lstm", run):
+    run = {"written": loop.attention_lstm, "automatic": automatic, "unrolled": unrolled}[way]
+    with mock.patch.object(loop, "attention_lstm", run):
         return measure_network.step("annotate", T, steps=steps, least_seconds=0.0, product=0)
 
 

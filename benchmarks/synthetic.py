@@ -9,13 +9,13 @@ import numpy as np
 
 from tienet.config import Config
 from tienet.data.dataflow import Studies
-from tienet.data.feature_store import Store
-from tienet.data.features import FeatureKey, Features
+from tienet.data.features.cache import FeatureKey, Features
+from tienet.data.features.store import Store
 from tienet.data.manifest import Manifest
 from tienet.data.text import SPECIALS, START
 from tienet.labels import K
 
-ROWS_AT_ONCE = 16  # as `tienet.data.features.open_features` adds them
+ROWS_AT_ONCE = 16  # as `tienet.data.features.cache.open_features` adds them
 
 
 def store(folder: Path, config: Config) -> Store:

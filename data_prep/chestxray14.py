@@ -26,11 +26,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from tienet import cli, files
-from tienet.data import image_files, nih_counts, nih_splits, nih_tables
-from tienet.data import left_out as left_outs
+from tienet.data import image_files
 from tienet.data import manifest as manifests
 from tienet.data.image import read_gray
 from tienet.data.manifest import Manifest
+from tienet.datasets import left_out as left_outs
+from tienet.datasets.chestxray14 import counts, splits, tables
 from tienet.errors import InputError
 from tienet.labels import LABELS
 from tienet.modes import MODES
@@ -72,18 +73,18 @@ def main() -> None:
     hand_out = args.out.absolute().parent / HAND_LABELED
     for out in (args.out, hand_out) if args.hand_labels else (args.out,):
         manifests.prepare_folder(out)
-    train_val, test = (nih_splits.read_list(path) for path in (args.train_val_list, args.test_list))
-    entries = nih_tables.read_entries(args.entry)
-    entries["split"] = nih_splits.assign(entries.patient_id, train_val, test)
+    train_val, test = (splits.read_list(path) for path in (args.train_val_list, args.test_list))
+    entries = tables.read_entries(args.entry)
+    entries["split"] = splits.assign(entries.patient_id, train_val, test)
     paths = None if args.no_images else index_images(args.images)
-    reports = nih_tables.read_reports(args.reports) if args.reports else {}
+    reports = tables.read_reports(args.reports) if args.reports else {}
 
     main_set = build_main(args.out, entries, [*train_val, *test], paths, reports)
     if args.boxes:
-        add_boxes(main_set, nih_tables.read_boxes(args.boxes))
+        add_boxes(main_set, tables.read_boxes(args.boxes))
     data_sets, notes = [main_set], []
     if args.hand_labels:
-        labels, notes = nih_tables.read_hand_labels(args.hand_labels)
+        labels, notes = tables.read_hand_labels(args.hand_labels)
         data_sets.append(build_hand_labeled(hand_out, entries, labels, paths, reports))
         notes += _seen_in_training(entries, labels)
     if args.strict:
@@ -91,7 +92,7 @@ def main() -> None:
 
     tested = entries[entries.split == "test"]
     positives = tested[list(LABELS)].sum().astype(int)
-    print(*nih_counts.describe(positives, len(tested), args.entry.name), sep="\n")
+    print(*counts.describe(positives, len(tested), args.entry.name), sep="\n")
     for data_set in data_sets:
         write(data_set)
     for note in [*notes, *_report_notes(args, main_set.rows, reports)]:
@@ -132,7 +133,7 @@ def index_images(folder: Path) -> dict[str, Path]:
     if not found:
         raise InputError(f"--images {folder}: no .png or .jpg file in it, nor in folders such as images_001/images")
     found.sort(key=lambda path: (ENDINGS.index(path.suffix.lower()), path))
-    return {nih_tables.stem(path.name): path for path in found}
+    return {tables.stem(path.name): path for path in found}
 
 
 def _image_files(folder: str, deep: int) -> Iterator[str]:
@@ -226,8 +227,8 @@ def add_boxes(data_set: DataSet, boxes: pd.DataFrame) -> None:
     scales = {}
     for name in tqdm(boxes.study_id.unique(), desc="images with boxes", unit="", file=sys.stderr, disable=None):
         cell = rows.image[name]
-        height, width = read_gray(data_set.out / cell).shape if cell else (nih_tables.BOX_FRAME_PX,) * 2
-        scales[name] = (width / nih_tables.BOX_FRAME_PX, height / nih_tables.BOX_FRAME_PX)
+        height, width = read_gray(data_set.out / cell).shape if cell else (tables.BOX_FRAME_PX,) * 2
+        scales[name] = (width / tables.BOX_FRAME_PX, height / tables.BOX_FRAME_PX)
     scale = np.array([scales[name] for name in boxes.study_id]).reshape(-1, 2)
     boxes[["x", "y", "w", "h"]] = (boxes[["x", "y", "w", "h"]].to_numpy() * np.tile(scale, 2)).round(2)
     data_set.boxes = boxes.reindex(columns=list(BOX_COLUMNS))

@@ -27,12 +27,15 @@ import numpy as np
 import pandas as pd
 
 from tienet import cli, files
-from tienet.data import image, image_files, nih_tables, own_files
+from tienet.data import image, image_files
 from tienet.data import manifest as manifests
-from tienet.data.dicom import Reader
-from tienet.data.dicom_pool import ReaderPool
-from tienet.data.own_files import Folder, Named
-from tienet.data.own_studies import (
+from tienet.data.dicom.pool import ReaderPool
+from tienet.data.dicom.reader import Reader
+from tienet.datasets.chestxray14 import tables as nih_tables
+from tienet.datasets.folder import files as own_files
+from tienet.datasets.folder.files import Folder, Named
+from tienet.datasets.folder.pseudonyms import DIGITS, SALT_FILE, Pseudonyms, read_salt
+from tienet.datasets.folder.studies import (
     CHOSEN,
     COLUMN,
     IN_TWO_SPLITS,
@@ -46,7 +49,6 @@ from tienet.data.own_studies import (
     join,
     leftovers,
 )
-from tienet.data.pseudonyms import DIGITS, SALT_FILE, Pseudonyms, read_salt
 from tienet.errors import InputError
 from tienet.labels import LABELS
 

@@ -9,8 +9,8 @@ same layout.
 
 A study of the manifest is a PA or AP image: study_id is its dicom_id, patient_id p<subject_id>. Several such images of
 a report are several studies with the same report and labels. The split is the official one (validate is val).
-Reports are cut to findings and impression (tienet/data/report_sections.py); those with neither, and without a last
-paragraph that could be it, are taken whole and counted.
+Reports are cut to findings and impression (tienet/datasets/mimic_cxr/sections.py); those with neither, and without a
+last paragraph that could be it, are taken whole and counted.
 
 Labels: the labeller's column with the label's name or a synonym (Pleural Effusion is Effusion). A finding without such
 a column is unknown (empty), not 0: Infiltration, Mass, Nodule, Emphysema, Fibrosis, Pleural_Thickening, Hernia. Lung
@@ -35,10 +35,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from tienet import cli
-from tienet.data import image_files, mimic_tables, report_sections
-from tienet.data import left_out as left_outs
+from tienet.data import image_files
 from tienet.data import manifest as manifests
 from tienet.data.text import report_text
+from tienet.datasets import left_out as left_outs
+from tienet.datasets.mimic_cxr import sections, tables
 from tienet.errors import InputError
 from tienet.labels import LABELS, NO_FINDING
 from tienet.modes import MODES
@@ -68,9 +69,9 @@ def main() -> None:
     image_folder = None if args.no_images else files_folder(args.jpg or args.root, "--jpg" if args.jpg else "--root")
     report_folder = None if args.no_reports else files_folder(args.root, "--root")
     folders = [folder for folder in (args.root, args.jpg) if folder]
-    paths = [mimic_tables.find_table(folders, what) for what in ("split", "metadata", args.labels)]
-    images = join_tables(mimic_tables.read_split(paths[0]), mimic_tables.read_views(paths[1]), paths)
-    labels = mimic_tables.read_labels(paths[2], mimic_tables.UNCERTAIN[args.uncertain])
+    paths = [tables.find_table(folders, what) for what in ("split", "metadata", args.labels)]
+    images = join_tables(tables.read_split(paths[0]), tables.read_views(paths[1]), paths)
+    labels = tables.read_labels(paths[2], tables.UNCERTAIN[args.uncertain])
     rows, left_out = choose(images, labels.table, paths[2])
     if rows.empty:
         raise InputError(f"{paths[0]}: no image is left; {left_outs.reasons(left_out)}")
@@ -107,10 +108,10 @@ def _parse() -> argparse.Namespace:
         "--root", type=Path, required=True, metavar="DIR", help="folder of files/p10/.../s*.txt, tables"
     )
     parser.add_argument("--jpg", type=Path, metavar="DIR", help="folder of files/p10/.../*.jpg, tables (--root)")
-    parser.add_argument("--labels", required=True, choices=mimic_tables.LABELERS, help="whose labels")
+    parser.add_argument("--labels", required=True, choices=tables.LABELERS, help="whose labels")
     parser.add_argument(
         "--uncertain",
-        choices=tuple(mimic_tables.UNCERTAIN),
+        choices=tuple(tables.UNCERTAIN),
         default="unknown",
         help="what an uncertain label, -1, becomes: 1, 0, or empty, which adds nothing to the loss and is not scored"
         " (unknown)",
@@ -220,13 +221,13 @@ def find_images(rows: pd.DataFrame, folder: Path, out: Path) -> list[str]:
 def read_reports(rows: pd.DataFrame, folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
     """study_id -> report, of the files that are there; and how it was cut (report_sections.CUTS) -> study_ids."""
     reports: dict[str, str] = {}
-    cuts: dict[str, list[str]] = {cut: [] for cut in report_sections.CUTS}
+    cuts: dict[str, list[str]] = {cut: [] for cut in sections.CUTS}
     studies = rows.drop_duplicates("study_id")
     names = zip(studies.subject_id, studies.study_id, strict=True)
     for subject, study in tqdm(names, "reports", len(studies), unit="", file=sys.stderr, disable=None):
         text = _read_report(folder / _patient_folder(subject) / f"s{study}.txt")
         if text is not None:
-            found = report_sections.sections(text)
+            found = sections.sections(text)
             reports[study] = report_text(found.findings, found.impression)
             cuts[found.cut].append(study)
     return reports, cuts
@@ -276,10 +277,10 @@ def _with_reports(
 
 def _cuts_line(cuts: dict[str, list[str]]) -> str:
     how = {
-        report_sections.HEADINGS: "cut at findings or impression",
-        report_sections.LAST_PARAGRAPHS: "without both, so the last section's later paragraphs",
-        report_sections.WHOLE_TEXT: "without these too, so the whole text",
-        report_sections.EMPTY: "empty",
+        sections.HEADINGS: "cut at findings or impression",
+        sections.LAST_PARAGRAPHS: "without both, so the last section's later paragraphs",
+        sections.WHOLE_TEXT: "without these too, so the whole text",
+        sections.EMPTY: "empty",
     }
     parts = [f"{len(cuts[cut]):,} {text} (the first is s{cuts[cut][0]})" for cut, text in how.items() if cuts[cut]]
     return f"reports: {'; '.join(parts)}"
@@ -305,7 +306,7 @@ def write(out: Path, rows: pd.DataFrame, left_out: pd.DataFrame) -> None:
         print(f"note: {note}", file=sys.stderr)
 
 
-def _label_notes(args: argparse.Namespace, labels: mimic_tables.StudyLabels) -> list[str]:
+def _label_notes(args: argparse.Namespace, labels: tables.StudyLabels) -> list[str]:
     unknown = [name for name in LABELS if labels.table[name].isna().all()]
     counts = ", ".join(f"{name} {n:,}" for name, n in labels.uncertain.items()) or "none"
     return [

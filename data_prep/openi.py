@@ -5,12 +5,12 @@
 
 A study is a frontal image with its report. A report with several frontal images gives several studies, which have
 its number as their patient_id (OpenI names no patients) and so lie in one split. Image files are matched by name,
-whether Kaggle's (1_IM-0001-4001.dcm.png) or NLM's (CXR1_1_IM-0001-4001.png), see tienet/data/openi_views.py. They
+whether Kaggle's (1_IM-0001-4001.dcm.png) or NLM's (CXR1_1_IM-0001-4001.png), see tienet/datasets/openi/views.py. They
 stay where they are.
 
-Labels come from a file in NegBio's form, or from MeSH (--labels mesh) by the rules of tienet/data/openi_mesh.py. Their
-counts are printed beside those of the paper's Table 1. --compare compares them with another source of labels: agreement
-and kappa are printed, and each label that differs is named in disagreements.csv.
+Labels come from a file in NegBio's form, or from MeSH (--labels mesh) by the rules of tienet/datasets/openi/mesh.py.
+Their counts are printed beside those of the paper's Table 1. --compare compares them with another source of labels:
+agreement and kappa are printed, and each label that differs is named in disagreements.csv.
 
 No_Finding means none of the 14 findings, also with NegBio's file: that gives 2,790 of the reports with a frontal
 view, the paper has 2,789, while the file's own column "normal" (nothing else found either) has 1,343.
@@ -26,12 +26,15 @@ import numpy as np
 import pandas as pd
 
 from tienet import cli, files
-from tienet.data import label_agreement, openi_mesh, openi_views, paper_counts, splits
-from tienet.data import left_out as left_outs
 from tienet.data import manifest as manifests
+from tienet.data import splits
 from tienet.data.csv_table import Table
-from tienet.data.openi_reports import Report, read_reports
-from tienet.data.openi_views import Views
+from tienet.datasets import label_agreement, paper_counts
+from tienet.datasets import left_out as left_outs
+from tienet.datasets.openi import mesh
+from tienet.datasets.openi import views as openi_views
+from tienet.datasets.openi.reports import Report, read_reports
+from tienet.datasets.openi.views import Views
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, NO_FINDING, canonical
 
@@ -224,7 +227,7 @@ def read_labels(path: Path) -> Labels:
 
 def mesh_labels(reports: dict[str, Report]) -> Labels:
     """uid -> label -> 1 or 0 by the MeSH majors; reports that are not indexed are not in it."""
-    labels = {uid: openi_mesh.findings(report.majors) for uid, report in reports.items()}
+    labels = {uid: mesh.findings(report.majors) for uid, report in reports.items()}
     return {uid: of_report for uid, of_report in labels.items() if of_report is not None}
 
 
@@ -233,7 +236,7 @@ def compare(ours: Labels, theirs: Labels, reports: dict[str, Report], path: Path
     ours, theirs = ({uid: labels[uid] for uid in sorted(labels, key=_by_number)} for labels in (ours, theirs))
     listed = label_agreement.disagreements(ours, theirs)
     listed["majors"] = [
-        "; ".join(openi_mesh.that_matter(label, reports[uid].majors) if uid in reports else ())
+        "; ".join(mesh.that_matter(label, reports[uid].majors) if uid in reports else ())
         for uid, label in zip(listed.uid, listed.finding, strict=True)
     ]
     print(*label_agreement.describe(label_agreement.agreement(ours, theirs), listed), sep="\n")

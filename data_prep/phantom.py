@@ -19,11 +19,11 @@ from tqdm import tqdm
 
 from tienet import cli, files
 from tienet.data import manifest as manifests
-from tienet.data.phantom import facts as phantom_facts
-from tienet.data.phantom import reports
-from tienet.data.phantom.drawing import Anatomy, draw
-from tienet.data.phantom.facts import Study
 from tienet.data.text import report_text
+from tienet.datasets.phantom import facts as phantom_facts
+from tienet.datasets.phantom import reports
+from tienet.datasets.phantom.drawing import Anatomy, draw
+from tienet.datasets.phantom.facts import Study
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, NO_FINDING
 

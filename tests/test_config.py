@@ -6,7 +6,7 @@ import pytest
 
 from tienet.config import PRESETS, Config, preset
 from tienet.errors import InputError
-from tienet.modeling.grid import Transition, transition_for
+from tienet.grid import Transition, transition_for
 from tienet.modes import MODES, mode_named
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.small_run import config_of, train
-from tienet import training
 from tienet.errors import InputError
 from tienet.evaluation.evaluate import evaluate
 from tienet.evaluation.options import Options
+from tienet.training import train as training
 
 QUICK = {"pages": 0, "resamples": 5}
 

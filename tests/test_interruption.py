@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tienet.interruption import Interrupted, Interruption
 
-ROOT = Path(__file__).resolve().parents[1]
 BOTH = (signal.SIGINT, signal.SIGTERM)
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 0}
 

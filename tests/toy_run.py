@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tienet import checkpoint
-from tienet.checkpoint import TrainingState
-from tienet.resuming import resume_point
-from tienet.saving import save
+from tienet.checkpoint import run_folder
+from tienet.checkpoint.resume import resume_point
+from tienet.checkpoint.run_folder import TrainingState
+from tienet.checkpoint.save import save
 
 tf1 = tf.compat.v1
 
@@ -50,7 +50,7 @@ class ToyRun:
         point = resume_point(self.folder)
         self.state = point.state if point else TrainingState()
         if point:
-            checkpoint.restore(self.session, point.prefix, self._variables)
+            run_folder.restore(self.session, point.prefix, self._variables)
 
     def fill(self, step: int) -> None:
         """Set every value to `step`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tienet import files
 from tienet.errors import InputError
-from tienet.modeling.grid import transition_for
+from tienet.grid import transition_for
 from tienet.modes import Mode, mode_named
 
 

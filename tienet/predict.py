@@ -4,8 +4,7 @@ with Reporter.load("runs/report") as reporter:
     (reading,) = reporter.report([read_gray("chest.png")])
 """
 
-from tienet.modeling.generate import Decoding
-from tienet.predictor import (
+from tienet.inference.predictor import (
     Explanation,
     Judged,
     Predictor,
@@ -14,7 +13,8 @@ from tienet.predictor import (
     predict_all,
     written_reports,
 )
-from tienet.reading import Annotator, Reading, Reporter
+from tienet.inference.readers import Annotator, Reading, Reporter
+from tienet.modeling.generate import Decoding
 
 __all__ = [
     "Annotator",

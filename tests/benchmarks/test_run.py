@@ -11,11 +11,11 @@ import pytest
 from benchmarks import cases, growth, measure_data, measure_text, measuring, plots, results, run, synthetic, table
 from benchmarks.case import Case, FailedError, measure
 from benchmarks.results import Results, run_cases
+from tests.conftest import ROOT
 from tienet.config import Config, preset
-from tienet.data.feature_store import Store
+from tienet.data.features.store import Store
 from tienet.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = {
     "transition_channels": 8, "attention_units": 5, "lstm_units": 7, "attention_rows": 3, "attention_hidden": 11,
 }  # fmt: skip

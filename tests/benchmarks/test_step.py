@@ -5,12 +5,12 @@ import tensorflow as tf
 
 from benchmarks import step
 from tienet.config import Config
-from tienet.modeling import attention_lstm
 from tienet.modeling.decoder import Decoder
+from tienet.modeling.lstm import loop
 
 tf1 = tf.compat.v1
 B, T, V, E = 2, 3, 11, 4
-WRITTEN = attention_lstm.attention_lstm
+WRITTEN = loop.attention_lstm
 
 
 def outcome(monkeypatch, way) -> list[np.ndarray]:
@@ -20,7 +20,7 @@ def outcome(monkeypatch, way) -> list[np.ndarray]:
         "automatic": step.automatic,
         "unrolled": lambda *arguments: step.unrolled(*arguments, words=T),
     }
-    monkeypatch.setattr(attention_lstm, "attention_lstm", ways[way])
+    monkeypatch.setattr(loop, "attention_lstm", ways[way])
     config = Config().replace(transition_channels=5, attention_units=3, lstm_units=6, mode="annotate")
     rng = np.random.default_rng(0)
     with tf.Graph().as_default():

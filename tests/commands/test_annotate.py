@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.data.dicom_files import dataset, save
-from tienet.calibration_file import Calibration
-from tienet.calibration_file import save as save_calibration
-from tienet.checkpoint import locate
+from tests.conftest import ROOT
+from tests.data.dicom.dicom_files import dataset, save
+from tienet.checkpoint.calibration import Calibration
+from tienet.checkpoint.calibration import save as save_calibration
+from tienet.checkpoint.run_folder import locate
 from tienet.commands import annotate
 from tienet.commands.main import dispatch
 from tienet.data.image import read_gray
@@ -25,7 +26,6 @@ from tienet.interruption import Interrupted
 from tienet.labels import LABELS, K
 from tienet.predict import Annotator
 
-ROOT = Path(__file__).resolve().parents[2]
 PROBABILITIES = [f"{label}_probability" for label in LABELS]
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tienet.calibration_file import Calibration
-from tienet.calibration_file import save as save_calibration
-from tienet.checkpoint import load_run, locate
+from tienet.checkpoint.calibration import Calibration
+from tienet.checkpoint.calibration import save as save_calibration
+from tienet.checkpoint.run_folder import load_run, locate
 from tienet.commands.main import dispatch
 from tienet.data.dataflow import pad
 from tienet.data.image import read_gray, resize

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tienet.commands.labels_file import HEADER, LabelsFile
-from tienet.commands.studies import Fault, Study
+from tienet.commands.study_input import Fault, Study
 from tienet.errors import InputError
 from tienet.labels import LABELS, K
 
@@ -115,7 +115,7 @@ def test_two_at_once_are_refused(tmp_path):
 
 def test_an_input_that_has_grown_goes_on(tmp_path):
     source = tmp_path / "in.csv"
-    from tienet.commands.studies import sha256_of_start
+    from tienet.commands.study_input import sha256_of_start
 
     identities = []
     for text in ("one\n", "one\ntwo\n", "One\ntwo\n"):

@@ -2,13 +2,11 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tienet.commands.main import COMMANDS, dispatch
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_help_imports_no_tensorflow_and_names_every_command():

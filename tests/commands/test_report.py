@@ -6,14 +6,14 @@ import re
 import numpy as np
 import pytest
 
-from tests.data.dicom_files import dataset, save
+from tests.data.dicom.dicom_files import dataset, save
 from tienet.commands.main import dispatch
-from tienet.commands.readings import as_json, as_page, as_text
-from tienet.commands.studies import Study
+from tienet.commands.output_formats import as_json, as_page, as_text
+from tienet.commands.study_input import Study
 from tienet.data.image import read_gray
 from tienet.errors import InputError
-from tienet.evaluation.pages import render
 from tienet.labels import LABELS, K
+from tienet.pages.study import render
 from tienet.predict import Reading, Reporter
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.commands.test_report import reading_of
-from tienet.commands import drawing
+from tienet.commands import show_figure
 from tienet.commands.main import dispatch
 from tienet.data.image import read_gray
 from tienet.errors import InputError
@@ -26,7 +26,7 @@ def test_each_mode(runs, phantom, tmp_path, mode, monkeypatch, capsys):
     name = f"{phantom.images[0].stem}-tienet.png"
     assert capsys.readouterr().out.strip() == name
     picture = cv2.imread(name)
-    assert picture.shape[1] == drawing.WIDTH_PX and picture.std() > 20
+    assert picture.shape[1] == show_figure.WIDTH_PX and picture.std() > 20
 
 
 @pytest.mark.parametrize("source", ["file", "-"])
@@ -35,7 +35,7 @@ def test_annotate_draws_the_report_that_is_given(runs, phantom, tmp_path, source
     report, drawn = "\ufeffThe heart is HUGE.\nImpression: zyzzyva!", []
     (tmp_path / "report.txt").write_text(report, encoding="utf-8")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(report.encode())))
-    monkeypatch.setattr(drawing, "draw", lambda path, name, gray, reading: drawn.append(reading))
+    monkeypatch.setattr(show_figure, "draw", lambda path, name, gray, reading: drawn.append(reading))
     given = tmp_path / "report.txt" if source == "file" else "-"
     assert run(runs["annotate"], phantom.images[0], "--report", given, "--out", tmp_path / "o.png") == 0
     with Annotator.load(runs["annotate"]) as annotator:
@@ -52,7 +52,7 @@ def test_a_report_that_is_too_long_is_read_up_to_there_and_this_is_said(runs, ph
     out = tmp_path / "o.png"
     assert run(runs["annotate"], phantom.images[0], "--report", tmp_path / "long.txt", "--out", out) == 0
     assert "31 words and was read up to 30" in capsys.readouterr().err
-    assert cv2.imread(str(out)).shape[1] == drawing.WIDTH_PX
+    assert cv2.imread(str(out)).shape[1] == show_figure.WIDTH_PX
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_the_map_is_where_the_attention_is(tmp_path):
     a_ws[1, 2] = 1
     gray = np.full((400, 400), 120, np.uint8)
     plain, mapped = (tmp_path / name for name in ("plain.png", "mapped.png"))
-    drawing.draw(plain, "x", gray, reading_of(a_ws=None))
-    drawing.draw(mapped, "x", gray, reading_of(a_ws=a_ws))
+    show_figure.draw(plain, "x", gray, reading_of(a_ws=None))
+    show_figure.draw(mapped, "x", gray, reading_of(a_ws=a_ws))
     change = np.abs(cv2.imread(str(plain)).astype(int) - cv2.imread(str(mapped))).max(axis=2)
     ys, xs = np.nonzero(change > 20)
     grey = (cv2.imread(str(plain)) == 120).all(axis=2)
@@ -133,24 +133,24 @@ def test_words_are_darker_the_larger_their_g(tmp_path):
     g = np.array([0.0, 1.0, 0.5, 0.1], np.float32)
     plain, shaded = (tmp_path / name for name in ("plain.png", "shaded.png"))
     gray = np.full((40, 10), 200, np.uint8)
-    drawing.draw(plain, "$x^", gray, reading_of(words=words, g=g * 0))
-    drawing.draw(shaded, "$x^", gray, reading_of(words=words, g=g))
+    show_figure.draw(plain, "$x^", gray, reading_of(words=words, g=g * 0))
+    show_figure.draw(shaded, "$x^", gray, reading_of(words=words, g=g))
     change = np.abs(cv2.imread(str(plain)).astype(int) - cv2.imread(str(shaded))).max(axis=2)
     assert len(np.unique(change[change > 0])) > 2
     assert change.any()
 
 
 def test_words_are_laid_out_line_by_line_and_the_impression_starts_one():
-    lines = drawing._lines(["<START>", "aa", "bbb", "cccc", "impression", ":", "dd"], 14)
+    lines = show_figure._lines(["<START>", "aa", "bbb", "cccc", "impression", ":", "dd"], 14)
     found = [" ".join(word for _, _, word in line) for line in lines]
     assert found == ["<START> aa bbb", "cccc", "impression :", "dd"]
     assert all(column + len(word) <= 14 for line in lines for _, column, word in line)
-    assert drawing._lines([], 10) == []
+    assert show_figure._lines([], 10) == []
 
 
 def test_without_labels_or_words_there_is_still_a_picture(tmp_path):
     nothing = np.full(K, np.nan, np.float32)
     for shape in ((1, 1), (3, 900), (900, 3)):
         reading = reading_of(probabilities=nothing, words=[], report=None)
-        drawing.draw(tmp_path / "x.png", "n" * 300, np.zeros(shape, np.uint8), reading)
-        assert cv2.imread(str(tmp_path / "x.png")).shape[1] == drawing.WIDTH_PX
+        show_figure.draw(tmp_path / "x.png", "n" * 300, np.zeros(shape, np.uint8), reading)
+        assert cv2.imread(str(tmp_path / "x.png")).shape[1] == show_figure.WIDTH_PX

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from tests.data.dicom_files import save
+from tests.data.dicom.dicom_files import save
 from tests.data.toys import manifest_of, write_images
-from tienet.data.dicom import Reader
+from tienet.data.dicom.reader import Reader
 from tienet.data.manifest import Manifest
 
 

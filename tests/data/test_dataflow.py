@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tienet.config import Config
+from tienet.data.batch_split import Division
 from tienet.data.dataflow import Studies, TrainingBatches, epoch_batches, evaluation_batches, pad
 from tienet.data.manifest import Manifest
 from tienet.data.text import PAD, START, Vocab
-from tienet.division import Division
 from tienet.errors import InputError
 from tienet.labels import K
 

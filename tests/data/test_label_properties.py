@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.openi import read_labels
-from tienet.data import openi_mesh
-from tienet.data.nih_tables import read_entries
+from tienet.datasets.chestxray14.tables import read_entries
+from tienet.datasets.openi import mesh
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS, NO_FINDING, canonical
 
@@ -164,20 +164,20 @@ def test_any_name_in_a_label_file_is_a_report_or_refused(name):
 
 # ---- MeSH majors ----
 
-headings = [rule for rules in openi_mesh.RULES.values() for rule in rules]
+headings = [rule for rules in mesh.RULES.values() for rule in rules]
 majors = st.lists(st.sampled_from([*headings, "normal", "Spine/degenerative", "Thickening/bronchi", "Mass"]) |
                   st.text(max_size=10), max_size=6)  # fmt: skip
 
 
 def found(of: Sequence[str]) -> set[str]:
-    labels_of = openi_mesh.findings(of)
+    labels_of = mesh.findings(of)
     return {name for name in FINDINGS if labels_of and labels_of[name]}
 
 
 @steady
 @given(majors)
 def test_majors_give_all_15_labels_or_none_at_all(some):
-    labels_of = openi_mesh.findings(some)
+    labels_of = mesh.findings(some)
     if labels_of is None:
         indexed = [major for major in some if major.strip()]
         assert not indexed or any("no indexing" in major.lower() for major in indexed)
@@ -192,7 +192,7 @@ def test_order_case_repetition_and_space_do_not_matter(some, random):
     some = [major for major in some if major.isascii()]
     other = [f" {major.upper()} ".replace("/", " / ") for major in [*some, *some[:1]]]
     random.shuffle(other)
-    assert openi_mesh.findings(other) == openi_mesh.findings(some)
+    assert mesh.findings(other) == mesh.findings(some)
 
 
 @steady
@@ -202,7 +202,7 @@ def test_each_major_counts_by_itself(some, more):
 
 
 @steady
-@given(st.sampled_from([(finding, rule) for finding, rules in openi_mesh.RULES.items() for rule in rules]),
+@given(st.sampled_from([(finding, rule) for finding, rules in mesh.RULES.items() for rule in rules]),
        st.lists(st.sampled_from(["left", "mild", "apex", "bilateral", "pleura"]), max_size=4))  # fmt: skip
 def test_a_rule_fits_whatever_qualifiers_stand_beside_its_own(rule, qualifiers):
     finding, wanted = rule
@@ -213,7 +213,7 @@ def test_a_rule_fits_whatever_qualifiers_stand_beside_its_own(rule, qualifiers):
 @steady
 @given(majors, st.sampled_from([*LABELS, "all"]))
 def test_the_majors_to_look_at_are_some_of_the_reports(some, label):
-    matter = openi_mesh.that_matter(label, some)
+    matter = mesh.that_matter(label, some)
     assert set(matter) <= set(some) and (matter or not some)
     if label in found(some):
         assert all(label in found([major]) for major in matter)

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tienet.data.features import FeatureKey, Features, open_features
+from tienet.data.features.cache import FeatureKey, Features, open_features
 from tienet.data.image import read_image
 from tienet.data.manifest import Manifest
 from tienet.labels import K

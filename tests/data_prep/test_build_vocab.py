@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from data_prep import build_vocab
+from tests.conftest import ROOT
 from tienet.data import manifest as manifests
 from tienet.data.text import SPECIALS, Vocab
 from tienet.errors import InputError
 from tienet.labels import LABELS
 
-ROOT = Path(__file__).resolve().parents[2]
 REPORTS = {
     "train": ["findings : heart normal . impression : normal .", "findings : clear lungs .", "findings : clear heart"],
     "val": ["findings : heart enlarged"],

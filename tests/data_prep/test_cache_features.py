@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from data_prep import cache_features
+from tests.conftest import ROOT
 from tienet import cli
 from tienet.data import manifest as manifests
-from tienet.data.features import FeatureKey, open_features
+from tienet.data.features.cache import FeatureKey, open_features
 from tienet.data.image import read_image
 from tienet.labels import LABELS
 from tienet.modeling import backbone
 
-ROOT = Path(__file__).resolve().parents[2]
 ARGS = ["--backbone-weights", "random", "--backbone-end", "res4f", "--image-px", "256", "--batch", "2"]
 
 

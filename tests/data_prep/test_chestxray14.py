@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 
 from data_prep import chestxray14, phantom
+from tests.conftest import ROOT
 from tienet import cli
 from tienet.data import manifest as manifests
-from tienet.data.nih_counts import LATER
-from tienet.data.nih_splits import train_or_val
+from tienet.datasets.chestxray14.counts import LATER
+from tienet.datasets.chestxray14.splits import train_or_val
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS, NO_FINDING
 
-ROOT = Path(__file__).resolve().parents[2]
 HEADER = ("Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
           "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]")  # fmt: skip
 ROWS = {

@@ -14,14 +14,14 @@ import pandas as pd
 import pytest
 
 from data_prep import from_folder
-from tests.data.dicom_files import PYDICOM_FILES, RAMP, dataset, save
+from tests.conftest import ROOT
+from tests.data.dicom.dicom_files import PYDICOM_FILES, RAMP, dataset, save
 from tienet import cli
-from tienet.data import dicom
 from tienet.data import manifest as manifests
+from tienet.data.dicom import reader
 from tienet.data.image import read_gray
 from tienet.data.splits import by_hash
 
-ROOT = Path(__file__).resolve().parents[2]
 SALT = "a salt for the tests"
 
 
@@ -86,7 +86,7 @@ def test_png_jpeg_and_dicom_with_texts_beside_them(run, source, capsys):
     assert status == 0 and sorted(m.reports) == ["Clear lungs.", "Effusion.", "Mass."]
     pictures = dict(zip(m.reports, (read_gray(path) for path in m.images), strict=True))
     assert pictures["Clear lungs."].tolist() == [[10] * 8] * 8 and abs(int(pictures["Effusion."][0, 0]) - 20) < 3
-    np.testing.assert_array_equal(pictures["Mass."], dicom.read_gray(source / "sub/c"))
+    np.testing.assert_array_equal(pictures["Mass."], reader.read_gray(source / "sub/c"))
     assert set(m.splits) == {"test"} and np.isnan(m.labels).all() and reasons(out) == []
     assert "without --labels all labels are unknown" in said.err
     assert "2 images come without a patient" in said.err and "view of 1 DICOM images: PA 1" in said.err
@@ -340,7 +340,7 @@ def test_labels_that_have_no_finding_to_learn_are_refused_but_no_labels_at_all_a
 
 
 def by_hash_with(source: Path) -> str:
-    from tienet.data.pseudonyms import Pseudonyms
+    from tienet.datasets.folder.pseudonyms import Pseudonyms
 
     return by_hash(Pseudonyms(SALT.encode()).of("image", "4"))
 

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from data_prep import mimic_cxr
+from tests.conftest import ROOT
 from tienet import cli
 from tienet.data import manifest as manifests
-from tienet.data.mimic_tables import COLUMNS
+from tienet.datasets.mimic_cxr.tables import COLUMNS
 from tienet.labels import LABELS, NO_FINDING
 
-ROOT = Path(__file__).resolve().parents[2]
 SPLIT = "dicom_id,study_id,subject_id,split"
 METADATA = (
     "dicom_id,subject_id,study_id,PerformedProcedureStepDescription,ViewPosition,Rows,Columns,StudyDate,StudyTime,"

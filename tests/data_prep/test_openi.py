@@ -12,14 +12,13 @@ import pandas as pd
 import pytest
 
 from data_prep import openi
+from tests.conftest import ROOT
 from tienet import cli
 from tienet.data import manifest as manifests
-from tienet.data import paper_counts
-from tienet.data.openi_views import read_projections
 from tienet.data.splits import by_hash
+from tienet.datasets import paper_counts
+from tienet.datasets.openi.views import read_projections
 from tienet.labels import FINDINGS, LABELS, NO_FINDING
-
-ROOT = Path(__file__).resolve().parents[2]
 
 XML = """<?xml version="1.0" encoding="utf-8"?>
 <eCitation><uId id="CXR{uid}"/><MedlineCitation><Article><Abstract>

@@ -15,14 +15,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from data_prep import phantom
+from tests.conftest import ROOT
 from tienet import cli
 from tienet.data import manifest as manifests
-from tienet.data.phantom import drawing, reports
-from tienet.data.phantom.facts import BILATERAL, LEFT, PLACES, RIGHT, SEVERITIES, Fact, plan
 from tienet.data.text import tokenize
+from tienet.datasets.phantom import drawing, reports
+from tienet.datasets.phantom.facts import BILATERAL, LEFT, PLACES, RIGHT, SEVERITIES, Fact, plan
 from tienet.labels import FINDINGS, LABELS, NO_FINDING
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *args: object) -> int:

@@ -1,4 +1,4 @@
-"""Several checkpoints in one evaluation; the evaluations themselves are in tests/test_training.py."""
+"""Several checkpoints in one evaluation; the evaluations themselves are in tests/training/test_train.py."""
 
 import json
 from pathlib import Path
@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tienet.errors import InputError
-from tienet.evaluation.calibration import with_temperatures
 from tienet.evaluation.compare import _paired, compare
+from tienet.evaluation.metrics.calibration import with_temperatures
 from tienet.evaluation.options import Options
 from tienet.labels import K
 from tienet.predict import Judged

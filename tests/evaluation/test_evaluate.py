@@ -1,4 +1,4 @@
-"""What an evaluation chooses and says; the whole of it runs in tests/test_training.py."""
+"""What an evaluation chooses and says; the whole of it runs in tests/training/test_train.py."""
 
 import numpy as np
 import pytest

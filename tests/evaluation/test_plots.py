@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from sklearn.metrics import auc as area_under
 
 from tienet.evaluation import plots
-from tienet.evaluation.auroc import auc
-from tienet.evaluation.calibration import expected_calibration_error, reliability_curve
+from tienet.evaluation.metrics.auroc import auc
+from tienet.evaluation.metrics.calibration import expected_calibration_error, reliability_curve
 from tienet.labels import LABELS, K
 
 

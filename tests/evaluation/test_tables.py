@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tienet.evaluation import tables
-from tienet.evaluation.auroc import evaluate_auc
+from tienet.evaluation.metrics.auroc import evaluate_auc
 from tienet.labels import LABELS, K
 
 

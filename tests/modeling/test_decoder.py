@@ -6,11 +6,12 @@ import pytest
 import tensorflow as tf
 
 from tienet.config import Config
-from tienet.modeling import attention_block, attention_lstm, attention_step
 from tienet.modeling.decoder import Decoder, standardise_locations
-from tienet.modeling.lstm import lstm
-from tienet.modeling.spatial_attention import locations
-from tienet.modeling.steps import S
+from tienet.modeling.lstm import block, loop
+from tienet.modeling.lstm import step as attention_step
+from tienet.modeling.lstm.attention import locations
+from tienet.modeling.lstm.cell import lstm
+from tienet.modeling.lstm.step_arrays import S
 
 tf1 = tf.compat.v1
 B, T, E, D, C, H, A = 3, 5, 4, 3, 6, 7, 2
@@ -137,7 +138,7 @@ def test_the_written_gradient_equals_automatic_differentiation(evaluate, random,
     weights = attention_step.Weights(variable(H, 4 * H + A), variable(A), variable(C, 4 * H))
     if gate:
         weights = weights._replace(w_beta=variable(H), b_beta=variable())
-    looped = attention_lstm.attention_lstm(x, u, gates, h_0, c_0, weights)
+    looped = loop.attention_lstm(x, u, gates, h_0, c_0, weights)
 
     h, c, steps = h_0, c_0, []
     for t in range(T):
@@ -161,12 +162,12 @@ def test_a_block_stops_where_the_report_does(evaluate, random):
     n, L = 3, D * D
     shapes = ((B, L, C), (B, L, A), (B, S, 4 * H), (B, H), (B, H), (H, 4 * H + A), (A,), (C, 4 * H))
     x, u, gates, h, c, *weights = (tf.constant(random.standard_normal(shape), tf.float32) for shape in shapes)
-    images, state = locations(x, u), attention_block.State(h, c)
+    images, state = locations(x, u), block.State(h, c)
     weights = attention_step.Weights(*weights)
     transposed = weights._replace(W_rh=tf.transpose(weights.W_rh), W_z=tf.transpose(weights.W_z))
-    steps, last = attention_block.block(images, gates, state, weights, n)
+    steps, last = block.block(images, gates, state, weights, n)
     dh, da = tf.ones([B, S, H]), tf.ones([B, S, L])
-    gradient, _ = attention_block.block_gradient(images, weights, transposed, steps, state, dh, da, n)
+    gradient, _ = block.block_gradient(images, weights, transposed, steps, state, dh, da, n)
     steps, last, gradient = evaluate([steps, last, gradient])
     np.testing.assert_array_equal(last.h, steps.done.h[n - 1])
     np.testing.assert_array_equal(last.c, steps.done.c[n - 1])
@@ -178,7 +179,7 @@ def test_no_images_give_no_rows_and_move_no_weight(evaluate, random):
     L = D * D
     rows = [tf.zeros([0, *shape]) for shape in ((L, C), (L, A), (S + 1, 4 * H), (H,), (H,))]
     weights = attention_step.Weights(*(tf.ones(shape) for shape in ((H, 4 * H + A), (A,), (C, 4 * H))))
-    h, a = attention_lstm.attention_lstm(*rows, weights)
+    h, a = loop.attention_lstm(*rows, weights)
     gradients = tf1.gradients(tf.reduce_sum(h) + tf.reduce_sum(a), [*rows, *weights[:3]])
     *of_rows, dW_rh, dv, dW_z = evaluate([h, a, *gradients])
     assert [array.shape[0] for array in of_rows] == [0] * 7

@@ -12,7 +12,7 @@ from tienet.errors import InputError
 from tienet.modeling import generate, losses
 from tienet.modeling.decoder import Decoder
 from tienet.modeling.generate import Decoding
-from tienet.modeling.spatial_attention import locations
+from tienet.modeling.lstm.attention import locations
 
 tf1 = tf.compat.v1
 V, E, D, C, B = 9, 5, 3, 6, 5

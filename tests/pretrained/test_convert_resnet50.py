@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conftest import ROOT
 from tienet.modeling import backbone, backbone_weights
 
-ROOT = Path(__file__).resolve().parents[2]
 tf1 = tf.compat.v1
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydicom import uid
 
-from tests.data import dicom_files
+from tests.data.dicom import dicom_files
 from tests.server import fakes
 from tienet.server import uploads
 

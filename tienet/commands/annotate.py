@@ -24,9 +24,9 @@ from tienet.errors import InputError
 from tienet.interruption import Interruption
 
 if TYPE_CHECKING:  # these import TensorFlow
+    from tienet.commands.image_input import Picture
     from tienet.commands.labels_file import LabelsFile
-    from tienet.commands.pictures import Picture
-    from tienet.commands.studies import Study
+    from tienet.commands.study_input import Study
 
 TEXT_WINDOW, IMAGE_WINDOW = 2048, 32
 """Studies that are read together, sorted by length among themselves. Which these are depends on the input's order
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _annotate(args: argparse.Namespace, interruption: Interruption) -> int:
     from tienet.commands.labels_file import LabelsFile
-    from tienet.commands.studies import Needs, open_studies
+    from tienet.commands.study_input import Needs, open_studies
     from tienet.predict import Annotator
 
     with Annotator.load(args.load) as annotator:
@@ -74,12 +74,13 @@ def _annotate(args: argparse.Namespace, interruption: Interruption) -> int:
 
 def _identity(load: str) -> dict[str, object]:
     """What the numbers in a file of labels depend on, and has to stay the same."""
-    from tienet import calibration_file, checkpoint
-    from tienet.checkpoint_files import sha256
+    from tienet.checkpoint import calibration as calibration_file
+    from tienet.checkpoint import run_folder
+    from tienet.checkpoint.entries import sha256
 
-    folder, prefix = checkpoint.locate(load)
+    folder, prefix = run_folder.locate(load)
     calibration = calibration_file.load(prefix)
-    thresholds = checkpoint.thresholds_of(folder, prefix) if calibration is None else calibration.thresholds
+    thresholds = run_folder.thresholds_of(folder, prefix) if calibration is None else calibration.thresholds
     numbers = [thresholds, None if calibration is None else calibration.temperatures]
     return {
         "checkpoint": sha256(prefix.with_name(f"{prefix.name}.index")),
@@ -91,10 +92,10 @@ class _Work:
     """The pass over the studies."""
 
     def __init__(self, annotator, load: str, out: "LabelsFile", total: int) -> None:
-        from tienet import checkpoint
+        from tienet.checkpoint import run_folder
 
         self._annotator, self._out, self._total = annotator, out, total
-        run = checkpoint.load_run(checkpoint.locate(load)[0])
+        run = run_folder.load_run(run_folder.locate(load)[0])
         self._vocab, self._px, self._most = run.vocab, run.config.image_px, run.config.max_words
         self._named = self._cut = 0
         self._words_checked = self._told_no_threshold = False
@@ -126,7 +127,7 @@ class _Work:
                 bar.update(len(window))
 
     def _picture(self, study: "Study") -> "Picture":
-        from tienet.commands.pictures import read_picture
+        from tienet.commands.image_input import read_picture
 
         return read_picture(study.image, self._px)
 
@@ -134,7 +135,7 @@ class _Work:
         self, window: Window, missing: set[int], pictures: "list[Picture | None]", stop: Callable[[], bool], bar
     ) -> bool:
         """Read a window and append what is missing; False if a reader of images was stopped on the way."""
-        from tienet.data.dicom import DIED
+        from tienet.data.dicom.reader import DIED
 
         seen = []
         for study, picture in zip(window, pictures, strict=True):

@@ -28,9 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Calibrate and print the table."""
     flags.start(args.gpu)
-    from tienet import calibration_file, checkpoint
-    from tienet.calibrate import calibrate, format_table
+    from tienet.checkpoint import calibration, run_folder
+    from tienet.evaluation.calibrate import calibrate, format_table
 
     print(format_table(calibrate(args.load, args.data_root, args.sensitivity, args.features)))
-    print(checkpoint.locate(args.load)[0] / calibration_file.NAME)
+    print(run_folder.locate(args.load)[0] / calibration.NAME)
     return 0

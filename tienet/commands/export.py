@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out.exists():
         raise InputError(f"--out {args.out} is there already; choose another name, or remove it")
     flags.start(args.gpu or "cpu")
-    from tienet.commands.saved_model import export
+    from tienet.inference.saved_model import export
 
     for line in export(args.load, args.out):
         print(line)

@@ -18,7 +18,7 @@ from typing import TextIO
 import numpy as np
 
 from tienet import files
-from tienet.commands.studies import Study, sha256_of_start
+from tienet.commands.study_input import Study, sha256_of_start
 from tienet.errors import InputError
 from tienet.labels import LABELS
 

@@ -22,7 +22,7 @@ COMMANDS: dict[str, Command] = {
     "show": Command("tienet.commands.show", "a picture of what the network sees in an image"),
     "export": Command("tienet.commands.export", "a TensorFlow SavedModel that needs nothing of this package"),
     "calibrate": Command("tienet.commands.calibrate", "temperatures and thresholds from the validation split"),
-    "serve": Command("tienet.server.command", "a web page and an API"),
+    "serve": Command("tienet.commands.serve", "a web page and an API"),
 }
 
 DESCRIPTION = (

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from tienet.commands import flags
 
 if TYPE_CHECKING:
-    from tienet.commands.studies import Study
-    from tienet.evaluation.pages import StudyPage
+    from tienet.commands.study_input import Study
+    from tienet.pages.study import StudyPage
     from tienet.predict import Reporter
 
 AT_ONCE = 8
@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Report; returns 1 if an image could not be read, 2 if none could."""
     flags.start(args.gpu)
-    from tienet.commands.readings import DISCLAIMER
-    from tienet.evaluation.pages import write_pages
+    from tienet.commands.output_formats import DISCLAIMER
+    from tienet.pages.study import write_pages
     from tienet.predict import Reporter
 
     with Reporter.load(args.load) as reporter:
@@ -73,16 +73,16 @@ class _Work:
     """
 
     def __init__(self, reporter: "Reporter", args: argparse.Namespace) -> None:
-        from tienet import checkpoint
+        from tienet.checkpoint import run_folder
 
         self._reporter, self._paths, self._json, self._maps = reporter, args.images, args.json, args.out is not None
-        self._px = checkpoint.load_run(checkpoint.locate(args.load)[0]).config.image_px
+        self._px = run_folder.load_run(run_folder.locate(args.load)[0]).config.image_px
         self.good = self.bad = 0
 
     def pages(self) -> "Iterator[StudyPage | bool]":
         """Prints each image's answer; yields its page, or True where no pages are wanted."""
-        from tienet.commands.pictures import read_picture
-        from tienet.commands.readings import as_json, as_page, as_text
+        from tienet.commands.image_input import read_picture
+        from tienet.commands.output_formats import as_json, as_page, as_text
 
         studies = self._studies()
         while batch := list(itertools.islice(studies, AT_ONCE)):
@@ -104,7 +104,7 @@ class _Work:
 
     def _studies(self) -> "Iterator[Study]":
         """The images of all arguments; one that is nothing of the kind is a study with a fault."""
-        from tienet.commands.studies import Fault, Needs, Study, open_studies
+        from tienet.commands.study_input import Fault, Needs, Study, open_studies
         from tienet.errors import InputError
 
         for path in self._paths:

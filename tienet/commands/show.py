@@ -43,12 +43,12 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--out {out}: expected a name that ends in .png")
     if out.resolve() == args.image.resolve():
         raise InputError(f"--out {out} is the image itself; choose another name")
-    from tienet.data.dicom import read_gray
+    from tienet.data.dicom.reader import read_gray
 
     gray = read_gray(args.image)  # first: what is wrong with it should not wait for TensorFlow
     report = None if args.report is None else read_report(args.report)
     flags.start(args.gpu)
-    from tienet.commands.drawing import draw
+    from tienet.commands.show_figure import draw
 
     draw(out, args.image.name, gray, _read(args.load, gray, report))
     print(out)
@@ -61,7 +61,7 @@ def read_report(name: str) -> str:
     Raises:
         FileNotFoundError, InputError: there is none, or it is no report.
     """
-    from tienet.data.own_files import MAX_TEXT_BYTES
+    from tienet.datasets.folder.files import MAX_TEXT_BYTES
 
     where = "--report -: standard input" if name == STANDARD_INPUT else f"--report {name}"
     try:
@@ -86,12 +86,12 @@ def read_report(name: str) -> str:
 
 def _read(load: str, gray: "np.ndarray", report: str | None) -> "Reading":
     """What the network sees, with maps. Raises InputError if its mode does not go with a report, or without."""
-    from tienet import checkpoint
+    from tienet.checkpoint import run_folder
     from tienet.data.text import tokenize
     from tienet.predict import Annotator, Reporter
 
-    run = checkpoint.load_run(checkpoint.locate(load)[0])
-    checkpoint.check_mode(run, "tienet show", (*Reporter.MODES, "annotate"))
+    run = run_folder.load_run(run_folder.locate(load)[0])
+    run_folder.check_mode(run, "tienet show", (*Reporter.MODES, "annotate"))
     mode = run.config.mode
     if mode in Reporter.MODES:
         if report is not None:

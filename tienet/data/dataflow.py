@@ -8,11 +8,11 @@ import numpy as np
 from tensorpack.dataflow import DataFlow
 
 from tienet.config import Config
-from tienet.data.features import Features, require_images
+from tienet.data.batch_split import ALONE, Division
+from tienet.data.features.cache import Features, require_images
 from tienet.data.image import read_image
 from tienet.data.manifest import Manifest
 from tienet.data.text import PAD, START, Vocab
-from tienet.division import ALONE, Division
 from tienet.errors import InputError
 
 _POOL = 32  # batches that are shuffled together before they are cut by length

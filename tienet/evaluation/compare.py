@@ -5,14 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tienet import checkpoint
+from tienet.checkpoint import run_folder
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
 from tienet.evaluation.evaluate import Result, evaluate
+from tienet.evaluation.metrics.paired_bootstrap import paired_auc
 from tienet.evaluation.options import Options, Shared
-from tienet.evaluation.paired import paired_auc
-from tienet.evaluation.paper import COLUMNS
-from tienet.evaluation.paper_tables import Column, table_1, table_2, write_tables
+from tienet.evaluation.paper.published import COLUMNS
+from tienet.evaluation.paper.tables import Column, table_1, table_2, write_tables
 from tienet.modes import MODES
 
 ORDER = (*COLUMNS, "Captioning")
@@ -28,7 +28,7 @@ def compare(loads: Sequence[str], data: Sequence[str], data_root: Path, out: Pat
     Raises:
         InputError: a checkpoint, a data set or the options do not fit; before anything is judged, where it can be seen.
     """
-    modes = {load: checkpoint.load_run(checkpoint.locate(load)[0]).config.mode for load in loads}
+    modes = {load: run_folder.load_run(run_folder.locate(load)[0]).config.mode for load in loads}
     names = _run_names(loads)
     by_table = sorted(loads, key=lambda load: ORDER.index(MODES[modes[load]].paper_name))
     results: dict[str, dict[str, Result]] = {}
@@ -57,7 +57,7 @@ def _run_names(loads: Sequence[str]) -> dict[str, str]:
         raise InputError(f"--load: {next(load for load in loads if loads.count(load) > 1)} is given twice")
     names: dict[str, str] = {}
     for load in loads:
-        folder, _ = checkpoint.locate(load)
+        folder, _ = run_folder.locate(load)
         stem, name = folder.resolve().name, folder.resolve().name
         for number in itertools.count(2):
             if name not in names.values():

@@ -9,27 +9,27 @@ import numpy as np
 import pandas as pd
 
 from tienet import files
-from tienet.checkpoint import Run
+from tienet.checkpoint.run_folder import Run
 from tienet.config import Config
 from tienet.data import leaks
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies
 from tienet.data.manifest import Manifest
-from tienet.data.phantom.lesions_in_text import judge_lesions, lesions_of
+from tienet.datasets.phantom.lesions_in_text import judge_lesions, lesions_of
 from tienet.errors import InputError
-from tienet.evaluation.auroc import MEANS, evaluate_auc
-from tienet.evaluation.calibration import calibration_metrics, format_calibration, with_temperatures
-from tienet.evaluation.control_metrics import control_metrics
+from tienet.evaluation.controls.metrics import control_metrics
+from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
+from tienet.evaluation.metrics.calibration import calibration_metrics, format_calibration, with_temperatures
+from tienet.evaluation.metrics.pointing import pointing_game, read_boxes
+from tienet.evaluation.metrics.report_findings import format_findings_table
 from tienet.evaluation.options import Options, Shared
-from tienet.evaluation.pages import write_pages
 from tienet.evaluation.plots import plot_reliability, plot_roc
-from tienet.evaluation.pointing import pointing_game, read_boxes
-from tienet.evaluation.report_findings import format_findings_table
 from tienet.evaluation.report_judge import NOTHING, ReportJudge
 from tienet.evaluation.study_pages import study_pages
 from tienet.evaluation.tables import format_auc_table, format_places, format_report_table
 from tienet.labels import LABELS
 from tienet.modes import Mode
+from tienet.pages.study import write_pages
 from tienet.predict import Judged, Predictor
 
 PAPER_DATA = "chestxray14"

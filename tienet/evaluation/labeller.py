@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tienet import checkpoint
+from tienet.checkpoint import run_folder
 from tienet.data.manifest import Manifest
 from tienet.data.text import OOV
 from tienet.errors import InputError
@@ -27,8 +27,8 @@ class Labeller:
     """
 
     def __init__(self, load: str | Path):
-        folder, _ = checkpoint.locate(load)
-        checkpoint.check_mode(checkpoint.load_run(folder), "--labeller", ("annotate-text",))
+        folder, _ = run_folder.locate(load)
+        run_folder.check_mode(run_folder.load_run(folder), "--labeller", ("annotate-text",))
         self._network, self._load = Predictor(load), load
         self._thresholds = self._network.thresholds()
         if np.isnan(self._thresholds).all():

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tienet.errors import InputError
-from tienet.evaluation.captions import CaptionScorer
 from tienet.evaluation.labeller import Labeller
+from tienet.evaluation.metrics.captions import CaptionScorer
 from tienet.modeling.generate import Decoding
 from tienet.modes import Mode
 

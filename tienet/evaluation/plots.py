@@ -15,8 +15,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from tienet.evaluation.auroc import auc
-from tienet.evaluation.calibration import expected_calibration_error, reliability_curve
+from tienet.evaluation.metrics.auroc import auc
+from tienet.evaluation.metrics.calibration import expected_calibration_error, reliability_curve
 from tienet.evaluation.tables import UNDEFINED
 from tienet.files import replacing
 from tienet.labels import LABELS

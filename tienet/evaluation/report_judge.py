@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tienet.data.manifest import Manifest
-from tienet.evaluation.captions import CaptionScorer
 from tienet.evaluation.labeller import Labeller
-from tienet.evaluation.report_findings import evaluate_findings
-from tienet.evaluation.report_statistics import report_statistics
+from tienet.evaluation.metrics.captions import CaptionScorer
+from tienet.evaluation.metrics.report_findings import evaluate_findings
+from tienet.evaluation.metrics.report_variety import report_statistics
 
 NOTHING: Mapping[str, None] = {"captions": None, "reports": None, "report_findings": None}
 """Where there are no written reports, or no true ones to compare with."""

@@ -7,7 +7,7 @@ import numpy as np
 from tienet.data.dataflow import Studies
 from tienet.data.image import read_image
 from tienet.data.text import tokenize
-from tienet.evaluation.pages import StudyPage
+from tienet.pages.study import StudyPage
 from tienet.predict import Judged, Predictor
 
 

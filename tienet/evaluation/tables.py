@@ -3,8 +3,8 @@
 import itertools
 from collections.abc import Mapping
 
-from tienet.evaluation.auroc import AVG10_POSITIVES
-from tienet.evaluation.captions import CAPTION_METRICS
+from tienet.evaluation.metrics.auroc import AVG10_POSITIVES
+from tienet.evaluation.metrics.captions import CAPTION_METRICS
 from tienet.labels import FINDINGS, LABELS
 
 UNDEFINED = "undefined"

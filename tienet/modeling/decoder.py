@@ -10,10 +10,11 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tienet.config import Config
-from tienet.modeling import attention_lstm, attention_step
 from tienet.modeling.layers import bias, fully_connected, weight
-from tienet.modeling.lstm import lstm
-from tienet.modeling.spatial_attention import Locations
+from tienet.modeling.lstm import loop
+from tienet.modeling.lstm import step as attention_step
+from tienet.modeling.lstm.attention import Locations
+from tienet.modeling.lstm.cell import lstm
 
 tf1 = tf.compat.v1
 
@@ -49,7 +50,7 @@ class Decoder:
     def __init__(self, config: Config, vocab_size: int, word_dim: int, x: tf.Tensor | None = None):
         self._config = config
         H = config.lstm_units
-        # Their first values are set by `tienet.training` from the vocabulary's embeddings.npy; no weight decay.
+        # Their first values are set by `tienet.training.train` from the vocabulary's embeddings.npy; no weight decay.
         self._vectors = tf1.get_variable(
             "word_vectors", [vocab_size, word_dim], initializer=tf1.random_normal_initializer()
         )
@@ -95,7 +96,7 @@ class Decoder:
         if self.picture is None:
             return Reading(lstm(gates, self._weights), None)
         x, u, h_0, c_0 = picture or self.picture
-        h, a = attention_lstm.attention_lstm(x, u, gates, h_0, c_0, self._weights)
+        h, a = loop.attention_lstm(x, u, gates, h_0, c_0, self._weights)
         return Reading(h, self.on_grid(a))
 
     def on_grid(self, a: tf.Tensor) -> tf.Tensor:

@@ -16,9 +16,9 @@ import tensorflow as tf
 from tienet.data.text import END, OOV, PAD, START
 from tienet.errors import InputError
 from tienet.modeling.decoder import Decoder, Picture
-from tienet.modeling.groups import in_groups, number_of_groups
-from tienet.modeling.spatial_attention import Locations, locations
-from tienet.modeling.steps import swap_axes
+from tienet.modeling.lstm.attention import Locations, locations
+from tienet.modeling.lstm.groups import in_groups, number_of_groups
+from tienet.modeling.lstm.step_arrays import swap_axes
 
 METHODS = ("greedy", "beam", "sample")
 _NEVER = -1e30  # a score that no word with it is chosen

@@ -13,11 +13,11 @@ from tensorpack.tfutils.tower import get_current_tower_context
 
 from tienet.config import Config
 from tienet.data.text import END, OOV, PAD
+from tienet.grid import transition_for
 from tienet.labels import K
 from tienet.modeling import backbone, embedding, generate, losses
 from tienet.modeling.decoder import Decoder, Picture
 from tienet.modeling.generate import Decoding
-from tienet.modeling.grid import transition_for
 from tienet.modeling.layers import fully_connected, l2_loss, transition, with_position
 
 tf1 = tf.compat.v1

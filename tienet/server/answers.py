@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from tienet.labels import LABELS
 from tienet.predict import Reading
-from tienet.server.decoding import Picture
 from tienet.server.engine import Network
+from tienet.server.images import Picture
 
 _DECIMALS = 6
 

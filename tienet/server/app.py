@@ -19,9 +19,9 @@ from tienet.predict import Annotator, Reporter
 from tienet.server import answers, samples
 from tienet.server.answers import Answer, Health, Models, Problem, Sample
 from tienet.server.batches import ClosedError
-from tienet.server.decoding import Picture, printable
 from tienet.server.engine import Engine, Network
 from tienet.server.guard import HEALTH, Guard
+from tienet.server.images import Picture, printable
 from tienet.server.samples import THUMBNAIL_PX, AnySample
 from tienet.server.uploads import LONGEST_REPORT, UPLOAD_BYTES, Uploads
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tienet import checkpoint
+from tienet.checkpoint import run_folder
 from tienet.errors import InputError
 from tienet.predict import Annotator, Reading, Reporter
 from tienet.server.batches import Batches
-from tienet.server.decoding import Decoder
+from tienet.server.images import Decoder
 
 MOST_TOGETHER = 16
 
@@ -70,10 +70,10 @@ class Engine:
         Raises:
             InputError, FileNotFoundError: a run cannot be loaded, or two do the same.
         """
-        kinds: dict[str, tuple[str | Path, checkpoint.Run]] = {}
+        kinds: dict[str, tuple[str | Path, run_folder.Run]] = {}
         for load in runs:
-            run = checkpoint.load_run(checkpoint.locate(load)[0])
-            checkpoint.check_mode(run, "tienet serve", Reporter.MODES + Annotator.MODES)
+            run = run_folder.load_run(run_folder.locate(load)[0])
+            run_folder.check_mode(run, "tienet serve", Reporter.MODES + Annotator.MODES)
             kind = "report" if run.config.mode in Reporter.MODES else "annotate"
             if kind in kinds:
                 both = f"{kinds[kind][0]} and {load}"

@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tienet.data.phantom import facts as phantom_facts
-from tienet.data.phantom import reports
-from tienet.data.phantom.drawing import Anatomy, draw
 from tienet.data.text import report_text
+from tienet.datasets.phantom import facts as phantom_facts
+from tienet.datasets.phantom import reports
+from tienet.datasets.phantom.drawing import Anatomy, draw
 from tienet.errors import InputError
 from tienet.server.uploads import LONGEST_REPORT, UPLOAD_BYTES
 

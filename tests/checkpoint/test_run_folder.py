@@ -1,0 +1,187 @@
+"""A checkpoint is loaded whole or not at all, and an error names what can be used instead."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.toy_run import spoil, toy_run, value_in
+from tienet.checkpoint import run_folder
+from tienet.checkpoint.run_folder import ACCUMULATION, StrictRestore, TrainingState
+from tienet.errors import InputError
+
+tf1 = tf.compat.v1
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """latest-30, latest-20 and best-20."""
+    return toy_run(tmp_path_factory.mktemp("trained") / "run", 3).folder
+
+
+@pytest.fixture
+def run(trained, tmp_path) -> Path:
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+def load(prefix: Path, way: str = "restore", also: tuple[str, ...] = (), size: int = 50) -> dict[str, np.ndarray]:
+    """The values after a checkpoint was restored, in one of both ways; `also` are accumulation's."""
+    with tf.Graph().as_default(), tf1.Session() as session:
+        variables = [tf1.get_variable(name, [size]) for name in "abc"]
+        variables.append(tf1.get_variable("global_step", [], tf.int64, trainable=False))
+        for name in also:
+            collections = [tf1.GraphKeys.GLOBAL_VARIABLES, ACCUMULATION]
+            zeros = tf1.zeros_initializer()
+            variables.append(tf1.get_variable(name, [3], initializer=zeros, trainable=False, collections=collections))
+        if way == "restore":
+            run_folder.restore(session, prefix, variables)
+        else:
+            restoring = StrictRestore(prefix)
+            restoring._setup_graph()
+            tf1.get_default_graph().finalize()
+            restoring._run_init(session)
+        return {variable.op.name: session.run(variable) for variable in variables}
+
+
+def write(prefix: Path, values: dict[str, np.ndarray]) -> None:
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    with tf.Graph().as_default(), tf1.Session() as session:
+        variables = [tf1.get_variable(name, initializer=tf.constant(value)) for name, value in values.items()]
+        session.run(tf1.global_variables_initializer())
+        tf1.train.Saver(variables).save(session, str(prefix), write_meta_graph=False, write_state=False)
+
+
+BOTH = pytest.mark.parametrize("way", ["restore", "StrictRestore"])
+
+
+@BOTH
+def test_what_was_saved_is_restored(run, way):
+    for name, step in (("latest-30", 30), ("latest-20", 20), ("best-20", 20)):
+        loaded = load(run / "checkpoints" / name, way)
+        assert all((value == step).all() for value in loaded.values())
+
+
+@BOTH
+def test_all_that_does_not_fit_is_named(tmp_path, way):
+    write(tmp_path / "x", {"a": np.zeros(50, np.float32), "b": np.zeros(7, np.float32), "d": np.zeros(1, np.float32)})
+    with pytest.raises(InputError) as caught:
+        load(tmp_path / "x", way)
+    assert str(caught.value) == (
+        f"{tmp_path / 'x'}: does not fit this network: b has shape [7], expected [50]; c is missing; "
+        "global_step is missing"
+    )
+
+
+@BOTH
+def test_accumulation_may_be_missing_in_the_checkpoint(run, way):
+    loaded = load(run / "checkpoints" / "latest-30", way, also=("sum", "counter"))
+    assert loaded["sum"].tolist() == loaded["counter"].tolist() == [0, 0, 0]
+    assert (loaded["a"] == 30).all()
+
+
+@BOTH
+def test_accumulation_may_be_there_only_in_the_checkpoint(tmp_path, way):
+    values = {name: np.full(50, 7, np.float32) for name in "abc"} | {"global_step": np.int64(7)}
+    write(tmp_path / "x", values | {"sum": np.zeros(3, np.float32)})
+    assert (load(tmp_path / "x", way)["c"] == 7).all()
+    write(tmp_path / "y", values | {"sum": np.full(3, 5, np.float32)})
+    assert load(tmp_path / "y", way, also=("sum", "counter"))["sum"].tolist() == [5, 5, 5]
+    write(tmp_path / "z", values | {"sum": np.zeros(4, np.float32)})
+    with pytest.raises(InputError, match=r"sum has shape \[4\], expected \[3\]"):
+        load(tmp_path / "z", way, also=("sum",))
+
+
+@BOTH
+def test_only_accumulation_may_be_missing(tmp_path, way):
+    write(tmp_path / "x", {"a": np.zeros(50, np.float32)})
+    with pytest.raises(InputError, match=r"network: b is missing; c is missing; global_step is missing$"):
+        load(tmp_path / "x", way, also=("sum",))
+
+
+@BOTH
+def test_a_damaged_file_is_refused_and_a_sound_one_named(run, way):
+    spoil(run / "checkpoints" / "best-20")
+    with pytest.raises(InputError) as caught:
+        load(run_folder.locate(run)[1], way)
+    best, latest = (run / "checkpoints" / name for name in ("best-20", "latest-30"))
+    assert str(caught.value) == (
+        f"{best}: the checkpoint is damaged (its .data file is not what was written); use {latest}"
+    )
+    spoil(latest)
+    with pytest.raises(InputError, match=r"damaged .*use .*latest-20$"):
+        load(latest, way)
+    spoil(run / "checkpoints" / "latest-20", ".index")
+    with pytest.raises(InputError, match=r"; there is no sound one beside it$"):
+        load(latest, way)
+
+
+@BOTH
+def test_a_damaged_file_without_an_entry_is_refused_in_a_line(run, way):
+    path = run / "checkpoints" / "latest-30"
+    path.with_name("latest-30.json").unlink()
+    assert (load(path, way)["a"] == 30).all()
+    spoil(path)
+    with pytest.raises(
+        InputError, match=r"latest-30: the checkpoint is damaged \(.*use .*best-20$|latest-20$"
+    ) as caught:
+        load(path, way)
+    assert "\n" not in str(caught.value)
+    path.with_name("latest-30.index").write_text("nothing")
+    with pytest.raises(InputError, match="the checkpoint is damaged") as caught:
+        load(path, way)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_that_was_copied_elsewhere(run, tmp_path):
+    for path in (run / "checkpoints").glob("best-20.[id]*"):
+        shutil.copy(path, tmp_path / path.name)
+    assert value_in(tmp_path / "best-20") == 20
+    assert (load(tmp_path / "best-20")["a"] == 20).all()
+    spoil(tmp_path / "best-20")
+    with pytest.raises(InputError, match="there is no sound one beside it"):
+        load(tmp_path / "best-20")
+
+
+def test_what_load_names(run):
+    checkpoints = run / "checkpoints"
+    for named, found in {
+        run: "best-20", checkpoints: "best-20", checkpoints / "checkpoint": "latest-30",
+        checkpoints / "latest-20": "latest-20", checkpoints / "latest-20.index": "latest-20",
+        checkpoints / "best-20.data-00000-of-00001": "best-20",
+    }.items():  # fmt: skip
+        assert run_folder.locate(named) == (run, checkpoints / found)
+        assert run_folder.locate(str(named)) == (run, checkpoints / found)
+    (run / "best.json").unlink()  # a kill came before it
+    assert run_folder.locate(run)[1].name == "best-20"
+    for path in checkpoints.glob("best-*"):
+        path.unlink()
+    assert run_folder.locate(run)[1].name == "latest-30"
+    (run / "best.json").write_text("{")
+    with pytest.raises(InputError, match=r"best\.json: names no checkpoint; give one of .*checkpoints"):
+        run_folder.locate(run)
+    (run / "best.json").unlink()
+    shutil.rmtree(checkpoints)
+    (run / "latest.json").unlink()
+    with pytest.raises(InputError, match="has no checkpoint yet"):
+        run_folder.locate(run)
+
+
+def test_thresholds_are_those_of_the_checkpoint(run):
+    for name in ("latest-30", "latest-20", "best-20"):
+        path = run / "checkpoints" / f"{name}.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"thresholds": [int(name[-2:]) / 100, 1]}))
+        assert run_folder.thresholds_of(run, path.with_suffix("")).tolist() == pytest.approx([int(name[-2:]) / 100, 1])
+    assert run_folder.thresholds_of(run, run / "checkpoints" / "latest-10") is None
+
+
+def test_the_best_score_so_far():
+    state = TrainingState()
+    assert state.judge(10, 1, None)  # the first is the best, whatever it is
+    assert not state.judge(20, 2, None)
+    assert state.judge(30, 3, 0.5)
+    assert not state.judge(40, 4, 0.5)
+    assert not state.judge(50, 5, None)
+    assert state == TrainingState(50, 5, 0.5, 3, 2)

@@ -1,0 +1,161 @@
+"""Studies from a CSV and from a folder: what is taken, what is passed over, what is refused, how much is kept."""
+
+import csv
+import itertools
+import tracemalloc
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tienet.commands.study_input import MAX_CELL, Needs, Study, open_studies
+from tienet.data.text import report_text
+from tienet.errors import InputError
+
+TEXT, BOTH, IMAGE = Needs(image=False, report=True), Needs(image=True, report=True), Needs(image=True, report=False)
+
+
+def table(folder: Path, *rows: list[str]) -> Path:
+    path = folder / "in.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def read(path: Path, needs: Needs) -> list[Study]:
+    studies = open_studies(path, needs)
+    found = list(studies)
+    assert len(found) == studies.total == len(list(studies))
+    return found
+
+
+@pytest.mark.parametrize("name", ["study_id", "Study ID", "study", "image", "Image Index"])
+@pytest.mark.parametrize("text", ["report", "TEXT"])
+def test_columns_go_by_several_names(tmp_path, name, text):
+    (study,) = read(table(tmp_path, [text, "other", name], ["Clear.", "x", " a "]), TEXT)
+    assert (study.study_id, study.report, study.row, study.fault) == ("a", "Clear.", 2, None)
+
+
+def test_sections_become_one_report(tmp_path):
+    rows = [
+        ["study", "findings", "impression"],
+        ["1", "Clear  lungs.", "Normal."],
+        ["2", "", "Normal."],
+        ["3", " ", ""],
+    ]
+    first, second, third = read(table(tmp_path, *rows), TEXT)
+    assert first.report == report_text("Clear  lungs.", "Normal.") and second.report == "impression : Normal."
+    assert third.fault.kind == "no report"
+
+
+def test_images_lie_beside_the_table_or_anywhere(tmp_path):
+    rows = [["study_id", "image", "report"], ["1", "x/a.png", "a"], ["2", "/far/b.png", "b"], ["3", "", "c"]]
+    first, second, third = read(table(tmp_path, *rows), BOTH)
+    assert (first.image, second.image) == (tmp_path / "x/a.png", Path("/far/b.png"))
+    assert third.fault.kind == "no image"
+
+
+def test_rows_are_named_by_the_line_where_they_start_and_bad_ones_are_passed_over(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text('study_id,report\n1,"two\nlines"\n\n2,a,b\n,c\n3,\n1,again\n"4\n5",x\n6\n', encoding="utf-8-sig")
+    studies = read(path, TEXT)
+    assert [study.row for study in studies] == [2, 5, 6, 7, 8, 9, 11]
+    kinds = [study.fault.kind if study.fault else None for study in studies]
+    assert kinds == [
+        None, "row with a wrong number of cells", "no study_id", "no report", "study_id that is there already",
+        "study_id of several lines", "row with a wrong number of cells",
+    ]  # fmt: skip
+    assert "at row 2" in studies[4].fault.message
+    assert all("\n" not in study.study_id for study in studies)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty; expected a CSV"),
+        (b"study_id,report\n", "no row under the header"),
+        (b"study_id,image\n1,a\n", "row 1: no column report"),
+        (b"report\nclear\n", "row 1: no column study_id"),
+        (b"study_id,report,Report\n1,a,b\n", "column report is there 2 times"),
+        (b"study_id;report\n1;a\n", "no column study_id"),
+        (b'study_id,report\n1,a\n2,"a"b\n', "row 3: not CSV"),
+        (b'study_id,report\n1,a\n2,"never closed\n3,b\n', "row 3: not CSV"),
+        (b"study_id,report\n1,caf\xe9\n", "not UTF-8 text"),
+        (b"\x1f\x8b\x08\x00rest", "not UTF-8 text"),
+        (b"study_id,report\n1," + b"a" * (MAX_CELL + 1) + b"\n", "row 2: not CSV"),
+    ],
+)
+def test_what_is_no_such_table_is_refused_before_anything_is_done(tmp_path, content, message):
+    (tmp_path / "in.csv").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        open_studies(tmp_path / "in.csv", TEXT)
+
+
+def test_a_missing_input_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.csv does not exist"):
+        open_studies(tmp_path / "none.csv", TEXT)
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path):
+    """The second pass keeps nothing; the first 8 bytes a row."""
+
+    def peak(count: int) -> int:
+        with (tmp_path / "in.csv").open("w") as file:
+            file.write("study_id,report\n")
+            file.writelines(f"{n},{'the lungs are clear . ' * 20}\n" for n in range(count))
+        tracemalloc.start()
+        for _ in open_studies(tmp_path / "in.csv", TEXT):
+            pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    small, large = peak(1_000), peak(20_000)  # 9 MB of text
+    assert large - small < 19_000 * 30
+
+
+def folder_of(tmp_path: Path, names: list[str]) -> Path:
+    for name in names:
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".txt":
+            path.write_text(f"report of {path.stem}")
+        else:
+            cv2.imwrite(str(path), np.full((8, 8), 90, np.uint8))
+    return tmp_path / "in"
+
+
+def test_a_folder_of_images_with_texts(tmp_path):
+    folder = folder_of(tmp_path, ["b.png", "b.txt", "a/1.jpg", "a/1.txt", "c.png", "b.jpg", "README.txt"])
+    studies = read(folder, BOTH)
+    assert [study.study_id for study in studies] == ["a/1", "b", "c", "b"]
+    assert [study.report for study in studies[:2]] == ["report of 1", "report of b"]
+    assert [study.fault and study.fault.kind for study in studies] == [
+        None, None, "no report", "image of a name that is there already",
+    ]  # fmt: skip
+    assert [study.fault for study in read(folder, IMAGE)][:3] == [None] * 3
+
+
+def test_a_folder_of_texts_alone(tmp_path):
+    folder = folder_of(tmp_path, ["2.txt", "1.txt", "x/3.txt"])
+    (folder / "4.txt").write_bytes(b"\xff\xfe\x00")
+    (folder / "5.txt").write_text(" \n")
+    studies = read(folder, TEXT)
+    assert [study.study_id for study in studies] == ["1", "2", "4", "5", "x/3"]
+    kinds = [study.fault and study.fault.kind for study in studies]
+    assert kinds == [None, None, "report that cannot be read", "no report", None]
+
+
+@pytest.mark.parametrize(("needs", "message"), [(TEXT, "no .txt file"), (BOTH, "no PNG, JPEG or DICOM file")])
+def test_a_folder_without_anything_is_refused(tmp_path, needs, message):
+    with pytest.raises(InputError, match=message) as caught:
+        open_studies(tmp_path, needs)
+    assert "--" not in str(caught.value)
+
+
+def test_many_repeated_names_are_all_found(tmp_path):
+    names = [str(n % 7) for n in range(50)]
+    studies = read(table(tmp_path, ["study", "text"], *([name, "x"] for name in names)), TEXT)
+    assert [study.fault is None for study in studies] == [n < 7 for n in range(50)]
+    assert list(itertools.islice((study.study_id for study in studies), 8)) == names[:8]

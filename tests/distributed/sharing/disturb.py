@@ -1,0 +1,181 @@
+"""How a training is disturbed: each function changes the program in a process before it starts (Starter's `tamper`)."""
+
+import itertools
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorpack.tfutils import sesscreate
+from tensorpack.tfutils.common import get_default_sess_config
+
+from tienet import devices
+from tienet.checkpoint import save as saving
+from tienet.data.dataflow import TrainingBatches
+from tienet.distributed import workers
+from tienet.errors import InputError
+from tienet.modeling.lstm import attention, block
+from tienet.modeling.lstm import step as attention_step
+from tienet.training import train, validation
+from tienet.training.trainer import Trainer
+
+VALIDATES, COMPUTES = "validates for a minute", "computes features for a minute"
+
+
+def at_step(step: int, act: Callable[[], None], within: bool = False) -> None:
+    """Call `act` before update `step`, from 1, or within it."""
+    run_step = Trainer.run_step
+
+    def disturbed(trainer: Trainer) -> None:
+        if trainer.loop.global_step + 1 == step:
+            with trainer._interruption.deferred() if within else nullcontext():
+                act()
+                run_step(trainer)
+        else:
+            run_step(trainer)
+
+    Trainer.run_step = disturbed
+
+
+def change_a_weight(step: int) -> None:
+    """In this worker alone, before an update."""
+    run_step = Trainer.run_step
+
+    def disturbed(trainer: Trainer) -> None:
+        if trainer.loop.global_step + 1 == step:
+            bias = next(v for v in tf.compat.v1.global_variables() if v.op.name == "classifier/output/b")
+            bias.load(np.full(bias.shape, 0.25, np.float32), trainer.sess)
+        run_step(trainer)
+
+    Trainer.run_step = disturbed
+
+
+def in_validation(nth: int, act: Callable[[], None]) -> None:
+    """Call `act` within the n-th validation."""
+    measure, calls = validation.measure, itertools.count(1)
+
+    def disturbed(*arguments):
+        if next(calls) == nth:
+            act()
+        return measure(*arguments)
+
+    validation.measure = disturbed
+
+
+def long_validation(nth: int) -> None:
+    """The n-th validation sees its studies again and again, for a minute; it says when that begins."""
+    predict_all, calls = validation.predict_all, itertools.count(1)
+
+    def prolonged(*arguments):
+        if next(calls) == nth:
+            print(VALIDATES, flush=True)
+            until = time.monotonic() + 60
+            while time.monotonic() < until:
+                predict_all(*arguments)
+                time.sleep(0.1)
+        return predict_all(*arguments)
+
+    validation.predict_all = prolonged
+
+
+def features(act: Callable[[], None]) -> None:
+    """Call `act` instead of looking for the features."""
+
+    def disturbed(*_):
+        act()
+
+    train.cached_features = disturbed
+
+
+def compute_for_long() -> None:
+    """It says when it begins."""
+    print(COMPUTES, flush=True)
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        time.sleep(0.1)
+
+
+def fail() -> None:
+    raise InputError("an image cannot be read")
+
+
+def at_save(nth: int, act: Callable[[], None]) -> None:
+    """Call `act` before a checkpoint is written."""
+    save, calls = saving.save, itertools.count(1)
+
+    def disturbed(*arguments):
+        if next(calls) == nth:
+            act()
+        save(*arguments)
+
+    saving.save = disturbed
+
+
+def limit_save(nth: int, size: int) -> None:
+    """While the n-th checkpoint is written no file may grow above `size` bytes."""
+    save, calls = saving.save, itertools.count(1)
+
+    def limited(*arguments):
+        if next(calls) == nth:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        try:
+            save(*arguments)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    saving.save = limited
+
+
+def fill(folder: Path) -> None:
+    """Leave no room on the disk."""
+    with suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+
+
+def poison(step: int, part: int) -> None:
+    """The labels of a part of a batch overflow in the loss of update `step`, from 1."""
+    batches = TrainingBatches.__iter__
+
+    def poisoned(self: TrainingBatches):
+        for *arrays, labels, draw in batches(self):
+            yield [*arrays, labels * np.float32(3e38) if draw.tolist() == [step - 1, part] else labels, draw]
+
+    TrainingBatches.__iter__ = poisoned
+
+
+def without_compilers() -> None:
+    """The attention LSTM is not compiled, nor divided among cores, and the graph is run as it was built: the compilers
+    take longer than ten updates, for every tower, in every process."""
+    devices.cores = lambda: 1
+    for part in (block, attention_step, attention):
+        for name, function in list(vars(part).items()):
+            if hasattr(function, "python_function"):
+                setattr(part, name, tf.function(function.python_function, autograph=False))
+    for module in (sesscreate, workers):
+        module.get_default_sess_config = _as_built
+
+
+def _as_built() -> tf.compat.v1.ConfigProto:
+    config = get_default_sess_config()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return config
+
+
+def set_environment(**variables: str) -> None:
+    os.environ.update(variables)
+
+
+def send(signum: int) -> None:
+    """To this process; says when."""
+    print(f"sent at {time.time()}", flush=True)
+    os.kill(os.getpid(), signum)
+
+
+send_term, send_kill = partial(send, signal.SIGTERM), partial(send, signal.SIGKILL)

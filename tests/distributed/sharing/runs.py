@@ -1,0 +1,195 @@
+"""Whole trainings, as train.py runs them: each in a process of its own, forked from one that has TensorFlow loaded."""
+
+import json
+import multiprocessing
+import os
+import re
+import runpy
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tests.conftest import ROOT
+from tienet import devices
+from tienet.evaluation import calibrate
+
+SMALL = {
+    "backbone_end": "res4f", "image_px": 256, "transition_channels": 16, "attention_units": 8, "lstm_units": 16,
+    "attention_hidden": 20, "penalty": 0.03, "max_words": 16, "written_words": 6, "batch": 32, "patience": 0,
+}  # fmt: skip
+SEED = 2
+DRAWN = {"mode": "annotate-text", "batch": 8, "epochs": 3, "report_drop": 0.1}
+"""A run of 3 x 4 updates with all that is drawn at random."""
+QUICK = {"mode": "classify", "batch": 8, "epochs": 3}
+"""The same with the smallest network."""
+LONG = 300  # seconds: for a machine that has other things to do
+
+Tamper = Callable[[], None]
+
+
+def train_py(arguments: list[str], log: Path, tamper: Tamper | None) -> None:
+    """What the process does. `tamper` changes the program beforehand."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.chdir(ROOT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    devices.count = lambda: 0  # all runs on the CPU, also where there are GPUs
+    calibrate.calibrate_after_training = lambda *_: None  # after the run; it would build the network once more
+    if tamper:
+        tamper()
+    sys.argv = ["train.py", *arguments]
+    runpy.run_path("train.py", run_name="__main__")
+
+
+class Running:
+    """A training under way, or its end."""
+
+    def __init__(self, logdir: Path, flags: list[str], tamper: Tamper | None, log: Path):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as train.py does, too late here: TensorFlow is loaded
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["tests.distributed.sharing.disturb", "tienet.training.train"])
+        self.logdir, self._log = logdir, log
+        self._process = context.Process(target=train_py, args=([*flags, "--logdir", str(logdir)], log, tamper))
+        self._process.start()
+
+    def status(self, seconds: float = LONG) -> int:
+        """Wait for the end; the exit status, or minus the signal that killed it."""
+        self._process.join(seconds)
+        assert self._process.exitcode is not None, f"still runs after {seconds} s:\n{self.text}"
+        return self._process.exitcode
+
+    @property
+    def text(self) -> str:
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    @property
+    def error(self) -> str:
+        """The one line that the user is left with."""
+        assert "Traceback" not in self.text, self.text
+        lines = [line.rpartition("\r")[2].strip() for line in self.text.splitlines()]
+        return [line for line in lines if line][-1]
+
+    def wait_for(self, words: str) -> None:
+        """Until it has said them."""
+        until = time.monotonic() + LONG
+        while words not in self.text:
+            assert self._process.is_alive() and time.monotonic() < until, self.text
+            time.sleep(0.05)
+
+    def done(self) -> Path:
+        """The run's folder, after it ended well."""
+        assert self.status() == 0, self.text
+        return self.logdir
+
+    def send(self, signum: int) -> None:
+        os.kill(self._process.pid, signum)
+
+    def seconds_from_signal_to_end(self) -> float:
+        """The end is when the last line was written."""
+        return self._log.stat().st_mtime - self.sent_at
+
+    @property
+    def sent_at(self) -> float:
+        """When it sent a signal to itself (disturb.send)."""
+        return float(re.search(r"sent at ([\d.]+)", self.text)[1])
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+
+class Starter:
+    """Calls start trainings in folders beside each other; what still runs at the end is killed."""
+
+    def __init__(self, studies: Path, folder: Path):
+        self._studies, self._folder, self._running = studies, folder, []
+
+    def __call__(self, name: str | Path, *flags: object, tamper: Tamper | None = None, **settings: object) -> Running:
+        """In the folder `name`, on the CPU unless a flag says otherwise."""
+        settings = {**SMALL, "seed": SEED, **settings}
+        sets = [
+            f"--set={key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in settings.items()
+        ]
+        fixed = ["--data", "phantom", "--data-root", self._studies, "--backbone-weights", "random", "--gpu", "cpu"]
+        log = self._folder / f"{len(self._running)}.log"
+        running = Running(self._folder / name, [str(flag) for flag in (*fixed, *sets, *flags)], tamper, log)
+        self._running.append(running)
+        return running
+
+    def workers(
+        self, name: str, *flags: object, tampers: dict[int, Tamper] | None = None, **settings: object
+    ) -> list[Running]:
+        """Two; `tampers` by rank."""
+        cluster, tampers = ["--workers", addresses()], tampers or {}
+        return [self(name, *cluster, "--task", n, *flags, tamper=tampers.get(n), **settings) for n in range(2)]
+
+    def kill_all(self) -> None:
+        for one in self._running:
+            one.kill()
+
+
+def addresses() -> str:
+    """--workers: two ports that are free."""
+    with ExitStack() as stack:
+        ports = [stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(2)]
+    return ",".join(f"127.0.0.1:{port}" for port in ports)
+
+
+# ---- what came out ----
+
+
+def read(run: Path, kind: str = "latest") -> dict:
+    return json.loads((run / f"{kind}.json").read_text())
+
+
+def variables_of(run: Path, kind: str = "latest") -> dict[str, np.ndarray]:
+    """All that a checkpoint holds."""
+    reader = tf.compat.v1.train.NewCheckpointReader(str(run / "checkpoints" / read(run, kind)["checkpoint"]))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def weights_of(run: Path) -> dict[str, np.ndarray]:
+    """The network's, and Adam's moments; not what is only logged, nor what sums gradients."""
+    return {
+        name: value
+        for name, value in variables_of(run).items()
+        if not name.endswith("/EMA") and "/EMA/" not in name and not name.startswith("accumulation/")
+    }
+
+
+def logged(run: Path) -> list[dict]:
+    """What stats.json says of validation; the losses are moving averages, which begin anew with each process."""
+    return [
+        {
+            name: value
+            for name, value in epoch.items()
+            if name.startswith("val_") or name in ("epoch_num", "global_step")
+        }
+        for epoch in json.loads((run / "stats.json").read_text())
+    ]
+
+
+def assert_close(run: Path, other: Path, most: float = 1e-6) -> None:
+    ours, theirs = weights_of(run), weights_of(other)
+    assert ours.keys() == theirs.keys() and any("Adam" in name for name in ours)
+    for name, value in theirs.items():
+        np.testing.assert_allclose(ours[name], value, rtol=0, atol=most, err_msg=name)
+
+
+def assert_same_bits(run: Path, other: Path) -> None:
+    """All variables of the latest and of the best checkpoint, what is written beside them, and the log."""
+    for kind in ("latest", "best"):
+        assert read(run, kind) == read(other, kind)
+        ours, theirs = variables_of(run, kind), variables_of(other, kind)
+        assert ours.keys() == theirs.keys()
+        for name, value in theirs.items():
+            assert ours[name].tobytes() == value.tobytes(), f"{kind}: {name}"
+    assert logged(run) == logged(other)

@@ -1,0 +1,444 @@
+"""Whether other workers are alive: asked of a real TensorFlow server, of sockets that misbehave, of scripted peers."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tienet.distributed import liveness
+from tienet.distributed.cluster import Cluster
+from tienet.distributed.liveness import Answer, PeerLostError, PeersMissingError, Watcher, answers
+
+SERVER = """
+import sys
+import tensorflow as tf
+tf1 = tf.compat.v1
+server = tf1.train.Server({"worker": [sys.argv[1]]}, job_name="worker", task_index=0)
+with tf.Graph().as_default(), tf1.Session(server.target) as session:
+    x = tf1.placeholder(tf.float32, [])
+    print(session.run(x + 1, {x: 1}), flush=True)
+    for line in sys.stdin:
+        print(session.run(x + 1, {x: float(line)}), flush=True)
+"""
+SETTINGS_FRAME = b"\0\0\0\x04\0\0\0\0\0"
+
+
+class Server:
+    """A TensorFlow server in a child process."""
+
+    def __init__(self):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        environ = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": ""}
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        command = [sys.executable, "-c", SERVER, self.address]
+        self.process = subprocess.Popen(command, env=environ, text=True, **pipes)
+
+    def add_one(self, x: float) -> float:
+        self.process.stdin.write(f"{x}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+
+@pytest.fixture(scope="module")
+def starting():
+    """The server, started at the module's begin so that other tests run meanwhile."""
+    server = Server()
+    yield server
+    server.process.kill()
+    server.process.communicate()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _start_early(starting):
+    pass
+
+
+@contextlib.contextmanager
+def listening(behave=None, host="127.0.0.1"):
+    """The address of a port that calls behave(connection) for each connection; without it, nobody accepts."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listener:
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection = listener.accept()[0]
+                    threading.Thread(target=quietly, args=(connection,), daemon=True).start()
+
+        def quietly(connection):
+            with contextlib.suppress(OSError), connection:
+                behave(connection)
+
+        if behave:
+            threading.Thread(target=serve, daemon=True).start()
+        port = listener.getsockname()[1]
+        yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def refusing():
+    """The address of a port that nobody listens at."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
+
+
+def speak(connection):
+    """Answer as an HTTP/2 server does, and end when the other side does."""
+    connection.recv(100)
+    connection.sendall(SETTINGS_FRAME)
+    while connection.recv(100):
+        pass
+
+
+def drip(connection):
+    while True:
+        connection.sendall(b"\0")
+        time.sleep(0.25)
+
+
+def took(seconds_before: float) -> float:
+    return time.monotonic() - seconds_before
+
+
+# answers
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        None,
+        lambda connection: time.sleep(5),
+        lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+        lambda connection: connection.sendall(SETTINGS_FRAME[:4]),
+        lambda connection: connection.sendall(bytes(9)),
+        lambda connection: connection.close(),
+        drip,
+    ],
+    ids=["no accept", "mute", "HTTP/1", "half a frame", "other frame", "closes", "drips"],
+)
+def test_what_does_not_begin_as_http2_does_not_answer_and_costs_no_more_than_the_time(behave):
+    before = time.monotonic()
+    with listening(behave) as address:
+        assert not answers(address, 0.3)
+    assert took(before) < 2
+
+
+def test_a_closed_port_an_unknown_name_and_a_bad_address_do_not_answer():
+    with refusing() as address:
+        assert liveness.Asker()(address, 5) is Answer.REFUSED
+        assert not answers(address, 5)
+    for address in ("a..b:4000", "nothing", "127.0.0.1:99999", "127.0.0.1:x", "no-such-host.invalid:4000"):
+        before = time.monotonic()
+        assert not answers(address, 0.5)
+        assert took(before) < 2
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_http2_answers(host):
+    try:
+        with listening(speak, host) as address:
+            assert answers(address, 5)
+    except OSError:
+        pytest.skip(f"no {host} here")
+
+
+def test_a_name_server_that_hangs_costs_no_more_than_the_time(monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(5) or [])
+    before = time.monotonic()
+    assert not answers("worker-1:4000", 0.2)
+    assert took(before) < 2
+
+
+def test_a_name_is_looked_up_again_only_when_its_machine_is_silent(monkeypatch):
+    look_ups = []
+
+    def look_up(host, port, **_):
+        look_ups.append(host)
+        unreachable, here = ("255.255.255.255", port), ("127.0.0.1", port)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", place) for place in (unreachable, here)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    ask = liveness.Asker()
+    with listening(speak) as address:
+        named = address.replace("127.0.0.1", "worker-1")
+        assert [ask(named, 5), ask(named, 5)] == [Answer.ALIVE] * 2
+        assert look_ups == ["worker-1"]
+    assert [ask(named, 5), ask(named, 5)] == [Answer.REFUSED] * 2
+    assert look_ups == ["worker-1"] * 2
+
+
+# Watcher
+
+
+class Script:
+    """Peers that answer as they are told: (rank, how often it was asked before) to an Answer."""
+
+    def __init__(self, answer):
+        self.answer, self.asked = answer, {}
+
+    def __call__(self, address, seconds):
+        rank = int(address.rpartition(":")[2])
+        self.asked[rank] = self.asked.get(rank, 0) + 1
+        answer = self.answer(rank, self.asked[rank])
+        if answer is Answer.SILENT:
+            time.sleep(seconds)
+        return answer
+
+
+def cluster_of(size: int, rank: int = 0) -> Cluster:
+    return Cluster(tuple(f"a:{n}" for n in range(size)), rank)
+
+
+def test_a_silent_peer_is_lost_once_after_the_timeout_and_delays_no_other():
+    before, lost = time.monotonic(), []
+    script = Script(lambda rank, _: Answer.SILENT if rank in (0, 3) else Answer.ALIVE)
+    with Watcher(cluster_of(4, rank=2), 0.5, lambda rank: lost.append((rank, took(before))), ask=script):
+        time.sleep(1.2)
+    assert sorted(rank for rank, _ in lost) == [0, 3]
+    assert all(0.5 <= seconds < 1 for _, seconds in lost)
+    assert script.asked[1] >= 6
+    assert 2 not in script.asked
+
+
+def test_a_peer_that_answers_again_in_time_is_not_lost():
+    lost = []
+    script = Script(lambda _, n: Answer.ALIVE if n % 3 == 0 else Answer.SILENT)
+    with Watcher(cluster_of(2), 1, lost.append, ask=script):
+        time.sleep(1.8)
+    assert lost == []
+    assert script.asked[1] >= 4
+
+
+def test_an_own_pause_longer_than_the_timeout_is_nobodys_loss():
+    lost, now = [], [0.0]
+
+    def answer(_, n):
+        now[0] += 100 if n == 2 else 0.01
+        return Answer.SILENT if n == 2 else Answer.ALIVE
+
+    with Watcher(cluster_of(2), 0.5, lost.append, clock=lambda: now[0], ask=Script(answer)) as watcher:
+        time.sleep(0.6)
+        assert lost == []
+        assert watcher._ask.asked[1] > 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "asked"),
+    # asked every .4 s: counted at 0, 1.2 and 2.4 s
+    [("r" * 20, 7), ("rrrrr" + "a" + "r" * 20, 13), ("rrrrr" + "s" + "r" * 20, 13)],
+)
+def test_three_refusals_at_least_a_second_apart_are_a_loss(monkeypatch, pattern, asked):
+    monkeypatch.setattr(liveness, "ASK_EVERY", 0.005)
+    kinds = {"r": Answer.REFUSED, "a": Answer.ALIVE, "s": Answer.UNREACHABLE}
+    lost, now = threading.Event(), [0.0]
+
+    def answer(_, n):
+        now[0] += 0.4
+        return kinds[pattern[n - 1]]
+
+    script = Script(answer)
+    with Watcher(cluster_of(2), 100, lambda _: lost.set(), clock=lambda: now[0], ask=script) as watcher:
+        assert lost.wait(5)
+        assert script.asked[1] == asked
+        assert f"has not answered for {now[0] if 'a' not in pattern else 7 * 0.4:.0f} s" in str(watcher.error(1))
+
+
+def test_stop_is_final_and_may_be_repeated():
+    lost = []
+    script = Script(lambda *_: Answer.SILENT)
+    watcher = Watcher(cluster_of(3), 0.3, lost.append, ask=script)
+    watcher.stop()
+    watcher.start()
+    watcher.start()
+    time.sleep(0.1)
+    watcher.stop()
+    watcher.stop()
+    time.sleep(0.6)
+    assert lost == []
+    assert sum(script.asked.values()) <= 4
+
+
+def test_stop_waits_for_a_call_that_has_begun():
+    begun, ended = threading.Event(), []
+
+    def on_lost(rank):
+        begun.set()
+        time.sleep(0.2)
+        ended.append(rank)
+
+    watcher = Watcher(cluster_of(3), 0.1, on_lost, ask=Script(lambda *_: Answer.SILENT))
+    watcher.start()
+    assert begun.wait(5)
+    watcher.stop()
+    assert len(ended) == 1
+    time.sleep(0.3)
+    assert len(ended) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt])
+def test_an_on_lost_that_raises_disturbs_nobody(capfd, error):
+    asked = []
+
+    def on_lost(rank):
+        asked.append(rank)
+        watcher.stop()  # from its own thread
+        raise error("oh")
+
+    watcher = Watcher(cluster_of(2), 0.1, on_lost, ask=Script(lambda *_: Answer.SILENT))
+    watcher.start()
+    time.sleep(0.3)
+    assert asked == [1]
+    assert f"{error.__name__}: oh" in capfd.readouterr().err
+
+
+def test_an_ask_that_raises_is_no_answer():
+    def ask(address, seconds):
+        raise RuntimeError
+
+    lost = threading.Event()
+    watcher = Watcher(cluster_of(2), 0.2, lambda rank: lost.set(), ask=ask)
+    assert watcher.silent(0.1) == [1]
+    with watcher:
+        assert lost.wait(5)
+
+
+def test_silent_names_who_does_not_answer_within_the_time():
+    script = Script(lambda rank, _: [Answer.ALIVE, Answer.SILENT, Answer.ALIVE, Answer.REFUSED][rank])
+    watcher = Watcher(cluster_of(4, rank=2), 10, lambda rank: None, ask=script)
+    before = time.monotonic()
+    assert watcher.silent(0.2) == [1, 3]
+    assert took(before) < 2
+
+
+def test_one_process_alone_waits_for_nobody():
+    with Watcher(Cluster(), 60, lambda rank: None) as watcher:
+        watcher.wait_for_all(0)
+        assert watcher.silent(5) == []
+
+
+# wait_for_all
+
+
+def test_waiting_names_who_is_missing_again_when_that_changes(capsys, monkeypatch):
+    monkeypatch.setattr(liveness, "SECONDS_BETWEEN_LINES", 0.2)
+    before = time.monotonic()
+    script = Script(lambda rank, _: Answer.ALIVE if took(before) > [0, 0, 0.5, 1][rank] else Answer.REFUSED)
+    Watcher(cluster_of(4), 0.5, lambda rank: None, ask=script).wait_for_all(10)
+    assert capsys.readouterr().err.splitlines() == [
+        "waiting for worker 2 (a:2), worker 3 (a:3)",
+        "waiting for worker 3 (a:3)",
+    ]
+    asked = dict(script.asked)
+    time.sleep(0.3)
+    assert script.asked == asked
+
+
+def test_waiting_says_nothing_where_all_are_there(capsys):
+    Watcher(cluster_of(3), 5, lambda rank: None, ask=Script(lambda *_: Answer.ALIVE)).wait_for_all(10)
+    assert capsys.readouterr().err == ""
+
+
+def test_waiting_ends_at_its_limit_and_names_who_never_came():
+    before = time.monotonic()
+    script = Script(lambda rank, _: Answer.ALIVE if rank == 1 else Answer.SILENT)
+    watcher = Watcher(cluster_of(14), 60, lambda rank: None, ask=script)
+    with pytest.raises(PeersMissingError, match=r"worker 2 \(a:2\), .* and 4 more did not start within 0 s") as raised:
+        watcher.wait_for_all(0.3)
+    assert raised.value.ranks == tuple(range(2, 14))
+    assert "\n" not in str(raised.value)
+    assert took(before) < 1
+
+
+def test_ctrl_c_ends_the_waiting():
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    before = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        Watcher(cluster_of(2), 60, lambda rank: None, ask=Script(lambda *_: Answer.SILENT)).wait_for_all(20)
+    assert took(before) < 1
+
+
+# the process
+
+
+def child(code: str, seconds: float) -> subprocess.CompletedProcess:
+    names = "from tienet.distributed.cluster import Cluster\nfrom tienet.distributed.liveness import *\n"
+    start = f"import os, threading, time\n{names}"
+    return subprocess.run([sys.executable, "-c", start + code], capture_output=True, text=True, timeout=seconds)
+
+
+def test_the_process_ends_while_peers_are_asked_and_a_call_hangs():
+    done = child(
+        "w = Watcher(Cluster(('a:1', 'b:1')), .1, lambda rank: time.sleep(60), ask=lambda *_: Answer.REFUSED)\n"
+        "w.start(); time.sleep(.5); threading.Thread(target=w.silent, args=(60,), daemon=True).start()",
+        10,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_on_lost_can_end_a_process_whose_main_thread_is_blocked():
+    done = child(
+        "def on_lost(rank):\n    print(w.error(rank), flush=True)\n    os._exit(3)\n"
+        "w = Watcher(Cluster(('a:1', 'b:1')), .2, on_lost, ask=lambda *_: Answer.UNREACHABLE)\n"
+        "w.start(); threading.Lock().acquire() and threading.Event().wait()",
+        10,
+    )
+    assert done.returncode == 3
+    assert done.stdout.startswith("worker 1 (b:1) has not answered for 1 s; the last checkpoint is good")
+
+
+def test_the_error_says_who_how_long_and_what_to_do():
+    error = PeerLostError(1, cluster_of(2).name(1), 60.2)
+    assert error.rank == 1
+    assert str(error) == (
+        "worker 1 (a:1) has not answered for 60 s; the last checkpoint is good: start again with --resume, "
+        "also with other workers"
+    )
+
+
+# a real server, last: it takes some seconds to start
+
+
+def _open_files(process) -> int:
+    return len(os.listdir(f"/proc/{process.pid}/fd"))  # noqa: PTH208
+
+
+def test_a_tensorflow_server_answers_unless_its_process_is_stopped_or_killed(starting):
+    assert float(starting.process.stdout.readline()) == 2
+    process, address = starting.process, starting.address
+    assert answers(address, 10)
+    before = _open_files(process)
+    for n in range(50):
+        assert answers(address, 10)
+        if n % 10 == 0:
+            assert starting.add_one(n) == n + 1
+    end = time.monotonic() + 10  # the server closes its end of the last connection when it gets to it
+    while _open_files(process) > before and time.monotonic() < end:
+        time.sleep(0.05)
+    assert _open_files(process) <= before
+    lost, found = [], threading.Event()
+    watcher = Watcher(Cluster(("127.0.0.1:1", address)), 5.2, lambda rank: (lost.append(rank), found.set()))
+    watcher.wait_for_all(10)
+    process.send_signal(signal.SIGSTOP)
+    assert not answers(address, 0.5)
+    assert watcher.silent(0.5) == [1]
+    process.send_signal(signal.SIGCONT)
+    assert answers(address, 10)
+    assert watcher.silent(10) == []
+    assert starting.add_one(41) == 42
+    process.kill()
+    _, said = process.communicate()
+    assert not answers(address, 5)
+    assert not re.search("rpc|http|transport", said, re.IGNORECASE)
+    with watcher:
+        assert found.wait(8)
+    assert lost == [1]

@@ -1,1 +1,0 @@
-"""What `python -m tienet.data.describe` counts, draws and shows of a data set."""

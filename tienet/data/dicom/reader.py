@@ -1,0 +1,231 @@
+"""X-rays in DICOM files: the picture in grey and what the header says, read in a child process.
+
+    film = read_dicom("chest.dcm")       # a Dicom
+    gray = read_gray("chest.dcm")        # its pixels only; PNG and JPEG too
+    with Reader() as reader:             # a process of one's own, for threads
+        film = reader.read("chest.dcm")
+
+How stored values become grey is said in `dicom_pixels`. Pixels are never turned or mirrored; `Dicom.upright` says
+whether PatientOrientation has them as a film hangs. The child imports neither TensorFlow nor the calling script.
+"""
+
+import atexit
+import json
+import multiprocessing
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tienet.data import image
+from tienet.data.dicom import view as dicom_view
+from tienet.errors import InputError
+
+MAX_BYTES = 512 << 20
+SECONDS = 60.0
+PREAMBLE = 132  # bytes up to and with the letters DICM
+
+NOT_DICOM = "file that is no DICOM"
+DIED = "DICOM at which the decoder stopped"
+
+
+class DicomError(InputError):
+    """A DICOM file that gives no picture. `reason` is the kind of fault, without a name or a value of the file."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, eq=False)
+class Dicom:
+    r"""What is read of a DICOM file. Strings are empty where the file does not say.
+
+    Attributes:
+        pixels: uint8 [H, W], 0 is black; None where only the header was read.
+        patient_id, study_uid, sop_uid, accession: identifiers of the patient; not to be written anywhere.
+        modality: CR, DX ...
+        view: "PA", "AP", "LATERAL", "OTHER" (named, but none of these), or "".
+        orientation: PatientOrientation, such as L\F.
+        notes: what a user should know of the picture, without values of the file.
+    """
+
+    pixels: np.ndarray | None
+    patient_id: str
+    study_uid: str
+    sop_uid: str
+    accession: str
+    modality: str
+    view: str
+    orientation: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def upright(self) -> bool:
+        """False where PatientOrientation says that a frontal or unknown view is stored mirrored or turned."""
+        return self.view == dicom_view.LATERAL or dicom_view.is_upright(self.orientation)
+
+
+def is_dicom(path: Path | str) -> bool:
+    """Whether a file has DICOM's preamble, whatever its name. Raises OSError if it cannot be opened."""
+    with Path(path).open("rb") as file:
+        return file.read(PREAMBLE)[128:] == b"DICM"
+
+
+def read_dicom(path: Path | str) -> Dicom:
+    """Read one file by a process that is kept for the next one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DicomError: it is no DICOM, of a kind that is not read (several frames, no or floating-point pixels, more
+            than 16 bits), broken, too large (MAX_BYTES, image.MAX_PIXELS), or takes more than SECONDS to decode.
+    """
+    return _shared_reader().read(path)
+
+
+def read_gray(path: Path | str) -> np.ndarray:
+    """uint8 [H, W], 0 is black, of a PNG, JPEG or DICOM file. Raises as `image.read_gray` and `read_dicom`."""
+    path = Path(path)
+    if path.is_file() and os.access(path, os.R_OK) and is_dicom(path):
+        return read_dicom(path).pixels
+    return image.read_gray(path)
+
+
+class Reader:
+    """A child process that reads DICOM files, one at a time; it is started when needed, and again when it died."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        """Args: seconds: the most that one file may take."""
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen | None = None
+        self._connection: multiprocessing.connection.Connection | None = None
+        self._closed = False
+
+    def read(self, path: Path | str) -> Dicom:
+        """The whole file. Raises as `read_dicom`."""
+        return self._request(Path(path), with_pixels=True)
+
+    def read_header(self, path: Path | str) -> Dicom:
+        """The header only, of any DICOM file; `pixels` is None. Raises as `read_dicom`."""
+        return self._request(Path(path), with_pixels=False)
+
+    def close(self) -> None:
+        """End the process, in the middle of a file if need be."""
+        self._closed = True
+        process = self._process
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _request(self, path: Path, with_pixels: bool) -> Dicom:
+        _check_file(path)
+        with self._lock:
+            self._start()
+            try:
+                self._connection.send_bytes(json.dumps({"path": str(path.absolute()), "pixels": with_pixels}).encode())
+                answer = json.loads(self._connection.recv_bytes())
+                pixels = self._receive(answer["shape"]) if answer.get("shape") else None
+            except (EOFError, OSError):
+                raise DicomError(f"{path}: {self._why_it_died()}", DIED) from None
+            except BaseException:  # such as Ctrl-C: the rest of the answer would be taken for the next one
+                self._end()
+                raise
+        if "error" in answer:
+            raise DicomError(f"{path}: {answer['error']}", answer["reason"])
+        header = answer["header"]
+        return Dicom(pixels=pixels, **(header | {"notes": tuple(header["notes"])}))
+
+    def _receive(self, shape: tuple[int, int]) -> np.ndarray:
+        height, width = shape
+        content = self._connection.recv_bytes(image.MAX_PIXELS)
+        return np.frombuffer(bytearray(content), np.uint8).reshape(height, width)
+
+    def _start(self) -> None:
+        if self._closed:
+            raise InputError("the reader of DICOM files was closed")
+        if self._process is not None:
+            return
+        ours, theirs = multiprocessing.Pipe()
+        code = (
+            f"import sys; sys.path[:] = {sys.path!r}; from tienet.data.dicom.worker import serve; "
+            f"serve({theirs.fileno()}, {self._seconds!r})"
+        )
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # decoders write there what they like
+                env=os.environ | one_thread,  # each thread would set memory aside
+            )
+        self._connection = ours
+        try:
+            answer = json.loads(ours.recv_bytes())
+        except (EOFError, OSError):
+            raise RuntimeError(f"the process that reads DICOM files did not start: {self._why_it_died()}") from None
+        if "missing" in answer:
+            self._end()
+            raise ModuleNotFoundError(answer["error"], name=answer["missing"])
+
+    def _why_it_died(self) -> str:
+        process = self._process
+        self._end()
+        status = process.returncode
+        if status == -signal.SIGALRM:
+            return f"decoding took more than {self._seconds:g} s"
+        how = signal.Signals(-status).name if status < 0 else f"status {status}"
+        return f"the decoder stopped on it ({how}); the file is broken, or made to do harm"
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        self._connection.close()
+        try:
+            process.wait(timeout=1)  # it may be dying with a signal that tells why
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DicomError(f"{path} is not a file", NOT_DICOM)
+        if status.st_size > MAX_BYTES:
+            much = f"{status.st_size:,} bytes; the most that is read is {MAX_BYTES:,}"
+            raise DicomError(f"{path}: {much}", "DICOM that is too large")
+        if not is_dicom(path):
+            raise DicomError(f"{path} is no DICOM file (no DICM at byte 128)", NOT_DICOM)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} does not exist") from None
+    except OSError as error:
+        raise DicomError(f"{path} cannot be read ({error.strerror})", NOT_DICOM) from None
+
+
+_shared: dict[int, Reader] = {}
+_shared_lock = threading.Lock()
+
+
+def _shared_reader() -> Reader:
+    """This process's own: one that was inherited by a fork belongs to the parent."""
+    with _shared_lock:
+        if os.getpid() not in _shared:
+            _shared.clear()
+            _shared[os.getpid()] = Reader()
+            atexit.register(_shared[os.getpid()].close)
+        return _shared[os.getpid()]

@@ -1,0 +1,70 @@
+"""The process in which `dicom.Reader` has its files read.
+
+Decoders are native code, and broken or hostile files can make them crash, hang, or ask for all memory there is. Here
+that ends this process only: the kernel limits its memory, and a timer kills it when a file takes too long.
+"""
+
+import json
+import resource
+import signal
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+MEMORY_BYTES = 2 << 30
+
+
+def serve(descriptor: int, seconds: float) -> None:
+    """Answer requests until the other end closes.
+
+    A request is JSON: path, and pixels (bool). An answer is JSON: header, and shape (or null), after which the pixels
+    follow as bytes; or error, and reason (the kind of fault, in words that give nothing away).
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other end decides when to stop
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    with Connection(descriptor) as connection:
+        try:
+            from tienet.data.dicom import pixels as dicom_pixels
+
+            dicom_pixels.prepare()
+        except ImportError as error:
+            _send(connection, missing=error.name, error=str(error))
+            return
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the patient's data
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        _send(connection, ready=True)
+        while True:
+            try:
+                request = json.loads(connection.recv_bytes())
+            except EOFError:
+                return
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            _answer(connection, Path(request["path"]), request["pixels"])
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _answer(connection: Connection, path: Path, with_pixels: bool) -> None:
+    from tienet.data.dicom import pixels as dicom_pixels
+
+    try:
+        header, pixels = dicom_pixels.read(path, with_pixels)
+    except dicom_pixels.RefusedError as error:
+        _send(connection, error=_line(error), reason=error.reason)
+    except MemoryError:
+        much = f"reading it takes more than {MEMORY_BYTES >> 30} GB of memory"
+        _send(connection, error=much, reason=dicom_pixels.BROKEN)
+    except Exception as error:
+        _send(connection, error=f"cannot be decoded ({_line(error)})", reason=dicom_pixels.BROKEN)
+    else:
+        _send(connection, header=header, shape=None if pixels is None else pixels.shape)
+        if pixels is not None:
+            connection.send_bytes(pixels.data.cast("B"))
+
+
+def _send(connection: Connection, **answer: object) -> None:
+    connection.send_bytes(json.dumps(answer).encode())
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if len(text) <= 240 else text[:237] + "..."

@@ -1,0 +1,1 @@
+"""What the frozen backbone gives for each image, computed once and kept beside the manifest."""

@@ -1,0 +1,67 @@
+"""The vocabulary and the first word vectors of a run."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from tienet.checkpoint import run_folder
+from tienet.config import Config
+from tienet.data import leaks
+from tienet.data.manifest import Manifest
+from tienet.data.text import SPECIALS, Vocab
+from tienet.errors import InputError
+
+
+def read_vocab(manifest: Manifest, config: Config, named: Path | None) -> tuple[Vocab, np.ndarray]:
+    """The vocabulary and the first word vectors, float32 [V, E]; a mode that reads no report needs none."""
+    if not config.mode_parts.reads:
+        return Vocab.none(), np.zeros((len(SPECIALS), 1), np.float32)
+    folder = named or manifest.path.parent / "vocab"
+    build = f"bash data_prep/build_vocab.sh --data {manifest.name}"
+    for name in ("vocab.txt", "embeddings.npy"):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder / name}: no vocabulary there; make it with '{build}'")
+    vocab = Vocab.load(folder / "vocab.txt")
+    _check_origin(named, manifest, folder / "stats.json", build)
+    try:
+        vectors = np.load(folder / "embeddings.npy", allow_pickle=False)
+    except ValueError as error:
+        raise InputError(f"{folder / 'embeddings.npy'}: not a NumPy array ({error}); make it with '{build}'") from error
+    if vectors.ndim != 2 or len(vectors) != len(vocab):
+        raise InputError(
+            f"{folder}: embeddings.npy has shape {vectors.shape}, but vocab.txt has {len(vocab)} words; "
+            f"they are of two runs; make both anew with '{build}'"
+        )
+    return vocab, _scaled(vectors.astype(np.float32), config.word_vector_std)
+
+
+def _check_origin(named: Path | None, manifest: Manifest, stats: Path, build: str) -> None:
+    """A vocabulary must come from the training reports: words and vectors of others know what is tested.
+
+    One that was named with --vocab may be another data set's, and is only told of.
+    """
+    known = json.loads(stats.read_text(encoding="utf-8")).get("training_reports") if stats.is_file() else None
+    if known == leaks.reports_fingerprint(manifest.split("train").reports):
+        return
+    what = "was built from other reports than this training split's" if known else "does not say what it was built from"
+    if known and named is None:
+        raise InputError(f"{stats.parent}: {what}; make it anew with '{build}'")
+    print(f"note: {stats.parent}: {what}; it must not have seen the test reports", file=sys.stderr)
+
+
+def resumed_vocab(manifest: Manifest, logdir: Path) -> tuple[Vocab, np.ndarray]:
+    """The run's own words, and vectors that the checkpoint will replace.
+
+    Raises InputError if the data set is not the one that the run was started with.
+    """
+    run = run_folder.load_run(logdir)
+    if run.facts.get("data_fingerprint") != manifest.fingerprint():
+        raise InputError(f"{manifest.path}: has changed since {logdir} was started; start a new run")
+    return run.vocab, np.zeros((len(run.vocab), run.word_dim), np.float32)
+
+
+def _scaled(vectors: np.ndarray, std: float | None) -> np.ndarray:
+    words = vectors[len(SPECIALS) :]
+    return vectors if std is None or not words.std() else vectors * (std / words.std())

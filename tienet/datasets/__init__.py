@@ -1,0 +1,1 @@
+"""How each data set becomes a manifest, a package for each; and what a manifest holds (`description`)."""

@@ -1,0 +1,1 @@
+"""ChestX-ray14: its tables, its official split and the counts of its labels."""

@@ -1,0 +1,1 @@
+"""What `python -m tienet.commands.describe` counts, draws and shows of a data set."""

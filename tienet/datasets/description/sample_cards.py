@@ -1,0 +1,65 @@
+"""The studies to look at: picture, labels, report."""
+
+import base64
+import html
+
+from tienet.data.manifest import Manifest
+from tienet.datasets.description import html as page_parts
+from tienet.datasets.description.sampling import SAMPLES, draw_samples, small_picture
+from tienet.errors import InputError
+from tienet.labels import LABELS
+from tienet.pages.verdicts import readable
+
+MOST_CHARACTERS = 4000
+"""A longer report is cut, and says so."""
+
+
+def samples_section(manifest: Manifest, seed: int) -> str:
+    """Up to SAMPLES studies, drawn by `seed`; a picture that cannot be read says why."""
+    drawn = draw_samples(manifest.labels, manifest.images, SAMPLES, seed)
+    title = f"{len(drawn)} studies to look at" if len(drawn) > 1 else "A study to look at"
+    if not drawn:
+        return page_parts.section("Studies to look at", "<p>No study has an image.</p>")
+    cards = "\n".join(_card(manifest, n) for n in drawn)
+    key = f"Drawn at random (--seed {seed}): No Finding first, then the findings take turns."
+    return page_parts.section(title, f'<p class="key">{key}</p>', f'<div class="samples">\n{cards}\n</div>')
+
+
+def _card(manifest: Manifest, n: int) -> str:
+    study_id = html.escape(manifest.study_ids[n])
+    try:
+        jpeg, (width, height) = small_picture(manifest.images[n])
+        uri = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
+        picture = f'<img src="{uri}" width="{width}" height="{height}" alt="chest X-ray of study {study_id}">'
+    except (InputError, OSError) as error:
+        picture = f'<p class="nothing">{html.escape(str(error))}</p>'
+    return page_parts.fill(
+        "sample.html",
+        picture=picture,
+        study_id=study_id,
+        split=manifest.splits[n],
+        chips=_chips(manifest, n),
+        report=report_html(manifest.reports[n]),
+    )
+
+
+def _chips(manifest: Manifest, n: int) -> str:
+    """The labels that the study has; how many are unknown."""
+    labels = manifest.labels[n]
+    shown = [f"<strong>{readable(LABELS[k])}</strong>" for k in range(len(LABELS)) if labels[k] == 1]
+    unknown = sum(int(label != label) for label in labels)
+    if not shown:
+        shown.append("no label is known" if unknown == len(LABELS) else "no label")
+    if 0 < unknown < len(LABELS):
+        shown.append(f"{unknown} unknown")
+    return "".join(f"<li>{text}</li>" for text in shown)
+
+
+def report_html(report: str) -> str:
+    """A report as it stands, escaped, without the white space around it; a very long one is cut."""
+    report = report.strip()
+    if not report:
+        return '<em class="kind">no report</em>'
+    rest = len(report) - MOST_CHARACTERS
+    more = f' <em class="kind">({rest:,} characters more)</em>' if rest > 0 else ""
+    return html.escape(report[:MOST_CHARACTERS]) + more

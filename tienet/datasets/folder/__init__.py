@@ -1,0 +1,1 @@
+"""A folder of images with reports of one's own."""

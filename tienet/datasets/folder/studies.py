@@ -1,0 +1,171 @@
+"""Which images of a folder become studies, and with which report, labels, patient and split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tienet.data import splits
+from tienet.data.dicom import view
+from tienet.data.dicom.reader import Dicom
+from tienet.datasets.folder import files
+from tienet.datasets.folder.files import Folder, Named, Source
+from tienet.errors import InputError
+from tienet.labels import FINDINGS, LABELS
+
+COLUMN = "column"
+X_RAY = ("CR", "DX", "DR", "RG", "XR")
+NO_MODALITY = ("", "OT")
+OTHER_MODALITIES = ("CT", "MR", "US", "NM", "PT", "MG", "XA", "RF", "PX", "IO", "SR", "SEG", "SC", "PR", "KO", "ES")
+
+LATERAL = "lateral view"
+OTHER_VIEW = "view that is neither frontal nor lateral"
+MIRRORED = "stored mirrored or turned (PatientOrientation)"
+MODALITY = "modality {}, no X-ray of the chest"
+CHOSEN = (LATERAL, OTHER_VIEW, MODALITY.partition("{}")[0])  # left out by choice, not by a fault
+NO_REPORT = "image without a report"
+AMBIGUOUS = "image without a report of its own: several folders have its name"
+NO_IMAGE = "report without an image"
+NO_LABELLED_IMAGE = "labels without an image"
+SECOND_NAME = "second image file of one name"
+SECOND_COPY = "copy of another image (SOP instance UID)"
+IN_TWO_SPLITS = "the same picture as an image of another split"
+UNREADABLE = "image file that cannot be read"
+BAD_TEXT = "text file that is not UTF-8, or too long"
+
+
+@dataclass
+class Study:
+    """An image that may become a row of the manifest."""
+
+    source: Source
+    header: Dicom | None
+    report: str = ""
+    labels: np.ndarray = field(default_factory=lambda: np.full(len(LABELS), np.nan))
+    patient: str = ""
+    split: str = ""
+
+
+@dataclass
+class Fault:
+    """What is left out, and why. `reason` may be written anywhere; `message` is only shown: it may name a patient.
+
+    Attributes:
+        name: of the image, report or row.
+        reason: the kind of fault.
+        message: a line that names the file and what is wrong with it.
+        what: "image", "report" or "labels".
+        path: the image's file.
+    """
+
+    name: str
+    reason: str
+    message: str = ""
+    what: str = "image"
+    path: Path | None = None
+
+    @classmethod
+    def of(cls, source: Source, reason: str, message: str = "") -> "Fault":
+        return cls(source.name, reason, message or f"{source.path}: {reason}", path=source.path)
+
+
+@dataclass
+class Tables:
+    """What is known of the images from tables and texts."""
+
+    reports: Named[str] | None
+    labels: Named[np.ndarray] | None
+    patients: Named[str] | None
+    splits: Named[str] | None
+    bad_texts: list[str]
+
+
+def join(studies: Sequence[Study], tables: Tables) -> None:
+    """Give each study its report, labels, patient and split."""
+    unique = files.unique_stems(study.source.name for study in studies)
+    for study in studies:
+        names = _names(study, unique)
+        if tables.reports:
+            study.report = tables.reports.find(names) or ""
+        if tables.labels:
+            labels = tables.labels.find(names)
+            study.labels = study.labels if labels is None else labels
+        if tables.splits:
+            study.split = tables.splits.find(names) or ""
+        if tables.patients:
+            study.patient = tables.patients.find(names) or ""
+        if not study.patient and study.header:
+            study.patient = study.header.patient_id or study.header.study_uid
+
+
+def _names(study: Study, unique: set[str]) -> list[str]:
+    names = [study.source.name, study.source.stem if study.source.stem in unique else ""]
+    if study.header:
+        names += [study.header.sop_uid, study.header.study_uid, study.header.accession]
+    return [*names, study.source.folder]
+
+
+def choose(studies: Sequence[Study], tables: Tables, keep: Sequence[str]) -> tuple[list[Study], list[Fault]]:
+    """The studies that are taken, and the others with their reasons.
+
+    Args:
+        keep: what is taken though it would be left out: lateral, mirrored, modality, no-report.
+    """
+    chosen, left_out, seen = [], [], set()
+    for study in studies:
+        uid = study.header.sop_uid if study.header else ""
+        reason = _why_not(study, tables, keep) or (SECOND_COPY if uid in seen else None)
+        if reason:
+            left_out.append(Fault.of(study.source, reason))
+        else:
+            chosen.append(study)
+            seen |= {uid} - {""}
+    return chosen, left_out
+
+
+def _why_not(study: Study, tables: Tables, keep: Sequence[str]) -> str | None:
+    header = study.header
+    if header:
+        if header.modality not in (*X_RAY, *NO_MODALITY) and "modality" not in keep:
+            return MODALITY.format(header.modality if header.modality in OTHER_MODALITIES else "that is not known")
+        if header.view in (view.LATERAL, view.OTHER) and "lateral" not in keep:
+            return LATERAL if header.view == view.LATERAL else OTHER_VIEW
+        if not header.upright and "mirrored" not in keep:
+            return MIRRORED
+    if tables.reports and not study.report and "no-report" not in keep:
+        return AMBIGUOUS if study.source.stem in tables.reports.values else NO_REPORT
+    return None
+
+
+def leftovers(folder: Folder, tables: Tables) -> list[Fault]:
+    """Files and rows that no image has a use for."""
+    faults = [
+        Fault(source.name + source.path.suffix, SECOND_NAME, f"{source.path}: {SECOND_NAME}", path=source.path)
+        for source in folder.second
+    ]
+    faults += [Fault(name, BAD_TEXT, f"{name}.txt: {BAD_TEXT}", "report") for name in tables.bad_texts]
+    for table, reason, what in ((tables.reports, NO_IMAGE, "report"), (tables.labels, NO_LABELLED_IMAGE, "labels")):
+        faults += [Fault(name, reason, f"{name}: {reason}", what) for name in (table.unused() if table else ())]
+    return faults
+
+
+def assign_splits(studies: Sequence[Study], way: str) -> None:
+    """Settle each study's split: "hash" of its patient, "test", or "column" (as it is in the table).
+
+    Raises InputError where nothing could be trained on the outcome: better now than after the long work.
+    """
+    of_patient: dict[str, str] = {}
+    for study in studies:
+        if way != COLUMN:
+            study.split = splits.by_hash(study.patient) if way == "hash" else "test"
+        if study.split not in splits.SPLITS:
+            raise InputError(f"{study.source.path}: its split is {study.split!r}; expected train, val or test")
+        if of_patient.setdefault(study.patient, study.split) != study.split:
+            raise InputError(f"{study.source.path}: its patient is in {study.split} and in {of_patient[study.patient]}")
+    train = np.array([study.labels[: len(FINDINGS)] for study in studies if study.split == "train"])
+    if (train == 0).any() and not (train == 1).any():
+        raise InputError(
+            f"--split {way}: none of the {len(train)} training studies has a finding; give --labels that have some, "
+            "or --split test"
+        )

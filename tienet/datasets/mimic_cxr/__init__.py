@@ -1,0 +1,1 @@
+"""MIMIC-CXR: its tables, and the sections of its reports."""

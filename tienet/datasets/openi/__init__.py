@@ -1,0 +1,1 @@
+"""OpenI: its XML reports, MeSH terms and image names."""

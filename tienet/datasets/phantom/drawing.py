@@ -1,0 +1,236 @@
+"""A schematic frontal chest X-ray, seen as radiographs are hung: the patient's right is the image's left.
+
+Lengths are shares of the image's side, origin at the top left; brightness is 0 (air) to 1 (bone).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from tienet.datasets.phantom import lesions
+from tienet.datasets.phantom.facts import LEFT, RIGHT, SEVERITIES, Fact
+from tienet.datasets.phantom.shapes import Grid, blob, ellipse, noise_field, strokes, toward
+
+SIGN = {RIGHT: -1.0, LEFT: 1.0}
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What differs between patients."""
+
+    middle: float  # x of the spine
+    width: float  # factor on all widths of the chest
+    apex: float  # y of the lungs' tops
+    base: float  # y of the right dome of the diaphragm
+    dome: float  # height of the domes
+    heart_x: float  # half width of the heart
+    rib_step: float
+    soft_tissue: float
+    seed: int  # for vessels
+
+    @classmethod
+    def of_patient(cls, rng: np.random.Generator) -> "Anatomy":
+        """A patient, drawn at random."""
+        return cls(
+            middle=0.5 + rng.normal(0, 0.008),
+            width=rng.uniform(0.94, 1.06),
+            apex=rng.uniform(0.09, 0.12),
+            base=rng.uniform(0.735, 0.775),
+            dome=rng.uniform(0.095, 0.12),
+            heart_x=rng.uniform(0.125, 0.145),
+            rib_step=rng.uniform(0.068, 0.076),
+            soft_tissue=rng.uniform(0.48, 0.56),
+            seed=int(rng.integers(2**31)),
+        )
+
+    def with_facts(self, facts: Sequence[Fact]) -> "Anatomy":
+        """The same patient with an enlarged heart (Cardiomegaly) or hyperinflated lungs (Emphysema)."""
+        changed = self
+        for fact in facts:
+            level = SEVERITIES.index(fact.severity)
+            if fact.finding == "Cardiomegaly":
+                changed = replace(changed, heart_x=self.heart_x * (1.32, 1.48, 1.65)[level])
+            if fact.finding == "Emphysema":
+                flat = (0.055, 0.04, 0.025)[level]
+                base = self.base + (0.045, 0.06, 0.075)[level]
+                changed = replace(changed, base=base, dome=flat, heart_x=self.heart_x * 0.78)
+        return changed
+
+
+class Chest:
+    """The masks (float32 [px, px], 0 to 1) that the picture and the lesions are made from."""
+
+    def __init__(self, anatomy: Anatomy, px: int) -> None:
+        self.anatomy, self.px, self.grid = anatomy, px, Grid(px)
+        self.lung = {side: self.lung_shape(side) for side in SIGN}
+        self.heart = self._heart()
+        self.mediastinum = self._mediastinum()
+        self.air = {side: lung * (1 - self.heart) * (1 - self.mediastinum) for side, lung in self.lung.items()}
+
+    def _heart(self) -> np.ndarray:
+        x, y, half = self.anatomy.middle, self.anatomy.base, self.anatomy.heart_x
+        left = ellipse(self.grid, x + 0.42 * half, y - 0.075, 1.02 * half, 0.60 * half + 0.03, angle=32)
+        right = ellipse(self.grid, x - 0.30 * half, y - 0.095, 0.46 * half, 0.105)
+        trunk = ellipse(self.grid, x + 0.024, y - 0.23, 0.056, 0.14, angle=-8)
+        return np.maximum(np.maximum(left, right), trunk)
+
+    def _mediastinum(self) -> np.ndarray:
+        x, grid = self.anatomy.middle, self.grid
+        d = np.abs(grid.x - x)
+        band = grid.soft(0.052 + 0.05 * np.clip(0.3 - grid.y, 0, 1) - d, 2)
+        return np.maximum(band, ellipse(grid, x + 0.042, 0.305, 0.044, 0.05))
+
+    def lung_centre(self, side: str) -> tuple[float, float]:
+        """(x, half width) of a lung."""
+        return self.anatomy.middle + SIGN[side] * 0.205 * self.anatomy.width, 0.165 * self.anatomy.width
+
+    def lung_shape(self, side: str, scale: float = 1.0, dome: bool = True) -> np.ndarray:
+        """A lung's mask; `scale` < 1 shrinks it toward the hilum, without `dome` it goes on below the diaphragm."""
+        grid, anatomy = self.grid, self.anatomy
+        cx, rx = self.lung_centre(side)
+        hilum_x, hilum_y = self.hilum(side)
+        x = (grid.x - hilum_x) / scale + hilum_x
+        y = (grid.y - hilum_y) / scale + hilum_y
+        cy = 0.46
+        u, v = np.abs(x - cx) / rx, np.minimum(y - cy, 0) / (cy - anatomy.apex)
+        inside = 1 - (u**2.3 + np.abs(v) ** 2.3) ** (1 / 2.3)
+        mask = grid.soft(inside * rx * scale)
+        return mask * grid.soft(self.dome(side) - grid.y) if dome else mask
+
+    def dome(self, side: str) -> np.ndarray:
+        """y of the diaphragm at each pixel's x: highest near the middle of the lung, deepest at the side wall."""
+        cx, rx = self.lung_centre(side)
+        top = self.anatomy.base + (0.018 if side == LEFT else 0.0)
+        u = (self.grid.x - cx) / rx + 0.25 * SIGN[side]
+        return top + self.anatomy.dome * 0.75 * u**2
+
+    def hilum(self, side: str) -> tuple[float, float]:
+        """(x, y) where the vessels enter a lung."""
+        return self.anatomy.middle + SIGN[side] * 0.085 * self.anatomy.width, 0.45 if side == RIGHT else 0.435
+
+    def zone(self, side: str, name: str) -> tuple[float, float]:
+        """(x, y) of the middle of a lung's zone."""
+        cx, rx = self.lung_centre(side)
+        share = {"upper": 0.24, "mid": 0.52, "lower": 0.82}[name]
+        y = self.anatomy.apex + share * (self.anatomy.base - self.anatomy.apex)
+        return cx + SIGN[side] * rx * (0.0 if name == "upper" else 0.18), y
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a lesion is drawn, in pixels of the image: top-left corner, width, height."""
+
+    fact: Fact
+    x: int
+    y: int
+    w: int
+    h: int
+
+
+def draw(anatomy: Anatomy, facts: Sequence[Fact], px: int, rng: np.random.Generator) -> tuple[np.ndarray, list[Box]]:
+    """The picture of a patient with these findings.
+
+    Returns:
+        uint8 [px, px], and a box for each finding, two for one that is in both lungs.
+    """
+    chest = Chest(anatomy.with_facts(facts), px)
+    image = _soft_tissue(chest)
+    image += _vessels(chest)
+    boxes = []
+    for fact in sorted(facts, key=lambda fact: lesions.ORDER.index(fact.finding)):
+        for side in fact.lungs or (None,):
+            image, mask = lesions.DRAW[fact.finding](chest, image, fact, side, rng)
+            boxes.append(Box(fact, *_bounds(mask)))
+    image = _bones(chest, image)
+    return _develop(image, px, rng), boxes
+
+
+def _bounds(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """x, y, w, h of what is drawn at a third of the mask's peak or more."""
+    rows, columns = np.nonzero(mask >= mask.max() / 3)
+    x, y = int(columns.min()), int(rows.min())
+    return x, y, int(columns.max()) - x + 1, int(rows.max()) - y + 1
+
+
+def _soft_tissue(chest: Chest) -> np.ndarray:
+    """Body, lungs, diaphragm, mediastinum and heart."""
+    grid, anatomy = chest.grid, chest.anatomy
+    d = np.abs(grid.x - anatomy.middle)
+    shoulder = 0.035 + 0.13 * np.clip((d - 0.09) / 0.36, 0, 1) ** 1.4
+    body = grid.soft(0.465 * anatomy.width - d + 0.015 * np.cos(6 * grid.y), 2) * grid.soft(grid.y - shoulder, 2)
+    image = 0.02 + body * anatomy.soft_tissue
+    image = image + body * 0.10 * np.clip((d - 0.30) / 0.16, 0, 1)  # the chest wall, seen edge on
+    domes = np.where(grid.x < anatomy.middle, chest.dome(RIGHT), chest.dome(LEFT))
+    image = toward(image, 0.70, body * grid.soft(grid.y - domes, 1.5) * grid.soft(0.40 * anatomy.width - d, 3))
+    stomach = ellipse(grid, anatomy.middle + 0.17, anatomy.base + 0.085, 0.055, 0.028, softness=2)
+    image = toward(image, 0.36, 0.7 * stomach)
+    hyperinflated = anatomy.dome < 0.06
+    for side in SIGN:
+        image = toward(image, 0.12 if hyperinflated else 0.21, chest.lung[side])
+    image = toward(image, 0.64, chest.mediastinum * grid.soft(domes - grid.y, 2) * body)
+    image = toward(image, 0.69, chest.heart * 0.96)
+    trachea = grid.soft(0.016 - d, 1) * grid.soft(0.36 - grid.y, 4) * body
+    return toward(image, 0.42, 0.6 * trachea)
+
+
+def _vessels(chest: Chest) -> np.ndarray:
+    """Hila and the vessels that branch from them; the same for all studies of a patient."""
+    rng = np.random.default_rng(chest.anatomy.seed)
+    lines = []
+    image = np.zeros((chest.px, chest.px), np.float32)
+    for side, sign in SIGN.items():
+        x, y = chest.hilum(side)
+        image += 0.20 * blob(chest.grid, x, y, 0.030, 0.055)
+        for angle in np.linspace(-1.25, 1.25, 9) + rng.normal(0, 0.07, 9):
+            length, at = rng.uniform(0.13, 0.2), np.array([x, y])
+            for width in (0.010, 0.007, 0.004, 0.0025):
+                step = length / 3.2 * _direction(sign, angle)
+                branch = 0.7 * length / 3.2 * _direction(sign, angle + rng.choice([-0.5, 0.5]))
+                lines += [(at, at + step, width), (at + step, at + step + branch, 0.6 * width)]
+                at, angle = at + step, angle + rng.normal(0, 0.16)
+    drawn = strokes(chest.px, lines)
+    return (image + 0.12 * drawn) * (chest.air[RIGHT] + chest.air[LEFT])
+
+
+def _direction(sign: float, angle: float) -> np.ndarray:
+    """The unit vector that points away from the middle, `angle` above (-) or below (+) the horizontal."""
+    return np.array([sign * np.cos(angle), np.sin(angle)])
+
+
+def _bones(chest: Chest, image: np.ndarray) -> np.ndarray:
+    """Ribs, clavicles and spine, over everything else."""
+    grid, anatomy = chest.grid, chest.anatomy
+    d = np.abs(grid.x - anatomy.middle) / anatomy.width
+    cage = grid.soft(0.385 - d, 1) * grid.soft(d - 0.04, 1)
+    for n in range(10):
+        at = anatomy.apex - 0.03 + n * anatomy.rib_step
+        reach = cage * grid.soft(0.17 + 0.085 * n - d, 2)  # the upper ribs are shorter
+        behind = grid.y - (at + 0.055 * (d / 0.38) ** 1.2 + 0.10 * np.clip((d - 0.24) / 0.14, 0, 1) ** 2)
+        image = image + 0.105 * reach * _rib(behind, 0.0125)
+        front = grid.y - (at + 0.17 - 0.16 * (d - 0.12) / 0.26)
+        image = image + 0.055 * reach * grid.soft(d - 0.12, 4) * _rib(front, 0.014)
+    collar = grid.y - (0.155 - 0.07 * np.clip((d - 0.03) / 0.3, 0, 1) + 0.02 * np.sin(14 * d))
+    image = image + 0.11 * _rib(collar, 0.013) * grid.soft(d - 0.035, 1) * grid.soft(0.36 - d, 1)
+    vertebrae = 0.5 + 0.5 * np.cos(2 * np.pi * (grid.y - 0.02) / 0.062)
+    spine = grid.soft(0.034 - d, 2) * grid.soft(grid.y - 0.03, 2)
+    return image + spine * (0.035 + 0.045 * vertebrae)
+
+
+def _rib(distance: np.ndarray, half: float) -> np.ndarray:
+    """A band with brighter edges, at `distance` from its middle line."""
+    t = (distance / half) ** 2
+    return np.exp(-(t**2)) * (0.65 + 0.5 * np.minimum(t, 1.2))
+
+
+def _develop(image: np.ndarray, px: int, rng: np.random.Generator) -> np.ndarray:
+    """Exposure, blur, grain and the side marker; uint8."""
+    image = cv2.GaussianBlur(image.astype(np.float32), (0, 0), 0.0028 * px)
+    image = image + 0.03 * (noise_field(px, 6, rng) - 0.5) * (image > 0.1)
+    image = np.clip(image, 0, 1) ** rng.uniform(0.92, 1.08) * rng.uniform(0.94, 1.06) + rng.normal(0, 0.01)
+    image = image + rng.normal(0, 0.012, image.shape)
+    pixels = np.clip(np.round(255 * image), 0, 255).astype(np.uint8)
+    at = (round(0.035 * px), round(0.095 * px))  # the R lies on the patient's right
+    cv2.putText(pixels, "R", at, cv2.FONT_HERSHEY_SIMPLEX, px / 420, 225, max(1, px // 200), cv2.LINE_AA)
+    return pixels

@@ -1,0 +1,1 @@
+"""Plain classifiers and reports that the network is compared with."""

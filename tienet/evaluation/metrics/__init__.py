@@ -1,0 +1,1 @@
+"""Each metric in a module of its own."""

@@ -1,0 +1,181 @@
+"""Does a written report say the right diseases? Precision, recall and F1 of the findings that a labeller reads in it.
+
+Axes: N studies, K = 15 labels of `tienet.labels.LABELS`, F = 14 findings, R resamples.
+
+A rate without a case is None, never 0 and never 1: precision of what is never written, recall of what is never
+true, F1 of what is neither. F1 = 2 TP / (written + true), so it is 0 where a finding is true and never written.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tienet.evaluation.metrics.auroc import check_patients, patient_weights, percentile_interval
+from tienet.evaluation.tables import align, level_text, number_text, span_text
+from tienet.labels import FINDINGS, LABELS, K
+
+RATES = ("precision", "recall", "f1")
+
+_F = len(FINDINGS)  # the findings are the first columns of LABELS
+_Rates = dict[str, np.ndarray]
+
+
+def evaluate_findings(
+    written: np.ndarray,
+    true: np.ndarray,
+    patient_ids: Sequence[str],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict:
+    """Compare the labels of the written reports with those of the true ones.
+
+    Args:
+        written: [N, 15], 1 or 0: the labels read in the written reports, columns as `LABELS`.
+        true: [N, 15], 1 or 0: the same of the true reports. Leave out studies that have none.
+        patient_ids: [N]. The resamples are those of `auroc.patient_weights`.
+    Returns:
+        {"findings": {LABEL: entry}, "micro": entry, "macro": entry, "studies": N, "bootstrap": {"resamples",
+        "seed", "level", "left_out": {LABEL: {RATE: count}}}}, ready for JSON. An entry has "precision", "recall"
+        and "f1" in 0..1, the interval of each ("precision_lo", "precision_hi", ...), and, but for macro, how
+        many cases are "true" and "written". None where undefined. `left_out` counts the resamples without a case
+        for a rate that is defined; its interval is over the others.
+
+        micro: the cases of the 14 findings counted together. macro: the mean over the findings with a true case,
+        "findings_covered" of them; precision over those of them that are written too, "precision_covered".
+        In each resample the means are over what has a case there.
+    Raises:
+        ValueError: a shape is wrong, or a label is neither 0 nor 1.
+    """
+    written, true = _binary(written, "written"), _binary(true, "true")
+    if written.shape != true.shape:
+        raise ValueError(f"written {written.shape} and true {true.shape} must have the same shape")
+    check_patients(patient_ids, len(true))
+    hits = written * true
+    counts = (hits.sum(axis=0), written.sum(axis=0), true.sum(axis=0))
+    drawn_counts = _resampled_counts((hits, written, true), patient_ids, resamples, seed)
+
+    values, drawn = _rates(*counts), _rates(*drawn_counts)
+    by_label, left_out = {}, {}
+    for k, label in enumerate(LABELS):
+        one, several = _column(values, k), _column(drawn, k)
+        by_label[label] = _entry(one, several, level) | {"true": int(counts[2][k]), "written": int(counts[1][k])}
+        lacking = {rate: int(np.isnan(several[rate]).sum()) for rate in RATES if not np.isnan(one[rate])}
+        if any(lacking.values()):
+            left_out[label] = {rate: count for rate, count in lacking.items() if count}
+    bootstrap = {"resamples": resamples, "seed": seed, "level": level, "left_out": left_out}
+    means = _means(counts, drawn_counts, level)
+    return {"findings": by_label, **means, "studies": len(true), "bootstrap": bootstrap}
+
+
+def _binary(labels: np.ndarray, name: str) -> np.ndarray:
+    labels = np.asarray(labels, dtype=np.float64)
+    if labels.ndim != 2 or labels.shape[1] != K:
+        raise ValueError(f"{name} is {labels.shape}; expected [N, {K}]")
+    wrong = ~np.isin(labels, (0, 1))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ValueError(f"{name} is {labels[row, column]:g} in row {row}, {LABELS[column]}; it must be 0 or 1")
+    return labels
+
+
+def _resampled_counts(
+    cases: Sequence[np.ndarray], patient_ids: Sequence[str], resamples: int, seed: int
+) -> tuple[np.ndarray, ...]:
+    """For each of the [N, K] arrays float64 [R, K]: its column sums in every resample."""
+    stacked = np.concatenate(cases, axis=1)
+    sums = np.zeros((resamples, stacked.shape[1]))
+    start = 0
+    for weights in patient_weights(patient_ids, resamples, seed):
+        sums[start : start + len(weights)] = weights.astype(np.float64) @ stacked  # whole numbers, so exact
+        start += len(weights)
+    return tuple(np.split(sums, len(cases), axis=1))
+
+
+def _rates(hits: np.ndarray, written: np.ndarray, true: np.ndarray) -> _Rates:
+    """The rates of counts [..., K]; NaN where there is no case."""
+    parts = {"precision": (hits, written), "recall": (hits, true), "f1": (2 * hits, written + true)}
+    return {rate: _divide(part, whole) for rate, (part, whole) in parts.items()}
+
+
+def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+
+
+def _column(rates: _Rates, k: int) -> _Rates:
+    return {rate: values[..., k] for rate, values in rates.items()}
+
+
+def _entry(values: _Rates, drawn: _Rates, level: float) -> dict:
+    """Each rate with its interval."""
+    entry: dict = {}
+    for rate in RATES:
+        value = float(values[rate])
+        lo, hi = percentile_interval(drawn[rate], level)
+        entry |= {rate: None if np.isnan(value) else value, f"{rate}_lo": lo, f"{rate}_hi": hi}
+    return entry
+
+
+def _means(counts: Sequence[np.ndarray], drawn_counts: Sequence[np.ndarray], level: float) -> dict:
+    """The entries micro and macro, over the 14 findings."""
+    counts, drawn_counts = [c[:_F] for c in counts], [c[:, :_F] for c in drawn_counts]
+    _, written, true = counts
+    micro = _entry(_column(_rates(*_totals(counts)), 0), _column(_rates(*_totals(drawn_counts)), 0), level)
+    macro = _entry(_macro(*counts), _macro(*drawn_counts), level)
+    macro |= {
+        "findings_covered": int((true > 0).sum()),
+        "precision_covered": int(((true > 0) & (written > 0)).sum()),
+    }
+    cases = {"true": int(true.sum()), "written": int(written.sum())}
+    return {"micro": micro | cases, "macro": macro}
+
+
+def _totals(counts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    return [c.sum(axis=-1, keepdims=True) for c in counts]
+
+
+def _macro(hits: np.ndarray, written: np.ndarray, true: np.ndarray) -> _Rates:
+    """Means [...] of the rates over the findings with a true case, where the rate is defined."""
+    means = {}
+    for rate, values in _rates(hits, written, true).items():
+        counted = (true > 0) & ~np.isnan(values)
+        sums = np.where(counted, values, 0).sum(axis=-1)
+        means[rate] = _divide(np.asarray(sums), np.asarray(counted.sum(axis=-1)))
+    return means
+
+
+def format_findings_table(result: Mapping) -> str:
+    """What `evaluate_findings` returns as aligned plain text: the 15 labels, micro, macro, and notes."""
+    interval = f"{level_text(result)} interval"
+    header = ["Finding", "precision", interval, "recall", interval, "F1", interval, "true", "written"]
+    labels = [_row(label, result["findings"][label]) for label in LABELS]
+    means = [_row(name, result[name]) for name in ("micro", "macro")]
+    return "\n".join([*align(header, labels, means), "", *_notes(result)]) + "\n"
+
+
+def _row(name: str, entry: Mapping) -> list[str]:
+    cells = [name]
+    for rate in RATES:
+        cells += [number_text(entry[rate]), span_text(entry[f"{rate}_lo"], entry[f"{rate}_hi"])]
+    return [*cells, str(entry.get("true", "")), str(entry.get("written", ""))]
+
+
+def _notes(result: Mapping) -> list[str]:
+    """What the means cover and what the intervals are made of."""
+    macro, bootstrap = result["macro"], result["bootstrap"]
+    without = [name for name in FINDINGS if not result["findings"][name]["true"]]
+    named = f" (none: {', '.join(without)})" if without else ""
+    unwritten = [name for name in FINDINGS if name not in without and not result["findings"][name]["written"]]
+    notes = [
+        f"micro: the cases of the {_F} findings together, without No_Finding.",
+        f"macro: the mean over the {macro['findings_covered']} findings with a true case{named}.",
+    ]
+    if unwritten:
+        covered = f"macro precision: over {macro['precision_covered']} findings"
+        notes.append(f"{covered}; these are true and never written: {', '.join(unwritten)}.")
+    notes.append(f"Intervals: {bootstrap['resamples']} bootstrap resamples of patients; {result['studies']} studies.")
+    if bootstrap["left_out"]:
+        left_out = ", ".join(f"{label} {max(counts.values())}" for label, counts in bootstrap["left_out"].items())
+        notes.append(f"Resamples left out because they had no case: {left_out}.")
+    return notes

@@ -1,0 +1,1 @@
+"""Trained networks that are given images and reports."""

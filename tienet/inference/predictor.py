@@ -1,0 +1,232 @@
+"""A trained network as a function of studies: what evaluation and training use."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorpack.tfutils.tower import PredictTowerContext
+from tqdm import tqdm
+
+from tienet.checkpoint import calibration, run_folder
+from tienet.config import Config
+from tienet.data.dataflow import Studies, evaluation_batches
+from tienet.data.features.cache import FeatureKey, Features, open_features
+from tienet.data.manifest import Manifest
+from tienet.data.text import Vocab
+from tienet.errors import InputError
+from tienet.evaluation.metrics.calibration import with_temperatures
+from tienet.labels import K
+from tienet.modeling import backbone
+from tienet.modeling.generate import Decoding
+from tienet.modeling.model import TieNet
+
+tf1 = tf.compat.v1
+
+Rows = dict[str, list[np.ndarray]]
+"""Results by name, a row for each study."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where the network looked for one study.
+
+    Attributes:
+        words: <START> and each word that was read, or written.
+        g: float32 [n + 1], text attention of each. g_t = max over r of G[:, t]; None in mode caption.
+        a: float32 [n + 1, D, D], spatial attention of each; None in modes without an image.
+        a_ws: float32 [D, D], eq. 4; None where g or a is.
+    """
+
+    words: list[str]
+    g: np.ndarray | None
+    a: np.ndarray | None
+    a_ws: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the network makes of N studies.
+
+    Attributes:
+        probabilities: float32 [N, K], calibrated where the checkpoint is; None in mode caption.
+        reports: the reports that it wrote, words joined by spaces; None in modes that do not write.
+        log_probabilities: float32 [N], of these.
+        a_ws: float32 [N, D, D], eq. 4; None in modes without it, and unless it was asked for.
+        logits: float32 [N, K], not calibrated; None in mode caption.
+    """
+
+    probabilities: np.ndarray | None
+    reports: list[str] | None
+    log_probabilities: np.ndarray | None
+    a_ws: np.ndarray | None = None
+    logits: np.ndarray | None = None
+
+
+class Predictor:
+    """The network of one checkpoint in its own graph and session. Several threads may call it.
+
+    Attributes:
+        run: the checkpoint's. prefix: of its files. config: the run's, with `features` as given.
+        calibration: its temperatures and thresholds; None if it is not calibrated.
+
+    Args:
+        load: a run's folder or a checkpoint (see `checkpoint.locate`).
+        features: as `Config.features`; "cache" takes cached features, "off" images.
+        decoding: how reports are written; default: greedily, at most `config.written_words`.
+    Raises:
+        InputError: the checkpoint does not fit, all that is wrong with it named.
+    """
+
+    def __init__(self, load: str | Path, features: str = "cache", decoding: Decoding | None = None):
+        folder, self.prefix = run_folder.locate(load)
+        self.run = run_folder.load_run(folder)
+        self.calibration = calibration.load(self.prefix)
+        self.config: Config = self.run.config.replace(features=features)
+        weights = None
+        if self.config.mode_parts.image and features == "off":
+            weights = backbone.load_weights(self.run.backbone_path, self.config.backbone_end)
+        size = len(self.run.vocab)
+        model = TieNet(
+            self.config,
+            size,
+            self.run.word_dim,
+            backbone_weights=weights,
+            feature_statistics=self.run.feature_statistics(),
+            decoding=decoding,
+        )
+        with tf.Graph().as_default() as graph:
+            with PredictTowerContext(""):
+                self._inputs = [tf1.placeholder(s.dtype, s.shape, s.name) for s in model.study_inputs()]
+                model.build_graph(*self._inputs)
+            self._session = tf1.Session(graph=graph, config=tf1.ConfigProto(allow_soft_placement=True))
+            # Frozen weights are local; nothing else may start from its initializer.
+            self._session.run(tf1.local_variables_initializer())
+            run_folder.restore(self._session, self.prefix, tf1.trainable_variables())
+            graph.finalize()
+        self._logits = None
+        if self.config.mode_parts.classifies:
+            self._logits = graph.get_tensor_by_name("probabilities:0").op.inputs[0]
+
+    def __enter__(self) -> "Predictor":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the session."""
+        self._session.close()
+
+    def thresholds(self) -> np.ndarray:
+        """float32 [K], of `probabilities`, from the validation split; NaN where the checkpoint was never judged."""
+        if self.calibration is not None:
+            return self.calibration.thresholds
+        found = run_folder.thresholds_of(self.run.folder, self.prefix)
+        return np.full(K, np.nan, np.float32) if found is None else found
+
+    def studies(self, manifest: Manifest) -> Studies:
+        """A manifest's studies as this network takes them; computes missing features first."""
+        features = None
+        if self.config.mode_parts.image and self.config.features == "cache":
+            features = cached_features(manifest, self.config, self.run.backbone_path)
+        return Studies.of(self.config, manifest, self.run.vocab, features, training=False)
+
+    def judge(self, studies: Studies, progress: bool = False, maps: bool = False) -> Judged:
+        """Probabilities, written reports and `maps` (a_ws), as far as the mode has them, in the studies' order."""
+        mode = self.config.mode_parts
+        names = ["probabilities", "logits"] if mode.classifies else []
+        if mode.writes:
+            names += ["written/word_ids", "written/word_len", "written/log_probability"]
+        maps = maps and mode.classifies and mode.reads and mode.image
+        rows = self.fetch(studies, names + ["a_ws"] * maps, progress)
+        return Judged(
+            np.stack(rows["probabilities"]) if mode.classifies else None,
+            written_reports(rows, self.run.vocab) if mode.writes else None,
+            np.stack(rows["written/log_probability"]) if mode.writes else None,
+            np.stack(rows["a_ws"]) if maps else None,
+            np.stack(rows["logits"]) if mode.classifies else None,
+        )
+
+    def probabilities(self, studies: Studies, progress: bool = False) -> np.ndarray:
+        """float32 [N, K], in the order of the studies; in mode `report` from the reports that it writes.
+
+        Raises:
+            InputError: mode caption has no classifier.
+        """
+        if not self.config.mode_parts.classifies:
+            raise InputError(f"{self.run.folder}: mode {self.config.mode} has no classifier, so it gives no labels")
+        return self.judge(studies, progress).probabilities
+
+    def probabilities_of_true_reports(self, studies: Studies) -> np.ndarray:
+        """float32 [N, K]: what mode `report` makes of the true reports, which it is not given at test time."""
+        return np.stack(self.fetch(studies, ["read/probabilities"])["read/probabilities"])
+
+    def explain(self, studies: Studies, indices: Sequence[int] | np.ndarray) -> list[Explanation]:
+        """Attention of the studies at `indices`; none for mode `classify`, which has no attention."""
+        mode = self.config.mode_parts
+        names = ["G"] * mode.classifies + ["a"] * mode.image + ["a_ws"] * (mode.classifies and mode.image)
+        names += ["written/word_ids"] * mode.writes
+        if not mode.reads:
+            return [Explanation([], None, None, None) for _ in indices]
+        explanations = []
+        for n in indices:
+            one = {name: array[0] for name, array in self.run_batch(names, studies.batch(np.array([n]))).items()}
+            ids = one.get("written/word_ids", studies.word_ids[n])
+            words = ["<START>", *(self.run.vocab.words[i] for i in ids[1:])]
+            g = one["G"].max(axis=0) if mode.classifies else None
+            explanations.append(Explanation(words, g, one.get("a"), one.get("a_ws")))
+        return explanations
+
+    def fetch(self, studies: Studies, names: Sequence[str], progress: bool = False) -> Rows:
+        """Results by their names in `TieNet`, in the order of the studies."""
+        return predict_all(studies, self.config.batch, lambda batch: self.run_batch(names, batch), progress)
+
+    def run_batch(self, names: Sequence[str], batch: list[np.ndarray]) -> dict[str, np.ndarray]:
+        """Results of one batch, by their names in `TieNet` or "logits"; `probabilities` are calibrated.
+
+        Args:
+            batch: arrays in the order of `TieNet.study_inputs`.
+        """
+        calibrated = self.calibration is not None and "probabilities" in names
+        fetches = {name: self._logits if name == "logits" else f"{name}:0" for name in names}
+        if calibrated:
+            fetches["probabilities"] = self._logits
+        results = self._session.run(fetches, dict(zip(self._inputs, batch, strict=True)))
+        if calibrated:
+            results["probabilities"] = with_temperatures(results["probabilities"], self.calibration.temperatures)
+        return results
+
+
+def predict_all(
+    studies: Studies,
+    batch: int,
+    predict: Callable[[list[np.ndarray]], dict[str, np.ndarray]],
+    progress: bool = False,
+) -> Rows:
+    """`predict(arrays of a batch) -> arrays [batch, ...]` over all studies; the rows, back in their order."""
+    rows: Rows = {}
+    with tqdm(total=len(studies), desc="studies", unit="study", disable=not progress) as bar:
+        for indices, count in evaluation_batches(studies.lengths, batch):
+            for name, array in predict(studies.batch(indices)).items():
+                column = rows.setdefault(name, [None] * len(studies))
+                for n, row in zip(indices[:count], array, strict=False):
+                    column[n] = row
+            bar.update(count)
+    return rows
+
+
+def written_reports(rows: Rows, vocab: Vocab) -> list[str]:
+    """The words that were written, from the rows of written/word_ids and written/word_len."""
+    columns = zip(rows["written/word_ids"], rows["written/word_len"], strict=True)
+    return [vocab.decode(word_ids[1:word_len]) for word_ids, word_len in columns]
+
+
+def cached_features(manifest: Manifest, config: Config, weights_path: str | Path) -> Features:
+    """The backbone's outputs for a manifest's images, computed where the cache lacks them."""
+    weights = backbone.weights_for(weights_path, config.backbone_end, config.seed)
+    key = FeatureKey(backbone.fingerprint(weights), config.backbone_end, config.image_px)
+    return open_features(
+        manifest, lambda: backbone.FeatureExtractor(weights, config.backbone_end, config.image_px), key
+    )

@@ -1,0 +1,144 @@
+"""A checkpoint as a SavedModel: the network with its weights as constants, calibrated, and its words as strings."""
+
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tienet.labels import LABELS, K
+from tienet.pages.study import DISCLAIMER
+from tienet.predict import Predictor
+
+tf1 = tf.compat.v1
+
+SIGNATURE = "serving_default"
+FACTS, VOCAB = "tienet.json", "vocab.txt"
+
+
+def export(load: str | Path, out: Path) -> list[str]:
+    """Write the folder `out`, whole or not at all.
+
+    Returns:
+        What the model takes and gives, a line each.
+    Raises:
+        InputError: as `Predictor`.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with Predictor(load, features="off") as network, tempfile.TemporaryDirectory() as assets:
+            model = _Model(network, Path(assets))
+            signature = model.signature()
+            tf.saved_model.save(model, str(temporary), signatures={SIGNATURE: signature})
+        temporary.rename(out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    takes = [f"takes  {_shown(name, spec)}" for name, spec in signature.structured_input_signature[1].items()]
+    return takes + [f"gives  {_shown(name, tensor)}" for name, tensor in signature.structured_outputs.items()]
+
+
+class _Model(tf.Module):
+    """What is saved: one function, and its files."""
+
+    def __init__(self, network: Predictor, folder: Path) -> None:
+        super().__init__()
+        self._mode, calibration = network.config.mode_parts, network.calibration
+        self._words = list(network.run.vocab.words)
+        self._thresholds = network.thresholds()
+        self._temperatures = np.ones(K) if calibration is None else calibration.temperatures.astype(np.float64)
+        self._frozen, self._sources, inputs = _freeze(network)
+        self._inputs = inputs
+        network.run.vocab.save(folder / VOCAB)
+        facts = {
+            "mode": self._mode.name,
+            "image_px": network.config.image_px if self._mode.image else None,
+            "max_words": network.config.max_words if self._mode.reads else None,
+            "labels": list(LABELS),
+            "calibrated": calibration is not None,
+            "thresholds": [None if np.isnan(value) else float(str(value)) for value in self._thresholds],
+            "note": DISCLAIMER,
+        }
+        (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        self.facts = tf.saved_model.Asset(str(folder / FACTS))
+        self.vocab = tf.saved_model.Asset(str(folder / VOCAB))
+
+    def signature(self) -> tf.types.experimental.ConcreteFunction:
+        """The function; its arguments are named as the inputs are."""
+        answer = tf.function(lambda **inputs: self._answer(inputs), autograph=False)
+        return answer.get_concrete_function(**{spec.name: spec for spec in self._inputs})
+
+    def _answer(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The network's results under the names of the signature."""
+        given = tf.graph_util.import_graph_def(
+            self._frozen,
+            input_map={f"{name}:0": tensor for name, tensor in inputs.items()},
+            return_elements=list(self._sources.values()),
+            name="network",
+        )
+        found = dict(zip(self._sources, given, strict=True))
+        results = {}
+        if self._mode.classifies:
+            logits = tf.cast(found["logits"], tf.float64)
+            results["probabilities"] = tf.cast(tf.sigmoid(logits / self._temperatures), tf.float32)
+            results["thresholds"] = tf.tile(tf.constant(self._thresholds)[None], [tf.shape(logits)[0], 1])
+            results["labels"] = tf.constant(LABELS)
+        if self._mode.writes:
+            results |= self._written(found)
+        if "G" in found:
+            results["g"] = tf.reduce_max(found["G"], axis=1)
+        return results | {name: found[name] for name in ("a", "a_ws") if name in found}
+
+    def _written(self, found: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The written reports: padding is the empty string."""
+        ids, length = found["written/word_ids"], found["written/word_len"]
+        mask = tf.sequence_mask(length, tf.shape(ids)[1])
+        words = tf.where(mask, tf.gather(tf.constant(self._words), ids), "")
+        return {
+            "word_ids": ids,
+            "word_len": length,
+            "log_probability": found["written/log_probability"],
+            "words": words,
+            "report": tf.strings.strip(tf.strings.reduce_join(words[:, 1:], axis=1, separator=" ")),
+        }
+
+
+def _freeze(network: Predictor) -> tuple[tf1.GraphDef, dict[str, str], list[tf.TensorSpec]]:
+    """The network with constants for variables; result -> its tensor there; and what it takes."""
+    mode, session = network.config.mode_parts, network._session
+    names = []
+    if mode.reads:
+        names += ["G"] * mode.classifies + ["a"] * mode.image + ["a_ws"] * (mode.classifies and mode.image)
+    if mode.writes:
+        names += ["written/word_ids", "written/word_len", "written/log_probability"]
+    sources = {name: f"{name}:0" for name in names}
+    if mode.classifies:
+        sources["logits"] = network._logits.name
+    wanted = ["image"] * mode.image + ["word_ids", "word_len"] * (mode.reads and not mode.writes)
+    placeholders = {tensor.op.name: tensor for tensor in network._inputs}
+    inputs = [tf.TensorSpec(placeholders[name].shape, placeholders[name].dtype, name) for name in wanted]
+    frozen = tf1.graph_util.convert_variables_to_constants(
+        session, session.graph.as_graph_def(), [source.split(":")[0] for source in sources.values()]
+    )
+    _mend(frozen)
+    return frozen, sources, inputs
+
+
+def _mend(frozen: tf1.GraphDef) -> None:
+    """What freezing leaves that no other process can load."""
+    for nodes in (frozen.node, *(function.node_def for function in frozen.library.function)):
+        for node in nodes:
+            node.attr.pop("_gradient_op_type", None)  # a name in this process's registry of custom gradients
+            if node.op == "ResourceGather":  # in a loop; elsewhere TensorFlow converts it
+                node.op = "Gather"
+                node.attr["Tparams"].CopyFrom(node.attr.pop("dtype"))
+                node.attr.pop("batch_dims", None)
+
+
+def _shown(name: str, tensor: tf.TensorSpec) -> str:
+    shape = ", ".join("?" if side is None else str(side) for side in tensor.shape)
+    return f"{name}: {tensor.dtype.name} [{shape}]"

@@ -1,0 +1,1 @@
+"""The LSTM that reads and writes reports, with and without spatial attention."""

@@ -1,0 +1,1 @@
+"""HTML pages of single studies: the image under its attention map, labels, words."""
