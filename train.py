@@ -123,7 +123,7 @@ def main() -> None:
         return
     if not args.peer_timeout > 0:
         raise InputError(f"--peer-timeout {args.peer_timeout:g}: expected a number of seconds above 0")
-    cluster = Cluster.find(args.workers, args.task)
+    cluster = Cluster.from_arguments(args.workers, args.task)
 
     with Interruption() as interruption:
         cli.start_tensorflow()  # only here: a wrong flag should not wait for it
@@ -134,8 +134,8 @@ def main() -> None:
         gpus = devices.choose_devices(args.gpu)
         profile = logdir / "profile" if args.profile else None
         places = train.Places(args.data_root, logdir, args.vocab, args.backbone_weights, profile)
-        sharing = train.Sharing(args.tower_batch, cluster, args.peer_timeout)
-        train.train(config, places, gpus, args.resume, args.load, sharing, interruption)
+        parallelism = train.Parallelism(args.tower_batch, cluster, args.peer_timeout)
+        train.train(config, places, gpus, args.resume, args.load, parallelism, interruption)
         if cluster.is_chief:
             calibrate_after_training(logdir, args.data_root)
     print(logdir)

@@ -41,7 +41,7 @@ def main() -> None:
         for name, network in networks.items():
             studies = network.studies(part)
             start = time.perf_counter()
-            reports = network.judge(studies).reports
+            reports = network.predict(studies).reports
             if n:
                 seconds[name].append(time.perf_counter() - start)
             words[name] = sum(len(report.split()) for report in reports) / len(reports)

@@ -31,8 +31,8 @@ ADDRESSES = ("10.213.57.1", "10.213.57.2")
 PORT = 4000
 SETTINGS = {"lstm_units": 16, "attention_hidden": 20, "penalty": 0.03, "patience": 0}
 LONGEST = 300  # seconds that a run may take
-MOST = 1e-6
-STATUS_PEER_LOST = 3
+MAX_DIFFERENCE = 1e-6
+STATUS_WORKER_LOST = 3
 
 
 def ip(*words: str) -> None:
@@ -150,7 +150,7 @@ def lose(runs: Runs, run: str, names: tuple[str, str], hurt: Callable[[Process],
     workers[1].process.kill()
     workers[1].process.wait()
     named = line.startswith(f"worker 1 ({ADDRESSES[1]}:{PORT}) has not answered for")
-    return status == STATUS_PEER_LOST and seconds <= timeout and named
+    return status == STATUS_WORKER_LOST and seconds <= timeout and named
 
 
 def resume(runs: Runs, run: str, processes: Callable[[int], list[Process]]) -> bool:
@@ -172,7 +172,7 @@ def resume(runs: Runs, run: str, processes: Callable[[int], list[Process]]) -> b
     print(
         f"{run}: goes on with {who} from step {before} to {step}; largest difference of a weight {most:.1e}", flush=True
     )
-    return most <= MOST and step == step_of(runs.folder(f"{run}-straight")) > before
+    return most <= MAX_DIFFERENCE and step == step_of(runs.folder(f"{run}-straight")) > before
 
 
 def weights(run: Path) -> dict[str, np.ndarray]:

@@ -34,7 +34,7 @@ def epoch(
     from tensorpack.tfutils.sesscreate import NewSessionCreator
     from tensorpack.tfutils.sessinit import JustCurrentSession
 
-    from tienet.data.batch_split import Division
+    from tienet.data.batch_split import BatchSplit
     from tienet.data.dataflow import TrainingBatches
     from tienet.interruption import Interruption
     from tienet.modeling.model import TieNet
@@ -66,8 +66,8 @@ def epoch(
         model = TieNet(config, V, E, feature_statistics=statistics_)
         clock = Clock()
         with tf.Graph().as_default():
-            division = Division.of(config.batch, None)
-            trainer = Trainer(division, batches, interruption)
+            batch_split = BatchSplit.from_batch(config.batch, None)
+            trainer = Trainer(batch_split, batches, interruption)
             queue = tf.compat.v1.FIFOQueue(4, [spec.dtype for spec in model.inputs()], name="batches")
             signature = model.get_input_signature()
             trainer.setup_graph(signature, QueueInput(batches, queue), model.build_graph, model.optimizer)

@@ -8,7 +8,7 @@ from benchmarks.measuring import SIDE, MatrixProduct, Measured, peak_memory, rep
 from tienet import cli
 from tienet.config import Config
 
-LEAST_SECONDS = 2.0  # short steps are repeated for this long
+MIN_SECONDS = 2.0  # short steps are repeated for this long
 
 
 def step(
@@ -17,7 +17,7 @@ def step(
     batch: int = 32,
     side: int | None = None,
     steps: int = 6,
-    least_seconds: float = LEAST_SECONDS,
+    least_seconds: float = MIN_SECONDS,
     vocabulary: int = 1457,
     word_dim: int = 200,
     product: int = SIDE,
@@ -35,7 +35,7 @@ def step(
     from benchmarks.network import training_step
 
     config = _config(mode, settings)
-    sizes = operations.Sizes.of(config, batch, words, vocabulary, word_dim)
+    sizes = operations.Sizes.from_config(config, batch, words, vocabulary, word_dim)
     if side is not None:
         sizes = dataclasses.replace(sizes, L=side**2)
     parts = operations.training_step(config, sizes, head_only=side is not None)
@@ -69,7 +69,7 @@ def write(
     from tienet.modeling.generate import Decoding
 
     config = _config("report", settings)
-    sizes = operations.Sizes.of(config, batch, words + 1, vocabulary, word_dim)
+    sizes = operations.Sizes.from_config(config, batch, words + 1, vocabulary, word_dim)
     parts = operations.decoding(sizes, words, width if method == "beam" else 1)
     large = MatrixProduct(product)
     large.measure()

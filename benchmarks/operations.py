@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tienet.config import Config
-from tienet.grid import GRID_SIDE, transition_for
+from tienet.grid import ENDS, GRID_SIDE, transition_for
 from tienet.labels import K
-from tienet.modeling.backbone_weights import ENDS
 
 SOFTMAX = 5  # of one number
 ADAM = 12  # of one weight: 3 for m, 4 for v, 5 for the update
@@ -42,7 +41,7 @@ class Sizes:
     K: int = K
 
     @classmethod
-    def of(cls, config: Config, B: int, T: int, V: int, E: int) -> "Sizes":
+    def from_config(cls, config: Config, B: int, T: int, V: int, E: int) -> "Sizes":
         """Those of a config, for B reports of T words (<START> is one of them)."""
         return cls(
             B=B,

@@ -54,7 +54,7 @@ class Layout:
         from tensorpack.tfutils.sessinit import JustCurrentSession
 
         from tienet.config import Config
-        from tienet.data.batch_split import Division
+        from tienet.data.batch_split import BatchSplit
         from tienet.interruption import Interruption
         from tienet.labels import K
         from tienet.modeling.model import TieNet
@@ -75,7 +75,7 @@ class Layout:
         self.wall, self.cpu = [], []
         with tf.Graph().as_default():
             model = TieNet(Config().replace(backbone_end="res4f", image_px=256), V, E)
-            self._trainer = Trainer(Division(batch // part // towers, towers=towers), Batches(), Interruption())
+            self._trainer = Trainer(BatchSplit(batch // part // towers, towers=towers), Batches(), Interruption())
             queue = tf.compat.v1.FIFOQueue(4, [spec.dtype for spec in model.inputs()])
             signature = model.get_input_signature()
             self._trainer.setup_graph(signature, QueueInput(Batches(), queue), model.build_graph, model.optimizer)

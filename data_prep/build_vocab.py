@@ -42,7 +42,7 @@ def main() -> None:
             f"{manifest.path}: no training study has a report, so there are no words; fill its report column, or "
             "choose another data set with --data"
         )
-    vocab = Vocab.build(train, args.min_count)
+    vocab = Vocab.from_reports(train, args.min_count)
     source = _read(args, vocab) if args.vectors else _learn(args, train)
     matrix = word_vectors.fill_matrix(vocab, source.known, args.seed)
     stats = _stats(args, manifest, vocab, source, matrix)

@@ -13,8 +13,8 @@ from tienet import cli
 from tienet.config import Config
 from tienet.data.features.cache import Extractor, FeatureKey, open_features
 from tienet.data.manifest import load
-from tienet.grid import transition_for
-from tienet.modeling.backbone_weights import ENDS, fingerprint, weights_for
+from tienet.grid import ENDS, transition_for
+from tienet.modeling.backbone_weights import fingerprint, weights_for
 
 
 def parse_args() -> argparse.Namespace:

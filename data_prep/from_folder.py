@@ -42,7 +42,7 @@ from tienet.datasets.folder.studies import (
     NO_MODALITY,
     UNREADABLE,
     Fault,
-    Study,
+    FolderStudy,
     Tables,
     assign_splits,
     choose,
@@ -54,7 +54,7 @@ from tienet.labels import LABELS
 
 IMAGES, MANIFEST, LEFT_OUT = "images", "manifest.csv", "left_out.csv"
 MANY = 20
-NAMED_AT_MOST = 20  # files with a fault that are named on the screen
+MAX_NAMED = 20  # files with a fault that are named on the screen
 
 
 def main() -> None:
@@ -166,18 +166,18 @@ def read_tables(args: argparse.Namespace, folder: Folder) -> Tables:
     return Tables(reports, labels, patients, by_column, bad_texts)
 
 
-def read_headers(folder: Folder, pool: ReaderPool) -> tuple[list[Study], list[Fault]]:
+def read_headers(folder: Folder, pool: ReaderPool) -> tuple[list[FolderStudy], list[Fault]]:
     """The images with DICOM's headers, and those whose header cannot be read."""
 
-    def read(reader: Reader, source: own_files.Source) -> Study | Fault:
+    def read(reader: Reader, source: own_files.Source) -> FolderStudy | Fault:
         try:
-            return Study(source, reader.read_header(source.path) if source.kind == "DICOM" else None)
+            return FolderStudy(source, reader.read_header(source.path) if source.kind == "DICOM" else None)
         except (InputError, FileNotFoundError) as error:
-            return Fault.of(source, getattr(error, "reason", UNREADABLE), str(error))
+            return Fault.from_source(source, getattr(error, "reason", UNREADABLE), str(error))
 
     results = pool.map(read, folder.sources, "headers")
     return (
-        [result for result in results if isinstance(result, Study)],
+        [result for result in results if isinstance(result, FolderStudy)],
         [result for result in results if isinstance(result, Fault)],
     )
 
@@ -207,14 +207,16 @@ class Names:
         return self._pseudonyms.of(fault.what, fault.name) if self._pseudonyms else fault.name
 
 
-def convert(studies: Sequence[Study], names: Names, out: Path, pool: ReaderPool) -> tuple[dict[str, str], list[Fault]]:
+def convert(
+    studies: Sequence[FolderStudy], names: Names, out: Path, pool: ReaderPool
+) -> tuple[dict[str, str], list[Fault]]:
     """Write what is not there yet.
 
     Returns:
         name -> cell of the manifest's image column; and what cannot be read, or is a picture that another split has.
     """
 
-    def one(reader: Reader, study: Study) -> str | Fault:
+    def one(reader: Reader, study: FolderStudy) -> str | Fault:
         source = study.source
         try:
             if names.are_true and source.kind != "DICOM":
@@ -226,13 +228,13 @@ def convert(studies: Sequence[Study], names: Names, out: Path, pool: ReaderPool)
                 _write_png(target, reader.read(source.path).pixels if is_dicom else image.read_gray(source.path))
             return f"{IMAGES}/{target.name}"
         except (InputError, FileNotFoundError) as error:
-            return Fault.of(source, getattr(error, "reason", UNREADABLE), str(error))
+            return Fault.from_source(source, getattr(error, "reason", UNREADABLE), str(error))
 
     results = pool.map(one, studies, "images")
     faults = [result for result in results if isinstance(result, Fault)]
     done = [(study, cell) for study, cell in zip(studies, results, strict=True) if isinstance(cell, str)]
     twice = image_files.copies([out / cell for _, cell in done], [study.split for study, _ in done])
-    faults += [Fault.of(done[n][0].source, IN_TWO_SPLITS) for n in twice]
+    faults += [Fault.from_source(done[n][0].source, IN_TWO_SPLITS) for n in twice]
     cells = {study.source.name: cell for n, (study, cell) in enumerate(done) if n not in set(twice)}
     made = {Path(cell).name for cell in cells.values()}
     for path in (out / IMAGES).glob("*.png"):
@@ -259,7 +261,7 @@ def _write_png(path: Path, gray: np.ndarray) -> None:
 
 def write(
     out: Path,
-    studies: Sequence[Study],
+    studies: Sequence[FolderStudy],
     cells: dict[str, str],
     faults: Sequence[Fault],
     names: Names,
@@ -293,10 +295,10 @@ def _show_faults(faults: Sequence[Fault], strict: bool) -> None:
     real = [fault for fault in faults if not fault.reason.startswith(CHOSEN)]
     if strict and real:
         raise InputError(f"--strict: left out would be {_reasons(real)}; the first is {real[0].message}")
-    for fault in real[:NAMED_AT_MOST]:
+    for fault in real[:MAX_NAMED]:
         print(f"left out: {fault.message}", file=sys.stderr)
-    if len(real) > NAMED_AT_MOST:
-        print(f"and {len(real) - NAMED_AT_MOST:,} more; --names FILE names them all", file=sys.stderr)
+    if len(real) > MAX_NAMED:
+        print(f"and {len(real) - MAX_NAMED:,} more; --names FILE names them all", file=sys.stderr)
 
 
 def _reasons(faults: Sequence[Fault]) -> str:
@@ -305,7 +307,7 @@ def _reasons(faults: Sequence[Fault]) -> str:
 
 
 def _notes(
-    args: argparse.Namespace, folder: Folder, studies: Sequence[Study], tables: Tables, no_patient: int
+    args: argparse.Namespace, folder: Folder, studies: Sequence[FolderStudy], tables: Tables, no_patient: int
 ) -> list[str]:
     """What a user should know of the data set."""
     headers = [study.header for study in studies if study.header]

@@ -22,8 +22,9 @@ from tienet.data import manifest as manifests
 from tienet.data.text import report_text
 from tienet.datasets.phantom import facts as phantom_facts
 from tienet.datasets.phantom import reports
-from tienet.datasets.phantom.drawing import Anatomy, draw
-from tienet.datasets.phantom.facts import Study
+from tienet.datasets.phantom.anatomy import Anatomy
+from tienet.datasets.phantom.drawing import draw
+from tienet.datasets.phantom.facts import PhantomStudy
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, NO_FINDING
 
@@ -65,7 +66,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--image-px", type=int, default=256, metavar="N", help="side of the images (256)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed gives other chests (0)")
     args = parser.parse_args()
-    least, (smallest, largest) = phantom_facts.LEAST_STUDIES, IMAGE_PX
+    least, (smallest, largest) = phantom_facts.MIN_STUDIES, IMAGE_PX
     if args.studies < least:
         parser.error(f"--studies {args.studies}: expected {least} or more, to fill three splits")
     if not smallest <= args.image_px <= largest:
@@ -75,9 +76,9 @@ def _parse() -> argparse.Namespace:
     return args
 
 
-def draw_study(study: Study, px: int, seed: int) -> tuple[np.ndarray, list[tuple[object, ...]]]:
+def draw_study(study: PhantomStudy, px: int, seed: int) -> tuple[np.ndarray, list[tuple[object, ...]]]:
     """uint8 [px, px], and the rows of boxes.csv."""
-    anatomy = Anatomy.of_patient(np.random.default_rng([seed, _PATIENT, study.patient]))
+    anatomy = Anatomy.from_rng(np.random.default_rng([seed, _PATIENT, study.patient]))
     image, boxes = draw(anatomy, study.facts, px, np.random.default_rng([seed, _IMAGE, study.number]))
     rows = []
     for box in boxes:
@@ -87,7 +88,7 @@ def draw_study(study: Study, px: int, seed: int) -> tuple[np.ndarray, list[tuple
     return image, rows
 
 
-def manifest_row(study: Study, image: str, seed: int) -> dict[str, object]:
+def manifest_row(study: PhantomStudy, image: str, seed: int) -> dict[str, object]:
     """A study's row of the manifest; its report and labels come from the same facts."""
     text = report_text(*reports.write(study.facts, np.random.default_rng([seed, _REPORT, study.number])))
     present = {fact.finding for fact in study.facts}

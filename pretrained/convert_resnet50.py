@@ -17,6 +17,7 @@ import numpy as np
 
 from tienet import cli
 from tienet.errors import InputError
+from tienet.grid import ENDS
 from tienet.modeling import backbone_weights
 
 DEFAULT_OUT = Path("pretrained/resnet50.npz")
@@ -99,7 +100,7 @@ def _check_net(raw: dict[str, np.ndarray], where: str) -> None:
 
 
 def _check_complete(raw: dict[str, np.ndarray], end: str, where: str) -> None:
-    missing = {end: [n for n in backbone_weights.variable_shapes(end) if n not in raw] for end in backbone_weights.ENDS}
+    missing = {end: [n for n in backbone_weights.variable_shapes(end) if n not in raw] for end in ENDS}
     if missing[end]:
         possible = [other for other in missing if not missing[other]]
         hint = f"; all up to {possible[0]} is there: use --end {possible[0]}" if possible else ""
@@ -110,7 +111,7 @@ def main() -> None:
     parser = cli.Parser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path, metavar="SOURCE", help="a Caffe .caffemodel, a Keras .h5, or an .npz")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="file to write (default %(default)s)")
-    parser.add_argument("--end", choices=sorted(backbone_weights.ENDS), default="res5c",
+    parser.add_argument("--end", choices=sorted(ENDS), default="res5c",
                         help="the last layer that is needed (default %(default)s, the paper's)")  # fmt: skip
     args = parser.parse_args()
     print(convert(args.source, args.out, args.end))

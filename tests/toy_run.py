@@ -60,7 +60,7 @@ class ToyRun:
         """Train and judge one epoch, and save."""
         epoch = self.state.epoch + 1
         self.fill(epoch * STEPS)
-        better = self.state.judge(epoch * STEPS, epoch, score_of(epoch))
+        better = self.state.record_epoch(epoch * STEPS, epoch, score_of(epoch))
         self.save(list(thresholds), better)
 
     def save(self, thresholds: list[float] | None, best: bool) -> None:

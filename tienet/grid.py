@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 
 from tienet.errors import InputError
-from tienet.modeling.backbone_weights import ENDS
+
+ENDS: dict[str, tuple[int, int]] = {"res4f": (16, 1024), "res5c": (32, 2048)}
+"""Where the backbone may end: its stride in pixels and its number of channels there."""
+
+MIN_IMAGE_PX = 32
+"""The smallest image: it gives one location at the end res5c."""
 
 GRID_SIDE = 16
 """D: locations along a side of the grid that the attention looks at."""
@@ -34,3 +39,26 @@ def transition_for(image_px: int, backbone_end: str) -> Transition:
             f"use {fitting} with {backbone_end}"
         )
     return sizes[image_px]
+
+
+def backbone_side(image_px: int, end: str) -> int:
+    """Locations along a side of the backbone's output for square images of `image_px`: 256 gives 16 at res4f.
+
+    A convolution of stride 2 leaves ceil(n / 2) of n locations, and the max-pool, which does not pad,
+    ceil((n - 3) / 2) + 1. A total stride of 16 is conv1, the pool and two stages; one of 32 has a third stage.
+
+    Raises:
+        InputError: the image is smaller than MIN_IMAGE_PX.
+    """
+    if image_px < MIN_IMAGE_PX:
+        raise InputError(f"image_px={image_px} is too small for the backbone; use {MIN_IMAGE_PX} or more")
+    stride, _ = ENDS[end]
+    side = _ceil_half(image_px)
+    side = _ceil_half(side - 3) + 1
+    for _ in range(stride.bit_length() - 3):
+        side = _ceil_half(side)
+    return side
+
+
+def _ceil_half(side: int) -> int:
+    return (side + 1) // 2

@@ -28,3 +28,8 @@ _BY_KEY = {name.replace("_", "").lower(): name for name in LABELS} | _ALIASES
 def canonical(name: str) -> str | None:
     """The label's own name for a data set's spelling ("No Finding", "Pleural Effusion"), or None if unknown."""
     return _BY_KEY.get(name.strip().replace("_", "").replace(" ", "").replace("-", "").lower())
+
+
+def readable(label: str) -> str:
+    """A label's name as people write it."""
+    return label.replace("_", " ")

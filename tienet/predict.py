@@ -4,25 +4,25 @@ with Reporter.load("runs/report") as reporter:
     (reading,) = reporter.report([read_gray("chest.png")])
 """
 
+from tienet.inference.pipelines import Annotator, Prediction, Reporter
 from tienet.inference.predictor import (
     Explanation,
-    Judged,
+    Predictions,
     Predictor,
     Rows,
     cached_features,
     predict_all,
     written_reports,
 )
-from tienet.inference.readers import Annotator, Reading, Reporter
 from tienet.modeling.generate import Decoding
 
 __all__ = [
     "Annotator",
     "Decoding",
     "Explanation",
-    "Judged",
+    "Prediction",
+    "Predictions",
     "Predictor",
-    "Reading",
     "Reporter",
     "Rows",
     "cached_features",

@@ -132,7 +132,7 @@ def test_tensorflows_own_count_of_the_real_graph_agrees_for_classify():
         options = tf1.profiler.ProfileOptionBuilder(tf1.profiler.ProfileOptionBuilder.float_operation())
         options = options.with_empty_output().with_node_names(show_name_regexes=[".*(Conv2D|MatMul).*"]).build()
         profile = tf1.profiler.profile(graph, options=options)
-    parts = operations.training_step(config, Sizes.of(config, B, 1, 20, 6)).values()
+    parts = operations.training_step(config, Sizes.from_config(config, B, 1, 20, 6)).values()
     assert sum(part.products for part in parts) == profile.total_float_ops
 
 
@@ -146,7 +146,7 @@ def test_weights_are_those_that_the_real_graph_trains(mode):
         weights = tf1.trainable_variables()
     plain = [v for v in weights if len(v.shape) > 1 and v.op.name != "word_vectors"]
     expected = sum(prod(v.shape) for v in weights), sum(prod(v.shape) for v in plain)
-    assert operations.weights_of(config, Sizes.of(config, 3, 5, 20, 6)) == expected
+    assert operations.weights_of(config, Sizes.from_config(config, 3, 5, 20, 6)) == expected
 
 
 def test_writing_counts_a_state_more_than_words_and_each_beam():

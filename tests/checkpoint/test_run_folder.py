@@ -179,9 +179,9 @@ def test_thresholds_are_those_of_the_checkpoint(run):
 
 def test_the_best_score_so_far():
     state = TrainingState()
-    assert state.judge(10, 1, None)  # the first is the best, whatever it is
-    assert not state.judge(20, 2, None)
-    assert state.judge(30, 3, 0.5)
-    assert not state.judge(40, 4, 0.5)
-    assert not state.judge(50, 5, None)
+    assert state.record_epoch(10, 1, None)  # the first is the best, whatever it is
+    assert not state.record_epoch(20, 2, None)
+    assert state.record_epoch(30, 3, 0.5)
+    assert not state.record_epoch(40, 4, 0.5)
+    assert not state.record_epoch(50, 5, None)
     assert state == TrainingState(50, 5, 0.5, 3, 2)

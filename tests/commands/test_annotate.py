@@ -55,10 +55,10 @@ def test_reports_alone(runs, archive, tmp_path, capsys):
     source, found = pd.read_csv(archive), read(tmp_path / "out.csv")
     assert found.index.tolist() == source.study.tolist()
     with Annotator.load(runs["annotate-text"]) as annotator:
-        readings = annotator.annotate(source.report.tolist())
-    expected = np.stack([reading.probabilities for reading in readings])
+        predictions = annotator.annotate(source.report.tolist())
+    expected = np.stack([prediction.probabilities for prediction in predictions])
     np.testing.assert_allclose(found[PROBABILITIES], expected, atol=2e-6)
-    np.testing.assert_array_equal(found[list(LABELS)], np.stack([reading.labels for reading in readings]))
+    np.testing.assert_array_equal(found[list(LABELS)], np.stack([prediction.labels for prediction in predictions]))
     said = capsys.readouterr()
     assert "200 studies" in said.out and "200/200" in said.err
 
@@ -84,8 +84,8 @@ def test_images_with_reports_and_what_is_wrong_with_some(runs, phantom, tmp_path
     found = read(tmp_path / "out.csv")
     assert found.index.tolist() == ["s0", "s2", "s3", "s4", "s5"]
     with Annotator.load(runs["annotate"]) as annotator:
-        (reading,) = annotator.annotate([rows[3][2]], [read_gray(images[3])])
-    np.testing.assert_allclose(found.loc["s3", PROBABILITIES].to_numpy(float), reading.probabilities, atol=2e-6)
+        (prediction,) = annotator.annotate([rows[3][2]], [read_gray(images[3])])
+    np.testing.assert_allclose(found.loc["s3", PROBABILITIES].to_numpy(float), prediction.probabilities, atol=2e-6)
 
 
 def test_a_manifest_and_a_folder_give_the_same(runs, data_root, phantom, tmp_path):

@@ -54,7 +54,7 @@ def answers(runs, phantom, tmp_path_factory) -> dict[str, tuple[dict, list]]:
     """Mode -> what plain TensorFlow gave for three studies, and the readings; `report` is calibrated."""
     folder = tmp_path_factory.mktemp("models")
     images, reports = [read_gray(path) for path in phantom.images[:3]], ["", *phantom.reports[1:3]]
-    readings = {}
+    predictions = {}
     for mode in MODES:
         shutil.copytree(runs[mode], folder / f"run-{mode}")
         if mode == "report":
@@ -69,39 +69,39 @@ def answers(runs, phantom, tmp_path_factory) -> dict[str, tuple[dict, list]]:
             ids = [np.array([START, *vocab.encode(report)[:-1][:30]], np.int32) for report in reports]
             given |= {"word_ids": pad(ids), "word_len": np.array([len(one) for one in ids], np.int32)}
             with Annotator.load(folder / f"run-{mode}") as annotator:
-                readings[mode] = annotator.annotate(reports, images if MODES[mode].image else None, maps=True)
+                predictions[mode] = annotator.annotate(reports, images if MODES[mode].image else None, maps=True)
         else:
             with Reporter.load(folder / f"run-{mode}") as reporter:
-                readings[mode] = reporter.report(images, maps=True)
+                predictions[mode] = reporter.report(images, maps=True)
         np.savez(folder / f"{mode}-in.npz", **given)
     shutil.rmtree(folder / "run-report")  # nothing of it is needed
     command = [sys.executable, "-c", PLAIN, *(str(folder / mode) for mode in MODES)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return {mode: (dict(np.load(folder / f"{mode}-out.npz")), readings[mode]) for mode in MODES}
+    return {mode: (dict(np.load(folder / f"{mode}-out.npz")), predictions[mode]) for mode in MODES}
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_plain_tensorflow_gives_the_same_numbers(answers, mode):
-    found, readings = answers[mode]
-    for n, reading in enumerate(readings):
-        T = len(reading.words)
+    found, predictions = answers[mode]
+    for n, prediction in enumerate(predictions):
+        T = len(prediction.words)
         if MODES[mode].classifies:
-            np.testing.assert_allclose(found["probabilities"][n], reading.probabilities, atol=1e-5)
-            np.testing.assert_array_equal(found["thresholds"][n], reading.thresholds)
+            np.testing.assert_allclose(found["probabilities"][n], prediction.probabilities, atol=1e-5)
+            np.testing.assert_array_equal(found["thresholds"][n], prediction.thresholds)
             assert found["labels"].tolist() == list(LABELS)
         for name in ("g", "a"):
-            assert (name in found) == (getattr(reading, name) is not None)
+            assert (name in found) == (getattr(prediction, name) is not None)
             if name in found:
-                np.testing.assert_allclose(found[name][n, :T], getattr(reading, name), atol=1e-5)
-        assert ("a_ws" in found) == (reading.a_ws is not None)
+                np.testing.assert_allclose(found[name][n, :T], getattr(prediction, name), atol=1e-5)
+        assert ("a_ws" in found) == (prediction.a_ws is not None)
         if "a_ws" in found:
-            np.testing.assert_allclose(found["a_ws"][n], reading.a_ws, atol=1e-5)
+            np.testing.assert_allclose(found["a_ws"][n], prediction.a_ws, atol=1e-5)
         if MODES[mode].writes:
-            assert found["report"][n] == reading.report
-            assert found["words"][n, :T].tolist() == reading.words and not any(found["words"][n, T:])
+            assert found["report"][n] == prediction.report
+            assert found["words"][n, :T].tolist() == prediction.words and not any(found["words"][n, T:])
             assert found["word_len"][n] == T
-            assert found["log_probability"][n] == pytest.approx(reading.log_probability, abs=1e-4)
+            assert found["log_probability"][n] == pytest.approx(prediction.log_probability, abs=1e-4)
     assert {"probabilities", "word_ids"} & set(found)
 
 

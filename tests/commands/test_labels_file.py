@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 
 from tienet.commands.labels_file import HEADER, LabelsFile
-from tienet.commands.study_input import Fault, Study
+from tienet.commands.study_input import Fault, StudyInput
 from tienet.errors import InputError
 from tienet.labels import LABELS, K
 
 IDENTITY = {"checkpoint": "abc", "thresholds_or_temperatures": [None, None], "input": {}}
-STUDIES = [Study(n + 2, f"s{n}", fault=Fault("no report", "it is empty") if n in (1, 4) else None) for n in range(7)]
+STUDIES = [
+    StudyInput(n + 2, f"s{n}", fault=Fault("no report", "it is empty") if n in (1, 4) else None) for n in range(7)
+]
 
 
-def work(path: Path, studies: list[Study] = STUDIES, identity: dict = IDENTITY) -> int:
+def work(path: Path, studies: list[StudyInput] = STUDIES, identity: dict = IDENTITY) -> int:
     """Write what is missing; returns how many rows that were."""
     done = 0
     with LabelsFile(path, identity, path) as out:

@@ -9,12 +9,12 @@ import pytest
 from tests.data.dicom.dicom_files import dataset, save
 from tienet.commands.main import dispatch
 from tienet.commands.output_formats import as_json, as_page, as_text
-from tienet.commands.study_input import Study
+from tienet.commands.study_input import StudyInput
 from tienet.data.image import read_gray
 from tienet.errors import InputError
 from tienet.labels import LABELS, K
 from tienet.pages.study import render
-from tienet.predict import Reading, Reporter
+from tienet.predict import Prediction, Reporter
 
 
 def run(load, *flags) -> int:
@@ -32,15 +32,15 @@ def test_json_is_what_the_network_says(runs, phantom, mode, capsys):
     lines, err = json_lines(capsys)
     assert "not a medical device" in err
     with Reporter.load(runs[mode]) as reporter:
-        readings = reporter.report([read_gray(path) for path in phantom.images[:3]])
-    for line, reading, path in zip(lines, readings, phantom.images, strict=False):
-        assert line["image"] == str(path) and line["report"] == reading.report
+        predictions = reporter.report([read_gray(path) for path in phantom.images[:3]])
+    for line, prediction, path in zip(lines, predictions, phantom.images, strict=False):
+        assert line["image"] == str(path) and line["report"] == prediction.report
         if mode == "caption":
             assert line["probabilities"] is line["thresholds"] is line["labels"] is None
             continue
         assert list(line["probabilities"]) == list(LABELS)
-        np.testing.assert_allclose(list(line["probabilities"].values()), reading.probabilities, atol=1e-6)
-        np.testing.assert_array_equal(list(line["labels"].values()), reading.labels)
+        np.testing.assert_allclose(list(line["probabilities"].values()), prediction.probabilities, atol=1e-6)
+        np.testing.assert_array_equal(list(line["labels"].values()), prediction.labels)
 
 
 def test_text_and_pages(runs, phantom, tmp_path, capsys):
@@ -96,16 +96,16 @@ def test_other_modes_are_refused(runs, phantom):
         run(runs["annotate"], phantom.images[0])
 
 
-def reading_of(**changed) -> Reading:
+def reading_of(**changed) -> Prediction:
     nothing = np.full(K, np.nan, np.float32)
     values = {"probabilities": np.linspace(0, 0.7, K, dtype=np.float32), "thresholds": nothing, "labels": nothing,
               "report": "findings : a . impression : b .", "log_probability": -1.5, "words": ["<START>"], "g": None,
               "a": None, "a_ws": None}  # fmt: skip
-    return Reading(**{**values, **changed})
+    return Prediction(**{**values, **changed})
 
 
 def test_unknown_thresholds_are_null_and_a_dash():
-    study = Study(1, "a", "a.png")
+    study = StudyInput(1, "a", "a.png")
     line = json.loads(as_json(study, reading_of()))
     assert set(line["thresholds"].values()) == set(line["labels"].values()) == {None}
     rows = [text for text in as_text(study, reading_of()).splitlines() if "No Finding" in text]
@@ -115,7 +115,7 @@ def test_unknown_thresholds_are_null_and_a_dash():
 def test_named_labels_come_first_and_an_empty_report_says_so():
     labels = np.zeros(K, np.float32)
     labels[2] = 1
-    text = as_text(Study(1, "a", "a.png"), reading_of(labels=labels, thresholds=labels + 0.1, report=""))
+    text = as_text(StudyInput(1, "a", "a.png"), reading_of(labels=labels, thresholds=labels + 0.1, report=""))
     lines = text.splitlines()
     assert lines[1] == "  (empty)" and lines[4].startswith("  Effusion") and lines[4].endswith("yes")
 

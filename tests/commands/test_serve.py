@@ -107,7 +107,7 @@ def test_samples_of_a_folder_have_the_reports_beside_them(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     with (tmp_path / "huge.dcm").open("wb") as file:
         file.truncate(65 << 20)
-    found, left_out = samples.of_folder(tmp_path)
+    found, left_out = samples.from_folder(tmp_path)
     assert [(sample.name, sample.report, sample.drawn) for sample in found] == [
         ("a.JPG", None, False),
         ("b.png", "No effusion.", False),
@@ -115,4 +115,4 @@ def test_samples_of_a_folder_have_the_reports_beside_them(tmp_path):
     assert len(left_out) == 1 and "huge.dcm: more than 64 MB" in left_out[0]
     with pytest.raises(InputError, match="no file of"):
         (tmp_path / "empty").mkdir()
-        samples.of_folder(tmp_path / "empty")
+        samples.from_folder(tmp_path / "empty")

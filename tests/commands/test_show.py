@@ -35,7 +35,7 @@ def test_annotate_draws_the_report_that_is_given(runs, phantom, tmp_path, source
     report, drawn = "\ufeffThe heart is HUGE.\nImpression: zyzzyva!", []
     (tmp_path / "report.txt").write_text(report, encoding="utf-8")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(report.encode())))
-    monkeypatch.setattr(show_figure, "draw", lambda path, name, gray, reading: drawn.append(reading))
+    monkeypatch.setattr(show_figure, "draw", lambda path, name, gray, prediction: drawn.append(prediction))
     given = tmp_path / "report.txt" if source == "file" else "-"
     assert run(runs["annotate"], phantom.images[0], "--report", given, "--out", tmp_path / "o.png") == 0
     with Annotator.load(runs["annotate"]) as annotator:
@@ -151,6 +151,6 @@ def test_words_are_laid_out_line_by_line_and_the_impression_starts_one():
 def test_without_labels_or_words_there_is_still_a_picture(tmp_path):
     nothing = np.full(K, np.nan, np.float32)
     for shape in ((1, 1), (3, 900), (900, 3)):
-        reading = reading_of(probabilities=nothing, words=[], report=None)
-        show_figure.draw(tmp_path / "x.png", "n" * 300, np.zeros(shape, np.uint8), reading)
+        prediction = reading_of(probabilities=nothing, words=[], report=None)
+        show_figure.draw(tmp_path / "x.png", "n" * 300, np.zeros(shape, np.uint8), prediction)
         assert cv2.imread(str(tmp_path / "x.png")).shape[1] == show_figure.WIDTH_PX

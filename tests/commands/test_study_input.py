@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tienet.commands.study_input import MAX_CELL, Needs, Study, open_studies
+from tienet.commands.study_input import MAX_CELL, Needs, StudyInput, open_studies
 from tienet.data.text import report_text
 from tienet.errors import InputError
 
@@ -23,7 +23,7 @@ def table(folder: Path, *rows: list[str]) -> Path:
     return path
 
 
-def read(path: Path, needs: Needs) -> list[Study]:
+def read(path: Path, needs: Needs) -> list[StudyInput]:
     studies = open_studies(path, needs)
     found = list(studies)
     assert len(found) == studies.total == len(list(studies))

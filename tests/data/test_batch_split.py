@@ -2,7 +2,7 @@
 
 import pytest
 
-from tienet.data.batch_split import Division
+from tienet.data.batch_split import BatchSplit
 from tienet.errors import InputError
 
 
@@ -18,7 +18,7 @@ from tienet.errors import InputError
     ],
 )
 def test_accumulation_follows_from_what_fits(arguments, accumulate):
-    assert Division.of(**arguments).accumulate == accumulate
+    assert BatchSplit.from_batch(**arguments).accumulate == accumulate
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,9 @@ def test_accumulation_follows_from_what_fits(arguments, accumulate):
 )
 def test_what_does_not_come_out_even_names_the_nearest(arguments, message):
     with pytest.raises(InputError, match=message):
-        Division.of(**arguments)
+        BatchSplit.from_batch(**arguments)
 
 
 def test_the_parts_of_all_workers_are_all_parts_in_order_of_accumulation():
-    workers = [list(Division(2, 3, worker, 2).mine()) for worker in range(3)]
+    workers = [list(BatchSplit(2, 3, worker, 2).own_parts()) for worker in range(3)]
     assert workers == [[0, 1, 6, 7], [2, 3, 8, 9], [4, 5, 10, 11]]

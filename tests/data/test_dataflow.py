@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tienet.config import Config
-from tienet.data.batch_split import Division
+from tienet.data.batch_split import BatchSplit
 from tienet.data.dataflow import Studies, TrainingBatches, epoch_batches, evaluation_batches, pad
 from tienet.data.manifest import Manifest
 from tienet.data.text import PAD, START, Vocab
@@ -65,8 +65,10 @@ def manifest_of(reports: list[str]) -> Manifest:
 
 
 def text_studies(reports: list[str], **settings) -> Studies:
-    return Studies.of(
-        Config().replace(mode="annotate-text", **settings), manifest_of(reports), Vocab.build(["heart clear"] * 2)
+    return Studies.from_manifest(
+        Config().replace(mode="annotate-text", **settings),
+        manifest_of(reports),
+        Vocab.from_reports(["heart clear"] * 2),
     )
 
 
@@ -89,7 +91,9 @@ def test_modes_say_what_the_data_lack():
     with pytest.raises(InputError, match="no study has a report"):
         text_studies(["", ""])
     with pytest.raises(InputError, match="no image"):
-        Studies.of(Config().replace(mode="annotate"), manifest_of(["clear"]), Vocab.build(["clear"] * 2))
+        Studies.from_manifest(
+            Config().replace(mode="annotate"), manifest_of(["clear"]), Vocab.from_reports(["clear"] * 2)
+        )
 
 
 def test_training_goes_on_with_the_batch_where_it_stopped():
@@ -101,7 +105,7 @@ def test_training_goes_on_with_the_batch_where_it_stopped():
 
     straight = first(12)
     assert first(5, first_step=7) == straight[7:]
-    halves = first(24, division=Division(towers=2))
+    halves = first(24, batch_split=BatchSplit(towers=2))
     width = [max(map(len, half)) for half in halves]
     for n, whole in enumerate(straight):
         rows = [row[: max(w for w in width[2 * n : 2 * n + 2])] for row in whole]
@@ -114,12 +118,12 @@ def test_all_layouts_share_the_same_batch_and_no_part_is_taken_twice(layout):
     accumulate, workers, towers = layout
     studies = text_studies(["heart " * n for n in range(1, 41)])
     whole = TrainingBatches(studies, 8, seed=0).parts_of(7)[0]
-    divisions = [Division(accumulate, workers, worker, towers) for worker in range(workers)]
-    streams = [TrainingBatches(studies, 8, seed=0, division=division, first_step=7) for division in divisions]
+    divisions = [BatchSplit(accumulate, workers, worker, towers) for worker in range(workers)]
+    streams = [TrainingBatches(studies, 8, seed=0, batch_split=batch_split, first_step=7) for batch_split in divisions]
     parts = {}
-    for division, stream in zip(divisions, streams, strict=True):
+    for batch_split, stream in zip(divisions, streams, strict=True):
         batches = iter(stream)
-        for number, indices in zip(division.mine(), stream.parts_of(7), strict=True):
+        for number, indices in zip(batch_split.own_parts(), stream.parts_of(7), strict=True):
             *arrays, draw = next(batches)
             assert draw.tolist() == [7, number] and number not in parts
             parts[number] = indices
@@ -129,4 +133,4 @@ def test_all_layouts_share_the_same_batch_and_no_part_is_taken_twice(layout):
 
 def test_fewer_studies_than_parts_are_refused():
     with pytest.raises(InputError, match="2 training studies cannot be shared by 4 parts"):
-        TrainingBatches(text_studies(["a", "b"]), 8, seed=0, division=Division(towers=4))
+        TrainingBatches(text_studies(["a", "b"]), 8, seed=0, batch_split=BatchSplit(towers=4))

@@ -73,7 +73,7 @@ def test_no_text_spells_a_special_word(text):
 
 @pytest.fixture
 def vocab() -> Vocab:
-    return Vocab.build(["heart lungs lungs .", "heart lungs clear . zoo zoo"], min_count=2)
+    return Vocab.from_reports(["heart lungs lungs .", "heart lungs clear . zoo zoo"], min_count=2)
 
 
 def test_vocab_is_ordered_by_count_then_alphabet(vocab):
@@ -85,18 +85,18 @@ def test_vocab_is_ordered_by_count_then_alphabet(vocab):
 
 def test_vocab_does_not_depend_on_the_order_of_reports():
     reports = ["b a", "a b c", "c d"]
-    assert Vocab.build(reports).words == Vocab.build(reports[::-1]).words
+    assert Vocab.from_reports(reports).words == Vocab.from_reports(reports[::-1]).words
 
 
 @pytest.mark.parametrize("min_count", [3, 1000])
 def test_vocab_with_no_word_left_is_an_error(min_count):
     with pytest.raises(InputError, match=f"min_count {min_count}; the most frequent one is seen 2 times"):
-        Vocab.build(["lungs clear", "clear"], min_count)
+        Vocab.from_reports(["lungs clear", "clear"], min_count)
 
 
 def test_vocab_min_count_below_one_is_an_error():
     with pytest.raises(InputError, match="min_count is 0"):
-        Vocab.build(["lungs"], 0)
+        Vocab.from_reports(["lungs"], 0)
 
 
 def test_encode_ends_with_end_and_knows_oov(vocab):

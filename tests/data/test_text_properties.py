@@ -24,7 +24,7 @@ sentences = st.lists(words, max_size=20).map(" ".join)
 
 def built(some_reports: list[str], min_count: int = 1) -> Vocab:
     assume(any(n >= min_count for n in Counter(t for report in some_reports for t in tokenize(report)).values()))
-    return Vocab.build(some_reports, min_count)
+    return Vocab.from_reports(some_reports, min_count)
 
 
 # ---- tokenizer ----
@@ -83,13 +83,13 @@ def test_a_vocabulary_is_the_words_seen_often_enough(some_reports, min_count):
     often = {token for token, n in counts.items() if n >= min_count}
     if not often:
         with pytest.raises(InputError, match="no word is left"):
-            Vocab.build(some_reports, min_count)
+            Vocab.from_reports(some_reports, min_count)
         return
-    vocab = Vocab.build(some_reports, min_count)
+    vocab = Vocab.from_reports(some_reports, min_count)
     assert tuple(vocab.words[: len(SPECIALS)]) == SPECIALS and set(vocab.words[len(SPECIALS) :]) == often
     seen = [counts[word] for word in vocab.words[len(SPECIALS) :]]
     assert seen == sorted(seen, reverse=True) and len(vocab) == len(set(vocab.words))
-    assert Vocab.build(some_reports[::-1], min_count).fingerprint() == vocab.fingerprint()
+    assert Vocab.from_reports(some_reports[::-1], min_count).fingerprint() == vocab.fingerprint()
 
 
 @steady

@@ -414,7 +414,7 @@ def test_the_whole_table_gives_the_losss_weights(shared, tmp_path, monkeypatch):
     assert table.groupby("patient_id").split.nunique().max() == 1
     learnt = table[table.split != "test"]
     assert all(train_or_val(patient) == split for patient, split in learnt.groupby("patient_id").split.first().items())
-    weights = LabelWeights.of(learnt[list(LABELS)].to_numpy(float))
+    weights = LabelWeights.from_labels(learnt[list(LABELS)].to_numpy(float))
     assert (round(weights.beta_P, 3), round(weights.beta_N, 3)) == (0.584, 0.416)
     of_findings = dict(zip(FINDINGS, weights.lambda_m, strict=False))
     assert min(of_findings, key=of_findings.get) == "Infiltration" and max(of_findings, key=of_findings.get) == "Hernia"

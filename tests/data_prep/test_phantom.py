@@ -154,7 +154,7 @@ def test_same_seed_same_bytes_and_a_smaller_set_leaves_nothing_behind(made, tmp_
 
 def test_a_lesion_changes_the_picture_inside_its_box_only():
     """Every finding that is drawn onto the same chest; noise is drawn from the same stream afterwards."""
-    anatomy = drawing.Anatomy.of_patient(np.random.default_rng(0))
+    anatomy = drawing.Anatomy.from_rng(np.random.default_rng(0))
     for finding in FINDINGS:
         if finding in ("Cardiomegaly", "Emphysema"):  # these are another anatomy
             continue
@@ -173,7 +173,7 @@ def test_a_lesion_changes_the_picture_inside_its_box_only():
 
 
 def test_an_enlarged_heart_is_wider_and_emphysema_lowers_the_domes():
-    anatomy = drawing.Anatomy.of_patient(np.random.default_rng(0))
+    anatomy = drawing.Anatomy.from_rng(np.random.default_rng(0))
     _, (normal,) = drawing.draw(
         anatomy, [Fact("Hernia", "midline", "retrocardiac", "mild")], 128, np.random.default_rng(0)
     )

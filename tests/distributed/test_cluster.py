@@ -16,11 +16,11 @@ def tf_config(cluster, task=None, **more) -> dict[str, str]:
 
 
 def test_flags_name_the_addresses_by_rank():
-    cluster = Cluster.find(f" {TWO} ,[::1]:4000", 1, {})
+    cluster = Cluster.from_arguments(f" {TWO} ,[::1]:4000", 1, {})
     assert cluster.addresses == ("10.0.0.1:4000", "10.0.0.2:4000", "[::1]:4000")
     assert (cluster.rank, cluster.size, cluster.is_chief) == (1, 3, False)
     assert cluster.name(1) == "worker 1 (10.0.0.2:4000)"
-    assert Cluster.find(TWO, 0, {}).is_chief
+    assert Cluster.from_arguments(TWO, 0, {}).is_chief
     assert host_and_port(cluster.addresses[2]) == ("::1", 4000)
 
 
@@ -40,13 +40,13 @@ def test_flags_name_the_addresses_by_rank():
     ],
 )
 def test_one_process_alone_has_no_addresses(environ):
-    cluster = Cluster.find(None, None, environ)
+    cluster = Cluster.from_arguments(None, None, environ)
     assert cluster == Cluster()
     assert (cluster.addresses, cluster.size, cluster.is_chief, cluster.name(0)) == ((), 1, True, "worker 0")
 
 
 def test_one_worker_by_flags_is_alone():
-    assert Cluster.find("a:1", 0, {}) == Cluster()
+    assert Cluster.from_arguments("a:1", 0, {}) == Cluster()
 
 
 @pytest.mark.parametrize("chief", ["chief", "master"])
@@ -56,23 +56,23 @@ def test_the_chief_of_tf_config_is_rank_0(chief, kind, index, rank):
     environ = tf_config(
         jobs, {"type": chief if kind == "chief" else kind, "index": index}, environment="cloud", job="{}"
     )
-    cluster = Cluster.find(None, None, environ)
+    cluster = Cluster.from_arguments(None, None, environ)
     assert cluster.addresses == ("c.pool.svc:2222", "w0.pool.svc:2222", "w1.pool.svc:2222")
     assert cluster.rank == rank
 
 
 def test_without_a_chief_the_first_worker_is():
-    cluster = Cluster.find(None, None, tf_config({"worker": ["a:1", "b:1"]}, {"type": "worker", "index": 0}))
+    cluster = Cluster.from_arguments(None, None, tf_config({"worker": ["a:1", "b:1"]}, {"type": "worker", "index": 0}))
     assert cluster == Cluster(("a:1", "b:1"), 0)
 
 
 def test_flags_win_with_a_note_where_tf_config_differs(capsys):
     same = tf_config({"worker": TWO.split(",")}, {"type": "worker", "index": 1})
     other = tf_config({"worker": TWO.split(",")}, {"type": "worker", "index": 0})
-    assert Cluster.find(TWO, 1, same).rank == 1
+    assert Cluster.from_arguments(TWO, 1, same).rank == 1
     assert capsys.readouterr().err == ""
     for environ in (other, {"TF_CONFIG": "{"}):
-        assert Cluster.find(TWO, 1, environ).rank == 1
+        assert Cluster.from_arguments(TWO, 1, environ).rank == 1
         err = capsys.readouterr().err
         assert err.startswith("note: --workers and --task are used; TF_CONFIG says otherwise")
         assert err.count("\n") == 1
@@ -115,7 +115,7 @@ def test_flags_win_with_a_note_where_tf_config_differs(capsys):
 )
 def test_wrong_flags_are_one_line_that_names_them(workers, task, said):
     with pytest.raises(InputError) as raised:
-        Cluster.find(workers, task, {})
+        Cluster.from_arguments(workers, task, {})
     assert said in str(raised.value)
     assert "expected" in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -170,7 +170,7 @@ T = {"type": "worker", "index": 0}
 )
 def test_a_wrong_tf_config_is_one_line_that_names_it(text, said):
     with pytest.raises(InputError) as raised:
-        Cluster.find(None, None, {"TF_CONFIG": text if isinstance(text, str) else json.dumps(text)})
+        Cluster.from_arguments(None, None, {"TF_CONFIG": text if isinstance(text, str) else json.dumps(text)})
     assert said in str(raised.value)
     assert "TF_CONFIG" in str(raised.value)
     assert "expected" in str(raised.value) or "start a chief and workers only" in str(raised.value)

@@ -14,7 +14,7 @@ import pytest
 
 from tienet.distributed import liveness
 from tienet.distributed.cluster import Cluster
-from tienet.distributed.liveness import Answer, PeerLostError, PeersMissingError, Watcher, answers
+from tienet.distributed.liveness import Answer, LivenessMonitor, WorkerLostError, WorkersMissingError, answers
 
 SERVER = """
 import sys
@@ -202,7 +202,7 @@ def cluster_of(size: int, rank: int = 0) -> Cluster:
 def test_a_silent_peer_is_lost_once_after_the_timeout_and_delays_no_other():
     before, lost = time.monotonic(), []
     script = Script(lambda rank, _: Answer.SILENT if rank in (0, 3) else Answer.ALIVE)
-    with Watcher(cluster_of(4, rank=2), 0.5, lambda rank: lost.append((rank, took(before))), ask=script):
+    with LivenessMonitor(cluster_of(4, rank=2), 0.5, lambda rank: lost.append((rank, took(before))), ask=script):
         time.sleep(1.2)
     assert sorted(rank for rank, _ in lost) == [0, 3]
     assert all(0.5 <= seconds < 1 for _, seconds in lost)
@@ -213,7 +213,7 @@ def test_a_silent_peer_is_lost_once_after_the_timeout_and_delays_no_other():
 def test_a_peer_that_answers_again_in_time_is_not_lost():
     lost = []
     script = Script(lambda _, n: Answer.ALIVE if n % 3 == 0 else Answer.SILENT)
-    with Watcher(cluster_of(2), 1, lost.append, ask=script):
+    with LivenessMonitor(cluster_of(2), 1, lost.append, ask=script):
         time.sleep(1.8)
     assert lost == []
     assert script.asked[1] >= 4
@@ -226,7 +226,7 @@ def test_an_own_pause_longer_than_the_timeout_is_nobodys_loss():
         now[0] += 100 if n == 2 else 0.01
         return Answer.SILENT if n == 2 else Answer.ALIVE
 
-    with Watcher(cluster_of(2), 0.5, lost.append, clock=lambda: now[0], ask=Script(answer)) as watcher:
+    with LivenessMonitor(cluster_of(2), 0.5, lost.append, clock=lambda: now[0], ask=Script(answer)) as watcher:
         time.sleep(0.6)
         assert lost == []
         assert watcher._ask.asked[1] > 3
@@ -247,7 +247,7 @@ def test_three_refusals_at_least_a_second_apart_are_a_loss(monkeypatch, pattern,
         return kinds[pattern[n - 1]]
 
     script = Script(answer)
-    with Watcher(cluster_of(2), 100, lambda _: lost.set(), clock=lambda: now[0], ask=script) as watcher:
+    with LivenessMonitor(cluster_of(2), 100, lambda _: lost.set(), clock=lambda: now[0], ask=script) as watcher:
         assert lost.wait(5)
         assert script.asked[1] == asked
         assert f"has not answered for {now[0] if 'a' not in pattern else 7 * 0.4:.0f} s" in str(watcher.error(1))
@@ -256,7 +256,7 @@ def test_three_refusals_at_least_a_second_apart_are_a_loss(monkeypatch, pattern,
 def test_stop_is_final_and_may_be_repeated():
     lost = []
     script = Script(lambda *_: Answer.SILENT)
-    watcher = Watcher(cluster_of(3), 0.3, lost.append, ask=script)
+    watcher = LivenessMonitor(cluster_of(3), 0.3, lost.append, ask=script)
     watcher.stop()
     watcher.start()
     watcher.start()
@@ -276,7 +276,7 @@ def test_stop_waits_for_a_call_that_has_begun():
         time.sleep(0.2)
         ended.append(rank)
 
-    watcher = Watcher(cluster_of(3), 0.1, on_lost, ask=Script(lambda *_: Answer.SILENT))
+    watcher = LivenessMonitor(cluster_of(3), 0.1, on_lost, ask=Script(lambda *_: Answer.SILENT))
     watcher.start()
     assert begun.wait(5)
     watcher.stop()
@@ -294,7 +294,7 @@ def test_an_on_lost_that_raises_disturbs_nobody(capfd, error):
         watcher.stop()  # from its own thread
         raise error("oh")
 
-    watcher = Watcher(cluster_of(2), 0.1, on_lost, ask=Script(lambda *_: Answer.SILENT))
+    watcher = LivenessMonitor(cluster_of(2), 0.1, on_lost, ask=Script(lambda *_: Answer.SILENT))
     watcher.start()
     time.sleep(0.3)
     assert asked == [1]
@@ -306,7 +306,7 @@ def test_an_ask_that_raises_is_no_answer():
         raise RuntimeError
 
     lost = threading.Event()
-    watcher = Watcher(cluster_of(2), 0.2, lambda rank: lost.set(), ask=ask)
+    watcher = LivenessMonitor(cluster_of(2), 0.2, lambda rank: lost.set(), ask=ask)
     assert watcher.silent(0.1) == [1]
     with watcher:
         assert lost.wait(5)
@@ -314,14 +314,14 @@ def test_an_ask_that_raises_is_no_answer():
 
 def test_silent_names_who_does_not_answer_within_the_time():
     script = Script(lambda rank, _: [Answer.ALIVE, Answer.SILENT, Answer.ALIVE, Answer.REFUSED][rank])
-    watcher = Watcher(cluster_of(4, rank=2), 10, lambda rank: None, ask=script)
+    watcher = LivenessMonitor(cluster_of(4, rank=2), 10, lambda rank: None, ask=script)
     before = time.monotonic()
     assert watcher.silent(0.2) == [1, 3]
     assert took(before) < 2
 
 
 def test_one_process_alone_waits_for_nobody():
-    with Watcher(Cluster(), 60, lambda rank: None) as watcher:
+    with LivenessMonitor(Cluster(), 60, lambda rank: None) as watcher:
         watcher.wait_for_all(0)
         assert watcher.silent(5) == []
 
@@ -333,7 +333,7 @@ def test_waiting_names_who_is_missing_again_when_that_changes(capsys, monkeypatc
     monkeypatch.setattr(liveness, "SECONDS_BETWEEN_LINES", 0.2)
     before = time.monotonic()
     script = Script(lambda rank, _: Answer.ALIVE if took(before) > [0, 0, 0.5, 1][rank] else Answer.REFUSED)
-    Watcher(cluster_of(4), 0.5, lambda rank: None, ask=script).wait_for_all(10)
+    LivenessMonitor(cluster_of(4), 0.5, lambda rank: None, ask=script).wait_for_all(10)
     assert capsys.readouterr().err.splitlines() == [
         "waiting for worker 2 (a:2), worker 3 (a:3)",
         "waiting for worker 3 (a:3)",
@@ -344,15 +344,17 @@ def test_waiting_names_who_is_missing_again_when_that_changes(capsys, monkeypatc
 
 
 def test_waiting_says_nothing_where_all_are_there(capsys):
-    Watcher(cluster_of(3), 5, lambda rank: None, ask=Script(lambda *_: Answer.ALIVE)).wait_for_all(10)
+    LivenessMonitor(cluster_of(3), 5, lambda rank: None, ask=Script(lambda *_: Answer.ALIVE)).wait_for_all(10)
     assert capsys.readouterr().err == ""
 
 
 def test_waiting_ends_at_its_limit_and_names_who_never_came():
     before = time.monotonic()
     script = Script(lambda rank, _: Answer.ALIVE if rank == 1 else Answer.SILENT)
-    watcher = Watcher(cluster_of(14), 60, lambda rank: None, ask=script)
-    with pytest.raises(PeersMissingError, match=r"worker 2 \(a:2\), .* and 4 more did not start within 0 s") as raised:
+    watcher = LivenessMonitor(cluster_of(14), 60, lambda rank: None, ask=script)
+    with pytest.raises(
+        WorkersMissingError, match=r"worker 2 \(a:2\), .* and 4 more did not start within 0 s"
+    ) as raised:
         watcher.wait_for_all(0.3)
     assert raised.value.ranks == tuple(range(2, 14))
     assert "\n" not in str(raised.value)
@@ -363,7 +365,7 @@ def test_ctrl_c_ends_the_waiting():
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
     before = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        Watcher(cluster_of(2), 60, lambda rank: None, ask=Script(lambda *_: Answer.SILENT)).wait_for_all(20)
+        LivenessMonitor(cluster_of(2), 60, lambda rank: None, ask=Script(lambda *_: Answer.SILENT)).wait_for_all(20)
     assert took(before) < 1
 
 
@@ -397,7 +399,7 @@ def test_on_lost_can_end_a_process_whose_main_thread_is_blocked():
 
 
 def test_the_error_says_who_how_long_and_what_to_do():
-    error = PeerLostError(1, cluster_of(2).name(1), 60.2)
+    error = WorkerLostError(1, cluster_of(2).name(1), 60.2)
     assert error.rank == 1
     assert str(error) == (
         "worker 1 (a:1) has not answered for 60 s; the last checkpoint is good: start again with --resume, "
@@ -426,7 +428,7 @@ def test_a_tensorflow_server_answers_unless_its_process_is_stopped_or_killed(sta
         time.sleep(0.05)
     assert _open_files(process) <= before
     lost, found = [], threading.Event()
-    watcher = Watcher(Cluster(("127.0.0.1:1", address)), 5.2, lambda rank: (lost.append(rank), found.set()))
+    watcher = LivenessMonitor(Cluster(("127.0.0.1:1", address)), 5.2, lambda rank: (lost.append(rank), found.set()))
     watcher.wait_for_all(10)
     process.send_signal(signal.SIGSTOP)
     assert not answers(address, 0.5)

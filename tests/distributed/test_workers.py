@@ -1,6 +1,6 @@
 """What workers do together, without other processes: checksums, what is averaged, and which errors mean what.
 
-Whole trainings with two workers: tests/sharing.
+Whole trainings with two workers: tests/distributed/parallelism.
 """
 
 import os
@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.distributed.sharing.runs import addresses
+from tests.distributed.parallelism.runs import addresses
 from tienet.distributed import workers as collective
 from tienet.distributed.cluster import Cluster
-from tienet.distributed.workers import STATUS_PEER_LOST, AllReduced, KeepTogether, Workers
+from tienet.distributed.workers import STATUS_WORKER_LOST, Workers
 from tienet.errors import InputError
+from tienet.training.callbacks import KeepTogether
+from tienet.training.optimizers import AllReduced
 
 tf1 = tf.compat.v1
 
@@ -117,7 +119,7 @@ def test_an_error_among_workers_ends_the_process_with_status_3_and_names_who_is_
 ):
     with pytest.raises(Ended) as ended, workers(monkeypatch, silent).together():
         raise error
-    assert ended.value.args == (STATUS_PEER_LOST,)
+    assert ended.value.args == (STATUS_WORKER_LOST,)
     line = "worker 2 is gone" if silent else "the workers lost touch"
     assert capsys.readouterr().err.strip().startswith(line)
 

@@ -57,8 +57,8 @@ def validation(run: Path, root: Path):
     """Probabilities, logits and labels of the validation split."""
     part = manifests.load("phantom", root).split("val")
     with Predictor(run) as network:
-        judged = network.judge(network.studies(part))
-        return judged.probabilities, judged.logits, part.labels, network.thresholds()
+        predictions = network.predict(network.studies(part))
+        return predictions.probabilities, predictions.logits, part.labels, network.thresholds()
 
 
 def test_probabilities_are_those_of_the_logits_and_the_temperatures(run, root):
@@ -116,7 +116,7 @@ def test_evaluation_says_what_calibration_did_and_the_aucs_stay(run, root, tmp_p
     assert found["ece_before"] >= 0 and "Calibration: expected error" in after.table
     assert after.metrics["auc"] == before.metrics["auc"] and after.metrics["avg"] == before.metrics["avg"]
     scores = pd.read_csv(tmp_path / "after" / "scores.csv")[list(LABELS)].to_numpy()
-    np.testing.assert_allclose(scores, expit(before.judged.logits / calibration.temperatures), atol=1e-6)
+    np.testing.assert_allclose(scores, expit(before.predictions.logits / calibration.temperatures), atol=1e-6)
     for folder in ("before", "after"):
         picture = cv2.imread(str(tmp_path / folder / "reliability.png"))
         assert picture.shape == (3 * SMALL_PANEL_PX, 5 * SMALL_PANEL_PX, 3)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from tienet.checkpoint.calibration import with_temperatures
 from tienet.errors import InputError
 from tienet.evaluation.compare import _paired, compare
-from tienet.evaluation.metrics.calibration import with_temperatures
 from tienet.evaluation.options import Options
 from tienet.labels import K
-from tienet.predict import Judged
+from tienet.predict import Predictions
 
 OPTIONS = Options(pages=1, resamples=20, java=False, controls=True)
 
@@ -72,12 +72,12 @@ def test_the_paired_test_tells_apart_what_has_the_same_probability():
     results = {
         load: SimpleNamespace(
             metrics={"auc": {}},
-            judged=Judged(with_temperatures(of_run, np.ones(K)), None, None, logits=of_run),
+            predictions=Predictions(with_temperatures(of_run, np.ones(K)), None, None, logits=of_run),
             studies=studies,
         )
         for load, of_run in logits.items()
     }
-    assert (results["good"].judged.probabilities == 1).all()
+    assert (results["good"].predictions.probabilities == 1).all()
     tests = _paired(results, {"good": "annotate", "bad": "classify"}, Options(resamples=50))
     (found,) = tests.values()
     areas = [[roc_auc_score(labels[:, m], of_run[:, m]) for m in range(K - 1)] for of_run in logits.values()]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tienet import grid
 from tienet.errors import InputError
 from tienet.modeling import backbone, backbone_weights
 from tienet.modeling.backbone_weights import Layout, Stage
@@ -23,7 +24,7 @@ TWO_THREADS = tf1.ConfigProto(intra_op_parallelism_threads=2, inter_op_paralleli
 def tiny(monkeypatch) -> dict[str, np.ndarray]:
     """The end res4f is that of a tiny network, with these weights."""
     monkeypatch.setitem(backbone_weights.LAYOUTS, "res4f", TINY)
-    monkeypatch.setitem(backbone_weights.ENDS, "res4f", (8, 8))
+    monkeypatch.setitem(grid.ENDS, "res4f", (8, 8))
     return busy_weights(TINY)
 
 
@@ -136,15 +137,15 @@ def test_grid_side_is_that_of_the_graph(end, graph):
     }
     for image_px in (32, 33, 63, 97, 130, 259, 512):
         features = backbone.resnet50(tf1.placeholder(tf.float32, [1, image_px, image_px, 3]), weights, end)
-        side = backbone.grid_side(image_px, end)
-        assert features.shape == (1, side, side, backbone.ENDS[end][1]), image_px
+        side = grid.backbone_side(image_px, end)
+        assert features.shape == (1, side, side, grid.ENDS[end][1]), image_px
 
 
 def test_grid_side_at_the_documented_sizes():
-    assert [backbone.grid_side(px, "res5c") for px in (512, 1024)] == [16, 32]
-    assert backbone.grid_side(256, "res4f") == 16
+    assert [grid.backbone_side(px, "res5c") for px in (512, 1024)] == [16, 32]
+    assert grid.backbone_side(256, "res4f") == 16
     with pytest.raises(InputError, match=r"image_px=31 .*32 or more"):
-        backbone.grid_side(31, "res4f")
+        grid.backbone_side(31, "res4f")
 
 
 def test_weights_are_frozen_local_resource_variables(tiny, graph, evaluate):
@@ -184,9 +185,7 @@ def test_random_weights_give_sane_activations(end):
     gray = np.concatenate([noise, np.zeros_like(noise), np.full_like(noise, 255)])
     with backbone.FeatureExtractor(backbone.random_weights(end, 0), end, 64, ONE_THREAD) as extract:
         features = extract(gray).astype(np.float32)
-    assert (
-        features.shape == (3, *extract.shape) == (3, *[1024 // backbone.ENDS[end][0] // 16] * 2, backbone.ENDS[end][1])
-    )
+    assert features.shape == (3, *extract.shape) == (3, *[1024 // grid.ENDS[end][0] // 16] * 2, grid.ENDS[end][1])
     assert features.max() < 1000
     assert features.std(axis=(1, 2, 3)).min() > 0.01
 

@@ -162,7 +162,7 @@ def test_a_block_stops_where_the_report_does(evaluate, random):
     n, L = 3, D * D
     shapes = ((B, L, C), (B, L, A), (B, S, 4 * H), (B, H), (B, H), (H, 4 * H + A), (A,), (C, 4 * H))
     x, u, gates, h, c, *weights = (tf.constant(random.standard_normal(shape), tf.float32) for shape in shapes)
-    images, state = locations(x, u), block.State(h, c)
+    images, state = locations(x, u), block.LSTMState(h, c)
     weights = attention_step.Weights(*weights)
     transposed = weights._replace(W_rh=tf.transpose(weights.W_rh), W_z=tf.transpose(weights.W_z))
     steps, last = block.block(images, gates, state, weights, n)

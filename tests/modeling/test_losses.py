@@ -75,7 +75,7 @@ def test_label_weights_by_hand():
     labels[2:, LABELS.index("No_Finding")] = 1
     labels[3, 2] = np.nan
     labels[0, 2] = 1
-    weights = LabelWeights.of(labels)
+    weights = LabelWeights.from_labels(labels)
     assert (weights.beta_P, weights.beta_N) == (0.5, 0.5)
     np.testing.assert_allclose(weights.lambda_m[:4], [0.5, 0.75, 2 / 3, 1])
     assert weights.lambda_m[-1] == 0.5
@@ -92,7 +92,7 @@ def test_label_weights_of_chestxray14(shared):
     for row, names in zip(labels, entries.loc[images], strict=True):
         for name in names.split("|"):
             row[LABELS.index(canonical(name))] = 1
-    weights = LabelWeights.of(labels)
+    weights = LabelWeights.from_labels(labels)
     assert (round(weights.beta_P, 3), round(weights.beta_N, 3)) == (0.584, 0.416)
     lambda_of = dict(zip(LABELS, weights.lambda_m, strict=True))
     assert min(FINDINGS, key=lambda_of.get) == "Infiltration"

@@ -22,7 +22,7 @@ NAN = np.nan
     ],
 )
 def test_verdicts(probability, label, threshold, verdict):
-    assert page_labels.judge(probability, label, threshold) == verdict
+    assert page_labels.verdict_of(probability, label, threshold) == verdict
 
 
 def test_marks_and_colours_differ():
@@ -35,7 +35,7 @@ def test_codes_say_what_the_filter_needs():
     probabilities[[0, 1, 3]] = 0.9
     labels[:5] = 1, 0, 1, NAN, NAN  # right, wrong, missed, named, unknown
     labels[5], thresholds[5] = 1, NAN  # true, and nothing says whether it was named
-    verdicts = page_labels.judge_all(probabilities, labels, thresholds)
+    verdicts = page_labels.verdicts_of(probabilities, labels, thresholds)
     assert page_labels.codes(verdicts, labels) == "rwmn-t" + "-" * (K - 6)
     assert page_labels.codes(None, labels) == "t-t--t" + "-" * (K - 6)
 
@@ -43,13 +43,13 @@ def test_codes_say_what_the_filter_needs():
 def test_where_no_truth_is_known_nothing_is_right_or_wrong():
     probabilities, labels, thresholds = np.full(K, 0.1), np.full(K, NAN), np.full(K, 0.5)
     probabilities[2], thresholds[3] = 0.5, NAN
-    verdicts = page_labels.judge_all(probabilities, labels, thresholds)
+    verdicts = page_labels.verdicts_of(probabilities, labels, thresholds)
     expected = [page_labels.NOT_NAMED] * K
     expected[2], expected[3] = page_labels.NAMED, page_labels.UNJUDGED
     assert verdicts == expected
     assert page_labels.codes(verdicts, labels) == "--n" + "-" * (K - 3)
     labels[14] = 0  # one that is known, and the others are unknown, not unjudged
-    assert page_labels.judge_all(probabilities, labels, thresholds)[2] == page_labels.NAMED_UNKNOWN
+    assert page_labels.verdicts_of(probabilities, labels, thresholds)[2] == page_labels.NAMED_UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_where_no_truth_is_known_nothing_is_right_or_wrong():
     [(0.5, 0, "no label named, none missed"), (0.5, NAN, "no label named<"), (NAN, NAN, "no threshold is known")],
 )
 def test_chips_say_why_there_are_none(threshold, label, said):
-    verdicts = page_labels.judge_all(np.full(K, 0.1), np.full(K, label), np.full(K, threshold))
+    verdicts = page_labels.verdicts_of(np.full(K, 0.1), np.full(K, label), np.full(K, threshold))
     assert said in page_labels.chips(verdicts)
 
 

@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 
 from tienet.labels import K
-from tienet.predict import Reading
-from tienet.server.engine import Engine, Network
+from tienet.predict import Prediction
+from tienet.server.engine import Engine, ServedNetwork
 
 D = 4
 PX = 32
 
 
-def reading(words: list[str], report: str | None, seed: float) -> Reading:
+def prediction(words: list[str], report: str | None, seed: float) -> Prediction:
     rng = np.random.default_rng(int(seed * 1000))
     words = ["<START>", *words]
     a = rng.random((len(words), D, D), np.float32) ** 4
@@ -28,7 +28,7 @@ def reading(words: list[str], report: str | None, seed: float) -> Reading:
     thresholds[13] = np.nan
     labels = np.where(np.isnan(thresholds), np.nan, probabilities >= thresholds).astype(np.float32)
     log_probability = None if report is None else -3.5
-    return Reading(
+    return Prediction(
         probabilities, thresholds, labels, report, log_probability, words, g, a, (a * g[:, None, None]).sum(0)
     )
 
@@ -48,7 +48,7 @@ class FakeReporter:
         time.sleep(self.seconds)
         self.sizes.append(len(images))
         text = "findings : no effusion . impression : normal ."
-        return [reading(text.split(), text, float(image.mean())) for image in images]
+        return [prediction(text.split(), text, float(image.mean())) for image in images]
 
     def close(self) -> None:
         pass
@@ -62,7 +62,7 @@ class FakeAnnotator:
     def annotate(self, reports, images=None, maps=False):
         if any("fail" in report for report in reports):
             raise RuntimeError("a bug")
-        return [reading(report.lower().split(), None, len(report)) for report in reports]
+        return [prediction(report.lower().split(), None, len(report)) for report in reports]
 
     def close(self) -> None:
         pass
@@ -105,7 +105,7 @@ def engine(report: bool = True, annotate: bool = True, most: int = 16, reporter:
 
 def engine_of(reporter: FakeReporter | None, annotator: FakeAnnotator | None, most: int = 16) -> Engine:
     return Engine(
-        *(reader and Network(reader, f"toy-{reader.mode}", PX, most) for reader in (reporter, annotator)),
+        *(reader and ServedNetwork(reader, f"toy-{reader.mode}", PX, most) for reader in (reporter, annotator)),
     )
 
 

@@ -84,7 +84,7 @@ def test_a_files_name_is_only_shown(client, name):
 
 
 def test_too_large_uploads_are_refused_with_and_without_a_length(address):
-    content = PNG + bytes(uploads.UPLOAD_BYTES)
+    content = PNG + bytes(uploads.MAX_UPLOAD_BYTES)
     start = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
     sent = 0
 
@@ -103,7 +103,7 @@ def test_too_large_uploads_are_refused_with_and_without_a_length(address):
 
 
 def test_a_slow_upload_is_given_up(address, monkeypatch):
-    monkeypatch.setattr(uploads, "UPLOAD_SECONDS", 0.3)
+    monkeypatch.setattr(uploads, "MAX_UPLOAD_SECONDS", 0.3)
     with httpx.Client(timeout=5) as client:
 
         def chunks():
@@ -118,7 +118,7 @@ def test_a_slow_upload_is_given_up(address, monkeypatch):
 
 
 def test_uploads_share_a_bound_of_memory(client, monkeypatch):
-    monkeypatch.setattr(uploads, "BYTES_AT_ONCE", 10_000)
+    monkeypatch.setattr(uploads, "MAX_BYTES_AT_ONCE", 10_000)
     answer = post(client, PNG)
     assert answer.status_code == 503 and answer.headers["retry-after"]
     monkeypatch.undo()

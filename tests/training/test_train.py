@@ -37,14 +37,14 @@ def test_what_is_loaded_is_what_was_trained(runs, data_root, mode):
     val = manifests.load("phantom", data_root).split("val")
     with Predictor(runs[mode] / "checkpoints" / state_of(runs[mode], "best")["checkpoint"]) as network:
         studies = network.studies(val)
-        judged, again = network.judge(studies), network.judge(studies)
-    assert judged.reports == again.reports
+        predictions, again = network.predict(studies), network.predict(studies)
+    assert predictions.reports == again.reports
     if MODES[mode].classifies:
-        np.testing.assert_array_equal(judged.probabilities, again.probabilities)
-        score = evaluate_auc(judged.probabilities, val.labels, val.patient_ids, resamples=0)["avg"]
+        np.testing.assert_array_equal(predictions.probabilities, again.probabilities)
+        score = evaluate_auc(predictions.probabilities, val.labels, val.patient_ids, resamples=0)["avg"]
     else:
-        assert judged.probabilities is None
-        score = bleu4(val.reports, judged.reports)
+        assert predictions.probabilities is None
+        score = bleu4(val.reports, predictions.reports)
     assert score == pytest.approx(state_of(runs[mode], "best")["best_score"], abs=1e-9)
 
 

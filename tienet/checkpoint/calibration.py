@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
 from tienet import files
 from tienet.checkpoint.entries import read_json, sha256
@@ -133,3 +134,8 @@ def _sha256(prefix: Path) -> str:
 
 def _path(prefix: Path) -> Path:
     return prefix.parent.parent / NAME
+
+
+def with_temperatures(logits: np.ndarray, temperatures: np.ndarray) -> np.ndarray:
+    """sigmoid(logits / T): [N, K] and [K] -> float32 [N, K]."""
+    return expit(np.asarray(logits, np.float64) / np.asarray(temperatures, np.float64)).astype(np.float32)

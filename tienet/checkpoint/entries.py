@@ -41,7 +41,7 @@ class TrainingState:
     best_epoch: int = 0
     epochs_since_best: int = 0
 
-    def judge(self, step: int, epoch: int, score: float | None) -> bool:
+    def record_epoch(self, step: int, epoch: int, score: float | None) -> bool:
         """Note an epoch's end; True if its score is the best so far (None, undefined, is below all others)."""
         self.step, self.epoch = step, epoch
         better = self.best_epoch == 0 or (score is not None and (self.best_score is None or score > self.best_score))

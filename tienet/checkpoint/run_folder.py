@@ -27,8 +27,8 @@ from tienet.data.features import statistics
 from tienet.data.leaks import Fingerprint
 from tienet.data.text import Vocab
 from tienet.errors import InputError
+from tienet.grid import ENDS
 from tienet.labels import LABELS
-from tienet.modeling.backbone_weights import ENDS
 from tienet.modes import mode_named
 
 __all__ = [

@@ -24,18 +24,18 @@ from tienet.errors import InputError
 from tienet.interruption import Interruption
 
 if TYPE_CHECKING:  # these import TensorFlow
-    from tienet.commands.image_input import Picture
+    from tienet.commands.image_input import ImageInput
     from tienet.commands.labels_file import LabelsFile
-    from tienet.commands.study_input import Study
+    from tienet.commands.study_input import StudyInput
 
 TEXT_WINDOW, IMAGE_WINDOW = 2048, 32
 """Studies that are read together, sorted by length among themselves. Which these are depends on the input's order
 alone, so that a run that was stopped gives the same numbers."""
 
-NAMED_AT_MOST = 20  # studies with a fault that are named on the screen
-MOST_UNKNOWN = 0.2  # of the words
+MAX_NAMED = 20  # studies with a fault that are named on the screen
+MAX_UNKNOWN_SHARE = 0.2  # of the words
 
-Window = list["Study"]
+Window = list["StudyInput"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +100,7 @@ class _Work:
         self._named = self._cut = 0
         self._words_checked = self._told_no_threshold = False
 
-    def run(self, studies: "Iterable[Study]", interruption: Interruption) -> None:
+    def run(self, studies: "Iterable[StudyInput]", interruption: Interruption) -> None:
         """All studies that are not there yet, window by window. Raises `Interrupted` between two of them."""
         from tqdm import tqdm
 
@@ -116,7 +116,7 @@ class _Work:
                 assert done
                 bar.update(len(missing))
 
-    def _windows(self, studies: "Iterator[Study]", size: int, bar) -> Iterator[tuple[Window, set[int]]]:
+    def _windows(self, studies: "Iterator[StudyInput]", size: int, bar) -> Iterator[tuple[Window, set[int]]]:
         """Each window that is not there yet as a whole, and which of its rows are not."""
         while window := list(itertools.islice(studies, size)):
             missing = {study.row for study in window if not self._out.has(study)}
@@ -126,13 +126,13 @@ class _Work:
             else:
                 bar.update(len(window))
 
-    def _picture(self, study: "Study") -> "Picture":
-        from tienet.commands.image_input import read_picture
+    def _picture(self, study: "StudyInput") -> "ImageInput":
+        from tienet.commands.image_input import read_image_input
 
-        return read_picture(study.image, self._px)
+        return read_image_input(study.image, self._px)
 
     def _annotate(
-        self, window: Window, missing: set[int], pictures: "list[Picture | None]", stop: Callable[[], bool], bar
+        self, window: Window, missing: set[int], pictures: "list[ImageInput | None]", stop: Callable[[], bool], bar
     ) -> bool:
         """Read a window and append what is missing; False if a reader of images was stopped on the way."""
         from tienet.data.dicom.reader import DIED
@@ -145,16 +145,16 @@ class _Work:
             return False
         good = [n for n, study in enumerate(seen) if study.fault is None]
         images = [pictures[n].small for n in good] if self._annotator.needs_image else None
-        readings = self._annotator.annotate([seen[n].report for n in good], images) if good else []
-        self._look_at(readings)
+        predictions = self._annotator.annotate([seen[n].report for n in good], images) if good else []
+        self._look_at(predictions)
         for study in seen:
             if study.fault and study.row in missing:
                 self._name(study, bar)
                 self._out.pass_over(study)
-        for n, reading in zip(good, readings, strict=True):
+        for n, prediction in zip(good, predictions, strict=True):
             if seen[n].row in missing:
-                self._out.write(seen[n], reading.probabilities, reading.labels)
-                self._cut += self._is_cut(seen[n].report, len(reading.words) - 1)
+                self._out.write(seen[n], prediction.probabilities, prediction.labels)
+                self._cut += self._is_cut(seen[n].report, len(prediction.words) - 1)
         return True
 
     # ---- what is said ----
@@ -164,24 +164,24 @@ class _Work:
 
         return words_read == self._most and len(tokenize(report)) > words_read
 
-    def _look_at(self, readings: list) -> None:
+    def _look_at(self, predictions: list) -> None:
         """Notes on the first window."""
-        words = [word for reading in readings for word in reading.words[1:]]
-        if readings and not self._told_no_threshold:
+        words = [word for prediction in predictions for word in prediction.words[1:]]
+        if predictions and not self._told_no_threshold:
             self._told_no_threshold = True
-            without = int((readings[0].thresholds != readings[0].thresholds).sum())
+            without = int((predictions[0].thresholds != predictions[0].thresholds).sum())
             if without:
                 _note(f"{without} labels have no threshold; their cells stay empty (tienet calibrate chooses them)")
         if words and not self._words_checked:
             self._words_checked = True
             unknown = sum(word not in self._vocab.ids for word in words) / len(words)
-            if unknown > MOST_UNKNOWN:
+            if unknown > MAX_UNKNOWN_SHARE:
                 _note(f"the network does not know {unknown:.0%} of the words; was it trained on reports like these?")
 
-    def _name(self, study: "Study", bar) -> None:
-        if self._named < NAMED_AT_MOST:
+    def _name(self, study: "StudyInput", bar) -> None:
+        if self._named < MAX_NAMED:
             bar.write(f"passed over: row {study.row}, {study.study_id}: {study.fault.message}", file=sys.stderr)
-        elif self._named == NAMED_AT_MOST:
+        elif self._named == MAX_NAMED:
             bar.write(f"further ones are named in {self._out.errors_path} only", file=sys.stderr)
         self._named += 1
 
@@ -204,7 +204,7 @@ class _Work:
 class _Ahead:
     """Reads the next window's images while the network looks at this one's."""
 
-    def __init__(self, read: "Callable[[Study], Picture]") -> None:
+    def __init__(self, read: "Callable[[StudyInput], ImageInput]") -> None:
         self._read = read
         self._pool = ThreadPoolExecutor(2)
 
@@ -216,7 +216,7 @@ class _Ahead:
 
     def over(
         self, windows: Iterator[tuple[Window, set[int]]]
-    ) -> "Iterator[tuple[Window, set[int], list[Picture | None]]]":
+    ) -> "Iterator[tuple[Window, set[int], list[ImageInput | None]]]":
         """Each window with its images."""
         waiting: deque = deque()
         for window, missing in windows:
@@ -226,7 +226,7 @@ class _Ahead:
         for one in waiting:
             yield self._finish(*one)
 
-    def _submit(self, study: "Study") -> Future | None:
+    def _submit(self, study: "StudyInput") -> Future | None:
         return None if study.image is None or study.fault else self._pool.submit(self._read, study)
 
     @staticmethod

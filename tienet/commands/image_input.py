@@ -14,7 +14,7 @@ MISSING, UNREADABLE = "image that does not exist", "image that cannot be read"
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class ImageInput:
     """What became of a file.
 
     Attributes:
@@ -26,13 +26,13 @@ class Picture:
     fault: Fault | None = None
 
 
-def read_picture(path: Path, px: int) -> Picture:
+def read_image_input(path: Path, px: int) -> ImageInput:
     """A PNG, JPEG or DICOM file, resized at once: a large one takes memory only while it is read."""
     try:
-        return Picture(resize(read_gray(path), px))
+        return ImageInput(resize(read_gray(path), px))
     except FileNotFoundError as error:
-        return Picture(None, Fault(MISSING, str(error)))
+        return ImageInput(None, Fault(MISSING, str(error)))
     except DicomError as error:
-        return Picture(None, Fault(error.reason, str(error)))
+        return ImageInput(None, Fault(error.reason, str(error)))
     except (InputError, OSError) as error:
-        return Picture(None, Fault(UNREADABLE, str(error)))
+        return ImageInput(None, Fault(UNREADABLE, str(error)))

@@ -18,7 +18,7 @@ from typing import TextIO
 import numpy as np
 
 from tienet import files
-from tienet.commands.study_input import Study, sha256_of_start
+from tienet.commands.study_input import StudyInput, sha256_of_start
 from tienet.errors import InputError
 from tienet.labels import LABELS
 
@@ -39,7 +39,7 @@ class LabelsFile:
         """Begin, or go on where a run with the same `identity` stopped.
 
         Args:
-            identity: what has to be the same; its "input" as in `CsvStudies.identity`, whose file may have grown.
+            identity: what has to be the same; its "input" as in `CsvStudyInputs.identity`, whose file may have grown.
             input_path: the file that "input" is of.
         Raises:
             InputError: the file there is another run's, or in use.
@@ -77,7 +77,7 @@ class LabelsFile:
         if self._errors:
             self._errors.close()
 
-    def has(self, study: Study) -> bool:
+    def has(self, study: StudyInput) -> bool:
         """Whether a study is there, or was passed over, from an earlier run; asked for all, in the input's order.
 
         Raises:
@@ -98,7 +98,7 @@ class LabelsFile:
         self._next = next(self._there, None)
         return True
 
-    def pass_over(self, study: Study) -> None:
+    def pass_over(self, study: StudyInput) -> None:
         """Append a study with a fault to OUT.errors.csv."""
         if self._errors is None:
             self._open_errors()
@@ -106,7 +106,7 @@ class LabelsFile:
         self._errors.write(_line([str(study.row), study.study_id, study.fault.kind, study.fault.message]))
         self._errors.flush()
 
-    def write(self, study: Study, probabilities: np.ndarray, labels: np.ndarray) -> None:
+    def write(self, study: StudyInput, probabilities: np.ndarray, labels: np.ndarray) -> None:
         """Append a row; the arrays are float [K], labels 1, 0 or NaN."""
         scores = [f"{value:.6f}" for value in probabilities]
         named = ["" if np.isnan(value) else str(int(value)) for value in labels]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from tienet.commands import flags
 
 if TYPE_CHECKING:
-    from tienet.commands.study_input import Study
+    from tienet.commands.study_input import StudyInput
     from tienet.pages.study import StudyPage
     from tienet.predict import Reporter
 
@@ -81,14 +81,14 @@ class _Work:
 
     def pages(self) -> "Iterator[StudyPage | bool]":
         """Prints each image's answer; yields its page, or True where no pages are wanted."""
-        from tienet.commands.image_input import read_picture
+        from tienet.commands.image_input import read_image_input
         from tienet.commands.output_formats import as_json, as_page, as_text
 
         studies = self._studies()
         while batch := list(itertools.islice(studies, AT_ONCE)):
             good, images = [], []
             for study in batch:
-                picture = None if study.fault else read_picture(study.image, self._px)
+                picture = None if study.fault else read_image_input(study.image, self._px)
                 fault = study.fault or picture.fault
                 if fault:
                     self.bad += 1
@@ -96,22 +96,22 @@ class _Work:
                 else:
                     good.append(study)
                     images.append(picture.small)
-            readings = self._reporter.report(images, maps=self._maps) if good else []
-            for study, image, reading in zip(good, images, readings, strict=True):
+            predictions = self._reporter.report(images, maps=self._maps) if good else []
+            for study, image, prediction in zip(good, images, predictions, strict=True):
                 self.good += 1
-                print(as_json(study, reading) if self._json else as_text(study, reading), flush=True)
-                yield as_page(study.study_id, image, reading) if self._maps else True
+                print(as_json(study, prediction) if self._json else as_text(study, prediction), flush=True)
+                yield as_page(study.study_id, image, prediction) if self._maps else True
 
-    def _studies(self) -> "Iterator[Study]":
+    def _studies(self) -> "Iterator[StudyInput]":
         """The images of all arguments; one that is nothing of the kind is a study with a fault."""
-        from tienet.commands.study_input import Fault, Needs, Study, open_studies
+        from tienet.commands.study_input import Fault, Needs, StudyInput, open_studies
         from tienet.errors import InputError
 
         for path in self._paths:
             if not path.is_dir() and path.suffix.lower() != ".csv":
-                yield Study(1, path.name, path)
+                yield StudyInput(1, path.name, path)
                 continue
             try:
                 yield from open_studies(path, Needs(image=True, report=False))
             except (InputError, FileNotFoundError) as error:
-                yield Study(1, path.name, fault=Fault("input that cannot be read", str(error)))
+                yield StudyInput(1, path.name, fault=Fault("input that cannot be read", str(error)))

@@ -27,7 +27,7 @@ TOKEN_VARIABLE = "TIENET_TOKEN"
 _STOP_SECONDS = 5
 """What requests that are being answered still get when the server stops."""
 
-_MOST_CONNECTIONS = 1000
+_MAX_CONNECTIONS = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +102,7 @@ def _samples(folder: Path | None) -> list | None:
         return None
     from tienet.server import samples
 
-    found, left_out = samples.of_folder(folder)
+    found, left_out = samples.from_folder(folder)
     for line in left_out:
         print(f"left out: {line}", file=sys.stderr)
     return found
@@ -148,7 +148,7 @@ def _serve(
         proxy_headers=False,
         ws="none",
         timeout_graceful_shutdown=_STOP_SECONDS,
-        limit_concurrency=_MOST_CONNECTIONS,
+        limit_concurrency=_MAX_CONNECTIONS,
     )
     port = listener.getsockname()[1]
     host = f"[{args.host}]" if ":" in args.host else args.host

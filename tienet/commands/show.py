@@ -18,7 +18,7 @@ from tienet.errors import InputError
 if TYPE_CHECKING:  # these import TensorFlow
     import numpy as np
 
-    from tienet.predict import Reading
+    from tienet.predict import Prediction
 
 STANDARD_INPUT = "-"
 
@@ -84,7 +84,7 @@ def read_report(name: str) -> str:
     return text
 
 
-def _read(load: str, gray: "np.ndarray", report: str | None) -> "Reading":
+def _read(load: str, gray: "np.ndarray", report: str | None) -> "Prediction":
     """What the network sees, with maps. Raises InputError if its mode does not go with a report, or without."""
     from tienet.checkpoint import run_folder
     from tienet.data.text import tokenize

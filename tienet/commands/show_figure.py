@@ -10,12 +10,11 @@ from matplotlib.figure import Figure
 
 from tienet.commands.output_formats import DISCLAIMER, by_probability
 from tienet.files import replacing
-from tienet.labels import LABELS
+from tienet.labels import LABELS, readable
 from tienet.pages.attention_map import overlay
-from tienet.pages.verdicts import readable
-from tienet.predict import Reading
+from tienet.predict import Prediction
 
-MOST_PX = 1024
+MAX_PX = 1024
 """Of the image's longer side as it is drawn."""
 
 FINDINGS_SHOWN = 8
@@ -26,18 +25,18 @@ _CHARACTER_INCHES = _WORD_POINTS * 0.602 / 72  # DejaVu Sans Mono
 _SHADE, _NAMED, _OTHER, _INK = "#e8871e", "#0072B2", "#b8c4cc", "#222222"
 
 
-def draw(path: Path, name: str, gray: np.ndarray, reading: Reading) -> None:
+def draw(path: Path, name: str, gray: np.ndarray, prediction: Prediction) -> None:
     """Write the PNG.
 
     Args:
         name: of the image. gray: uint8 [H, W]. reading: with maps.
     """
     width = WIDTH_PX / DPI
-    labelled = not np.isnan(reading.probabilities).all()
+    labelled = not np.isnan(prediction.probabilities).all()
     picture_width = width * 0.52 if labelled else width - 2 * _MARGIN
     picture_height = min(picture_width * gray.shape[0] / gray.shape[1], 7.0)
     columns = int((width - 2 * _MARGIN) / _CHARACTER_INCHES)
-    lines = _lines(reading.words, columns)
+    lines = _lines(prediction.words, columns)
     text_height = _LINE_INCHES * (len(lines) + 2) if lines else 0.0
     height = 0.75 + picture_height + text_height + 0.55
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
@@ -48,13 +47,13 @@ def draw(path: Path, name: str, gray: np.ndarray, reading: Reading) -> None:
         return figure.add_axes((left / width, 1 - (top + high) / height, wide / width, high / height))
 
     figure.text(_MARGIN / width, 1 - 0.42 / height, _plain(name), fontsize=14, weight="bold", color=_INK)
-    _draw_image(axes(_MARGIN, 0.75, picture_width, picture_height), gray, reading.a_ws)
+    _draw_image(axes(_MARGIN, 0.75, picture_width, picture_height), gray, prediction.a_ws)
     if labelled:
         left = _MARGIN + picture_width + 1.75
-        _draw_findings(axes(left, 0.95, width - left - 0.75, min(picture_height - 0.9, 4.6)), reading)
+        _draw_findings(axes(left, 0.95, width - left - 0.75, min(picture_height - 0.9, 4.6)), prediction)
     if lines:
         place = axes(_MARGIN, 0.75 + picture_height + 0.1, width - 2 * _MARGIN, text_height)
-        _draw_words(place, lines, reading, columns)
+        _draw_words(place, lines, prediction, columns)
     figure.text(_MARGIN / width, 0.2 / height, DISCLAIMER, fontsize=9, color="#666666")
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png")
@@ -62,7 +61,7 @@ def draw(path: Path, name: str, gray: np.ndarray, reading: Reading) -> None:
 
 def _draw_image(axes: Axes, gray: np.ndarray, a_ws: np.ndarray | None) -> None:
     axes.set_axis_off()
-    shrink = min(1.0, MOST_PX / max(gray.shape))
+    shrink = min(1.0, MAX_PX / max(gray.shape))
     size = tuple(max(1, round(side * shrink)) for side in gray.shape[::-1])
     small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
     axes.imshow(small, cmap="gray", vmin=0, vmax=255)
@@ -72,17 +71,17 @@ def _draw_image(axes: Axes, gray: np.ndarray, a_ws: np.ndarray | None) -> None:
         axes.imshow(rgba, alpha=0.55 * rgba[..., 3] / 255.0)
 
 
-def _draw_findings(axes: Axes, reading: Reading) -> None:
+def _draw_findings(axes: Axes, prediction: Prediction) -> None:
     """Bars of the first labels, a tick at each threshold."""
-    shown = by_probability(reading)[:FINDINGS_SHOWN]
+    shown = by_probability(prediction)[:FINDINGS_SHOWN]
     for place, k in enumerate(shown):
-        probability, threshold = float(reading.probabilities[k]), float(reading.thresholds[k])
-        named = reading.labels[k] == 1
+        probability, threshold = float(prediction.probabilities[k]), float(prediction.thresholds[k])
+        named = prediction.labels[k] == 1
         axes.barh(place, probability, color=_NAMED if named else _OTHER, height=0.62)
         axes.text(1.02, place, f"{probability:.3f}", va="center", fontsize=10, color=_INK)
         if not np.isnan(threshold):
             axes.plot([threshold] * 2, [place - 0.42, place + 0.42], color=_INK, linewidth=1.6)
-    names = [("● " if reading.labels[k] == 1 else "") + readable(LABELS[k]) for k in shown]
+    names = [("● " if prediction.labels[k] == 1 else "") + readable(LABELS[k]) for k in shown]
     axes.set_yticks(range(len(shown)), names, fontsize=11, color=_INK)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlim(0, 1)
@@ -90,22 +89,22 @@ def _draw_findings(axes: Axes, reading: Reading) -> None:
     axes.tick_params(axis="x", labelsize=9)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    known = not np.isnan(reading.thresholds).all()
+    known = not np.isnan(prediction.thresholds).all()
     axes.set_title("Probability" + ("; | threshold, ● named" if known else ""), fontsize=10, loc="left", color=_INK)
 
 
-def _draw_words(axes: Axes, lines: list[list[tuple[int, int, str]]], reading: Reading, columns: int) -> None:
+def _draw_words(axes: Axes, lines: list[list[tuple[int, int, str]]], prediction: Prediction, columns: int) -> None:
     """Each word at its column, on a ground that is the darker the larger its g_t."""
     axes.set_axis_off()
     axes.set_xlim(0, columns)
     axes.set_ylim(len(lines) + 2, 0)
-    title = "Preliminary report" if reading.report is not None else "Report"
-    title += "" if reading.g is None else "; darker words count more (g)"
+    title = "Preliminary report" if prediction.report is not None else "Report"
+    title += "" if prediction.g is None else "; darker words count more (g)"
     axes.text(0, 0.8, title, fontsize=10, weight="bold", va="center", color=_INK)
-    largest = 0.0 if reading.g is None else float(reading.g.max())
+    largest = 0.0 if prediction.g is None else float(prediction.g.max())
     for row, line in enumerate(lines):
         for t, column, word in line:
-            share = float(reading.g[t]) / largest if largest > 0 else 0.0
+            share = float(prediction.g[t]) / largest if largest > 0 else 0.0
             ground = {"facecolor": _SHADE, "alpha": 0.85 * share, "edgecolor": "none", "pad": 1.6}
             style = {"fontsize": _WORD_POINTS, "family": "DejaVu Sans Mono", "va": "center", "color": _INK}
             axes.text(column, row + 2, _plain(word), bbox=ground if share > 0 else None, **style)

@@ -33,7 +33,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyInput:
     """One study.
 
     Attributes:
@@ -59,7 +59,7 @@ class Needs:
     report: bool
 
 
-class CsvStudies:
+class CsvStudyInputs:
     """The rows of a CSV file (UTF-8, with a header), read twice from start to end: once here, once by the caller.
 
     Columns: study_id (or study, or image) names the study; image, relative to the file's folder; report (or text, or
@@ -82,7 +82,7 @@ class CsvStudies:
         csv.field_size_limit(MAX_CELL)
         rows = self._rows()
         _, header = next(rows, (1, []))
-        self._columns = _Columns.of(path, header, needs)
+        self._columns = _Columns.from_header(path, header, needs)
         hashes = array("Q")  # 8 bytes an id: a million of them stay small
         for _, cells in rows:
             hashes.append(_hash(self._columns.study_id(cells)))
@@ -92,7 +92,7 @@ class CsvStudies:
         ordered = np.sort(np.frombuffer(hashes, np.uint64))
         self._repeated = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
 
-    def __iter__(self) -> Iterator[Study]:
+    def __iter__(self) -> Iterator[StudyInput]:
         """The rows, in the file's order."""
         first: dict[str, int] = {}  # of the ids that come again
         rows = self._rows()
@@ -105,10 +105,10 @@ class CsvStudies:
                 study = replace(study, fault=Fault("study_id that is there already", message))
             yield study
 
-    def _study(self, line: int, cells: list[str]) -> Study:
+    def _study(self, line: int, cells: list[str]) -> StudyInput:
         columns = self._columns
         name = columns.study_id(cells)
-        study = Study(line, " ".join(name.split()))
+        study = StudyInput(line, " ".join(name.split()))
         if len(cells) != columns.count:
             wrong = f"{len(cells)} cells where the header has {columns.count}; quote text that has a comma"
             return replace(study, fault=Fault("row with a wrong number of cells", wrong))
@@ -156,7 +156,7 @@ class _Columns:
     sections: bool  # report_places are findings and impression, -1 for one that is not there
 
     @classmethod
-    def of(cls, path: Path, header: list[str], needs: Needs) -> "_Columns":
+    def from_header(cls, path: Path, header: list[str], needs: Needs) -> "_Columns":
         """Raises InputError if the header lacks what is needed, or has a column twice."""
         names = [name.strip().lower().replace("_", " ") for name in header]
         twice = sorted({name for name in names if name and names.count(name) > 1})
@@ -193,10 +193,10 @@ class _Columns:
         return report_text(*texts) if self.sections else texts[0]
 
 
-class FolderStudies:
+class FolderStudyInputs:
     """The files of a folder and all below it: images with a .txt file of the same name, or .txt files alone.
 
-    A study's name is its path below the folder without the ending. Attributes: as in `CsvStudies`.
+    A study's name is its path below the folder without the ending. Attributes: as in `CsvStudyInputs`.
     """
 
     def __init__(self, path: Path, needs: Needs) -> None:
@@ -213,16 +213,16 @@ class FolderStudies:
             self._files = files.text_files(path)
         self.total = len(self._files)
 
-    def __iter__(self) -> Iterator[Study]:
+    def __iter__(self) -> Iterator[StudyInput]:
         """The images, or the texts, by name."""
         for row, file in enumerate(self._files, 1):
             yield self._study(row, file)
 
-    def _study(self, row: int, file: Path) -> Study:
+    def _study(self, row: int, file: Path) -> StudyInput:
         inside = file.relative_to(self.path).as_posix()
         name = _IMAGE_ENDING.sub("", inside) if self._needs.image else inside[: -len(file.suffix)]
         readable = " ".join(name.split()).encode("utf-8", "backslashreplace").decode()
-        study = Study(row, readable, file if self._needs.image else None)
+        study = StudyInput(row, readable, file if self._needs.image else None)
         if file in self._second:
             return replace(study, fault=Fault("image of a name that is there already", f"{file}: so is {name}"))
         if not self._needs.report:
@@ -234,18 +234,18 @@ class FolderStudies:
         return replace(study, report=report)
 
 
-def open_studies(path: Path, needs: Needs) -> CsvStudies | FolderStudies:
+def open_studies(path: Path, needs: Needs) -> CsvStudyInputs | FolderStudyInputs:
     """The studies of a CSV file or a folder. Raises as these, and FileNotFoundError if there is neither."""
     if path.is_dir():
         try:
-            return FolderStudies(path, needs)
+            return FolderStudyInputs(path, needs)
         except InputError as error:  # these were written for other flags
             raise InputError(str(error).removeprefix("--images ").removeprefix("--reports ")) from None
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; expected a CSV file or a folder")
     if not path.is_file():
         raise InputError(f"{path} is no file that can be read twice; expected a CSV file or a folder")
-    return CsvStudies(path, needs)
+    return CsvStudyInputs(path, needs)
 
 
 def sha256_of_start(path: Path, count: int | None = None) -> str:

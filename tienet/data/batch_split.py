@@ -7,7 +7,7 @@ from tienet.errors import InputError
 
 
 @dataclass(frozen=True)
-class Division:
+class BatchSplit:
     """`parts` equal parts of a batch, in the order (accumulation step, worker, tower).
 
     Attributes:
@@ -21,7 +21,9 @@ class Division:
     towers: int = 1
 
     @classmethod
-    def of(cls, batch: int, tower_batch: int | None, workers: int = 1, worker: int = 0, towers: int = 1) -> "Division":
+    def from_batch(
+        cls, batch: int, tower_batch: int | None, workers: int = 1, worker: int = 0, towers: int = 1
+    ) -> "BatchSplit":
         """`batch` studies per update, `tower_batch` on a tower at a time (None: all of its share).
 
         Raises:
@@ -45,12 +47,12 @@ class Division:
         """Of each batch, over all workers."""
         return self.accumulate * self.workers * self.towers
 
-    def mine(self) -> Iterator[int]:
+    def own_parts(self) -> Iterator[int]:
         """Numbers of the parts that this worker takes, in the order in which its towers take them."""
         for step in range(self.accumulate):
             first = (step * self.workers + self.worker) * self.towers
             yield from range(first, first + self.towers)
 
 
-ALONE = Division()
+WHOLE_BATCH = BatchSplit()
 """One tower takes the whole batch."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tienet.errors import InputError
 
-MOST_PROBLEMS = 200
+MAX_PROBLEMS = 200
 
 
 class Table:
@@ -90,8 +90,8 @@ class Table:
         if len(lines) == 1:
             raise InputError(f"{self.path}, {lines[0]}")
         if lines:
-            more = [f"and {len(lines) - MOST_PROBLEMS} more"] if len(lines) > MOST_PROBLEMS else []
-            raise InputError("\n".join([f"{self.path}: {len(lines)} problems", *lines[:MOST_PROBLEMS], *more]))
+            more = [f"and {len(lines) - MAX_PROBLEMS} more"] if len(lines) > MAX_PROBLEMS else []
+            raise InputError("\n".join([f"{self.path}: {len(lines)} problems", *lines[:MAX_PROBLEMS], *more]))
 
     def _parse(self, text: str) -> Iterator[tuple[int, list[str]]]:
         """(line where it starts, cells) of each row that is not blank."""

@@ -8,7 +8,7 @@ import numpy as np
 from tensorpack.dataflow import DataFlow
 
 from tienet.config import Config
-from tienet.data.batch_split import ALONE, Division
+from tienet.data.batch_split import WHOLE_BATCH, BatchSplit
 from tienet.data.features.cache import Features, require_images
 from tienet.data.image import read_image
 from tienet.data.manifest import Manifest
@@ -39,7 +39,7 @@ class Studies:
     notes: list[str]
 
     @classmethod
-    def of(
+    def from_manifest(
         cls,
         config: Config,
         manifest: Manifest,
@@ -140,15 +140,17 @@ class TrainingBatches(DataFlow):
         error: what reading raised, if it did: the queue's thread would end the run without a word.
     """
 
-    def __init__(self, studies: Studies, batch: int, seed: int, division: Division = ALONE, first_step: int = 0):
+    def __init__(
+        self, studies: Studies, batch: int, seed: int, batch_split: BatchSplit = WHOLE_BATCH, first_step: int = 0
+    ):
         """Raises InputError if there are fewer studies than parts."""
         super().__init__()
-        self._studies, self._seed, self._division = studies, seed, division
-        self._batch = min(batch, len(studies) // division.parts * division.parts)
+        self._studies, self._seed, self._batch_split = studies, seed, batch_split
+        self._batch = min(batch, len(studies) // batch_split.parts * batch_split.parts)
         if not self._batch:
             raise InputError(
-                f"{studies.manifest.path}: {len(studies)} training studies cannot be shared by {division.parts} parts "
-                "of a batch; use fewer GPUs or workers"
+                f"{studies.manifest.path}: {len(studies)} training studies cannot be shared by {batch_split.parts} "
+                "parts of a batch; use fewer GPUs or workers"
             )
         self._first_step = first_step
         self._lengths = studies.lengths
@@ -156,7 +158,7 @@ class TrainingBatches(DataFlow):
         self.error: BaseException | None = None
 
     def __len__(self) -> int:
-        return self.steps_per_epoch * self._division.accumulate * self._division.towers
+        return self.steps_per_epoch * self._batch_split.accumulate * self._batch_split.towers
 
     def parts_of(self, step: int) -> list[np.ndarray]:
         """The studies of each part that this worker takes in a step (from 0)."""
@@ -173,7 +175,7 @@ class TrainingBatches(DataFlow):
             while True:
                 for n, indices in enumerate(self._of_epoch(epoch)[skip:], skip):
                     step = epoch * self.steps_per_epoch + n
-                    for part, mine in zip(self._division.mine(), self._mine(indices), strict=True):
+                    for part, mine in zip(self._batch_split.own_parts(), self._mine(indices), strict=True):
                         yield [*self._studies.batch(mine), np.array([step, part], np.int32)]
                 epoch, skip = epoch + 1, 0
         except Exception as error:
@@ -184,8 +186,8 @@ class TrainingBatches(DataFlow):
         return epoch_batches(self._lengths, self._batch, self._seed, epoch)
 
     def _mine(self, indices: np.ndarray) -> list[np.ndarray]:
-        parts = np.split(indices, self._division.parts)
-        return [parts[n] for n in self._division.mine()]
+        parts = np.split(indices, self._batch_split.parts)
+        return [parts[n] for n in self._batch_split.own_parts()]
 
 
 def evaluation_batches(lengths: np.ndarray, batch: int) -> Iterator[tuple[np.ndarray, int]]:

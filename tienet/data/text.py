@@ -100,7 +100,7 @@ class Vocab:
             raise InputError(f"line {len(self.words) + 1}: the vocabulary ends before its first word; {_HEAD}")
 
     @classmethod
-    def build(cls, reports: Iterable[str], min_count: int = 2) -> "Vocab":
+    def from_reports(cls, reports: Iterable[str], min_count: int = 2) -> "Vocab":
         """The words seen at least `min_count` times in `reports`, most frequent first, then by the alphabet.
 
         Give it the training reports only. Raises InputError if no word is left.
@@ -115,7 +115,7 @@ class Vocab:
         return cls([*SPECIALS, *(word for _, word in kept)])
 
     @classmethod
-    def none(cls) -> "Vocab":
+    def empty(cls) -> "Vocab":
         """No words but `SPECIALS`, for a network that reads no report."""
         return cls(SPECIALS)
 

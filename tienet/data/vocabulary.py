@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tienet.checkpoint import run_folder
 from tienet.config import Config
 from tienet.data import leaks
 from tienet.data.manifest import Manifest
@@ -17,7 +16,7 @@ from tienet.errors import InputError
 def read_vocab(manifest: Manifest, config: Config, named: Path | None) -> tuple[Vocab, np.ndarray]:
     """The vocabulary and the first word vectors, float32 [V, E]; a mode that reads no report needs none."""
     if not config.mode_parts.reads:
-        return Vocab.none(), np.zeros((len(SPECIALS), 1), np.float32)
+        return Vocab.empty(), np.zeros((len(SPECIALS), 1), np.float32)
     folder = named or manifest.path.parent / "vocab"
     build = f"bash data_prep/build_vocab.sh --data {manifest.name}"
     for name in ("vocab.txt", "embeddings.npy"):
@@ -49,17 +48,6 @@ def _check_origin(named: Path | None, manifest: Manifest, stats: Path, build: st
     if known and named is None:
         raise InputError(f"{stats.parent}: {what}; make it anew with '{build}'")
     print(f"note: {stats.parent}: {what}; it must not have seen the test reports", file=sys.stderr)
-
-
-def resumed_vocab(manifest: Manifest, logdir: Path) -> tuple[Vocab, np.ndarray]:
-    """The run's own words, and vectors that the checkpoint will replace.
-
-    Raises InputError if the data set is not the one that the run was started with.
-    """
-    run = run_folder.load_run(logdir)
-    if run.facts.get("data_fingerprint") != manifest.fingerprint():
-        raise InputError(f"{manifest.path}: has changed since {logdir} was started; start a new run")
-    return run.vocab, np.zeros((len(run.vocab), run.word_dim), np.float32)
 
 
 def _scaled(vectors: np.ndarray, std: float | None) -> np.ndarray:

@@ -23,7 +23,7 @@ tf1 = tf.compat.v1
 SECONDS_BETWEEN_MEETINGS = 0.5
 
 
-class State(NamedTuple):
+class WaitStatus(NamedTuple):
     """How the workers are: the chief is busy still; one was asked to stop; the chief has failed."""
 
     busy: bool = False
@@ -36,15 +36,15 @@ class Meeting:
 
     def __init__(self, workers: Workers, interruption: Interruption):
         self._workers, self._interruption = workers, interruption
-        self._here = tf1.placeholder(tf.float32, [len(State._fields)])
+        self._here = tf1.placeholder(tf.float32, [len(WaitStatus._fields)])
         self._anywhere = workers.largest(self._here)
 
-    def hold(self, session: tf1.Session, busy: bool = False, failed: bool = False) -> State:
+    def hold(self, session: tf1.Session, busy: bool = False, failed: bool = False) -> WaitStatus:
         """All workers, each with its own state. If one was asked to stop, `wanted` is set in all after it."""
-        here = State(busy, self._interruption.wanted is not None, failed)
+        here = WaitStatus(busy, self._interruption.wanted is not None, failed)
         with self._workers.together():
             state = session.run(self._anywhere, {self._here: here}, options=self._workers.options)
-        state = State(*state.astype(bool).tolist())
+        state = WaitStatus(*state.astype(bool).tolist())
         if state.stops:
             self._interruption.wanted = self._interruption.wanted or signal.SIGTERM
         if state.stops or state.failed:
@@ -97,8 +97,8 @@ def chief_first(workers: Workers | None, interruption: Interruption) -> Iterator
             with _meetings_beside(meeting, session, interruption), interruption.heeded():
                 yield
             return
-        state = State(busy=True)
-        while state == State(busy=True):
+        state = WaitStatus(busy=True)
+        while state == WaitStatus(busy=True):
             state = meeting.hold(session)
     if state.failed:
         raise InputError(f"{workers.cluster.name(0)} could not go on; its own output says why")
@@ -110,7 +110,7 @@ def chief_first(workers: Workers | None, interruption: Interruption) -> Iterator
 @contextmanager
 def _meetings_beside(meeting: Meeting, session: tf1.Session, interruption: Interruption) -> Iterator[None]:
     """The chief's meetings, in a thread while it works and once more at the end."""
-    over, state, failed = threading.Event(), State(), True
+    over, state, failed = threading.Event(), WaitStatus(), True
 
     def hold() -> None:
         nonlocal state

@@ -18,7 +18,7 @@ REFUSED_JOBS = {
 }
 EXPECTED_ADDRESS = "expected host:port, such as 10.0.0.2:4000"
 EXPECTED_TF_CONFIG = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
-MOST_SHOWN = 80  # characters of a wrong value
+MAX_SHOWN = 80  # characters of a wrong value
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ class Cluster:
         return f"worker {rank} ({self.addresses[rank]})" if self.addresses else f"worker {rank}"
 
     @classmethod
-    def find(cls, workers: str | None, task: int | None, environ: Mapping[str, str] = os.environ) -> "Cluster":
+    def from_arguments(
+        cls, workers: str | None, task: int | None, environ: Mapping[str, str] = os.environ
+    ) -> "Cluster":
         """The cluster of the flags, else that of TF_CONFIG, else a cluster of one.
 
         With both, the flags are used, and a note on standard error says so where TF_CONFIG differs.
@@ -232,4 +234,4 @@ def _is_ip(host: str) -> bool:
 def _shown(value: object) -> str:
     """A wrong value on one line, cut where it is long."""
     text = repr(value)
-    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."

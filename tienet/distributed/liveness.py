@@ -29,19 +29,19 @@ def _frame(kind: int, payload: bytes = b"") -> bytes:
 
 HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(SETTINGS)
 GOODBYE = _frame(GOAWAY, bytes(8))  # no stream was opened, no error
-MOST_SECONDS_TO_LEAVE = 0.5
+MAX_LEAVE_SECONDS = 0.5
 
 ASK_EVERY = 2.0  # seconds, or a fifth of the time-out
-LONGEST_ASK = 30.0  # seconds, or a third of the time-out: a busy machine may be slow to answer
+MAX_ASK_SECONDS = 30.0  # seconds, or a third of the time-out: a busy machine may be slow to answer
 REFUSALS = 3
 SECONDS_BETWEEN_REFUSALS = 1.0
-FEWEST_FAILURES = 2  # one may be due to this process, e.g. when it was stopped meanwhile
+MIN_FAILURES = 2  # one may be due to this process, e.g. when it was stopped meanwhile
 LOOK_EVERY = 0.05  # seconds, while waiting for the start
 SECONDS_BETWEEN_LINES = 1.0
-MOST_NAMED = 8
+MAX_NAMED = 8
 
 
-class PeerLostError(Exception):
+class WorkerLostError(Exception):
     """A worker stopped answering while the cluster trained.
 
     Attributes:
@@ -57,7 +57,7 @@ class PeerLostError(Exception):
         )
 
 
-class PeersMissingError(Exception):
+class WorkersMissingError(Exception):
     """Workers that did not start in time.
 
     Attributes:
@@ -114,7 +114,7 @@ class Asker:
         return Answer.REFUSED if got - {Answer.UNREACHABLE} == {Answer.REFUSED} else Answer.SILENT
 
 
-class Watcher:
+class LivenessMonitor:
     """Asks every other worker every few seconds, each in a thread of its own, whether it is alive.
 
     `with watcher:` starts and stops it. The threads are daemons: they never keep the process from ending, and
@@ -142,7 +142,7 @@ class Watcher:
         self._clock, self._ask = clock, ask or Asker()
         self._peers = [rank for rank in range(cluster.size) if rank != cluster.rank]
         self._every = min(ASK_EVERY, timeout / 5)
-        self._longest = min(LONGEST_ASK, timeout / 3)
+        self._longest = min(MAX_ASK_SECONDS, timeout / 3)
         self._answered_at = dict.fromkeys(self._peers, clock())
         self._over: threading.Event | None = None
         self._calling = threading.RLock()  # so that on_lost may call stop
@@ -166,7 +166,7 @@ class Watcher:
             while missing := [rank for rank, is_there in there.items() if not is_there]:
                 now = self._clock()
                 if now - began >= limit:
-                    raise PeersMissingError(missing, self._cluster, limit)
+                    raise WorkersMissingError(missing, self._cluster, limit)
                 if missing != named and now >= next_line:
                     print(f"waiting for {_names(self._cluster, missing)}", file=sys.stderr, flush=True)
                     named, next_line = missing, now + SECONDS_BETWEEN_LINES
@@ -190,7 +190,7 @@ class Watcher:
         with self._calling:  # a call that has begun may end
             pass
 
-    def __enter__(self) -> "Watcher":
+    def __enter__(self) -> "LivenessMonitor":
         self.start()
         return self
 
@@ -212,9 +212,9 @@ class Watcher:
             thread.join(max(until - time.monotonic(), 0))
         return [rank for rank in self._peers if not alive.get(rank)]
 
-    def error(self, rank: int) -> PeerLostError:
+    def error(self, rank: int) -> WorkerLostError:
         """What to tell the user about a lost worker."""
-        return PeerLostError(rank, self._cluster.name(rank), self._clock() - self._answered_at[rank])
+        return WorkerLostError(rank, self._cluster.name(rank), self._clock() - self._answered_at[rank])
 
     def _in_threads(self, work: Callable[[int], None]) -> list[threading.Thread]:
         """Start `work` for every peer."""
@@ -250,7 +250,7 @@ class Watcher:
                 refusals = 0
             elif now - refused_at >= SECONDS_BETWEEN_REFUSALS:
                 refusals, refused_at = refusals + 1, now
-            too_long = now - self._answered_at[rank] >= self._timeout and failures >= FEWEST_FAILURES
+            too_long = now - self._answered_at[rank] >= self._timeout and failures >= MIN_FAILURES
             if too_long or refusals >= REFUSALS:
                 self._lose(rank, over)
                 return
@@ -269,8 +269,8 @@ class Watcher:
 
 
 def _names(cluster: Cluster, ranks: Sequence[int]) -> str:
-    named = [cluster.name(rank) for rank in ranks[:MOST_NAMED]]
-    more = f" and {len(ranks) - MOST_NAMED} more" if len(ranks) > MOST_NAMED else ""
+    named = [cluster.name(rank) for rank in ranks[:MAX_NAMED]]
+    more = f" and {len(ranks) - MAX_NAMED} more" if len(ranks) > MAX_NAMED else ""
     return ", ".join(named) + more
 
 
@@ -332,6 +332,6 @@ def _leave(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.sendall(GOODBYE)
         connection.shutdown(socket.SHUT_WR)
-        until = time.monotonic() + MOST_SECONDS_TO_LEAVE
+        until = time.monotonic() + MAX_LEAVE_SECONDS
         while time.monotonic() < until and _receive(connection, 4096, until):
             pass

@@ -12,19 +12,16 @@ from contextlib import contextmanager
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops import collective_ops
-from tensorpack.callbacks import Callback
 from tensorpack.tfutils.common import get_default_sess_config
-from tensorpack.tfutils.optimizer import ProxyOptimizer
 from tensorpack.tfutils.sesscreate import NewSessionCreator
 
 from tienet.distributed.cluster import Cluster
-from tienet.distributed.liveness import PeersMissingError, Watcher
+from tienet.distributed.liveness import LivenessMonitor, WorkersMissingError
 from tienet.errors import InputError
-from tienet.training.optimizers import GradientsAndVariables, local_variable, present
 
 tf1 = tf.compat.v1
 
-STATUS_PEER_LOST = 3
+STATUS_WORKER_LOST = 3
 _GROUP = 1
 _LEADER = "/job:worker/replica:0/task:0"
 _START_PATIENCE = 5  # times the peer time-out: the machines of a scheduler do not start at once
@@ -53,10 +50,10 @@ class Workers:
         self._timeout = peer_timeout
         self._server = self._serve()
         # It takes two failures in a row to be lost, which may come seconds after the time that is given here.
-        self._watcher = Watcher(cluster, max(peer_timeout - 4, peer_timeout / 2), self._lost)
+        self._watcher = LivenessMonitor(cluster, max(peer_timeout - 4, peer_timeout / 2), self._lost)
         try:
             self._watcher.wait_for_all(_START_PATIENCE * peer_timeout)
-        except PeersMissingError as error:
+        except WorkersMissingError as error:
             raise InputError(str(error)) from None
         self._watcher.start()
         self._meet_first()
@@ -163,68 +160,4 @@ class Workers:
     def _end(line: str) -> None:
         """The main thread may be held by an operation that waits for the lost worker for ever."""
         print(f"\n{line}", file=sys.stderr, flush=True)
-        os._exit(STATUS_PEER_LOST)
-
-
-class AllReduced(ProxyOptimizer):
-    """Applies the mean over the workers of what each was given; one message for all variables.
-
-    Whether somebody wants to stop travels with it, so that all stop after the same update.
-
-    Attributes:
-        wants_to_stop: local variable, 1 where this worker does. someone_stops: local variable, above 0 if any does.
-            Both exist after `apply_gradients`.
-    """
-
-    def __init__(self, optimizer: tf1.train.Optimizer, workers: Workers):
-        super().__init__(optimizer, "AllReduced")
-        self._workers = workers
-
-    def apply_gradients(self, grads_and_vars: GradientsAndVariables, global_step=None, name: str | None = None):
-        """Average, then apply."""
-        self.wants_to_stop = local_variable("wants_to_stop", [])
-        self.someone_stops = local_variable("someone_stops", [])
-        pairs = present(grads_and_vars)
-        flat = [tf.reshape(tf.convert_to_tensor(gradient), [-1]) for gradient, _ in pairs]
-        message = self._workers.mean(tf.concat([*flat, self.wants_to_stop.read_value()[None]], 0))
-        *means, stops = tf.split(message, [*(v.shape.num_elements() for _, v in pairs), 1])
-        pairs = [(tf.reshape(mean, v.shape), v) for mean, (_, v) in zip(means, pairs, strict=True)]
-        noted = self.someone_stops.assign(stops[0])
-        return tf.group(noted, self._opt.apply_gradients(pairs, global_step), name=name)
-
-
-class KeepTogether(Callback):
-    """Variables are the chief's at the start, and must be equal in all workers after each epoch."""
-
-    _chief_only = False
-
-    def __init__(self, workers: Workers):
-        self._workers = workers
-
-    def _setup_graph(self) -> None:
-        variables = sorted(tf1.global_variables(), key=lambda variable: variable.op.name)
-        self._names = [variable.op.name for variable in variables]
-        self._start = tf.group([self._workers.chiefs(variable) for variable in variables])
-        self._spread = self._workers.spread(tf.stack([_checksum(variable) for variable in variables]))
-
-    def _before_train(self) -> None:
-        with self._workers.together():
-            self._run(self._start)
-
-    def _trigger_epoch(self) -> None:
-        with self._workers.together():
-            differs = self._run(self._spread)
-        if differs.any():
-            names = ", ".join(name for name, is_other in zip(self._names, differs, strict=True) if is_other)
-            raise InputError(f"the workers' weights are no longer equal after epoch {self.epoch_num}: {names}")
-
-    def _run(self, fetches: object) -> np.ndarray:
-        return self.trainer.sess.run(fetches, options=self._workers.options)
-
-
-def _checksum(variable: tf.Variable) -> tf.Tensor:
-    """int64 that any changed bit, and nearly any exchange, changes."""
-    value = tf.reshape(variable.read_value(), [-1])
-    bits = tf.bitcast(value, tf.int32) if value.dtype == tf.float32 else value
-    weights = tf.range(tf.size(bits, tf.int64)) % 65521 + 1
-    return tf.reduce_sum(tf.cast(bits, tf.int64) * weights)
+        os._exit(STATUS_WORKER_LOST)

@@ -7,21 +7,16 @@ import numpy as np
 
 from tienet.checkpoint import calibration as calibration_file
 from tienet.checkpoint import run_folder
-from tienet.checkpoint.calibration import Calibration
+from tienet.checkpoint.calibration import Calibration, with_temperatures
 from tienet.data import leaks
 from tienet.data import manifest as manifests
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError
-from tienet.evaluation.metrics.calibration import (
-    LIMITS,
-    expected_calibration_error,
-    fit_temperatures,
-    with_temperatures,
-)
+from tienet.evaluation.metrics.calibration import LIMITS, expected_calibration_error, fit_temperatures
 from tienet.evaluation.metrics.thresholds import check_sensitivity, for_sensitivity, youden
-from tienet.evaluation.tables import align
 from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS, K
+from tienet.pages.plain_text import align
 
 _LONGEST_LINE = 400
 
@@ -58,7 +53,7 @@ def calibrate(
     with Predictor(load, features) as network:
         part = manifests.load(network.config.data, data_root).split("val")
         _check(part, network)
-        logits = network.judge(network.studies(part), progress).logits
+        logits = network.predict(network.studies(part), progress).logits
         calibration = fit(logits, part.labels, sensitivity)
         calibration_file.save(network.prefix, calibration)
     return calibration

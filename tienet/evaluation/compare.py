@@ -75,8 +75,8 @@ def _paired(by_run: dict[str, Result], modes: dict[str, str], options: Options) 
     for later, earlier in itertools.combinations(reversed(judged), 2):
         a, b = judged[later], judged[earlier]
         tests[titles[later], titles[earlier]] = paired_auc(
-            a.judged.logits,  # probabilities near 1 may be equal where these are not
-            b.judged.logits,
+            a.predictions.logits,  # probabilities near 1 may be equal where these are not
+            b.predictions.logits,
             a.studies.labels,
             a.studies.patient_ids,
             resamples=options.resamples,

@@ -9,28 +9,29 @@ import numpy as np
 import pandas as pd
 
 from tienet import files
+from tienet.checkpoint.calibration import with_temperatures
 from tienet.checkpoint.run_folder import Run
 from tienet.config import Config
 from tienet.data import leaks
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies
 from tienet.data.manifest import Manifest
-from tienet.datasets.phantom.lesions_in_text import judge_lesions, lesions_of
+from tienet.datasets.phantom.lesions_in_text import lesions_of, score_lesions
 from tienet.errors import InputError
 from tienet.evaluation.controls.metrics import control_metrics
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
-from tienet.evaluation.metrics.calibration import calibration_metrics, format_calibration, with_temperatures
+from tienet.evaluation.metrics.calibration import calibration_metrics, format_calibration
 from tienet.evaluation.metrics.pointing import pointing_game, read_boxes
 from tienet.evaluation.metrics.report_findings import format_findings_table
 from tienet.evaluation.options import Options, Shared
 from tienet.evaluation.plots import plot_reliability, plot_roc
-from tienet.evaluation.report_judge import NOTHING, ReportJudge
+from tienet.evaluation.report_metrics import NOTHING, ReportMetrics
 from tienet.evaluation.study_pages import study_pages
 from tienet.evaluation.tables import format_auc_table, format_places, format_report_table
+from tienet.inference.predictor import Predictions, Predictor
 from tienet.labels import LABELS
 from tienet.modes import Mode
 from tienet.pages.study import write_pages
-from tienet.predict import Judged, Predictor
 
 PAPER_DATA = "chestxray14"
 _NOT_OF_THE_METHOD = ("mode", "data", "seed", "features", "epochs", "patience")
@@ -48,7 +49,7 @@ class Result:
     out: Path
     metrics: dict
     table: str
-    judged: Judged
+    predictions: Predictions
     studies: Manifest
 
 
@@ -73,31 +74,33 @@ def evaluate(
         part = whole.split(options.split)
         seen = _seen(network.run, part, options)
         out = out or network.run.folder / "eval" / f"{whole.name}-{options.split}"
-        judge = _report_judge(part, mode, options, shared)
+        report_metrics = _report_metrics(part, mode, options, shared)
         studies = network.studies(part)
         _note(*studies.notes)
         boxes = read_boxes(part)
-        judged = network.judge(studies, progress=True, maps=boxes is not None)
+        predictions = network.predict(studies, progress=True, maps=boxes is not None)
         metrics = {
             "mode": network.config.mode,
             "data": whole.name,
             "split": options.split,
             "studies": len(part),
             "seen": seen,
-            **_auc(judged.logits, part, options),  # temperatures may make equal what is not
-            **(judge.judge(judged.reports) if judge else NOTHING),
+            **_auc(predictions.logits, part, options),  # temperatures may make equal what is not
+            **(report_metrics.score(predictions.reports) if report_metrics else NOTHING),
             "true_reports_read": _true_reports_read(network, studies, mode),
-            "pointing": _pointing(judged, part, boxes),
-            "lesions": _lesions(judged, part),
-            "calibration": _calibration(network, judged, part),
-            "controls": control_metrics(whole, part, network, judge, options, shared) if options.controls else {},
+            "pointing": _pointing(predictions, part, boxes),
+            "lesions": _lesions(predictions, part),
+            "calibration": _calibration(network, predictions, part),
+            "controls": control_metrics(whole, part, network, report_metrics, options, shared)
+            if options.controls
+            else {},
             "decoding": dataclasses.asdict(options.decoding) if options.decoding else None,
             "differs": differences(network.config, whole.name),
         }
-        table = _write(out, metrics, judged, part, mode)
+        table = _write(out, metrics, predictions, part, mode)
         if options.pages:
-            write_pages(out / "pages", study_pages(network, studies, judged, options.pages))
-    return Result(out, metrics, table, judged, part)
+            write_pages(out / "pages", study_pages(network, studies, predictions, options.pages))
+    return Result(out, metrics, table, predictions, part)
 
 
 def _note(*notes: str | None) -> None:
@@ -129,7 +132,7 @@ def _seen(run: Run, part: Manifest, options: Options) -> dict[str, int] | None:
     return {split: len(studies) for split, studies in seen.items()}
 
 
-def _report_judge(part: Manifest, mode: Mode, options: Options, shared: Shared) -> ReportJudge | None:
+def _report_metrics(part: Manifest, mode: Mode, options: Options, shared: Shared) -> ReportMetrics | None:
     """Made before the network runs: what is missing (Java, a labeller) should be said first."""
     if not mode.writes or options.metrics == "auc":
         return None
@@ -138,7 +141,7 @@ def _report_judge(part: Manifest, mode: Mode, options: Options, shared: Shared) 
         return None
     scorer, labeller = shared.scorer, shared.labeller
     _note(scorer.note, labeller.check_words(part.reports) if labeller else None)
-    return shared.once(("judge", part.path), lambda: ReportJudge(part, scorer, labeller, options.resamples))
+    return shared.once(("judge", part.path), lambda: ReportMetrics(part, scorer, labeller, options.resamples))
 
 
 def _auc(scores: np.ndarray | None, part: Manifest, options: Options) -> dict:
@@ -158,27 +161,27 @@ def _true_reports_read(network: Predictor, studies: Studies, mode: Mode) -> dict
     return {name: means[name] for name in MEANS}
 
 
-def _pointing(judged: Judged, part: Manifest, boxes: dict[str, np.ndarray] | None) -> dict | None:
+def _pointing(predictions: Predictions, part: Manifest, boxes: dict[str, np.ndarray] | None) -> dict | None:
     """The pointing game over the studies that have a box; None without boxes or a map."""
-    if judged.a_ws is None:
+    if predictions.a_ws is None:
         return None
     chosen = [n for n, study_id in enumerate(part.study_ids) if study_id in boxes]
-    return pointing_game(judged.a_ws[chosen], [boxes[part.study_ids[n]] for n in chosen])
+    return pointing_game(predictions.a_ws[chosen], [boxes[part.study_ids[n]] for n in chosen])
 
 
-def _calibration(network: Predictor, judged: Judged, part: Manifest) -> dict | None:
+def _calibration(network: Predictor, predictions: Predictions, part: Manifest) -> dict | None:
     """How far the probabilities can be taken at their word, before and after; None if the run is not calibrated."""
-    if network.calibration is None or judged.logits is None:
+    if network.calibration is None or predictions.logits is None:
         return None
-    return calibration_metrics(judged.logits, part.labels, network.calibration.temperatures)
+    return calibration_metrics(predictions.logits, part.labels, network.calibration.temperatures)
 
 
-def _lesions(judged: Judged, part: Manifest) -> dict | None:
+def _lesions(predictions: Predictions, part: Manifest) -> dict | None:
     """Phantom data: which lesions the written reports name; None for other data."""
     path = part.path.parent / "boxes.csv"
-    if judged.reports is None or not path.is_file() or "side" not in (table := pd.read_csv(path, dtype=str)):
+    if predictions.reports is None or not path.is_file() or "side" not in (table := pd.read_csv(path, dtype=str)):
         return None
-    return judge_lesions(judged.reports, lesions_of(table, part.study_ids))
+    return score_lesions(predictions.reports, lesions_of(table, part.study_ids))
 
 
 def differences(config: Config, data: str) -> list[str]:
@@ -197,21 +200,21 @@ def differences(config: Config, data: str) -> list[str]:
 # ---- what is written ----
 
 
-def _write(out: Path, metrics: dict, judged: Judged, part: Manifest, mode: Mode) -> str:
+def _write(out: Path, metrics: dict, predictions: Predictions, part: Manifest, mode: Mode) -> str:
     """All files but the pages; returns the table."""
     tables = []
     files.write_json(out / "metrics.json", metrics)
-    if judged.probabilities is not None:
-        _write_csv(out / "scores.csv", part, dict(zip(LABELS, judged.probabilities.T, strict=True)))
+    if predictions.probabilities is not None:
+        _write_csv(out / "scores.csv", part, dict(zip(LABELS, predictions.probabilities.T, strict=True)))
         title = f"{mode.paper_name} classification on {metrics['data']}"
-        plot_roc(out / "roc.png", judged.logits, part.labels, title)  # the AUCs of the table
-        before = with_temperatures(judged.logits, np.ones(len(LABELS)))
-        after = judged.probabilities if metrics["calibration"] else None
+        plot_roc(out / "roc.png", predictions.logits, part.labels, title)  # the AUCs of the table
+        before = with_temperatures(predictions.logits, np.ones(len(LABELS)))
+        after = predictions.probabilities if metrics["calibration"] else None
         plot_reliability(out / "reliability.png", part.labels, before, after, title)
     if metrics["auc"] is not None:
         tables.append(format_auc_table(metrics))
-    if judged.reports is not None:
-        _write_csv(out / "reports.csv", part, {"written": judged.reports, "true": part.reports})
+    if predictions.reports is not None:
+        _write_csv(out / "reports.csv", part, {"written": predictions.reports, "true": part.reports})
     if metrics["captions"] is not None:
         tables.append(format_report_table(metrics))
     if metrics["report_findings"] is not None:

@@ -10,10 +10,10 @@ from tienet.checkpoint import run_folder
 from tienet.data.manifest import Manifest
 from tienet.data.text import OOV
 from tienet.errors import InputError
+from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS
-from tienet.predict import Predictor
 
-MOST_UNKNOWN = 0.2
+MAX_UNKNOWN_SHARE = 0.2
 """A labeller that does not know more than this share of the true reports' words is refused."""
 
 
@@ -45,12 +45,12 @@ class Labeller:
         """A note if the labeller does not know some of these reports' words; None if it knows all.
 
         Raises:
-            InputError: it does not know more than `MOST_UNKNOWN` of them: its vocabulary is of other reports.
+            InputError: it does not know more than `MAX_UNKNOWN_SHARE` of them: its vocabulary is of other reports.
         """
         ids = [self._network.run.vocab.encode(report)[:-1] for report in reports]
         total = sum(map(len, ids))
         unknown = sum(int((row == OOV).sum()) for row in ids) / max(total, 1)
-        if unknown > MOST_UNKNOWN:
+        if unknown > MAX_UNKNOWN_SHARE:
             raise InputError(
                 f"--labeller {self._load}: its vocabulary lacks {unknown:.0%} of the words of these reports; "
                 "give one that was trained on reports like these"

@@ -17,9 +17,9 @@ from sklearn.metrics import roc_curve
 
 from tienet.evaluation.metrics.auroc import auc
 from tienet.evaluation.metrics.calibration import expected_calibration_error, reliability_curve
-from tienet.evaluation.tables import UNDEFINED
 from tienet.files import replacing
 from tienet.labels import LABELS
+from tienet.pages.plain_text import UNDEFINED
 
 PANEL_PX = 800
 """Width and height of one panel in the PNG."""

@@ -7,11 +7,11 @@ import numpy as np
 from tienet.data.dataflow import Studies
 from tienet.data.image import read_image
 from tienet.data.text import tokenize
+from tienet.inference.predictor import Predictions, Predictor
 from tienet.pages.study import StudyPage
-from tienet.predict import Judged, Predictor
 
 
-def study_pages(network: Predictor, studies: Studies, judged: Judged, count: int) -> Iterator[StudyPage]:
+def study_pages(network: Predictor, studies: Studies, predictions: Predictions, count: int) -> Iterator[StudyPage]:
     """The pages of up to `count` studies, one at a time."""
     indices = varied(studies.labels, count)
     mode, thresholds = network.config.mode_parts, network.thresholds()
@@ -29,7 +29,7 @@ def study_pages(network: Predictor, studies: Studies, judged: Judged, count: int
             g=explanation.g,
             a=explanation.a,
             true_words=tokenize(report) if mode.writes else None,
-            probabilities=judged.probabilities[n] if mode.classifies else None,
+            probabilities=predictions.probabilities[n] if mode.classifies else None,
             labels=studies.labels[n] if mode.classifies else None,
             thresholds=thresholds if mode.classifies else None,
         )

@@ -1,13 +1,11 @@
 """The tables of one evaluation as text: AUCs, for the terminal and for Markdown, and written reports."""
 
-import itertools
 from collections.abc import Mapping
 
 from tienet.evaluation.metrics.auroc import AVG10_POSITIVES
 from tienet.evaluation.metrics.captions import CAPTION_METRICS
 from tienet.labels import FINDINGS, LABELS
-
-UNDEFINED = "undefined"
+from tienet.pages.plain_text import align, level_text, number_text, span_text
 
 _MEAN_NAMES = {"avg": "AVG", "wavg": "#wAVG", "avg10": "AVG10"}
 
@@ -23,18 +21,6 @@ def format_auc_table(metrics: Mapping, controls: Mapping[str, Mapping] | None = 
     header, rows = _header(metrics, controls), _rows(metrics, controls)
     lines = align(header, rows[: len(LABELS)], rows[len(LABELS) :])
     return "\n".join([*lines, "", *_notes(metrics, controls)]) + "\n"
-
-
-def align(header: list[str], *groups: list[list[str]]) -> list[str]:
-    """The lines of a text table, a rule before each group of rows; the first column is text, the others end alike."""
-    widths = [max(len(row[i]) for row in [header, *itertools.chain(*groups)]) for i in range(len(header))]
-
-    def line(row: list[str]) -> str:
-        numbers = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        return "  ".join([row[0].ljust(widths[0]), *numbers]).rstrip()
-
-    rule = "  ".join("-" * width for width in widths)
-    return [line(header), *(text for rows in groups for text in (rule, *map(line, rows)))]
 
 
 def format_report_table(metrics: Mapping) -> str:
@@ -117,18 +103,6 @@ def _controls(metrics: Mapping, controls: Mapping[str, Mapping] | None) -> Mappi
     if controls is None:
         controls = {name: control for name, control in (metrics.get("controls") or {}).items() if control.get("auc")}
     return controls
-
-
-def level_text(metrics: Mapping) -> str:
-    return f"{100 * metrics.get('bootstrap', {}).get('level', 0.95):g}%"
-
-
-def number_text(value: float | None) -> str:
-    return UNDEFINED if value is None else f"{value:.3f}"
-
-
-def span_text(lo: float | None, hi: float | None) -> str:
-    return UNDEFINED if lo is None or hi is None else f"{lo:.3f} to {hi:.3f}"
 
 
 def _header(metrics: Mapping, controls: Mapping[str, Mapping]) -> list[str]:

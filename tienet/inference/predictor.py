@@ -10,13 +10,13 @@ from tensorpack.tfutils.tower import PredictTowerContext
 from tqdm import tqdm
 
 from tienet.checkpoint import calibration, run_folder
+from tienet.checkpoint.calibration import with_temperatures
 from tienet.config import Config
 from tienet.data.dataflow import Studies, evaluation_batches
 from tienet.data.features.cache import FeatureKey, Features, open_features
 from tienet.data.manifest import Manifest
 from tienet.data.text import Vocab
 from tienet.errors import InputError
-from tienet.evaluation.metrics.calibration import with_temperatures
 from tienet.labels import K
 from tienet.modeling import backbone
 from tienet.modeling.generate import Decoding
@@ -46,7 +46,7 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Predictions:
     """What the network makes of N studies.
 
     Attributes:
@@ -131,9 +131,9 @@ class Predictor:
         features = None
         if self.config.mode_parts.image and self.config.features == "cache":
             features = cached_features(manifest, self.config, self.run.backbone_path)
-        return Studies.of(self.config, manifest, self.run.vocab, features, training=False)
+        return Studies.from_manifest(self.config, manifest, self.run.vocab, features, training=False)
 
-    def judge(self, studies: Studies, progress: bool = False, maps: bool = False) -> Judged:
+    def predict(self, studies: Studies, progress: bool = False, maps: bool = False) -> Predictions:
         """Probabilities, written reports and `maps` (a_ws), as far as the mode has them, in the studies' order."""
         mode = self.config.mode_parts
         names = ["probabilities", "logits"] if mode.classifies else []
@@ -141,7 +141,7 @@ class Predictor:
             names += ["written/word_ids", "written/word_len", "written/log_probability"]
         maps = maps and mode.classifies and mode.reads and mode.image
         rows = self.fetch(studies, names + ["a_ws"] * maps, progress)
-        return Judged(
+        return Predictions(
             np.stack(rows["probabilities"]) if mode.classifies else None,
             written_reports(rows, self.run.vocab) if mode.writes else None,
             np.stack(rows["written/log_probability"]) if mode.writes else None,
@@ -157,7 +157,7 @@ class Predictor:
         """
         if not self.config.mode_parts.classifies:
             raise InputError(f"{self.run.folder}: mode {self.config.mode} has no classifier, so it gives no labels")
-        return self.judge(studies, progress).probabilities
+        return self.predict(studies, progress).probabilities
 
     def probabilities_of_true_reports(self, studies: Studies) -> np.ndarray:
         """float32 [N, K]: what mode `report` makes of the true reports, which it is not given at test time."""

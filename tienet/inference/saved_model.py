@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS, K
 from tienet.pages.study import DISCLAIMER
-from tienet.predict import Predictor
 
 tf1 = tf.compat.v1
 

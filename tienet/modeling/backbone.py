@@ -15,15 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from tienet.errors import InputError
+from tienet.grid import ENDS, backbone_side
 from tienet.modeling.backbone_weights import (
-    ENDS,
     LAYOUTS,
     RANDOM,
     Layout,
     Stage,
     fingerprint,
     fold_batch_norm,
-    grid_side,
     load_weights,
     random_weights,
     save_weights,
@@ -33,7 +32,7 @@ from tienet.modeling.backbone_weights import (
 
 __all__ = [
     "BGR_MEAN", "ENDS", "RANDOM", "FeatureExtractor", "fingerprint", "fold_batch_norm", "get_weights",
-    "grid_side", "load_weights", "preprocess", "random_weights", "resnet50", "save_weights", "variable_shapes",
+    "load_weights", "preprocess", "random_weights", "resnet50", "save_weights", "variable_shapes",
     "weights_for",
 ]  # fmt: skip
 
@@ -58,7 +57,7 @@ def resnet50(bgr: tf.Tensor, weights: Mapping[str, tf.Tensor | np.ndarray], end:
         weights: variables of `get_weights`, or arrays of `load_weights` or `fold_batch_norm`.
         end: a key of `ENDS`.
     Returns:
-        float32 [B, grid_side, grid_side, C], 0 or more.
+        float32 [B, backbone_side, backbone_side, C], 0 or more.
     """
     return network(bgr, weights, LAYOUTS[end])
 
@@ -147,7 +146,7 @@ class FeatureExtractor:
         image_px: int,
         config: tf1.ConfigProto | None = None,
     ) -> None:
-        side = grid_side(image_px, end)
+        side = backbone_side(image_px, end)
         self.end = end
         self.shape = (side, side, ENDS[end][1])
         graph = tf.Graph()

@@ -18,12 +18,6 @@ import numpy as np
 from tienet import files
 from tienet.errors import InputError
 
-ENDS: dict[str, tuple[int, int]] = {"res4f": (16, 1024), "res5c": (32, 2048)}
-"""Where the network may end: its stride in pixels and its number of channels there."""
-
-MIN_IMAGE_PX = 32
-"""The smallest image: one location at the end res5c."""
-
 BN_EPSILON = 1e-5
 BN_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
@@ -108,24 +102,6 @@ LAYOUTS: dict[str, Layout] = {"res4f": Layout(64, _STAGES[:3]), "res5c": Layout(
 def variable_shapes(end: str) -> dict[str, tuple[int, ...]]:
     """Name and shape of every variable up to `end`, in the order of the network."""
     return LAYOUTS[end].shapes()
-
-
-def grid_side(image_px: int, end: str) -> int:
-    """Locations along a side of the output for square images of `image_px`: 256 gives 16 at res4f.
-
-    A stride of 2 leaves ceil(n / 2) of n, and the max-pool, which does not pad, ceil((n - 3) / 2) + 1.
-    """
-    if image_px < MIN_IMAGE_PX:
-        raise InputError(f"image_px={image_px} is too small for the backbone; use {MIN_IMAGE_PX} or more")
-    side = _ceil_half(image_px)
-    side = _ceil_half(side - 3) + 1
-    for stage in LAYOUTS[end].stages:
-        side = side if stage.stride == 1 else _ceil_half(side)
-    return side
-
-
-def _ceil_half(side: int) -> int:
-    return (side + 1) // 2
 
 
 def weights_for(source: Path | str, end: str, seed: int) -> dict[str, np.ndarray]:

@@ -19,7 +19,7 @@ from tienet.modeling.lstm.cell import lstm
 tf1 = tf.compat.v1
 
 
-class Picture(NamedTuple):
+class ImageContext(NamedTuple):
     """What the RNN takes from a batch of images, computed once and not at every step."""
 
     x: tf.Tensor  # [B, L, C], the locations
@@ -28,7 +28,7 @@ class Picture(NamedTuple):
     c_0: tf.Tensor  # [B, H]
 
 
-class Reading(NamedTuple):
+class LSTMOutputs(NamedTuple):
     """A report that was read."""
 
     h: tf.Tensor  # [B, T, H]
@@ -63,7 +63,7 @@ class Decoder:
         self.side = None if x is None else x.shape[1]
         self._softmax = _Softmax(config, vocab_size, word_dim) if config.mode_parts.writes else None
 
-    def _picture(self, x: tf.Tensor) -> Picture:
+    def _picture(self, x: tf.Tensor) -> ImageContext:
         config = self._config
         locations = tf.reshape(x, [-1, x.shape[1] * x.shape[2], x.shape[3]])
         mean = tf.reduce_mean(locations, 1)
@@ -72,7 +72,7 @@ class Decoder:
         u = fully_connected("attention_x", locations, config.attention_units)
         if config.attention_norm:
             u = standardise_locations(u)
-        return Picture(locations, u, h_0, c_0)
+        return ImageContext(locations, u, h_0, c_0)
 
     def _image_weights(self, C: int, W_r: tf.Tensor) -> attention_step.Weights:
         H, A = self._config.lstm_units, self._config.attention_units
@@ -90,14 +90,14 @@ class Decoder:
         """int32 [...] -> word vectors float32 [..., E]."""
         return tf.nn.embedding_lookup(self._vectors, word_ids)
 
-    def read(self, word_ids: tf.Tensor, picture: Picture | None = None) -> Reading:
+    def read(self, word_ids: tf.Tensor, picture: ImageContext | None = None) -> LSTMOutputs:
         """Read reports, int32 [B, T], <START> first, beside `picture` (default: all images of the batch)."""
         gates = self._word_gates(self.embed(word_ids))
         if self.picture is None:
-            return Reading(lstm(gates, self._weights), None)
+            return LSTMOutputs(lstm(gates, self._weights), None)
         x, u, h_0, c_0 = picture or self.picture
         h, a = loop.attention_lstm(x, u, gates, h_0, c_0, self._weights)
-        return Reading(h, self.on_grid(a))
+        return LSTMOutputs(h, self.on_grid(a))
 
     def on_grid(self, a: tf.Tensor) -> tf.Tensor:
         """[B, T, L] -> [B, T, D, D]."""

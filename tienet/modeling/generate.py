@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tienet.data.text import END, OOV, PAD, START
 from tienet.errors import InputError
-from tienet.modeling.decoder import Decoder, Picture
+from tienet.modeling.decoder import Decoder, ImageContext
 from tienet.modeling.lstm.attention import Locations, locations
 from tienet.modeling.lstm.groups import in_groups, number_of_groups
 from tienet.modeling.lstm.step_arrays import swap_axes
@@ -72,7 +72,7 @@ class Written(NamedTuple):
 
 
 def write(
-    decoder: Decoder, decoding: Decoding, picture: Picture | None = None, seed: tf.Tensor | None = None
+    decoder: Decoder, decoding: Decoding, picture: ImageContext | None = None, seed: tf.Tensor | None = None
 ) -> Written:
     """Write a report for each image.
 
@@ -125,7 +125,7 @@ class _Steps(NamedTuple):
     log_probability: tf.Tensor  # [B]
 
 
-def _in_groups(decoder: Decoder, picture: Picture, max_words: int | tf.Tensor, loop: Callable, *by_row) -> Written:
+def _in_groups(decoder: Decoder, picture: ImageContext, max_words: int | tf.Tensor, loop: Callable, *by_row) -> Written:
     """Each group ends by itself: `loop(images, h_0, c_0, *by_row)` gives its `_Steps`; `by_row` are [B, ...]."""
     H, L = picture.h_0.shape[1], picture.x.shape[1]
     images = locations(picture.x, picture.u)

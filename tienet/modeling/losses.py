@@ -23,7 +23,7 @@ class LabelWeights:
     lambda_m: np.ndarray
 
     @classmethod
-    def of(cls, labels: np.ndarray) -> "LabelWeights":
+    def from_labels(cls, labels: np.ndarray) -> "LabelWeights":
         """From the training labels [Q, K] of 1, 0 and NaN (unknown).
 
         |P| counts the images with at least one disease, |N| those with none. Q_m / Q is the share of label m among

@@ -13,10 +13,10 @@ from tensorpack.tfutils.tower import get_current_tower_context
 
 from tienet.config import Config
 from tienet.data.text import END, OOV, PAD
-from tienet.grid import transition_for
+from tienet.grid import ENDS, backbone_side, transition_for
 from tienet.labels import K
 from tienet.modeling import backbone, embedding, generate, losses
-from tienet.modeling.decoder import Decoder, Picture
+from tienet.modeling.decoder import Decoder, ImageContext
 from tienet.modeling.generate import Decoding
 from tienet.modeling.layers import fully_connected, l2_loss, transition, with_position
 
@@ -24,7 +24,7 @@ tf1 = tf.compat.v1
 
 SEED_PARTS = {"words": 1, "reports": 2, "dropout": 3, "writing": 4, "sampling": 5, "drawn": 6}
 """What draws random numbers; each draws from (seed, part, `draw`) alone, so a resumed run draws the same."""
-_MOST_PARTS = 2**20  # of a batch
+_MAX_PARTS = 2**20  # of a batch
 
 
 class _Report(NamedTuple):
@@ -110,8 +110,8 @@ class TieNet(ModelDesc):
         if self.config.features == "off":
             px = self.config.image_px
             return tf.TensorSpec([None, px, px], tf.uint8, "image")
-        side = backbone.grid_side(self.config.image_px, self.config.backbone_end)
-        channels = backbone.ENDS[self.config.backbone_end][1]
+        side = backbone_side(self.config.image_px, self.config.backbone_end)
+        channels = ENDS[self.config.backbone_end][1]
         return tf.TensorSpec([None, side, side, channels], tf.float16, "features")
 
     def build_graph(self, *inputs: tf.Tensor) -> tf.Tensor | None:
@@ -188,14 +188,14 @@ class TieNet(ModelDesc):
         if not self.config.mode_parts.writes or self.config.classify_on == "true":
             return [(self._judge(report), labels)]
         own = slice(None) if self.config.classify_on == "own" else slice(1, None, 2)
-        picture = Picture(*(tensor[own] for tensor in decoder.picture))
+        picture = ImageContext(*(tensor[own] for tensor in decoder.picture))
         word_ids, word_len = self._own_words(decoder, picture)
         judged = [(self._judge(self._read(decoder, report.x[own], word_ids, word_len, picture)), labels[own])]
         if self.config.classify_on == "half":
             judged.append((self._judge(_Report(*(tensor[::2] for tensor in report))), labels[::2]))
         return judged
 
-    def _own_words(self, decoder: Decoder, picture: Picture) -> tuple[tf.Tensor, tf.Tensor]:
+    def _own_words(self, decoder: Decoder, picture: ImageContext) -> tuple[tf.Tensor, tf.Tensor]:
         """Reports that the model writes now, word_ids [B, T] and word_len [B]: greedily in even steps, drawn in odd."""
 
         def write(decoding: Decoding) -> tuple[tf.Tensor, tf.Tensor]:
@@ -269,7 +269,7 @@ class TieNet(ModelDesc):
         shape = transition_for(config.image_px, config.backbone_end)
         return transition(image, config.transition_channels, shape.kernel, shape.stride)
 
-    def _read(self, decoder: Decoder, x, word_ids, word_len, picture: Picture | None = None) -> _Report:
+    def _read(self, decoder: Decoder, x, word_ids, word_len, picture: ImageContext | None = None) -> _Report:
         """Read reports; what lies on padding becomes 0."""
         mask = tf.sequence_mask(word_len, tf.shape(word_ids)[1])
         h, a = decoder.read(word_ids, picture)
@@ -332,7 +332,7 @@ class TieNet(ModelDesc):
     def _draw_seed(self, part: str) -> tf.Tensor:
         """int64 [2], for stateless random ops."""
         step, part_of_batch = tf.unstack(tf.cast(self._draw, tf.int64))
-        return tf.stack([self.config.seed * len(SEED_PARTS) + SEED_PARTS[part], step * _MOST_PARTS + part_of_batch])
+        return tf.stack([self.config.seed * len(SEED_PARTS) + SEED_PARTS[part], step * _MAX_PARTS + part_of_batch])
 
     def optimizer(self) -> tf1.train.Optimizer:
         """Adam; its rate is the variable `adam/learning_rate`, which a callback may lower."""

@@ -100,7 +100,7 @@ class StudyPage:
         """How each label was judged; None where the mode does not classify."""
         if self.probabilities is None:
             return None
-        return page_labels.judge_all(self.probabilities, self.known_labels(), self.known_thresholds())
+        return page_labels.verdicts_of(self.probabilities, self.known_labels(), self.known_thresholds())
 
     @property
     def has_truth(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tienet.labels import LABELS
+from tienet.labels import LABELS, readable
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ TRUE_UNJUDGED = "t"
 """The letter of a label that is true where nothing says whether it was named."""
 
 
-def judge(probability: float, label: float, threshold: float) -> Verdict:
+def verdict_of(probability: float, label: float, threshold: float) -> Verdict:
     """The verdict on one label: named where probability >= threshold, right where the truth agrees."""
     if math.isnan(threshold):
         return UNJUDGED
@@ -51,10 +51,12 @@ def judge(probability: float, label: float, threshold: float) -> Verdict:
     return MISSED if label else ABSENT
 
 
-def judge_all(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> list[Verdict]:
+def verdicts_of(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> list[Verdict]:
     """A verdict for each label; all float [15], in the order of LABELS."""
     columns = zip(probabilities, labels, thresholds, strict=True)
-    verdicts = [judge(float(probability), float(label), float(threshold)) for probability, label, threshold in columns]
+    verdicts = [
+        verdict_of(float(probability), float(label), float(threshold)) for probability, label, threshold in columns
+    ]
     if any_known(labels):
         return verdicts
     return [{NAMED_UNKNOWN: NAMED, UNKNOWN: NOT_NAMED}.get(verdict, verdict) for verdict in verdicts]
@@ -97,7 +99,7 @@ def rows(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) 
 
     Where the truth of no label is known: no truth, and whether it is named; not even this without a threshold.
     """
-    verdicts, known = judge_all(probabilities, labels, thresholds), any_known(labels)
+    verdicts, known = verdicts_of(probabilities, labels, thresholds), any_known(labels)
     judged = known or not np.isnan(thresholds).all()
     for k, (name, verdict) in enumerate(zip(LABELS, verdicts, strict=True)):
         probability, label, threshold = (float(v[k]) for v in (probabilities, labels, thresholds))
@@ -111,11 +113,6 @@ def rows(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) 
             f'<td class="bar" title="{hint}"><div><i style="width:{100 * probability:.2f}%"></i>{tick}</div>'
             f'</td><td class="number">{probability:.3f}</td>{cells}</tr>'
         )
-
-
-def readable(label: str) -> str:
-    """A label's name as people write it."""
-    return label.replace("_", " ")
 
 
 def _marked(verdict: Verdict) -> str:

@@ -7,9 +7,9 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from tienet.labels import LABELS
-from tienet.predict import Reading
-from tienet.server.engine import Network
-from tienet.server.images import Picture
+from tienet.predict import Prediction
+from tienet.server.engine import ServedNetwork
+from tienet.server.images import DecodedImage
 
 _DECIMALS = 6
 
@@ -91,9 +91,9 @@ class Health(BaseModel):
     status: Literal["ok", "stopping"]
 
 
-def answer(mode: str, name: str, picture: Picture | None, reading: Reading, maps: bool) -> Answer:
+def answer(mode: str, name: str, picture: DecodedImage | None, prediction: Prediction, maps: bool) -> Answer:
     """A reading in the form of the API."""
-    g = [None] * len(reading.words) if reading.g is None else numbers(reading.g)
+    g = [None] * len(prediction.words) if prediction.g is None else numbers(prediction.g)
     return Answer(
         mode=mode,
         name=name,
@@ -103,14 +103,14 @@ def answer(mode: str, name: str, picture: Picture | None, reading: Reading, maps
         findings=[
             Finding(name=label, probability=p, threshold=t, named=None if named is None else bool(named))
             for label, p, t, named in zip(
-                LABELS, *map(numbers, (reading.probabilities, reading.thresholds, reading.labels)), strict=True
+                LABELS, *map(numbers, (prediction.probabilities, prediction.thresholds, prediction.labels)), strict=True
             )
         ],
-        report=reading.report,
-        log_probability=reading.log_probability,
-        words=[Word(word=word, g=g_t) for word, g_t in zip(reading.words, g, strict=True)],
-        a_ws=_grid(reading.a_ws) if maps else None,
-        a=_grid(reading.a) if maps else None,
+        report=prediction.report,
+        log_probability=prediction.log_probability,
+        words=[Word(word=word, g=g_t) for word, g_t in zip(prediction.words, g, strict=True)],
+        a_ws=_grid(prediction.a_ws) if maps else None,
+        a=_grid(prediction.a) if maps else None,
         picture=picture and picture.shown,
     )
 
@@ -124,7 +124,7 @@ def _grid(a: np.ndarray | None) -> list | None:
     return None if a is None else np.round(a.astype(np.float64), _DECIMALS).tolist()
 
 
-def model(network: Network) -> Model:
+def model(network: ServedNetwork) -> Model:
     """What is said of a network."""
     return Model(
         run=network.name,

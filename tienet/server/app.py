@@ -19,11 +19,11 @@ from tienet.predict import Annotator, Reporter
 from tienet.server import answers, samples
 from tienet.server.answers import Answer, Health, Models, Problem, Sample
 from tienet.server.batches import ClosedError
-from tienet.server.engine import Engine, Network
+from tienet.server.engine import Engine, ServedNetwork
 from tienet.server.guard import HEALTH, Guard
-from tienet.server.images import Picture, printable
+from tienet.server.images import DecodedImage, printable
 from tienet.server.samples import THUMBNAIL_PX, AnySample
-from tienet.server.uploads import LONGEST_REPORT, UPLOAD_BYTES, Uploads
+from tienet.server.uploads import MAX_REPORT_CHARACTERS, MAX_UPLOAD_BYTES, Uploads
 
 QUEUE = 64
 """Requests that are let in at once."""
@@ -42,7 +42,7 @@ _PROBLEMS: dict[int, str] = {
     403: "the request comes from a page of another site",
     404: "this server was started without such a network",
     408: "the upload took too long",
-    413: f"more than {UPLOAD_BYTES >> 20} MB",
+    413: f"more than {MAX_UPLOAD_BYTES >> 20} MB",
     415: "the body is no multipart/form-data",
     422: "a field or a parameter is missing or wrong",
 }
@@ -82,14 +82,14 @@ def create_app(
     app.add_exception_handler(StarletteHTTPException, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ClosedError, _stopping)
-    Pages(engine).add_to(app)
-    Readings(engine, queue).add_to(app)
-    Samples(engine, samples.drawn() if pictures is None else pictures).add_to(app)
+    PageRoutes(engine).add_to(app)
+    PredictionRoutes(engine, queue).add_to(app)
+    SampleRoutes(engine, samples.drawn() if pictures is None else pictures).add_to(app)
     app.mount("/static", StaticFiles(directory=STATIC), "static")
     return app
 
 
-class Pages:
+class PageRoutes:
     """The page, the page that describes the API, and whether the server works."""
 
     def __init__(self, engine: Engine) -> None:
@@ -116,7 +116,7 @@ def _sends(path: Path) -> Callable[[], Awaitable[FileResponse]]:
     return file
 
 
-class Readings:
+class PredictionRoutes:
     """The networks: what they are, and what they make of uploads."""
 
     def __init__(self, engine: Engine, queue: int) -> None:
@@ -146,7 +146,9 @@ class Readings:
         report, annotate = (
             network and answers.model(network) for network in (self._engine.report, self._engine.annotate)
         )
-        return Models(report=report, annotate=annotate, upload_bytes=UPLOAD_BYTES, pixels=MAX_PIXELS, queue=self._queue)
+        return Models(
+            report=report, annotate=annotate, upload_bytes=MAX_UPLOAD_BYTES, pixels=MAX_PIXELS, queue=self._queue
+        )
 
     async def report(self, request: Request, maps: _Maps = True, picture: _Shown = False) -> Response:
         """Labels and a report from an image alone; mode classify has no report, caption no labels."""
@@ -162,20 +164,22 @@ class Readings:
             raise HTTPException(404, f"this server reads no reports; {_start(Annotator.MODES)}")
         return await self._answer(request, network, maps, picture)
 
-    async def _answer(self, request: Request, network: Network, maps: bool, picture: bool) -> Response:
+    async def _answer(self, request: Request, network: ServedNetwork, maps: bool, picture: bool) -> Response:
         if self._inside >= self._queue:
             seconds = network.batches.seconds_for(self._inside)
             raise HTTPException(503, f"{self._inside} requests wait already; try again", {"Retry-After": str(seconds)})
         self._inside += 1
         try:
             upload_name, report, seen = await self._receive(request, network, picture)
-            reading = await _unless_gone(request, network.submit(seen and seen.pixels, report))
+            prediction = await _unless_gone(request, network.submit(seen and seen.pixels, report))
         finally:
             self._inside -= 1
-        found = answers.answer(network.mode, upload_name, seen, reading, maps)
+        found = answers.answer(network.mode, upload_name, seen, prediction, maps)
         return Response(found.model_dump_json(), media_type="application/json")
 
-    async def _receive(self, request: Request, network: Network, show: bool) -> tuple[str, str, Picture | None]:
+    async def _receive(
+        self, request: Request, network: ServedNetwork, show: bool
+    ) -> tuple[str, str, DecodedImage | None]:
         """The file's name, the report and the picture; the file's own bytes are let go of."""
         reads_reports = network is self._engine.annotate
         with await self._uploads.read(request) as held:
@@ -200,7 +204,7 @@ def _start(modes: Sequence[str]) -> str:
     return f"start it with --load and a run of mode {' or '.join(modes)}"
 
 
-class Samples:
+class SampleRoutes:
     """Pictures to try."""
 
     def __init__(self, engine: Engine, pictures: Sequence[AnySample]) -> None:
@@ -279,7 +283,7 @@ async def _gone(request: Request) -> None:
 # ---- what the description says of forms and errors ----
 
 _IMAGE_FIELD = {"type": "string", "format": "binary", "description": "a PNG, JPEG or DICOM file"}
-_TEXT_FIELD = {"type": "string", "maxLength": LONGEST_REPORT, "description": "the report; may be empty"}
+_TEXT_FIELD = {"type": "string", "maxLength": MAX_REPORT_CHARACTERS, "description": "the report; may be empty"}
 
 
 def _form(required: list[str], fields: dict[str, Any]) -> dict[str, Any]:

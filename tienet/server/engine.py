@@ -9,17 +9,17 @@ import numpy as np
 
 from tienet.checkpoint import run_folder
 from tienet.errors import InputError
-from tienet.predict import Annotator, Reading, Reporter
+from tienet.predict import Annotator, Prediction, Reporter
 from tienet.server.batches import Batches
-from tienet.server.images import Decoder
+from tienet.server.images import ImageDecoder
 
-MOST_TOGETHER = 16
+MAX_BATCH = 16
 
 Item = tuple[np.ndarray | None, str]
 """An image, uint8 [image_px, image_px] or None, and a report."""
 
 
-class Network:
+class ServedNetwork:
     """A loaded network behind its queue.
 
     Attributes:
@@ -27,7 +27,7 @@ class Network:
         thresholds: float32 [K], NaN where unknown.
     """
 
-    def __init__(self, reader: Annotator | Reporter, name: str, image_px: int, most: int = MOST_TOGETHER) -> None:
+    def __init__(self, reader: Annotator | Reporter, name: str, image_px: int, most: int = MAX_BATCH) -> None:
         """Args: most: requests worked on together, at most; fewer where timing says that this is faster."""
         self._reader = reader
         self.name, self.mode = name, reader.mode
@@ -36,7 +36,7 @@ class Network:
         self.thresholds = self._read([example])[0].thresholds
         self.batches = Batches(self._read, fastest_size(self._read, example, most), f"network-{self.mode}")
 
-    def submit(self, image: np.ndarray | None, report: str) -> Future[Reading]:
+    def submit(self, image: np.ndarray | None, report: str) -> Future[Prediction]:
         """Have a study read, with its maps."""
         return self.batches.submit((image, report))
 
@@ -45,7 +45,7 @@ class Network:
         self.batches.close()
         self._reader.close()
 
-    def _read(self, items: list[Item]) -> list[Reading]:
+    def _read(self, items: list[Item]) -> list[Prediction]:
         images = None if self.image_px is None else [image for image, _ in items]
         if self.mode in Annotator.MODES:
             return self._reader.annotate([report for _, report in items], images, maps=True)
@@ -59,9 +59,9 @@ class Engine:
         report: the network for images alone, or None. annotate: the one for reports, or None. decoder: of uploads.
     """
 
-    def __init__(self, report: Network | None = None, annotate: Network | None = None) -> None:
+    def __init__(self, report: ServedNetwork | None = None, annotate: ServedNetwork | None = None) -> None:
         self.report, self.annotate = report, annotate
-        self.decoder = Decoder()
+        self.decoder = ImageDecoder()
 
     @classmethod
     def load(cls, runs: Sequence[str | Path]) -> "Engine":
@@ -85,11 +85,11 @@ class Engine:
         networks = {}
         for kind, (load, run) in kinds.items():
             reader = (Reporter if kind == "report" else Annotator).load(load)
-            networks[kind] = Network(reader, run.folder.resolve().name, run.config.image_px)
+            networks[kind] = ServedNetwork(reader, run.folder.resolve().name, run.config.image_px)
         return cls(**networks)
 
     @property
-    def networks(self) -> list[Network]:
+    def networks(self) -> list[ServedNetwork]:
         """Those that are there."""
         return [network for network in (self.report, self.annotate) if network is not None]
 

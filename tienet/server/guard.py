@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from tienet.errors import InputError
 
-LEAST_TOKEN = 8
+MIN_TOKEN = 8
 HEALTH, STATIC = "/healthz", "/static/"
 """What is answered without a token; HEALTH whatever the host, too."""
 
@@ -53,8 +53,8 @@ def check_token(token: str | None, host: str) -> None:
                 f"--host {host} lets other computers in; give them --token T (or TIENET_TOKEN), or leave --host out"
             )
         return
-    if len(token) < LEAST_TOKEN or not all("!" <= c <= "~" for c in token):
-        raise InputError(f"the token: expected {LEAST_TOKEN} or more letters, digits and signs without spaces")
+    if len(token) < MIN_TOKEN or not all("!" <= c <= "~" for c in token):
+        raise InputError(f"the token: expected {MIN_TOKEN} or more letters, digits and signs without spaces")
 
 
 class Guard:

@@ -28,14 +28,14 @@ _THREADS = 2
 _LARGE_BYTES = (
     50_000_000  # of a decoded PNG; larger ones are decoded one at a time, and small ones do not wait for them
 )
-_MOST_BYTES = 300_000_000
+_MAX_BYTES = 300_000_000
 _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by a PNG's colour type
 _LONGEST_NAME = 80
 _JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class DecodedImage:
     """What is kept of an image.
 
     Attributes:
@@ -52,7 +52,7 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
-class Decoder:
+class ImageDecoder:
     """Threads that decode images, each with a process of its own for DICOM, started where one is met."""
 
     def __init__(self) -> None:
@@ -65,12 +65,12 @@ class Decoder:
         for reader in self._readers:
             self._free.put(reader)
 
-    def submit(self, content: bytes, name: str, image_px: int | None, show: bool) -> Future[Picture]:
+    def submit(self, content: bytes, name: str, image_px: int | None, show: bool) -> Future[DecodedImage]:
         """Decode an image.
 
         Args:
             content: the file. name: as the user calls it, for messages.
-            image_px: side of `Picture.pixels`. show: whether `Picture.shown` is made.
+            image_px: side of `DecodedImage.pixels`. show: whether `DecodedImage.shown` is made.
         Returns:
             The picture; InputError, with one line, where the file gives none.
         """
@@ -89,9 +89,9 @@ class Decoder:
             reader.close()
         self._executor.shutdown(wait=True)
 
-    def _decode(self, content: bytes, name: str, image_px: int | None, show: bool) -> Picture:
+    def _decode(self, content: bytes, name: str, image_px: int | None, show: bool) -> DecodedImage:
         gray, notes = self._read(content, name)
-        return Picture(
+        return DecodedImage(
             None if image_px is None else image.resize(gray, image_px),
             *gray.shape,
             "data:image/jpeg;base64," + base64.b64encode(_jpeg(gray, SHOWN_PX)).decode() if show else None,
@@ -105,8 +105,8 @@ class Decoder:
         is_dicom = content[dicom.PREAMBLE - 4 : dicom.PREAMBLE] == b"DICM"
         if not is_dicom and image.file_format(content[: image.SIGNATURE_BYTES]) is None:
             raise InputError(f"{name} is no PNG, JPEG or DICOM file, whatever its name says; choose an X-ray")
-        if _png_bytes(content) > _MOST_BYTES:
-            much = f"decoded it has {_png_bytes(content):,} bytes; the most that is read is {_MOST_BYTES:,}"
+        if _png_bytes(content) > _MAX_BYTES:
+            much = f"decoded it has {_png_bytes(content):,} bytes; the most that is read is {_MAX_BYTES:,}"
             raise InputError(f"{name}: {much}; make it smaller, or grey")
         with _file_in_memory(content) as path:
             try:

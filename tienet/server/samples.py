@@ -10,11 +10,12 @@ import numpy as np
 from tienet.data.text import report_text
 from tienet.datasets.phantom import facts as phantom_facts
 from tienet.datasets.phantom import reports
-from tienet.datasets.phantom.drawing import Anatomy, draw
+from tienet.datasets.phantom.anatomy import Anatomy
+from tienet.datasets.phantom.drawing import draw
 from tienet.errors import InputError
-from tienet.server.uploads import LONGEST_REPORT, UPLOAD_BYTES
+from tienet.server.uploads import MAX_REPORT_CHARACTERS, MAX_UPLOAD_BYTES
 
-MOST = 200
+MAX_SAMPLES = 200
 THUMBNAIL_PX = 160
 
 _MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".dcm": "application/dicom"}
@@ -47,7 +48,9 @@ class FileSample:
     def report(self) -> str | None:
         """The report beside it."""
         beside = self.path.with_suffix(".txt")
-        return beside.read_text(encoding="utf-8", errors="replace")[:LONGEST_REPORT] if beside.is_file() else None
+        return (
+            beside.read_text(encoding="utf-8", errors="replace")[:MAX_REPORT_CHARACTERS] if beside.is_file() else None
+        )
 
     def content(self) -> bytes:
         """The file. Raises InputError if it cannot be read any more."""
@@ -61,7 +64,7 @@ class FileSample:
 class DrawnSample:
     """A drawn chest, made when it is first asked for."""
 
-    study: phantom_facts.Study
+    study: phantom_facts.PhantomStudy
     drawn: bool = True
     media_type: str = "image/png"
 
@@ -87,7 +90,7 @@ class DrawnSample:
 
     @cached_property
     def _png(self) -> bytes:
-        anatomy = Anatomy.of_patient(np.random.default_rng([_SEED, 0, self.study.patient]))
+        anatomy = Anatomy.from_rng(np.random.default_rng([_SEED, 0, self.study.patient]))
         pixels, _ = draw(anatomy, self.study.facts, _DRAWN_PX, np.random.default_rng([_SEED, 1, self.study.number]))
         done, png = cv2.imencode(".png", pixels)
         assert done, "cv2 could not encode a PNG"
@@ -99,7 +102,7 @@ AnySample = FileSample | DrawnSample
 
 def drawn() -> list[DrawnSample]:
     """One normal chest and some with other findings each."""
-    chosen: list[phantom_facts.Study] = []
+    chosen: list[phantom_facts.PhantomStudy] = []
     seen: set[str] = set()
     for study in sorted(phantom_facts.plan(40, _SEED), key=lambda study: bool(study.facts)):
         names = {fact.finding for fact in study.facts}
@@ -109,7 +112,7 @@ def drawn() -> list[DrawnSample]:
     return [DrawnSample(study) for study in chosen[:_DRAWN]]
 
 
-def of_folder(folder: Path) -> tuple[list[FileSample], list[str]]:
+def from_folder(folder: Path) -> tuple[list[FileSample], list[str]]:
     """The PNG, JPEG and DICOM (.dcm) files of a folder, by name, at most MOST; and what is left out, a line each.
 
     Raises:
@@ -120,8 +123,10 @@ def of_folder(folder: Path) -> tuple[list[FileSample], list[str]]:
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _MEDIA_TYPES and path.is_file())
     if not paths:
         raise InputError(f"--samples {folder}: no file of {', '.join(_MEDIA_TYPES)} in it")
-    small = [path for path in paths if path.stat().st_size <= UPLOAD_BYTES]
-    left_out = [f"{path}: more than {UPLOAD_BYTES >> 20} MB" for path in paths if path not in small]
-    if len(small) > MOST:
-        left_out.append(f"{len(small) - MOST} files after {small[MOST - 1].name}: at most {MOST} are shown")
-    return [FileSample(path) for path in small[:MOST]], left_out
+    small = [path for path in paths if path.stat().st_size <= MAX_UPLOAD_BYTES]
+    left_out = [f"{path}: more than {MAX_UPLOAD_BYTES >> 20} MB" for path in paths if path not in small]
+    if len(small) > MAX_SAMPLES:
+        left_out.append(
+            f"{len(small) - MAX_SAMPLES} files after {small[MAX_SAMPLES - 1].name}: at most {MAX_SAMPLES} are shown"
+        )
+    return [FileSample(path) for path in small[:MAX_SAMPLES]], left_out

@@ -8,16 +8,16 @@ from fastapi import HTTPException, Request
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-UPLOAD_BYTES = 64 << 20
+MAX_UPLOAD_BYTES = 64 << 20
 """The largest body."""
 
-LONGEST_REPORT = 100_000
+MAX_REPORT_CHARACTERS = 100_000
 """Characters of a report."""
 
-UPLOAD_SECONDS = 120.0
+MAX_UPLOAD_SECONDS = 120.0
 """The most that a body may take to arrive."""
 
-BYTES_AT_ONCE = 1 << 30  # of all uploads that are being read or decoded
+MAX_BYTES_AT_ONCE = 1 << 30  # of all uploads that are being read or decoded
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Upload:
 
 
 class _MemoryParser(MultiPartParser):
-    spool_max_size = UPLOAD_BYTES + 1  # a file is rolled over to the disk where it is larger
+    spool_max_size = MAX_UPLOAD_BYTES + 1  # a file is rolled over to the disk where it is larger
 
 
 class Uploads:
@@ -47,11 +47,11 @@ class Uploads:
         """
         held = Held(self)
         try:
-            held.upload = await asyncio.wait_for(self._parse(request, held), UPLOAD_SECONDS)
+            held.upload = await asyncio.wait_for(self._parse(request, held), MAX_UPLOAD_SECONDS)
         except BaseException as error:
             held.release()
             if isinstance(error, asyncio.TimeoutError):  # in Python 3.10 not the built-in one
-                raise HTTPException(408, f"the upload took more than {UPLOAD_SECONDS:g} s; try again") from None
+                raise HTTPException(408, f"the upload took more than {MAX_UPLOAD_SECONDS:g} s; try again") from None
             raise
         return held
 
@@ -60,7 +60,7 @@ class Uploads:
         if content_type != "multipart/form-data":
             raise HTTPException(415, f"Content-Type is {content_type[:80] or 'missing'}; expected multipart/form-data")
         length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > UPLOAD_BYTES:
+        if length.isdecimal() and int(length) > MAX_UPLOAD_BYTES:
             raise _too_large()
         parser = _MemoryParser(
             Headers(raw=request.headers.raw), held.counted(request.stream()), max_files=1, max_fields=2
@@ -84,9 +84,9 @@ class Held:
         async for chunk in stream:
             self._bytes += len(chunk)
             self._uploads._bytes += len(chunk)
-            if self._bytes > UPLOAD_BYTES:
+            if self._bytes > MAX_UPLOAD_BYTES:
                 raise _too_large()
-            if self._uploads._bytes > BYTES_AT_ONCE:
+            if self._uploads._bytes > MAX_BYTES_AT_ONCE:
                 raise HTTPException(503, "too many large uploads at once; try again", {"Retry-After": "5"})
             yield chunk
 
@@ -112,8 +112,10 @@ async def _fields(form: FormData) -> Upload:
         raise HTTPException(422, "image: a text field; expected a file (with a filename)")
     if isinstance(report, UploadFile):
         raise HTTPException(422, "report: a file; expected a text field (without a filename)")
-    if report is not None and len(report) > LONGEST_REPORT:
-        raise HTTPException(422, f"report: {len(report):,} characters; the most that is read is {LONGEST_REPORT:,}")
+    if report is not None and len(report) > MAX_REPORT_CHARACTERS:
+        raise HTTPException(
+            422, f"report: {len(report):,} characters; the most that is read is {MAX_REPORT_CHARACTERS:,}"
+        )
     if image is None:
         return Upload(None, "", report)
     content = await image.read()
@@ -122,4 +124,6 @@ async def _fields(form: FormData) -> Upload:
 
 
 def _too_large() -> HTTPException:
-    return HTTPException(413, f"more than {UPLOAD_BYTES >> 20} MB; the most that is read is {UPLOAD_BYTES:,} bytes")
+    return HTTPException(
+        413, f"more than {MAX_UPLOAD_BYTES >> 20} MB; the most that is read is {MAX_UPLOAD_BYTES:,} bytes"
+    )

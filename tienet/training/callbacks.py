@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 from tensorpack.callbacks import Callback
 from tensorpack.train.base import StopTraining
 
 from tienet.config import Config
 from tienet.distributed.workers import Workers
+from tienet.errors import InputError
 
 tf1 = tf.compat.v1
 
@@ -61,3 +63,40 @@ class StopEarly(Callback):
                 enough = self.trainer.sess.run(self._anywhere, {self._here: enough}, options=self._workers.options)
         if enough:
             raise StopTraining("early stopping")
+
+
+class KeepTogether(Callback):
+    """Variables are the chief's at the start, and must be equal in all workers after each epoch."""
+
+    _chief_only = False
+
+    def __init__(self, workers: Workers):
+        self._workers = workers
+
+    def _setup_graph(self) -> None:
+        variables = sorted(tf1.global_variables(), key=lambda variable: variable.op.name)
+        self._names = [variable.op.name for variable in variables]
+        self._start = tf.group([self._workers.chiefs(variable) for variable in variables])
+        self._spread = self._workers.spread(tf.stack([_checksum(variable) for variable in variables]))
+
+    def _before_train(self) -> None:
+        with self._workers.together():
+            self._run(self._start)
+
+    def _trigger_epoch(self) -> None:
+        with self._workers.together():
+            differs = self._run(self._spread)
+        if differs.any():
+            names = ", ".join(name for name, is_other in zip(self._names, differs, strict=True) if is_other)
+            raise InputError(f"the workers' weights are no longer equal after epoch {self.epoch_num}: {names}")
+
+    def _run(self, fetches: object) -> np.ndarray:
+        return self.trainer.sess.run(fetches, options=self._workers.options)
+
+
+def _checksum(variable: tf.Variable) -> tf.Tensor:
+    """int64 that any changed bit, and nearly any exchange, changes."""
+    value = tf.reshape(variable.read_value(), [-1])
+    bits = tf.bitcast(value, tf.int32) if value.dtype == tf.float32 else value
+    weights = tf.range(tf.size(bits, tf.int64)) % 65521 + 1
+    return tf.reduce_sum(tf.cast(bits, tf.int64) * weights)

@@ -4,6 +4,7 @@ import tensorflow as tf
 from tensorpack.tfutils.optimizer import ProxyOptimizer
 
 from tienet.checkpoint.run_folder import ACCUMULATION
+from tienet.distributed.workers import Workers
 
 tf1 = tf.compat.v1
 
@@ -61,6 +62,33 @@ class Watched(ProxyOptimizer):
         noted = self.magnitudes.assign(tf.stack([_largest(gradient) for gradient, _ in pairs]))
         with tf.control_dependencies([noted]):  # else a weight may change while a loop still reads it to write reports
             return tf.group(self._opt.apply_gradients(pairs, global_step), name=name)
+
+
+class AllReduced(ProxyOptimizer):
+    """Applies the mean over the workers of what each was given; one message for all variables.
+
+    Whether somebody wants to stop travels with it, so that all stop after the same update.
+
+    Attributes:
+        wants_to_stop: local variable, 1 where this worker does. someone_stops: local variable, above 0 if any does.
+            Both exist after `apply_gradients`.
+    """
+
+    def __init__(self, optimizer: tf1.train.Optimizer, workers: Workers):
+        super().__init__(optimizer, "AllReduced")
+        self._workers = workers
+
+    def apply_gradients(self, grads_and_vars: GradientsAndVariables, global_step=None, name: str | None = None):
+        """Average, then apply."""
+        self.wants_to_stop = local_variable("wants_to_stop", [])
+        self.someone_stops = local_variable("someone_stops", [])
+        pairs = present(grads_and_vars)
+        flat = [tf.reshape(tf.convert_to_tensor(gradient), [-1]) for gradient, _ in pairs]
+        message = self._workers.mean(tf.concat([*flat, self.wants_to_stop.read_value()[None]], 0))
+        *means, stops = tf.split(message, [*(v.shape.num_elements() for _, v in pairs), 1])
+        pairs = [(tf.reshape(mean, v.shape), v) for mean, (_, v) in zip(means, pairs, strict=True)]
+        noted = self.someone_stops.assign(stops[0])
+        return tf.group(noted, self._opt.apply_gradients(pairs, global_step), name=name)
 
 
 def local_variable(name: str, shape: list[int]) -> tf.Variable:

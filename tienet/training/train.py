@@ -21,7 +21,7 @@ from tienet.checkpoint.run_folder import TrainingState
 from tienet.config import Config
 from tienet.data import leaks, vocabulary
 from tienet.data import manifest as manifests
-from tienet.data.batch_split import Division
+from tienet.data.batch_split import BatchSplit
 from tienet.data.dataflow import Studies, TrainingBatches
 from tienet.data.features import statistics as feature_statistics
 from tienet.data.manifest import Manifest
@@ -30,12 +30,12 @@ from tienet.distributed.chief_first import chief_first
 from tienet.distributed.cluster import ONE_PROCESS, Cluster
 from tienet.distributed.workers import Workers
 from tienet.errors import InputError
+from tienet.inference.predictor import cached_features
 from tienet.interruption import Interruption
 from tienet.labels import FINDINGS
 from tienet.modeling import backbone
 from tienet.modeling.losses import LabelWeights
 from tienet.modeling.model import TieNet
-from tienet.predict import cached_features
 from tienet.training.callbacks import EpochLength, LearningRateDrop, StopEarly
 from tienet.training.profiling import Profile
 from tienet.training.trainer import QueueInput, Trainer
@@ -62,7 +62,7 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Sharing:
+class Parallelism:
     """Who shares a batch, beside the GPUs of this process.
 
     Attributes:
@@ -75,7 +75,7 @@ class Sharing:
     peer_timeout: float = 60.0
 
 
-ALONE = Sharing()
+SINGLE_PROCESS = Parallelism()
 
 
 def train(
@@ -84,7 +84,7 @@ def train(
     gpus: list[int],
     resume: bool = False,
     load: str | None = None,
-    sharing: Sharing = ALONE,
+    parallelism: Parallelism = SINGLE_PROCESS,
     interruption: Interruption | None = None,
 ) -> None:
     """Train until the epochs are over or validation stops improving; Ctrl-C and SIGTERM leave a checkpoint.
@@ -99,16 +99,18 @@ def train(
         InputError: something of the above does not fit, or training went wrong, in one line.
         Interrupted: by a signal, after the checkpoint was written.
     """
-    cluster = sharing.cluster
-    division = Division.of(config.batch, sharing.tower_batch, cluster.size, cluster.rank, max(len(gpus), 1))
+    cluster = parallelism.cluster
+    batch_split = BatchSplit.from_batch(
+        config.batch, parallelism.tower_batch, cluster.size, cluster.rank, max(len(gpus), 1)
+    )
     point = _starting_point(places.logdir, resume, cluster.is_chief)
     with ExitStack() as stack:
         interruption = interruption or stack.enter_context(Interruption())
         workers = None
         if cluster.size > 1:
-            workers = Workers(cluster, bool(gpus) and devices.count() > 0, sharing.peer_timeout)
+            workers = Workers(cluster, bool(gpus) and devices.count() > 0, parallelism.peer_timeout)
             stack.enter_context(interruption.deferred())  # they stop together
-        _Run(config, places, division, interruption, workers, point, load).go()
+        _Run(config, places, batch_split, interruption, workers, point, load).go()
         if workers:
             workers.close()
         if interruption.wanted:
@@ -122,7 +124,7 @@ class _Run:
         self,
         config: Config,
         places: Places,
-        division: Division,
+        batch_split: BatchSplit,
         interruption: Interruption,
         workers: Workers | None,
         point: ResumePoint | None,
@@ -134,12 +136,12 @@ class _Run:
         self._state = point.state if point else TrainingState()
         self._manifest = manifests.load(config.data, places.data_root)
         if point:
-            self._vocab, self._vectors = vocabulary.resumed_vocab(self._manifest, places.logdir)
+            self._vocab, self._vectors = _resumed_vocab(self._manifest, places.logdir)
         else:
             self._vocab, self._vectors = vocabulary.read_vocab(self._manifest, config, places.vocab)
         self._train, self._val = self._splits()
-        self._batches = TrainingBatches(self._train, config.batch, config.seed, division, self._state.step)
-        self._division = division
+        self._batches = TrainingBatches(self._train, config.batch, config.seed, batch_split, self._state.step)
+        self._batch_split = batch_split
 
     def go(self) -> None:
         """Train. Raises InputError where it cannot."""
@@ -156,7 +158,7 @@ class _Run:
         model = self._model()
         with tf.Graph().as_default():
             tf1.set_random_seed(self._config.seed)
-            trainer = Trainer(self._division, self._batches, self._interruption, self._workers)
+            trainer = Trainer(self._batch_split, self._batches, self._interruption, self._workers)
             queue = tf1.FIFOQueue(4, [spec.dtype for spec in model.inputs()], name="batches")  # few: batches are large
             signature = model.get_input_signature()
             trainer.setup_graph(signature, QueueInput(self._batches, queue), model.build_graph, model.optimizer)
@@ -195,7 +197,7 @@ class _Run:
         features, config = None, self._config
         if config.mode_parts.image and config.features == "cache":
             features = cached_features(manifest, config, self._places.backbone_weights)
-        return Studies.of(config, manifest, self._vocab, features)
+        return Studies.from_manifest(config, manifest, self._vocab, features)
 
     def _agree(self) -> None:
         """Raises InputError where the workers were not started alike."""
@@ -205,8 +207,8 @@ class _Run:
             "settings": json.dumps(self._config.to_json()),
             "data": self._manifest.fingerprint(),
             "vocabulary": self._vocab.fingerprint(),
-            "--tower-batch": str(self._division.accumulate),
-            "number of GPUs": str(self._division.towers),
+            "--tower-batch": str(self._batch_split.accumulate),
+            "number of GPUs": str(self._batch_split.towers),
             "checkpoint to go on from (--logdir must be one folder for all)": str(self._state),
         }
         digests = [int.from_bytes(hashlib.sha256(fact.encode()).digest()[:7], "big") for fact in facts.values()]
@@ -217,10 +219,10 @@ class _Run:
         config, weights = self._config, None
         if config.mode_parts.image and config.features == "off":
             weights = _backbone_weights(config, self._places)
-        label_weights = LabelWeights.of(self._train.labels) if config.weighted_loss else LabelWeights.equal()
+        label_weights = LabelWeights.from_labels(self._train.labels) if config.weighted_loss else LabelWeights.equal()
         statistics = self._feature_statistics()
         model = TieNet(config, len(self._vocab), self._vectors.shape[1], label_weights, weights, statistics)
-        model.summary_decay **= 1 / self._division.accumulate
+        model.summary_decay **= 1 / self._batch_split.accumulate
         return model
 
     def _feature_statistics(self) -> np.ndarray | None:
@@ -229,13 +231,16 @@ class _Run:
         if not (config.mode_parts.image and config.feature_norm):
             return None
 
-        def extractor() -> backbone.FeatureExtractor:
-            weights = _backbone_weights(config, self._places)
-            return backbone.FeatureExtractor(weights, config.backbone_end, config.image_px)
+        def features_of(indices: np.ndarray) -> np.ndarray:
+            pictures = self._train.pictures(indices)
+            return pictures if self._train.features is not None else extract(pictures)
 
         with chief_first(self._workers, self._interruption):
             if self._is_chief and not self._point:
-                statistics = feature_statistics.channel_statistics(self._train, extractor)
+                if self._train.features is None:
+                    weights = _backbone_weights(config, self._places)
+                    extract = backbone.FeatureExtractor(weights, config.backbone_end, config.image_px)
+                statistics = feature_statistics.channel_statistics(len(self._train), features_of)
                 feature_statistics.save(logdir / "feature_norm.npy", statistics)
             return run_folder.load_run(logdir).feature_statistics()
 
@@ -261,6 +266,17 @@ def _starting_point(logdir: Path, resume: bool, is_chief: bool) -> ResumePoint |
     if is_chief and ((logdir / "latest.json").is_file() or any((logdir / "checkpoints").glob("latest-*.json"))):
         raise InputError(f"{logdir}: holds a run already; go on with --resume, or give another --logdir")
     return None
+
+
+def _resumed_vocab(manifest: Manifest, logdir: Path) -> tuple[Vocab, np.ndarray]:
+    """The run's own words, and vectors that the checkpoint will replace.
+
+    Raises InputError if the data set is not the one that the run was started with.
+    """
+    run = run_folder.load_run(logdir)
+    if run.facts.get("data_fingerprint") != manifest.fingerprint():
+        raise InputError(f"{manifest.path}: has changed since {logdir} was started; start a new run")
+    return run.vocab, np.zeros((len(run.vocab), run.word_dim), np.float32)
 
 
 def _backbone_weights(config: Config, places: Places) -> dict[str, np.ndarray]:

@@ -15,13 +15,14 @@ from tensorpack.train.base import StopTraining
 from tensorpack.train.trainers import SyncMultiGPUTrainerParameterServer
 from tensorpack.utils.naming import MOVING_SUMMARY_OPS_KEY
 
-from tienet.data.batch_split import Division
+from tienet.data.batch_split import BatchSplit
 from tienet.data.dataflow import TrainingBatches
 from tienet.distributed.chief_first import WaitForChief
-from tienet.distributed.workers import AllReduced, KeepTogether, Workers
+from tienet.distributed.workers import Workers
 from tienet.errors import InputError
 from tienet.interruption import Interruption
-from tienet.training.optimizers import Accumulated, Watched
+from tienet.training.callbacks import KeepTogether
+from tienet.training.optimizers import Accumulated, AllReduced, Watched
 
 tf1 = tf.compat.v1
 
@@ -58,13 +59,22 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
     """
 
     def __init__(
-        self, division: Division, batches: TrainingBatches, interruption: Interruption, workers: Workers | None = None
+        self,
+        batch_split: BatchSplit,
+        batches: TrainingBatches,
+        interruption: Interruption,
+        workers: Workers | None = None,
     ):
-        super().__init__(list(range(division.towers)), ps_device="cpu")
+        super().__init__(list(range(batch_split.towers)), ps_device="cpu")
         self.is_chief = workers is None or workers.cluster.is_chief
         self.failure: Exception | None = None
         self.between_updates = True
-        self._division, self._batches, self._interruption, self._workers = division, batches, interruption, workers
+        self._batch_split, self._batches, self._interruption, self._workers = (
+            batch_split,
+            batches,
+            interruption,
+            workers,
+        )
         self._losses: list[tf.Tensor] = []
         self._options = workers.options if workers else None
 
@@ -83,7 +93,7 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
             self._watched = wrapped = Watched(get_opt_fn())
             if self._workers:
                 self._all_reduced = wrapped = AllReduced(wrapped, self._workers)
-            return Accumulated(wrapped, self._division.accumulate) if self._division.accumulate > 1 else wrapped
+            return Accumulated(wrapped, self._batch_split.accumulate) if self._batch_split.accumulate > 1 else wrapped
 
         callbacks = super()._setup_graph(input, loss_of_tower, optimizer)
         summaries = tf.group([op.op for op in tf1.get_collection(MOVING_SUMMARY_OPS_KEY)])
@@ -108,7 +118,7 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
             self.between_updates = False
             if self._workers and self._interruption.wanted:
                 self._all_reduced.wants_to_stop.load(1.0, self.sess)
-            sessions = [self.sess] * (self._division.accumulate - 1) + [self.hooked_sess]
+            sessions = [self.sess] * (self._batch_split.accumulate - 1) + [self.hooked_sess]
             losses = [session.run(self._fetches, options=self._options)[1] for session in sessions]
             magnitudes = self.sess.run(self._watched.magnitudes)
             self.between_updates = True

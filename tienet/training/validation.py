@@ -16,9 +16,9 @@ from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
 from tienet.evaluation.metrics.captions import bleu4
 from tienet.evaluation.metrics.thresholds import youden
+from tienet.inference.predictor import Rows, predict_all, written_reports
 from tienet.interruption import Interruption
 from tienet.modes import Mode
-from tienet.predict import Rows, predict_all, written_reports
 
 tf1 = tf.compat.v1
 
@@ -110,7 +110,7 @@ class Validation(Callback):
             self._log(figures, reports)
             if self._json_log is not None:
                 self._json_log._trigger()  # on disk before the checkpoint: a kill in between repeats the epoch
-            better = state.judge(self.global_step, self.epoch_num, figures["avg" if thresholds else "bleu4"])
+            better = state.record_epoch(self.global_step, self.epoch_num, figures["avg" if thresholds else "bleu4"])
             self._save(thresholds, better)
             self._say(figures, reports, better)
         self.trainer.meet(busy=False)

@@ -113,8 +113,8 @@ def test_no_finding_is_the_first_sample(tmp_path):
     assert after.index("s5") < after.index(NO_FINDING.replace("_", " "), 80) < after.index("Effusion")
 
 
-@pytest.mark.parametrize("length", [sample_cards.MOST_CHARACTERS, sample_cards.MOST_CHARACTERS + 1234])
+@pytest.mark.parametrize("length", [sample_cards.MAX_CHARACTERS, sample_cards.MAX_CHARACTERS + 1234])
 def test_a_very_long_report_is_cut_and_says_so(length):
     shown = sample_cards.report_html("x" * length)
-    assert shown.count("x") == sample_cards.MOST_CHARACTERS
-    assert ("1,234 characters more" in shown) == (length > sample_cards.MOST_CHARACTERS)
+    assert shown.count("x") == sample_cards.MAX_CHARACTERS
+    assert ("1,234 characters more" in shown) == (length > sample_cards.MAX_CHARACTERS)

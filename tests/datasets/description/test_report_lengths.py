@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tienet.data.text import tokenize
-from tienet.datasets.description.report_lengths import MOST_BINS, histogram, measure_reports
+from tienet.datasets.description.report_lengths import MAX_BINS, histogram, measure_reports
 
 
 def measured(*reports: str):
@@ -53,7 +53,7 @@ def test_a_quantile_is_the_least_length_that_so_many_do_not_exceed(lengths, perc
 def test_the_bins_of_a_histogram_hold_every_report_once(lengths):
     words = np.array(lengths)
     bins = histogram(words)
-    assert len(bins) <= MOST_BINS and sum(bar.count for bar in bins) == len(words)
+    assert len(bins) <= MAX_BINS and sum(bar.count for bar in bins) == len(words)
     for bar, following in itertools.pairwise(bins):
         assert bar.high + 1 == following.low
     for bar in bins:

@@ -5,7 +5,7 @@ import pytest
 
 from tienet.data.text import report_text, tokenize
 from tienet.datasets.phantom.facts import BILATERAL, LEFT, MIDLINE, RIGHT, Fact
-from tienet.datasets.phantom.lesions_in_text import judge_lesions, lesions_named
+from tienet.datasets.phantom.lesions_in_text import lesions_named, score_lesions
 from tienet.datasets.phantom.reports import NAMES, write
 
 SIDES = {"Cardiomegaly": MIDLINE, "Hernia": MIDLINE, "Edema": BILATERAL, "Emphysema": BILATERAL}
@@ -28,10 +28,10 @@ def test_a_denied_finding_is_not_named():
 def test_kind_side_and_invention_are_counted():
     reports = ["small left pleural effusion .", "a large mass in the right upper lobe . mild cardiomegaly .", ""]
     true = [{("Effusion", RIGHT)}, {("Mass", RIGHT)}, {("Nodule", LEFT)}]
-    assert judge_lesions(reports, true) == {
+    assert score_lesions(reports, true) == {
         "lesions": 3,
         "kind": pytest.approx(2 / 3),
         "kind_and_side": pytest.approx(1 / 3),
         "invented": pytest.approx(2 / 3),
     }
-    assert judge_lesions([], [])["kind"] is None
+    assert score_lesions([], [])["kind"] is None

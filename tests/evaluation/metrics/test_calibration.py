@@ -7,6 +7,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
+from tienet.checkpoint.calibration import with_temperatures
 from tienet.evaluation.metrics.auroc import auc, evaluate_auc
 from tienet.evaluation.metrics.calibration import (
     LIMITS,
@@ -16,7 +17,6 @@ from tienet.evaluation.metrics.calibration import (
     fit_temperatures,
     format_calibration,
     reliability_curve,
-    with_temperatures,
 )
 from tienet.labels import FINDINGS, LABELS, K
 

@@ -9,10 +9,11 @@ from html.parser import HTMLParser
 import pytest
 
 from tienet.evaluation.metrics.captions import CAPTION_METRICS
-from tienet.evaluation.paper.layout import WIDTH, table_text
+from tienet.evaluation.paper.layout import table_text
 from tienet.evaluation.paper.published import COLUMNS, PAPER_AUC, PAPER_CAPTIONS, PAPER_POSITIVES
 from tienet.evaluation.paper.tables import Column, table_1, table_2, write_tables
 from tienet.labels import LABELS
+from tienet.pages.plain_text import WIDTH
 
 MEANS = {"avg": "AVG", "wavg": "#wAVG", "avg10": "AVG10"}
 NO_AUC = {"auc": None, **{f"{key}{end}": None for key in MEANS for end in ("", "_lo", "_hi")}}

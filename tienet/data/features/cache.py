@@ -23,7 +23,7 @@ from tienet.data.features.store import FLOAT16, Store
 from tienet.data.image import read_image
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError
-from tienet.modeling.backbone_weights import ENDS, grid_side
+from tienet.grid import ENDS, backbone_side
 
 PREPROCESSING = 1
 """Raise it when `image.read_image` or `backbone.preprocess` gives other pixels, and old rows are not used."""
@@ -45,7 +45,7 @@ class FeatureKey:
     @property
     def row_shape(self) -> tuple[int, int, int]:
         """(h, w, C) of one image's features."""
-        side = grid_side(self.image_px, self.end)
+        side = backbone_side(self.image_px, self.end)
         return side, side, ENDS[self.end][1]
 
     @property

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from tienet import files
-from tienet.data.dataflow import Studies
-from tienet.data.features.cache import Extractor
 from tienet.errors import InputError
 
 IMAGES = 512
@@ -19,23 +17,22 @@ IMAGES = 512
 _AT_ONCE = 16
 
 
-def channel_statistics(studies: Studies, extractor_factory: Callable[[], Extractor]) -> np.ndarray:
+def channel_statistics(count: int, features_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """float32 [2, channels]: mean and standard deviation over images and locations.
 
     Args:
-        studies: of the training split, with cached features, or with images, which the extractor then turns into them.
-        extractor_factory: makes the backbone; called only for images.
+        count: number of training images.
+        features_of: int [n] positions of training images -> their features [n, h, w, channels].
     """
-    indices = np.unique(np.linspace(0, len(studies) - 1, min(IMAGES, len(studies))).astype(int))
-    extract = (lambda features: features) if studies.features is not None else extractor_factory()
-    count, total, squares = 0, 0.0, 0.0
+    indices = np.unique(np.linspace(0, count - 1, min(IMAGES, count)).astype(int))
+    locations, total, squares = 0, 0.0, 0.0
     for start in range(0, len(indices), _AT_ONCE):
-        x = extract(studies.pictures(indices[start : start + _AT_ONCE])).astype(np.float64)
-        count += x.shape[0] * x.shape[1] * x.shape[2]
+        x = features_of(indices[start : start + _AT_ONCE]).astype(np.float64)
+        locations += x.shape[0] * x.shape[1] * x.shape[2]
         total = total + x.sum((0, 1, 2))
         squares = squares + (x * x).sum((0, 1, 2))
-    mean = total / count
-    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    mean = total / locations
+    std = np.sqrt(np.maximum(squares / locations - mean**2, 0))
     return np.stack([mean, np.maximum(std, 1e-3)]).astype(np.float32)  # a dead channel stays small
 
 

@@ -21,7 +21,7 @@ _PNG_COLOURS = {
 }
 _JPEG_COLOURS = {1: "grey", 3: "colour", 4: "four colours"}
 _STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])  # markers without a length
-_MOST_FILL = 1024
+_MAX_FILL = 1024
 _NO_FRAMES = frozenset([0xC4, 0xC8, 0xCC])  # of C0 to CF
 
 
@@ -87,12 +87,12 @@ def _jpeg(file: BinaryIO) -> Header:
         fill, marker = struct.unpack(">BB", file.read(2))
         if fill != 0xFF:
             raise InputError(f"corrupted JPEG header (no marker at byte {place})")
-        for _ in range(_MOST_FILL):  # any number of fill bytes may come first
+        for _ in range(_MAX_FILL):  # any number of fill bytes may come first
             if marker != 0xFF:
                 break
             (marker,) = struct.unpack(">B", file.read(1))
         if marker == 0xFF:
-            raise InputError(f"corrupted JPEG header (more than {_MOST_FILL} fill bytes at byte {place})")
+            raise InputError(f"corrupted JPEG header (more than {_MAX_FILL} fill bytes at byte {place})")
         if marker in _STANDALONE:
             continue
         if marker in (0xD9, 0xDA):  # the end, or pixels

@@ -7,8 +7,7 @@ import numpy as np
 from tienet.datasets.description import html
 from tienet.datasets.description.counts import GROUPS, SIZES, GroupCounts, Pairs, percent
 from tienet.datasets.description.sentences import counted
-from tienet.labels import LABELS
-from tienet.pages.verdicts import readable
+from tienet.labels import LABELS, readable
 
 _FIRST = ' class="first"'  # a line before the column
 

@@ -16,7 +16,7 @@ from tienet.datasets.description.terminal import QUANTILES
 from tienet.pages import template
 from tienet.pages.study import DISCLAIMER
 
-_MOST_VIEWS, _MOST_SIZES = 20, 12
+_MAX_VIEWS, _MAX_SIZES = 20, 12
 _PATIENT_BINS = (0, 1, 2, 3, 4, 5, 10, 20, 50, 100)
 
 
@@ -60,7 +60,7 @@ def _patients(summary: Summary) -> str:
     if len(rows) > 1:
         head = ["number", "patients by studies", "patients by images"] if len(patients) > 1 else ["studies", "patients"]
         parts.append(page_parts.table("patients", rows, head))
-    parts.append(page_parts.paragraphs(sentences.view_lines(summary, _MOST_VIEWS)))
+    parts.append(page_parts.paragraphs(sentences.view_lines(summary, _MAX_VIEWS)))
     return page_parts.section("Patients and views", *parts)
 
 
@@ -136,9 +136,9 @@ def _images(summary: Summary) -> str:
     images = summary.images
     parts = [page_parts.paragraphs([sentences.survey_line(images)])]
     if images.sizes:
-        sizes = sentences.most_common(sentences.size_counts(images), _MOST_SIZES)
+        sizes = sentences.most_common(sentences.size_counts(images), _MAX_SIZES)
         tables = (
-            ("format", sentences.most_common(images.kinds, _MOST_SIZES)),
+            ("format", sentences.most_common(images.kinds, _MAX_SIZES)),
             ("width x height", sizes),
         )
         rows = ([[name, f"{count:,}", percent(count, images.read)] for name, count in counts] for _, counts in tables)

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from tienet.data.text import tokenize
 from tienet.datasets.description.counts import has_text
 
-MOST_BINS = 24
+MAX_BINS = 24
 
 _STEPS = (1, 2, 5)
 
@@ -81,7 +81,7 @@ def histogram(words: np.ndarray) -> list[Bin]:
     """
     low, top = int(words.min()), int(np.percentile(words, 99, method="inverted_cdf"))
     widths = (step * 10**power for power in range(19) for step in _STEPS)
-    width = next(width for width in widths if top // width - low // width < MOST_BINS)
+    width = next(width for width in widths if top // width - low // width < MAX_BINS)
     place = np.minimum(words, top) // width - low // width
     counts = np.bincount(place)
     starts = [(low // width + n) * width for n in range(len(counts))]

@@ -7,10 +7,9 @@ from tienet.data.manifest import Manifest
 from tienet.datasets.description import html as page_parts
 from tienet.datasets.description.sampling import SAMPLES, draw_samples, small_picture
 from tienet.errors import InputError
-from tienet.labels import LABELS
-from tienet.pages.verdicts import readable
+from tienet.labels import LABELS, readable
 
-MOST_CHARACTERS = 4000
+MAX_CHARACTERS = 4000
 """A longer report is cut, and says so."""
 
 
@@ -60,6 +59,6 @@ def report_html(report: str) -> str:
     report = report.strip()
     if not report:
         return '<em class="kind">no report</em>'
-    rest = len(report) - MOST_CHARACTERS
+    rest = len(report) - MAX_CHARACTERS
     more = f' <em class="kind">({rest:,} characters more)</em>' if rest > 0 else ""
-    return html.escape(report[:MOST_CHARACTERS]) + more
+    return html.escape(report[:MAX_CHARACTERS]) + more

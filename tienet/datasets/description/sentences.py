@@ -11,7 +11,7 @@ from tienet.datasets.description.counts import VIEW_COLUMNS, percent
 from tienet.datasets.description.image_survey import ImageSurvey
 from tienet.datasets.description.summary import Summary
 
-_MOST_CHARACTERS = 60
+_MAX_CHARACTERS = 60
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -98,7 +98,7 @@ def _span(values: Sequence[int]) -> str:
 
 def most_common(counts: Counter, most: int) -> list[tuple[str, int]]:
     """The most frequent values by name, up to `most`, and the others together."""
-    named = [(one_line(name, _MOST_CHARACTERS), count) for name, count in counts.most_common(most)]
+    named = [(one_line(name, _MAX_CHARACTERS), count) for name, count in counts.most_common(most)]
     others = len(counts) - len(named)
     if others:
         named.append((counted(others, "other"), counts.total() - sum(count for _, count in named)))

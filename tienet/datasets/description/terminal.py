@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from tienet.datasets.description import sentences
 from tienet.datasets.description.counts import GROUPS, SIZES, percent
 from tienet.datasets.description.summary import Summary
-from tienet.evaluation.paper.layout import wrapped
-from tienet.evaluation.tables import align
 from tienet.labels import LABELS
+from tienet.pages.plain_text import align, wrapped
 
 QUANTILES = ((50, "median"), (90, "90%"), (99, "99%"), (100, "longest"))
 

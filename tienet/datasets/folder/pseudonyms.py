@@ -11,7 +11,7 @@ from tienet.errors import InputError
 
 SALT_FILE = ".salt"
 DIGITS = 16  # hexadecimal: among a million names the odds of two alike are 1 to 37 million
-LEAST_SALT = 12
+MIN_SALT = 12
 
 
 class Pseudonyms:
@@ -34,10 +34,8 @@ def read_salt(folder: Path, given: str | None) -> bytes:
     Raises InputError if the given one is short enough to be guessed, or the file's was changed.
     """
     if given is not None:
-        if len(given) < LEAST_SALT:
-            raise InputError(
-                f"--salt has {len(given)} characters; expected {LEAST_SALT} or more, that nobody can guess"
-            )
+        if len(given) < MIN_SALT:
+            raise InputError(f"--salt has {len(given)} characters; expected {MIN_SALT} or more, that nobody can guess")
         return given.encode("utf-8", "surrogateescape")
     path = folder / SALT_FILE
     try:

@@ -36,7 +36,7 @@ BAD_TEXT = "text file that is not UTF-8, or too long"
 
 
 @dataclass
-class Study:
+class FolderStudy:
     """An image that may become a row of the manifest."""
 
     source: Source
@@ -66,7 +66,7 @@ class Fault:
     path: Path | None = None
 
     @classmethod
-    def of(cls, source: Source, reason: str, message: str = "") -> "Fault":
+    def from_source(cls, source: Source, reason: str, message: str = "") -> "Fault":
         return cls(source.name, reason, message or f"{source.path}: {reason}", path=source.path)
 
 
@@ -81,7 +81,7 @@ class Tables:
     bad_texts: list[str]
 
 
-def join(studies: Sequence[Study], tables: Tables) -> None:
+def join(studies: Sequence[FolderStudy], tables: Tables) -> None:
     """Give each study its report, labels, patient and split."""
     unique = files.unique_stems(study.source.name for study in studies)
     for study in studies:
@@ -99,14 +99,16 @@ def join(studies: Sequence[Study], tables: Tables) -> None:
             study.patient = study.header.patient_id or study.header.study_uid
 
 
-def _names(study: Study, unique: set[str]) -> list[str]:
+def _names(study: FolderStudy, unique: set[str]) -> list[str]:
     names = [study.source.name, study.source.stem if study.source.stem in unique else ""]
     if study.header:
         names += [study.header.sop_uid, study.header.study_uid, study.header.accession]
     return [*names, study.source.folder]
 
 
-def choose(studies: Sequence[Study], tables: Tables, keep: Sequence[str]) -> tuple[list[Study], list[Fault]]:
+def choose(
+    studies: Sequence[FolderStudy], tables: Tables, keep: Sequence[str]
+) -> tuple[list[FolderStudy], list[Fault]]:
     """The studies that are taken, and the others with their reasons.
 
     Args:
@@ -117,14 +119,14 @@ def choose(studies: Sequence[Study], tables: Tables, keep: Sequence[str]) -> tup
         uid = study.header.sop_uid if study.header else ""
         reason = _why_not(study, tables, keep) or (SECOND_COPY if uid in seen else None)
         if reason:
-            left_out.append(Fault.of(study.source, reason))
+            left_out.append(Fault.from_source(study.source, reason))
         else:
             chosen.append(study)
             seen |= {uid} - {""}
     return chosen, left_out
 
 
-def _why_not(study: Study, tables: Tables, keep: Sequence[str]) -> str | None:
+def _why_not(study: FolderStudy, tables: Tables, keep: Sequence[str]) -> str | None:
     header = study.header
     if header:
         if header.modality not in (*X_RAY, *NO_MODALITY) and "modality" not in keep:
@@ -150,7 +152,7 @@ def leftovers(folder: Folder, tables: Tables) -> list[Fault]:
     return faults
 
 
-def assign_splits(studies: Sequence[Study], way: str) -> None:
+def assign_splits(studies: Sequence[FolderStudy], way: str) -> None:
     """Settle each study's split: "hash" of its patient, "test", or "column" (as it is in the table).
 
     Raises InputError where nothing could be trained on the outcome: better now than after the long work.

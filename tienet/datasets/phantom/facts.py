@@ -9,7 +9,7 @@ from tienet.labels import FINDINGS
 
 RIGHT, LEFT, BILATERAL, MIDLINE = "right", "left", "bilateral", "midline"
 SEVERITIES = ("mild", "moderate", "severe")
-LEAST_STUDIES = 10
+MIN_STUDIES = 10
 NORMAL_SHARE = 0.40
 _SHARES = {"val": 0.10, "test": 0.20}  # the rest is train
 _NUMBER_OF_FINDINGS = (1, 2, 3, 2)  # in turn, for studies that are not normal: 2 on average
@@ -67,7 +67,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Study:
+class PhantomStudy:
     """One image and report; `number` counts from 1 over the whole data set."""
 
     number: int
@@ -84,7 +84,7 @@ class Study:
         return f"patient-{self.patient:05d}"
 
 
-def plan(studies: int, seed: int) -> list[Study]:
+def plan(studies: int, seed: int) -> list[PhantomStudy]:
     """The studies of a data set.
 
     Of each split, 40% are normal and the others have one to three findings, dealt from shuffled packs of the 14
@@ -96,7 +96,7 @@ def plan(studies: int, seed: int) -> list[Study]:
     """
     sizes = {split: max(1, round(share * studies)) for split, share in _SHARES.items()}
     sizes = {"train": studies - sum(sizes.values()), **sizes}
-    planned: list[Study] = []
+    planned: list[PhantomStudy] = []
     patient = 0
     for k, (split, size) in enumerate(sizes.items()):
         rng = np.random.default_rng([seed, k])
@@ -105,7 +105,7 @@ def plan(studies: int, seed: int) -> list[Study]:
             if not left:
                 patient, left = patient + 1, int(rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1]))
             left -= 1
-            planned.append(Study(len(planned) + 1, patient, split, facts))
+            planned.append(PhantomStudy(len(planned) + 1, patient, split, facts))
     return planned
 
 

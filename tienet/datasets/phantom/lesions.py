@@ -4,16 +4,13 @@ image and the lesion's mask (float32 [px, px])."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from tienet.datasets.phantom.anatomy import Chest
 from tienet.datasets.phantom.facts import LEFT, SEVERITIES, Fact
 from tienet.datasets.phantom.shapes import blob, ellipse, noise_field, strokes, toward
-
-if TYPE_CHECKING:
-    from tienet.datasets.phantom.drawing import Chest
 
 Drawn = tuple[np.ndarray, np.ndarray]
 

@@ -24,7 +24,7 @@ def lesions_named(report: str) -> set[tuple[str, str]]:
     return named
 
 
-def judge_lesions(reports: Iterable[str], lesions: Sequence[set[tuple[str, str]]]) -> dict[str, float | int | None]:
+def score_lesions(reports: Iterable[str], lesions: Sequence[set[tuple[str, str]]]) -> dict[str, float | int | None]:
     """How many of the true lesions the reports name.
 
     Args:

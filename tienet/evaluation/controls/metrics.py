@@ -8,15 +8,20 @@ from tienet.evaluation.controls import classifiers
 from tienet.evaluation.controls.reports import most_frequent_report, nearest_reports
 from tienet.evaluation.metrics.auroc import evaluate_auc
 from tienet.evaluation.options import Options, Shared
-from tienet.evaluation.report_judge import ReportJudge
-from tienet.predict import Predictor
+from tienet.evaluation.report_metrics import ReportMetrics
+from tienet.inference.predictor import Predictor
 
 Pooled = list[np.ndarray]
 """Pooled features of the training, validation and judged studies."""
 
 
 def control_metrics(
-    whole: Manifest, part: Manifest, network: Predictor, judge: ReportJudge | None, options: Options, shared: Shared
+    whole: Manifest,
+    part: Manifest,
+    network: Predictor,
+    report_metrics: ReportMetrics | None,
+    options: Options,
+    shared: Shared,
 ) -> dict[str, dict]:
     """Metrics of what has no network, made from the training split of the data set that is judged."""
     train, val = whole.split("train"), whole.split("val")
@@ -33,8 +38,10 @@ def control_metrics(
         found |= shared.once(
             ("auc controls", whole.path, key), lambda: _auc_controls(train, val, part, pooled, options)
         )
-    if judge is not None and any(train.reports):
-        found |= shared.once(("report controls", whole.path, key), lambda: _report_controls(train, part, pooled, judge))
+    if report_metrics is not None and any(train.reports):
+        found |= shared.once(
+            ("report controls", whole.path, key), lambda: _report_controls(train, part, pooled, report_metrics)
+        )
     return found
 
 
@@ -57,10 +64,12 @@ def _auc_controls(
     }
 
 
-def _report_controls(train: Manifest, part: Manifest, pooled: Pooled | None, judge: ReportJudge) -> dict[str, dict]:
+def _report_controls(
+    train: Manifest, part: Manifest, pooled: Pooled | None, report_metrics: ReportMetrics
+) -> dict[str, dict]:
     """The most frequent training report for all, and the report of the nearest training image."""
     reports = {"constant_report": [most_frequent_report(train.reports)] * len(part)}
     if pooled is not None:
         nearest = nearest_reports(pooled[0], train.reports, pooled[2])
         reports["nearest_report"] = [" ".join(tokenize(report)) for report in nearest]
-    return {name: judge.judge(written) for name, written in reports.items()}
+    return {name: report_metrics.score(written) for name, written in reports.items()}

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import expit
 
+from tienet.checkpoint.calibration import with_temperatures
 from tienet.labels import FINDINGS, LABELS
 
 BINS = 10
@@ -29,11 +29,6 @@ class Curve(NamedTuple):
     predicted: np.ndarray  # float64 [bins], the mean probability
     observed: np.ndarray  # float64 [bins], the share of positives
     counts: np.ndarray  # int64 [bins], studies
-
-
-def with_temperatures(logits: np.ndarray, temperatures: np.ndarray) -> np.ndarray:
-    """sigmoid(logits / T): [N, K] and [K] -> float32 [N, K]."""
-    return expit(np.asarray(logits, np.float64) / np.asarray(temperatures, np.float64)).astype(np.float32)
 
 
 def fit_temperatures(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, dict[int, str]]:

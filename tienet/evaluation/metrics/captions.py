@@ -119,7 +119,7 @@ class CaptionScorer:
         totals: dict[str, float | int | None] = dict.fromkeys(CAPTION_METRICS)
         each = {metric: np.full(len(references), np.nan) for metric in CAPTION_METRICS}
         if judged:
-            found = self._judge([references[i] for i in judged], [hypotheses[i] for i in judged])
+            found = self._score([references[i] for i in judged], [hypotheses[i] for i in judged])
             for metric, (total, values) in found.items():
                 totals[metric] = float(total)
                 each[metric][judged] = values
@@ -134,7 +134,7 @@ class CaptionScorer:
             return _words(texts)
         return _ptb_tokenize(self._java, [_one_line(text) for text in texts])
 
-    def _judge(self, references: list[str], hypotheses: list[str]) -> dict[str, tuple[float, Sequence[float]]]:
+    def _score(self, references: list[str], hypotheses: list[str]) -> dict[str, tuple[float, Sequence[float]]]:
         """By metric, of the whole and of each; no reference is empty."""
         found = _bleu(references, hypotheses)
         if self._meteor:

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tienet.evaluation.metrics.auroc import check_patients, patient_weights, percentile_interval
-from tienet.evaluation.tables import align, level_text, number_text, span_text
 from tienet.labels import FINDINGS, LABELS, K
+from tienet.pages.plain_text import align, level_text, number_text, span_text
 
 RATES = ("precision", "recall", "f1")
 

@@ -4,13 +4,11 @@ import csv
 import html
 import io
 import itertools
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tienet.evaluation.tables import UNDEFINED
+from tienet.pages.plain_text import UNDEFINED, WIDTH, wrapped
 
-WIDTH = 120
 """Columns of a terminal: what does not fit goes on below, with the first column again."""
 
 _TESTS = "Paired bootstrap on the same resamples of patients: differences, 95% intervals, two-sided p"
@@ -191,10 +189,6 @@ def _panels(widths: Sequence[int], room: int) -> list[list[int]]:
         panels[-1].append(c)
         left -= width + 2
     return panels
-
-
-def wrapped(note: str) -> str:
-    return textwrap.fill(note, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def table_text(table: Table) -> str:

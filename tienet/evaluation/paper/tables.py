@@ -23,7 +23,6 @@ from tienet.evaluation.paper.layout import (
     table_html,
     table_json,
     table_text,
-    wrapped,
 )
 from tienet.evaluation.paper.published import (
     CAPTION_COLUMNS,
@@ -36,6 +35,7 @@ from tienet.evaluation.paper.published import (
 )
 from tienet.labels import FINDINGS, LABELS
 from tienet.pages import template
+from tienet.pages.plain_text import wrapped
 from tienet.pages.study import DISCLAIMER
 
 MEAN_TITLES = dict(zip(MEANS, ("AVG", "#wAVG", "AVG10"), strict=True))

@@ -19,13 +19,13 @@ from tienet.modeling.lstm.xla import compiled
 
 PARTS, LEAST = 8, 64
 """Sums over the locations are of parts, at most so many, and of so many locations at least: XLA is slow with fewer."""
-_MOST = 86.0  # e^86 is a float32, and so is e^-86
+_MAX_EXPONENT = 86.0  # e^86 is a float32, and so is e^-86
 
 
 def exponential(u: tf.Tensor) -> tf.Tensor:
     """E = e^{2u}, of u or of a query. Above 43 in magnitude u counts as 43: its tanh is 1 to the last digit, unless the
     other one is as large and of the other sign."""
-    return tf.exp(tf.clip_by_value(2 * u, -_MOST, _MOST))
+    return tf.exp(tf.clip_by_value(2 * u, -_MAX_EXPONENT, _MAX_EXPONENT))
 
 
 class Locations(NamedTuple):

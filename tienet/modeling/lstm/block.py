@@ -15,32 +15,32 @@ from tienet.modeling.lstm.step_arrays import S, stacked, stacks_of, write
 from tienet.modeling.lstm.xla import compiled
 
 
-class State(NamedTuple):
+class LSTMState(NamedTuple):
     """The LSTM's state between two steps, or the gradient of it."""
 
     h: tf.Tensor  # [B, H]
     c: tf.Tensor  # [B, H]
 
 
-class Steps(NamedTuple):
+class SavedSteps(NamedTuple):
     """Steps, and where each started from: all that the backward pass needs. Parts may have more axes before these."""
 
-    before: State
+    before: LSTMState
     done: Step
 
 
-def widths_of(H: int, L: int, C: int, A: int) -> Steps:
+def widths_of(H: int, L: int, C: int, A: int) -> SavedSteps:
     """The last axis of each part."""
-    return Steps(State(H, H), Step(h=H, c=H, a=L, z=C, gates=4 * H, query=A))
+    return SavedSteps(LSTMState(H, H), Step(h=H, c=H, a=L, z=C, gates=4 * H, query=A))
 
 
 @compiled
-def block(images: Locations, w_gates, state: State, weights: Weights, n) -> tuple[Steps, State]:
+def block(images: Locations, w_gates, state: LSTMState, weights: Weights, n) -> tuple[SavedSteps, LSTMState]:
     """Forward: `w_gates` [B, S, 4H] -> the steps [S, B, ...] and the state after them; n is int32 []."""
 
     def body(t, state, stacks):
         done = step.step(images, w_gates[:, t], *state, weights)
-        return t + 1, State(done.h, done.c), write(stacks, t, Steps(state, done))
+        return t + 1, LSTMState(done.h, done.c), write(stacks, t, SavedSteps(state, done))
 
     stacks = stacks_of(S, widths_of(state.h.shape[-1], *images.x.shape[1:], images.E.shape[-1]))
     _, state, stacks = tf.while_loop(lambda t, *_: t < n, body, (0, state, stacks))
@@ -49,8 +49,8 @@ def block(images: Locations, w_gates, state: State, weights: Weights, n) -> tupl
 
 @compiled
 def block_gradient(
-    images: Locations, weights: Weights, transposed: Weights, steps: Steps, dstate: State, dh, da, n
-) -> tuple[StepGradient, State]:
+    images: Locations, weights: Weights, transposed: Weights, steps: SavedSteps, dstate: LSTMState, dh, da, n
+) -> tuple[StepGradient, LSTMState]:
     """Backward: the steps' gradients [S, B, ...], and that of the state before them.
 
     Args:
@@ -63,7 +63,7 @@ def block_gradient(
         gradient, *dstate = step.step_gradient(
             images, weights, transposed, *before, done, dstate.h + dh[:, t], dstate.c, da[:, t]
         )
-        return t - 1, State(*dstate), write(stacks, t, gradient)
+        return t - 1, LSTMState(*dstate), write(stacks, t, gradient)
 
     done = steps.done
     widths = StepGradient(weights.W_rh.shape[-1], dz=done.z.shape[-1], dgate=1, de=done.a.shape[-1])

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tienet.modeling.lstm import attention, block
 from tienet.modeling.lstm.attention import Locations
-from tienet.modeling.lstm.block import State, Steps, widths_of
+from tienet.modeling.lstm.block import LSTMState, SavedSteps, widths_of
 from tienet.modeling.lstm.groups import in_groups, number_of_groups
 from tienet.modeling.lstm.step import Weights
 from tienet.modeling.lstm.step_arrays import S, block_of, block_stacks_of, joined, over_steps, swap_axes, write
@@ -42,7 +42,7 @@ def attention_lstm(x, u, w_gates, h_0, c_0, weights: Weights) -> tuple[tf.Tensor
         row_bytes = sum(4 * part.shape[1] * part.shape[2] for part in images)
         n = number_of_groups(tf.shape(x)[0], max(1, GROUP_BYTES // row_bytes))
         specs = tf.nest.map_structure(_spec, (H, L, widths_of(H, L, C, A)))
-        h, a, kept = in_groups(partial(_forward, weights), (images, w_gates, State(h_0, c_0)), specs, n)
+        h, a, kept = in_groups(partial(_forward, weights), (images, w_gates, LSTMState(h_0, c_0)), specs, n)
 
         def gradient(dh, da):
             return _backward(weights, images, a, kept, dh, da, n)
@@ -52,7 +52,7 @@ def attention_lstm(x, u, w_gates, h_0, c_0, weights: Weights) -> tuple[tf.Tensor
     return run(x, u, w_gates, h_0, c_0, *(weight for weight in weights if weight is not None))
 
 
-def _forward(weights: Weights, images: Locations, w_gates, state: State) -> tuple[tf.Tensor, tf.Tensor, Steps]:
+def _forward(weights: Weights, images: Locations, w_gates, state: LSTMState) -> tuple[tf.Tensor, tf.Tensor, SavedSteps]:
     """h and a, [B, T, ...], and the steps as `_kept`."""
     T = tf.shape(w_gates)[1]
 
@@ -93,17 +93,17 @@ class _Gradients(NamedTuple):
     dz: tf.Tensor  # [B, T, C]
     dproducts: tf.Tensor  # 4H + A, of `StepGradient`, as `_kept`
     dgate: tf.Tensor  # 1, the same
-    dstate: State  # of h_0 and c_0, [B, H]
+    dstate: LSTMState  # of h_0 and c_0, [B, H]
     du: tf.Tensor  # [B, L, A]
     dv: tf.Tensor  # [groups, A]
 
 
-def _backward(weights: Weights, images: Locations, a, kept: Steps, dh, da, n) -> list[tf.Tensor]:
+def _backward(weights: Weights, images: Locations, a, kept: SavedSteps, dh, da, n) -> list[tf.Tensor]:
     """Gradients of `attention_lstm`'s arguments, given those of h [B, T, H] and a [B, T, L]."""
     (L, C), (H, HA) = images.x.shape[1:], weights.W_rh.shape
     A, state = HA - 4 * H, tf.TensorSpec([None, H])
     specs = _Gradients(
-        *map(_spec, (4 * H, C, HA, 1)), State(state, state), tf.TensorSpec([None, L, A]), tf.TensorSpec([None, A])
+        *map(_spec, (4 * H, C, HA, 1)), LSTMState(state, state), tf.TensorSpec([None, L, A]), tf.TensorSpec([None, A])
     )
     transposed = weights._replace(W_z=tf.transpose(weights.W_z), W_rh=tf.transpose(weights.W_rh))
     loop = partial(_loop_backward, weights, transposed)
@@ -117,7 +117,7 @@ def _backward(weights: Weights, images: Locations, a, kept: Steps, dh, da, n) ->
     return gradients
 
 
-def _loop_backward(weights: Weights, transposed: Weights, images: Locations, kept: Steps, dh, da) -> _Gradients:
+def _loop_backward(weights: Weights, transposed: Weights, images: Locations, kept: SavedSteps, dh, da) -> _Gradients:
     """For a group: `kept` of `_forward`, and the gradients of its h and a."""
     T, H4 = tf.shape(dh)[1], kept.done.gates.shape[-1]
     blocks = tf.nest.map_structure(_blocks, kept)
@@ -132,7 +132,7 @@ def _loop_backward(weights: Weights, transposed: Weights, images: Locations, kep
 
     stacks = block_stacks_of(T, (weights.W_rh.shape[-1], kept.done.z.shape[-1], 1))
     nothing, no_sum = tf.zeros_like(dh[:, 0]), tf.zeros_like(images.E)
-    state = ((T - 1) // S, State(nothing, nothing), attention.ScoresGradient(no_sum, no_sum), stacks)
+    state = ((T - 1) // S, LSTMState(nothing, nothing), attention.ScoresGradient(no_sum, no_sum), stacks)
     _, dstate, sums, stacks = tf.while_loop(lambda k, *_: k >= 0, body, state)
     dproducts, dz, dgate = joined(stacks)
     du, dv = attention.scores_gradient(sums, weights.v)

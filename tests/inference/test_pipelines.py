@@ -14,7 +14,7 @@ from tienet.data.manifest import Manifest
 from tienet.data.text import tokenize
 from tienet.errors import InputError
 from tienet.labels import K
-from tienet.predict import Annotator, Decoding, Predictor, Reading, Reporter
+from tienet.predict import Annotator, Decoding, Prediction, Predictor, Reporter
 
 MODES = ("annotate", "annotate-text", "classify", "caption", "report")
 
@@ -47,7 +47,7 @@ def reporter(runs):
         yield reporter
 
 
-def assert_same(ours: Reading, theirs: Reading, atol: float = 1e-6) -> None:
+def assert_same(ours: Prediction, theirs: Prediction, atol: float = 1e-6) -> None:
     assert (ours.report, ours.words) == (theirs.report, theirs.words)
     for name in ("probabilities", "thresholds", "labels", "g", "a", "a_ws"):
         one, other = getattr(ours, name), getattr(theirs, name)
@@ -59,45 +59,48 @@ def assert_same(ours: Reading, theirs: Reading, atol: float = 1e-6) -> None:
 def test_a_reporter_gives_what_evaluation_gives(reporter, runs, studies, images):
     with Predictor(runs["report"], "off") as network:
         part = network.studies(studies.take(range(6)))
-        judged, explained = network.judge(part, maps=True), network.explain(part, range(6))
+        predictions, explained = network.predict(part, maps=True), network.explain(part, range(6))
         thresholds = network.thresholds()
-    readings = reporter.report(images, maps=True)
-    for n, reading in enumerate(readings):
-        np.testing.assert_allclose(reading.probabilities, judged.probabilities[n], atol=1e-6)
-        np.testing.assert_array_equal(reading.thresholds, thresholds)
-        np.testing.assert_array_equal(reading.labels, reading.probabilities >= thresholds)
-        assert reading.report == judged.reports[n] and reading.words == ["<START>", *reading.report.split()]
-        assert reading.log_probability == pytest.approx(judged.log_probabilities[n], abs=1e-4)
-        np.testing.assert_allclose(reading.a_ws, judged.a_ws[n], atol=1e-6)
-        T = len(reading.words)
-        assert explained[n].words[:T] == reading.words
-        np.testing.assert_allclose(reading.a, explained[n].a[:T], atol=1e-6)
-        np.testing.assert_allclose(reading.g, explained[n].g[:T], atol=1e-6)
-        np.testing.assert_allclose(reading.a_ws, np.einsum("t,tyx->yx", reading.g, reading.a), atol=1e-5)
+    predictions = reporter.report(images, maps=True)
+    for n, prediction in enumerate(predictions):
+        np.testing.assert_allclose(prediction.probabilities, predictions.probabilities[n], atol=1e-6)
+        np.testing.assert_array_equal(prediction.thresholds, thresholds)
+        np.testing.assert_array_equal(prediction.labels, prediction.probabilities >= thresholds)
+        assert prediction.report == predictions.reports[n] and prediction.words == [
+            "<START>",
+            *prediction.report.split(),
+        ]
+        assert prediction.log_probability == pytest.approx(predictions.log_probabilities[n], abs=1e-4)
+        np.testing.assert_allclose(prediction.a_ws, predictions.a_ws[n], atol=1e-6)
+        T = len(prediction.words)
+        assert explained[n].words[:T] == prediction.words
+        np.testing.assert_allclose(prediction.a, explained[n].a[:T], atol=1e-6)
+        np.testing.assert_allclose(prediction.g, explained[n].g[:T], atol=1e-6)
+        np.testing.assert_allclose(prediction.a_ws, np.einsum("t,tyx->yx", prediction.g, prediction.a), atol=1e-5)
 
 
 @pytest.mark.parametrize("features", ["off", "cache"])
 def test_an_annotator_gives_what_evaluation_gives(annotator, runs, studies, images, features):
     with Predictor(runs["annotate"], features) as network:
         expected = network.probabilities(network.studies(studies.take(range(6))))
-    readings = annotator.annotate(studies.reports[:6], images)
-    found = np.stack([reading.probabilities for reading in readings])
+    predictions = annotator.annotate(studies.reports[:6], images)
+    found = np.stack([prediction.probabilities for prediction in predictions])
     np.testing.assert_allclose(found, expected, atol=1e-6 if features == "off" else 2e-3)
-    assert readings[0].probabilities.dtype == readings[0].labels.dtype == np.float32
-    assert readings[0].words == ["<START>", *tokenize(studies.reports[0])[:30]]
-    assert (readings[0].report, readings[0].log_probability) == (None, None)
-    assert (readings[0].g, readings[0].a, readings[0].a_ws) == (None, None, None)
+    assert predictions[0].probabilities.dtype == predictions[0].labels.dtype == np.float32
+    assert predictions[0].words == ["<START>", *tokenize(studies.reports[0])[:30]]
+    assert (predictions[0].report, predictions[0].log_probability) == (None, None)
+    assert (predictions[0].g, predictions[0].a, predictions[0].a_ws) == (None, None, None)
 
 
 def test_one_study_is_read_as_in_a_batch_of_any_size(annotator, reporter, text_annotator, studies, images):
     many, reports = images * 4, (studies.reports[:6] * 4)  # 24: more than a run takes, and no power of two
-    for n, reading in enumerate(annotator.annotate(reports, many, maps=True)[:6]):
-        assert_same(reading, annotator.annotate([reports[n]], [many[n]], maps=True)[0])
+    for n, prediction in enumerate(annotator.annotate(reports, many, maps=True)[:6]):
+        assert_same(prediction, annotator.annotate([reports[n]], [many[n]], maps=True)[0])
     for size in (3, 24):
-        for n, reading in enumerate(reporter.report(many[:size], maps=True)[:3]):
-            assert_same(reading, reporter.report([many[n]], maps=True)[0])
-    for n, reading in enumerate(text_annotator.annotate(reports * 6, maps=True)[:6]):
-        assert_same(reading, text_annotator.annotate([reports[n]], maps=True)[0])
+        for n, prediction in enumerate(reporter.report(many[:size], maps=True)[:3]):
+            assert_same(prediction, reporter.report([many[n]], maps=True)[0])
+    for n, prediction in enumerate(text_annotator.annotate(reports * 6, maps=True)[:6]):
+        assert_same(prediction, text_annotator.annotate([reports[n]], maps=True)[0])
 
 
 def test_no_studies_give_no_readings(annotator, reporter, text_annotator):
@@ -130,8 +133,8 @@ def test_reports_alone_need_neither_image_nor_backbone(text_annotator, runs, stu
     assert not text_annotator.needs_image and not (runs["annotate-text"] / "backbone.npz").exists()
     names = [op.name for op in text_annotator._network._session.graph.get_operations()]
     assert not any(name.startswith(("conv1", "res2a")) for name in names)
-    reading = text_annotator.annotate(studies.reports[:1], maps=True)[0]
-    assert (reading.a, reading.a_ws) == (None, None) and reading.g.shape == (len(reading.words),)
+    prediction = text_annotator.annotate(studies.reports[:1], maps=True)[0]
+    assert (prediction.a, prediction.a_ws) == (None, None) and prediction.g.shape == (len(prediction.words),)
     with pytest.raises(InputError, match="reports alone"):
         text_annotator.annotate(["clear lungs"], [np.zeros((9, 9), np.uint8)])
 
@@ -143,8 +146,12 @@ def test_long_reports_are_cut_as_in_training_and_empty_ones_are_read(annotator, 
     assert len(whole.words) == len(whole.g) == 31
     assert_same(empty, blank)
     assert empty.words == ["<START>"] and empty.g.shape == (1,)
-    reading = annotator.annotate([""], images[:1], maps=True)[0]
-    assert reading.words == ["<START>"] and reading.a.shape == (1, 16, 16) and np.isfinite(reading.probabilities).all()
+    prediction = annotator.annotate([""], images[:1], maps=True)[0]
+    assert (
+        prediction.words == ["<START>"]
+        and prediction.a.shape == (1, 16, 16)
+        and np.isfinite(prediction.probabilities).all()
+    )
 
 
 def test_words_that_the_network_does_not_know_stand_as_they_are(text_annotator):
@@ -170,7 +177,9 @@ def test_classify_has_labels_and_no_words_and_caption_a_report_and_no_labels(run
 def test_another_decoding_is_built_once_and_a_few_are_kept(reporter, images, monkeypatch):
     greedy = reporter.report(images[:2])
     first = reporter.report(images[:2], decoding=Decoding(max_words=3))
-    assert [reading.report.split() for reading in first] == [reading.report.split()[:3] for reading in greedy]
+    assert [prediction.report.split() for prediction in first] == [
+        prediction.report.split()[:3] for prediction in greedy
+    ]
     kept = dict(reporter._others)
     assert_same(reporter.report(images[:1], decoding=Decoding(max_words=3))[0], first[0])
     assert reporter._others == kept
@@ -184,9 +193,9 @@ def test_a_checkpoint_without_thresholds_names_no_label(runs, tmp_path, images):
     for path in [run / "best.json", run / "latest.json", *(run / "checkpoints").glob("*.json")]:
         path.write_text(json.dumps(json.loads(path.read_text()) | {"thresholds": None}))
     with Reporter.load(run) as reporter:
-        reading = reporter.report(images[:1])[0]
-    assert np.isnan(reading.thresholds).all() and np.isnan(reading.labels).all()
-    assert np.isfinite(reading.probabilities).all()
+        prediction = reporter.report(images[:1])[0]
+    assert np.isnan(prediction.thresholds).all() and np.isnan(prediction.labels).all()
+    assert np.isfinite(prediction.probabilities).all()
 
 
 def test_a_run_of_another_mode_is_refused_and_what_to_load_is_named(runs):
@@ -242,6 +251,6 @@ def test_a_file_as_evaluation_reads_it_is_the_array_here(reporter, images, tmp_p
     for path, array in zip(paths, arrays, strict=True):
         cv2.imwrite(str(path), array)
     table.images[:] = paths
-    expected = reporter._network.judge(reporter._network.studies(table))
-    for n, reading in enumerate(reporter.report(arrays)):
-        np.testing.assert_allclose(reading.probabilities, expected.probabilities[n], atol=1e-6)
+    expected = reporter._network.predict(reporter._network.studies(table))
+    for n, prediction in enumerate(reporter.report(arrays)):
+        np.testing.assert_allclose(prediction.probabilities, expected.probabilities[n], atol=1e-6)

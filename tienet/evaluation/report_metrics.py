@@ -14,7 +14,7 @@ NOTHING: Mapping[str, None] = {"captions": None, "reports": None, "report_findin
 """Where there are no written reports, or no true ones to compare with."""
 
 
-class ReportJudge:
+class ReportMetrics:
     """Compares reports with the true ones of a data set.
 
     Args:
@@ -30,7 +30,7 @@ class ReportJudge:
         self._studies = studies.take(self._there)
         self._true_labels = labeller.label(self._studies, self._studies.reports) if labeller else None
 
-    def judge(self, written: Sequence[str]) -> dict[str, dict | None]:
+    def score(self, written: Sequence[str]) -> dict[str, dict | None]:
         """{"captions", "reports", "report_findings"} as metrics.json has them, for a report per study."""
         return {
             "captions": self._scorer.score(self._true, written),

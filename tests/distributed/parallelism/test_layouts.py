@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from tests.distributed.sharing.disturb import without_compilers
-from tests.distributed.sharing.runs import (
+from tests.distributed.parallelism.disturb import without_compilers
+from tests.distributed.parallelism.runs import (
     DRAWN,
     SEED,
     addresses,

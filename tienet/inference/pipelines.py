@@ -20,19 +20,19 @@ from tienet.inference.predictor import Predictor
 from tienet.labels import K
 from tienet.modeling.generate import Decoding
 
-MOST_IMAGES = 16
+MAX_IMAGES = 16
 """In one run of the network. More are read in several runs: larger ones take memory and are no faster."""
 
-MOST_REPORTS = 64
+MAX_REPORTS = 64
 """The same without images. A call with several times as many is faster: it reads those of like length together."""
 
-_MOST_DECODINGS = 3  # other than the one that a Reporter was loaded with
+_MAX_DECODINGS = 3  # other than the one that a Reporter was loaded with
 
-_Self = TypeVar("_Self", bound="_Reader")
+_Self = TypeVar("_Self", bound="_Pipeline")
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Prediction:
     """What the network makes of one study.
 
     Attributes:
@@ -60,7 +60,7 @@ class Reading:
     a_ws: np.ndarray | None
 
 
-class _Reader:
+class _Pipeline:
     """What Annotator and Reporter share. Several threads may call one at once."""
 
     MODES: tuple[str, ...]
@@ -112,11 +112,11 @@ class _Reader:
         images: Sequence[np.ndarray] | None,
         maps: bool,
         words: list[list[str]] | None = None,
-    ) -> list[Reading]:
+    ) -> list[Prediction]:
         """In the order given, read in batches of reports that are about as long; `words` of reports that are given."""
-        readings: list[Reading | None] = [None] * len(word_ids)
+        predictions: list[Prediction | None] = [None] * len(word_ids)
         order = sorted(range(len(word_ids)), key=lambda n: len(word_ids[n]))
-        size = MOST_IMAGES if self.needs_image else MOST_REPORTS
+        size = MAX_IMAGES if self.needs_image else MAX_REPORTS
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
             ids = [word_ids[n] for n in chosen]
@@ -124,10 +124,10 @@ class _Reader:
             rows = network.run_batch(_names(network, maps), _inputs(network, ids, pictures))
             for row, n in enumerate(chosen):
                 one = {name: array[row] for name, array in rows.items()}
-                readings[n] = self._reading(network, one, None if words is None else words[n])
-        return readings
+                predictions[n] = self._reading(network, one, None if words is None else words[n])
+        return predictions
 
-    def _reading(self, network: Predictor, one: dict[str, np.ndarray], words: list[str] | None) -> Reading:
+    def _reading(self, network: Predictor, one: dict[str, np.ndarray], words: list[str] | None) -> Prediction:
         """From the network's results for one study."""
         mode, vocab, report = network.config.mode_parts, network.run.vocab, None
         if mode.writes:
@@ -136,7 +136,7 @@ class _Reader:
         words = ["<START>", *words] if mode.reads else []
         probabilities = one.get("probabilities", np.full(K, np.nan, np.float32))
         labels = np.where(np.isnan(self._thresholds), np.nan, probabilities >= self._thresholds).astype(np.float32)
-        return Reading(
+        return Prediction(
             probabilities=probabilities.copy(),  # here and below: no view that keeps the whole batch
             thresholds=self._thresholds.copy(),
             labels=labels,
@@ -153,14 +153,14 @@ class _Reader:
             check_gray(image, f"image {n} of {len(images)}")
 
 
-class Annotator(_Reader):
+class Annotator(_Pipeline):
     """Labels from a report and its image (mode annotate), or from the report alone (annotate-text)."""
 
     MODES = ("annotate", "annotate-text")
 
     def annotate(
         self, reports: Sequence[str], images: Sequence[np.ndarray] | None = None, maps: bool = False
-    ) -> list[Reading]:
+    ) -> list[Prediction]:
         """Read studies; the longest report that is read whole has `max_words` words, as in training.
 
         Args:
@@ -189,7 +189,7 @@ class Annotator(_Reader):
         return self._read(self._network, word_ids, images, maps, words)
 
 
-class Reporter(_Reader):
+class Reporter(_Pipeline):
     """Labels and a report from an image (mode report), labels alone (classify), or a report alone (caption)."""
 
     MODES = ("report", "classify", "caption")
@@ -206,7 +206,7 @@ class Reporter(_Reader):
 
     def report(
         self, images: Sequence[np.ndarray], maps: bool = False, decoding: Decoding | None = None
-    ) -> list[Reading]:
+    ) -> list[Prediction]:
         """Look at images.
 
         Args:
@@ -231,7 +231,7 @@ class Reporter(_Reader):
         with self._lock:
             network = self._others.pop(decoding, None) or Predictor(self._load, features="off", decoding=decoding)
             self._others[decoding] = network
-            while len(self._others) > _MOST_DECODINGS:
+            while len(self._others) > _MAX_DECODINGS:
                 del self._others[next(iter(self._others))]
             return network
 

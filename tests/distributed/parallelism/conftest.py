@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.distributed.sharing.runs import DRAWN, QUICK, ROOT, SEED, SMALL, Starter
+from tests.distributed.parallelism.runs import DRAWN, QUICK, ROOT, SEED, SMALL, Starter
 from tienet.config import Config
 from tienet.data import manifest as manifests
 from tienet.predict import cached_features

@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from tests.distributed.sharing.disturb import at_save, at_step, fill, in_validation, limit_save, poison, send_term
-from tests.distributed.sharing.runs import DRAWN, QUICK, SEED, assert_same_bits, read
+from tests.distributed.parallelism.disturb import at_save, at_step, fill, in_validation, limit_save, poison, send_term
+from tests.distributed.parallelism.runs import DRAWN, QUICK, SEED, assert_same_bits, read
 from tienet.checkpoint.resume import resume_point
 from tienet.config import Config
 from tienet.data import manifest as manifests
@@ -23,7 +23,7 @@ def test_a_loss_that_is_not_finite_names_step_studies_and_gradients_and_keeps_th
     assert stopped.status() == 2, stopped.text
     train = manifests.load("phantom", studies).split("train")
     config = Config.load(stopped.logdir / "config.json")
-    lengths = Studies.of(config, train, Vocab.load(stopped.logdir / "vocab.txt")).lengths
+    lengths = Studies.from_manifest(config, train, Vocab.load(stopped.logdir / "vocab.txt")).lengths
     bad = np.split(epoch_batches(lengths, 8, SEED, 1)[7 - 1 - 4], 4)[2]
     gradient = r"[\w/]+ ([\d.e+-]+|nan)"
     assert re.fullmatch(

@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from tests.distributed.sharing.disturb import at_step, change_a_weight, fail, features, send_kill, set_environment
-from tests.distributed.sharing.runs import QUICK, SEED, addresses, assert_close, read
+from tests.distributed.parallelism.disturb import at_step, change_a_weight, fail, features, send_kill, set_environment
+from tests.distributed.parallelism.runs import QUICK, SEED, addresses, assert_close, read
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from tests.distributed.sharing.disturb import (
+from tests.distributed.parallelism.disturb import (
     COMPUTES,
     VALIDATES,
     at_save,
@@ -17,7 +17,7 @@ from tests.distributed.sharing.disturb import (
     long_validation,
     send_term,
 )
-from tests.distributed.sharing.runs import DRAWN, QUICK, addresses, assert_close, assert_same_bits, read
+from tests.distributed.parallelism.runs import DRAWN, QUICK, addresses, assert_close, assert_same_bits, read
 
 STOPS = {
     "between updates": (partial(at_step, 2, send_term), 1),

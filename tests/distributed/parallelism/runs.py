@@ -55,7 +55,7 @@ class Running:
     def __init__(self, logdir: Path, flags: list[str], tamper: Tamper | None, log: Path):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as train.py does, too late here: TensorFlow is loaded
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tests.distributed.sharing.disturb", "tienet.training.train"])
+        context.set_forkserver_preload(["tests.distributed.parallelism.disturb", "tienet.training.train"])
         self.logdir, self._log = logdir, log
         self._process = context.Process(target=train_py, args=([*flags, "--logdir", str(logdir)], log, tamper))
         self._process.start()
