@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tienet.checkpoint import run_folder
+from tienet.checkpoint import restore
+from tienet.checkpoint.entries import TrainingState
 from tienet.checkpoint.resume import resume_point
-from tienet.checkpoint.run_folder import TrainingState
 from tienet.checkpoint.save import save
 
 tf1 = tf.compat.v1
@@ -50,7 +50,7 @@ class ToyRun:
         point = resume_point(self.folder)
         self.state = point.state if point else TrainingState()
         if point:
-            run_folder.restore(self.session, point.prefix, self._variables)
+            restore.restore(self.session, point.prefix, self._variables)
 
     def fill(self, step: int) -> None:
         """Set every value to `step`."""

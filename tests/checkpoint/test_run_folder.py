@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 
 from tests.toy_run import spoil, toy_run, value_in
-from tienet.checkpoint import run_folder
-from tienet.checkpoint.run_folder import ACCUMULATION, StrictRestore, TrainingState
+from tienet.checkpoint import restore, run_folder
+from tienet.checkpoint.entries import TrainingState
+from tienet.checkpoint.restore import ACCUMULATION, StrictRestore
 from tienet.errors import InputError
 
 tf1 = tf.compat.v1
@@ -37,7 +38,7 @@ def load(prefix: Path, way: str = "restore", also: tuple[str, ...] = (), size: i
             zeros = tf1.zeros_initializer()
             variables.append(tf1.get_variable(name, [3], initializer=zeros, trainable=False, collections=collections))
         if way == "restore":
-            run_folder.restore(session, prefix, variables)
+            restore.restore(session, prefix, variables)
         else:
             restoring = StrictRestore(prefix)
             restoring._setup_graph()

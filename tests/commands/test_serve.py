@@ -87,7 +87,7 @@ def test_a_system_without_files_in_memory_is_told_before_anything_is_loaded(lack
         serve.run(parser.parse_args(["--load", "runs/any", "--port", "0"]))
     assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="needs Linux"):
-        images.Decoder()
+        images.ImageDecoder()
 
 
 def test_a_taken_port_is_one_line():

@@ -58,7 +58,7 @@ def validation(run: Path, root: Path):
     part = manifests.load("phantom", root).split("val")
     with Predictor(run) as network:
         predictions = network.predict(network.studies(part))
-        return predictions.probabilities, predictions.logits, part.labels, network.thresholds()
+        return predictions.probabilities, predictions.logits, part.labels, network.run.thresholds()
 
 
 def test_probabilities_are_those_of_the_logits_and_the_temperatures(run, root):
@@ -245,7 +245,7 @@ def test_a_run_a_checkpoint_its_folder_and_a_moved_run_find_the_calibration(run,
         with Predictor(load) as network:
             assert network.calibration is not None, load
             np.testing.assert_array_equal(network.calibration.temperatures, expected.temperatures)
-            np.testing.assert_array_equal(network.thresholds(), expected.thresholds)
+            np.testing.assert_array_equal(network.run.thresholds(), expected.thresholds)
 
 
 def test_a_finished_run_that_is_resumed_keeps_the_thresholds_that_were_chosen(run, root, capsys):

@@ -59,19 +59,17 @@ def assert_same(ours: Prediction, theirs: Prediction, atol: float = 1e-6) -> Non
 def test_a_reporter_gives_what_evaluation_gives(reporter, runs, studies, images):
     with Predictor(runs["report"], "off") as network:
         part = network.studies(studies.take(range(6)))
-        predictions, explained = network.predict(part, maps=True), network.explain(part, range(6))
-        thresholds = network.thresholds()
+        expected, explained = network.predict(part, maps=True), network.explain(part, range(6))
+        thresholds = network.run.thresholds()
     predictions = reporter.report(images, maps=True)
     for n, prediction in enumerate(predictions):
-        np.testing.assert_allclose(prediction.probabilities, predictions.probabilities[n], atol=1e-6)
+        np.testing.assert_allclose(prediction.probabilities, expected.probabilities[n], atol=1e-6)
         np.testing.assert_array_equal(prediction.thresholds, thresholds)
         np.testing.assert_array_equal(prediction.labels, prediction.probabilities >= thresholds)
-        assert prediction.report == predictions.reports[n] and prediction.words == [
-            "<START>",
-            *prediction.report.split(),
-        ]
-        assert prediction.log_probability == pytest.approx(predictions.log_probabilities[n], abs=1e-4)
-        np.testing.assert_allclose(prediction.a_ws, predictions.a_ws[n], atol=1e-6)
+        assert prediction.report == expected.reports[n]
+        assert prediction.words == ["<START>", *prediction.report.split()]
+        assert prediction.log_probability == pytest.approx(expected.log_probabilities[n], abs=1e-4)
+        np.testing.assert_allclose(prediction.a_ws, expected.a_ws[n], atol=1e-6)
         T = len(prediction.words)
         assert explained[n].words[:T] == prediction.words
         np.testing.assert_allclose(prediction.a, explained[n].a[:T], atol=1e-6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tienet.checkpoint.run_folder import ACCUMULATION
+from tienet.checkpoint.restore import ACCUMULATION
 from tienet.training.optimizers import Accumulated, Watched, present
 
 tf1 = tf.compat.v1

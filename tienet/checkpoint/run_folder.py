@@ -1,4 +1,4 @@
-"""A run's folder, and checkpoints that are loaded whole or not at all.
+"""A run's folder: what it holds, how it is started, and how `--load` finds it.
 
 config.json        the settings            vocab.txt       the words
 run.json           label list, data fingerprint, word vectors' size, backbone's fingerprint
@@ -9,46 +9,28 @@ latest.json, best.json   which checkpoint that is, its epoch, validation AUC and
 stats.json, log.log, events.*   what Tensorpack logs
 
 How checkpoints are written: `tienet.checkpoint.save`. From which one a run goes on: `tienet.checkpoint.resume`. Which
-are there, and whether they are sound: `tienet.checkpoint.entries`.
+are there, and whether they are sound: `tienet.checkpoint.entries`. How weights are loaded: `tienet.checkpoint.restore`.
 """
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
-from tensorpack.tfutils.sessinit import SessionInit
 
 from tienet import files
-from tienet.checkpoint.entries import TrainingState, complete, damage, entry_of, newest_sound, pointed, reason
+from tienet.checkpoint import calibration
+from tienet.checkpoint.calibration import Calibration
+from tienet.checkpoint.entries import complete, entry_of, pointed
 from tienet.config import Config
 from tienet.data.features import statistics
 from tienet.data.leaks import Fingerprint
 from tienet.data.text import Vocab
 from tienet.errors import InputError
 from tienet.grid import ENDS
-from tienet.labels import LABELS
+from tienet.labels import LABELS, K
 from tienet.modes import mode_named
-
-__all__ = [
-    "ACCUMULATION",
-    "Run",
-    "StrictRestore",
-    "TrainingState",
-    "WordVectors",
-    "check_mode",
-    "create_run",
-    "load_run",
-    "locate",
-    "restore",
-    "thresholds_of",
-]
-
-tf1 = tf.compat.v1
-
-ACCUMULATION = "tienet_accumulation"
-"""The collection of gradient accumulation's counters and sums: zero whenever a checkpoint is written."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +62,42 @@ class Run:
         return {split: [Fingerprint(*one) for one in kept] for split, kept in _read_json(path).items()}
 
 
+@dataclass(frozen=True)
+class OpenedRun(Run):
+    """A run with the checkpoint of it that is used.
+
+    Attributes:
+        load: what the user named. prefix: of the checkpoint's files.
+    """
+
+    load: str
+    prefix: Path
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """The checkpoint's temperatures and thresholds; None if it is not calibrated.
+
+        Raises:
+            InputError: calibration.json is broken.
+        """
+        return calibration.load(self.prefix)
+
+    def thresholds(self) -> np.ndarray:
+        """float32 [K], from the validation split: of the calibration, else of the epoch; NaN where there is none."""
+        if self.calibration is not None:
+            return self.calibration.thresholds
+        found = thresholds_of(self.folder, self.prefix)
+        return np.full(K, np.nan, np.float32) if found is None else found
+
+    def check_mode(self, needed: str, allowed: tuple[str, ...]) -> None:
+        """Raise InputError unless the run's mode is one of `allowed`; `needed` says what for."""
+        mode_named(self.config.mode)
+        if self.config.mode not in allowed:
+            raise InputError(
+                f"{self.folder}: a checkpoint of mode {self.config.mode}, but {needed} needs {' or '.join(allowed)}"
+            )
+
+
 def create_run(
     folder: Path, config: Config, vocab: Vocab, facts: dict[str, object], studies: dict[str, list[Fingerprint]]
 ) -> None:
@@ -108,6 +126,20 @@ def load_run(folder: Path) -> Run:
     if facts.get("vocab_fingerprint") != vocab.fingerprint():
         raise InputError(f"{folder / 'vocab.txt'}: not the vocabulary that this run was trained with; put it back")
     return Run(folder, config, vocab, int(facts["word_dim"]), facts)
+
+
+def open_run(load: "str | Path | OpenedRun") -> OpenedRun:
+    """What `--load` names, read once; the opened run is what everything after the command line is given.
+
+    Args:
+        load: as `locate` takes it, or a run that is open already, which is returned as it is.
+    Raises:
+        InputError: there is no such checkpoint, or the folder is not that of a whole run.
+    """
+    if isinstance(load, OpenedRun):
+        return load
+    folder, prefix = locate(load)
+    return OpenedRun(**vars(load_run(folder)), load=str(load), prefix=prefix)
 
 
 def locate(load: str | Path) -> tuple[Path, Path]:
@@ -145,102 +177,12 @@ def _named_checkpoint(folder: Path, kinds: tuple[str, ...] = ("best", "latest"))
     raise InputError(f"{folder}: the run has no checkpoint yet; train it further with --resume")
 
 
-def restore(session: tf1.Session, prefix: Path, variables: list[tf.Variable]) -> None:
-    """Load exactly `variables` from a checkpoint; those in `ACCUMULATION` start at zero where it has none.
-
-    Raises:
-        InputError: the file is damaged, or a variable is missing there or has another shape: all are named.
-    """
-    with session.graph.as_default():
-        there, missing = _check_contents(prefix, variables)
-        session.run(tf1.variables_initializer(missing))
-        _load(session, tf1.train.Saver(there), prefix)
-
-
-def _load(session: tf1.Session, saver: tf1.train.Saver, prefix: Path) -> None:
-    try:
-        saver.restore(session, str(prefix))
-    except (tf.errors.OpError, ValueError) as error:
-        raise _damaged(prefix, reason(error)) from error
-
-
-def _check_contents(prefix: Path, variables: list[tf.Variable]) -> tuple[list[tf.Variable], list[tf.Variable]]:
-    """The variables that the checkpoint has, and those of `ACCUMULATION` that it need not have and lacks."""
-    entry = entry_of(prefix)
-    flaw = damage(entry) if entry is not None and entry.files is not None else None
-    if flaw is not None:
-        raise _damaged(prefix, flaw)
-    try:
-        shapes = tf1.train.NewCheckpointReader(str(prefix)).get_variable_to_shape_map()
-    except (tf.errors.OpError, ValueError) as error:
-        raise _damaged(prefix, reason(error)) from error
-    may_lack = {variable.op.name for variable in tf1.get_collection(ACCUMULATION)}
-    problems, missing = [], []
-    for variable in variables:
-        name, expected = variable.op.name, variable.shape.as_list()
-        if name not in shapes and name in may_lack:
-            missing.append(variable)
-        elif name not in shapes:
-            problems.append(f"{name} is missing")
-        elif shapes[name] != expected:
-            problems.append(f"{name} has shape {shapes[name]}, expected {expected}")
-    if problems:
-        raise InputError(f"{prefix}: does not fit this network: {'; '.join(problems)}")
-    return [variable for variable in variables if variable.op.name in shapes], missing
-
-
-def _damaged(prefix: Path, flaw: str) -> InputError:
-    """The error for a checkpoint that cannot be used; names one that can."""
-    other = newest_sound(prefix.parent.parent, other_than=prefix.name) if prefix.parent.name == "checkpoints" else None
-    instead = f"use {other.prefix}" if other is not None else "there is no sound one beside it"
-    return InputError(f"{prefix}: the checkpoint is damaged ({flaw}); {instead}")
-
-
-class StrictRestore(SessionInit):
-    """`restore` as Tensorpack's trainers want it: all variables, or those that are trained (Adam starts anew)."""
-
-    def __init__(self, prefix: Path, trainable_only: bool = False):
-        self._prefix, self._trainable_only = prefix, trainable_only
-
-    def _setup_graph(self) -> None:  # before the graph is finalized
-        variables = tf1.trainable_variables() if self._trainable_only else tf1.global_variables()
-        there, missing = _check_contents(self._prefix, variables)
-        self._start = tf1.variables_initializer(missing)
-        self._saver = tf1.train.Saver(there, name="strict_restore")
-
-    def _run_init(self, session: tf1.Session) -> None:
-        session.run(self._start)
-        _load(session, self._saver, self._prefix)
-
-
-class WordVectors(SessionInit):
-    """The first values of the word vectors, float32 [V, E]."""
-
-    def __init__(self, vectors: np.ndarray):
-        self._vectors = vectors
-
-    def _setup_graph(self) -> None:
-        self._variable = next(v for v in tf1.trainable_variables() if v.op.name == "word_vectors")
-
-    def _run_init(self, session: tf1.Session) -> None:
-        self._variable.load(self._vectors, session)
-
-
 def thresholds_of(folder: Path, prefix: Path) -> np.ndarray | None:
     """float32 [K], chosen on the validation split when this checkpoint was written; None if it was not judged."""
     for entry in (entry_of(prefix), pointed(folder, "best"), pointed(folder, "latest")):
         if entry is not None and entry.name == prefix.name and entry.thresholds:
             return np.array(entry.thresholds, np.float32)
     return None
-
-
-def check_mode(run: Run, needed: str, allowed: tuple[str, ...]) -> None:
-    """Raise InputError unless the run's mode is one of `allowed`; `needed` says what for."""
-    mode_named(run.config.mode)
-    if run.config.mode not in allowed:
-        raise InputError(
-            f"{run.folder}: a checkpoint of mode {run.config.mode}, but {needed} needs {' or '.join(allowed)}"
-        )
 
 
 def _read_json(path: Path) -> dict:

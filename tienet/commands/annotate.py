@@ -19,14 +19,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tienet.commands import flags
 from tienet.errors import InputError
 from tienet.interruption import Interruption
 
 if TYPE_CHECKING:  # these import TensorFlow
+    from tienet.checkpoint.run_folder import OpenedRun
     from tienet.commands.image_input import ImageInput
     from tienet.commands.labels_file import LabelsFile
     from tienet.commands.study_input import StudyInput
+    from tienet.predict import Annotator
 
 TEXT_WINDOW, IMAGE_WINDOW = 2048, 32
 """Studies that are read together, sorted by length among themselves. Which these are depends on the input's order
@@ -64,26 +68,23 @@ def _annotate(args: argparse.Namespace, interruption: Interruption) -> int:
 
     with Annotator.load(args.load) as annotator:
         studies = open_studies(args.studies, Needs(image=annotator.needs_image, report=True))
-        identity = _identity(args.load) | {"input": studies.identity}
+        identity = _identity(annotator.run) | {"input": studies.identity}
         with LabelsFile(args.out, identity, args.studies) as out:
-            work = _Work(annotator, args.load, out, studies.total)
+            work = _Work(annotator, out, studies.total)
             work.run(studies, interruption)
             out.check_end()
             return work.tell()
 
 
-def _identity(load: str) -> dict[str, object]:
+def _identity(opened: "OpenedRun") -> dict[str, object]:
     """What the numbers in a file of labels depend on, and has to stay the same."""
-    from tienet.checkpoint import calibration as calibration_file
-    from tienet.checkpoint import run_folder
     from tienet.checkpoint.entries import sha256
 
-    folder, prefix = run_folder.locate(load)
-    calibration = calibration_file.load(prefix)
-    thresholds = run_folder.thresholds_of(folder, prefix) if calibration is None else calibration.thresholds
-    numbers = [thresholds, None if calibration is None else calibration.temperatures]
+    thresholds = opened.thresholds()
+    temperatures = None if opened.calibration is None else opened.calibration.temperatures
+    numbers = [None if np.isnan(thresholds).all() else thresholds, temperatures]
     return {
-        "checkpoint": sha256(prefix.with_name(f"{prefix.name}.index")),
+        "checkpoint": sha256(opened.prefix.with_name(f"{opened.prefix.name}.index")),
         "thresholds_or_temperatures": [None if value is None else [str(v) for v in value] for value in numbers],
     }
 
@@ -91,12 +92,10 @@ def _identity(load: str) -> dict[str, object]:
 class _Work:
     """The pass over the studies."""
 
-    def __init__(self, annotator, load: str, out: "LabelsFile", total: int) -> None:
-        from tienet.checkpoint import run_folder
-
+    def __init__(self, annotator: "Annotator", out: "LabelsFile", total: int) -> None:
         self._annotator, self._out, self._total = annotator, out, total
-        run = run_folder.load_run(run_folder.locate(load)[0])
-        self._vocab, self._px, self._most = run.vocab, run.config.image_px, run.config.max_words
+        run = annotator.run
+        self._vocab, self._px, self._max_words = run.vocab, run.config.image_px, run.config.max_words
         self._named = self._cut = 0
         self._words_checked = self._told_no_threshold = False
 
@@ -162,7 +161,7 @@ class _Work:
     def _is_cut(self, report: str, words_read: int) -> bool:
         from tienet.data.text import tokenize
 
-        return words_read == self._most and len(tokenize(report)) > words_read
+        return words_read == self._max_words and len(tokenize(report)) > words_read
 
     def _look_at(self, predictions: list) -> None:
         """Notes on the first window."""
@@ -190,7 +189,7 @@ class _Work:
         bad = sum(self._out.reasons.values())
         print(f"{self._out.path}: {self._out.written:,} studies")
         if self._cut:
-            _note(f"{self._cut:,} reports have more than {self._most} words and were read up to there")
+            _note(f"{self._cut:,} reports have more than {self._max_words} words and were read up to there")
         if bad:
             reasons = "; ".join(f"{count:,} x {reason}" for reason, count in self._out.reasons.most_common())
             print(f"passed over: {bad:,}, each named in {self._out.errors_path}: {reasons}", file=sys.stderr)

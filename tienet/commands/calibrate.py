@@ -28,9 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Calibrate and print the table."""
     flags.start(args.gpu)
-    from tienet.checkpoint import calibration, run_folder
+    from tienet.checkpoint import calibration
+    from tienet.checkpoint.run_folder import open_run
     from tienet.evaluation.calibrate import calibrate, format_table
 
-    print(format_table(calibrate(args.load, args.data_root, args.sensitivity, args.features)))
-    print(run_folder.locate(args.load)[0] / calibration.NAME)
+    opened = open_run(args.load)
+    print(format_table(calibrate(opened, args.data_root, args.sensitivity, args.features)))
+    print(opened.folder / calibration.NAME)
     return 0

@@ -73,10 +73,8 @@ class _Work:
     """
 
     def __init__(self, reporter: "Reporter", args: argparse.Namespace) -> None:
-        from tienet.checkpoint import run_folder
-
         self._reporter, self._paths, self._json, self._maps = reporter, args.images, args.json, args.out is not None
-        self._px = run_folder.load_run(run_folder.locate(args.load)[0]).config.image_px
+        self._px = reporter.run.config.image_px
         self.good = self.bad = 0
 
     def pages(self) -> "Iterator[StudyPage | bool]":

@@ -86,22 +86,22 @@ def read_report(name: str) -> str:
 
 def _read(load: str, gray: "np.ndarray", report: str | None) -> "Prediction":
     """What the network sees, with maps. Raises InputError if its mode does not go with a report, or without."""
-    from tienet.checkpoint import run_folder
+    from tienet.checkpoint.run_folder import open_run
     from tienet.data.text import tokenize
     from tienet.predict import Annotator, Reporter
 
-    run = run_folder.load_run(run_folder.locate(load)[0])
-    run_folder.check_mode(run, "tienet show", (*Reporter.MODES, "annotate"))
-    mode = run.config.mode
+    opened = open_run(load)
+    opened.check_mode("tienet show", (*Reporter.MODES, "annotate"))
+    mode = opened.config.mode
     if mode in Reporter.MODES:
         if report is not None:
             raise InputError(f"--report: {load} is of mode {mode}, which reads no report; leave it out")
-        with Reporter.load(load) as reporter:
+        with Reporter.load(opened) as reporter:
             return reporter.report([gray], maps=True)[0]
     if report is None:
         raise InputError(f"--load {load}: mode {mode} reads the image's report, too; give it with --report FILE")
-    words, most = len(tokenize(report)), run.config.max_words
+    words, most = len(tokenize(report)), opened.config.max_words
     if words > most:
         print(f"note: the report has {words} words and was read up to {most}", file=sys.stderr)
-    with Annotator.load(load) as annotator:
+    with Annotator.load(opened) as annotator:
         return annotator.annotate([report], [gray], maps=True)[0]

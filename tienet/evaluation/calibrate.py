@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from tienet.checkpoint import calibration as calibration_file
-from tienet.checkpoint import run_folder
 from tienet.checkpoint.calibration import Calibration, with_temperatures
+from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.data import leaks
 from tienet.data import manifest as manifests
 from tienet.data.manifest import Manifest
@@ -22,7 +22,7 @@ _LONGEST_LINE = 400
 
 
 def calibrate(
-    load: str | Path,
+    load: str | Path | OpenedRun,
     data_root: Path | str = "data",
     sensitivity: float | None = None,
     features: str = "cache",
@@ -33,7 +33,7 @@ def calibrate(
     From then on `Predictor` gives calibrated probabilities for this checkpoint. Calibrating again replaces them.
 
     Args:
-        load: a run's folder (its best checkpoint) or a checkpoint.
+        load: an opened run, a run's folder (its best checkpoint) or a checkpoint.
         data_root: where the data set is that the run was trained on.
         sensitivity: what the thresholds should reach, above 0, at most 1; None: Youden's.
         features: as in `Predictor`.
@@ -42,20 +42,19 @@ def calibrate(
     """
     if sensitivity is not None:
         check_sensitivity(sensitivity)
-    folder, prefix = run_folder.locate(load)
-    run = run_folder.load_run(folder)
+    run = open_run(load)
     if not run.config.mode_parts.classifies:
         raise InputError(
-            f"{load}: mode {run.config.mode} has no classifier, so there is nothing to calibrate; load a run of "
+            f"{run.load}: mode {run.config.mode} has no classifier, so there is nothing to calibrate; load a run of "
             "another mode"
         )
-    calibration_file.discard_broken(prefix)
-    with Predictor(load, features) as network:
+    calibration_file.discard_broken(run.prefix)
+    with Predictor(run, features) as network:
         part = manifests.load(network.config.data, data_root).split("val")
         _check(part, network)
         logits = network.predict(network.studies(part), progress).logits
         calibration = fit(logits, part.labels, sensitivity)
-        calibration_file.save(network.prefix, calibration)
+        calibration_file.save(run.prefix, calibration)
     return calibration
 
 
@@ -72,20 +71,19 @@ def calibrate_after_training(logdir: Path, data_root: Path | str = "data") -> Ca
         What was written to calibration.json; None where nothing was.
     """
     try:
-        folder, prefix = run_folder.locate(logdir)
-        config = run_folder.load_run(folder).config
-        if not config.mode_parts.classifies:
+        run = open_run(logdir)
+        if not run.config.mode_parts.classifies:
             return None
-        calibration_file.discard_broken(prefix)
-        if calibration_file.load(prefix) is not None:
+        calibration_file.discard_broken(run.prefix)
+        if run.calibration is not None:
             return None
-        calibration = calibrate(prefix, data_root, features=config.features)
+        calibration = calibrate(run, data_root, features=run.config.features)
     except Exception as error:
         what = " ".join(str(error).split())[:_LONGEST_LINE] or type(error).__name__
         print(f"warning: not calibrated: {what}; later: tienet calibrate --load {logdir}", file=sys.stderr)
         return None
     fitted = K - len(calibration.left_out)
-    path = folder / calibration_file.NAME
+    path = run.folder / calibration_file.NAME
     print(f"{path}: thresholds of {K} labels, temperatures of {fitted}, from the validation split", file=sys.stderr)
     return calibration
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tienet.checkpoint import run_folder
+from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
 from tienet.evaluation.evaluate import Result, evaluate
@@ -28,8 +28,9 @@ def compare(loads: Sequence[str], data: Sequence[str], data_root: Path, out: Pat
     Raises:
         InputError: a checkpoint, a data set or the options do not fit; before anything is judged, where it can be seen.
     """
-    modes = {load: run_folder.load_run(run_folder.locate(load)[0]).config.mode for load in loads}
-    names = _run_names(loads)
+    opened = _open_runs(loads)
+    modes = {load: run.config.mode for load, run in opened.items()}
+    names = _run_names(opened)
     by_table = sorted(loads, key=lambda load: ORDER.index(MODES[modes[load]].paper_name))
     results: dict[str, dict[str, Result]] = {}
     with Shared(options) as shared:
@@ -41,7 +42,7 @@ def compare(loads: Sequence[str], data: Sequence[str], data_root: Path, out: Pat
             for load in by_table:
                 print(f"{load} ({modes[load]}) on {name}", file=sys.stderr)
                 folder = out / name / names[load]
-                results[name][load] = evaluate(load, place, data_root, folder, options, shared)
+                results[name][load] = evaluate(opened[load], place, data_root, folder, options, shared)
     columns = {
         name: [Column(MODES[modes[load]].paper_name, load, result.metrics) for load, result in by_run.items()]
         for name, by_run in results.items()
@@ -51,14 +52,18 @@ def compare(loads: Sequence[str], data: Sequence[str], data_root: Path, out: Pat
     return write_tables(out, table_1(columns, paired), table_2(columns), notes)
 
 
-def _run_names(loads: Sequence[str]) -> dict[str, str]:
-    """A folder's name for each run; those that would be the same are numbered."""
+def _open_runs(loads: Sequence[str]) -> dict[str, OpenedRun]:
+    """The runs by what names them; InputError where one is named twice."""
     if len(set(loads)) < len(loads):
         raise InputError(f"--load: {next(load for load in loads if loads.count(load) > 1)} is given twice")
+    return {load: open_run(load) for load in loads}
+
+
+def _run_names(opened: dict[str, OpenedRun]) -> dict[str, str]:
+    """A folder's name for each run; those that would be the same are numbered."""
     names: dict[str, str] = {}
-    for load in loads:
-        folder, _ = run_folder.locate(load)
-        stem, name = folder.resolve().name, folder.resolve().name
+    for load, run in opened.items():
+        stem = name = run.folder.resolve().name
         for number in itertools.count(2):
             if name not in names.values():
                 break

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tienet import files
 from tienet.checkpoint.calibration import with_temperatures
-from tienet.checkpoint.run_folder import Run
+from tienet.checkpoint.run_folder import OpenedRun, Run, open_run
 from tienet.config import Config
 from tienet.data import leaks
 from tienet.data import manifest as manifests
@@ -43,7 +43,7 @@ class Result:
 
     Attributes:
         out: the folder. metrics: what metrics.json there holds. table: for the terminal.
-        judged: probabilities and reports. studies: what was judged.
+        predictions: probabilities and reports. studies: what was judged.
     """
 
     out: Path
@@ -54,7 +54,7 @@ class Result:
 
 
 def evaluate(
-    load: str, data: str, data_root: Path, out: Path | None, options: Options, shared: Shared | None = None
+    load: str | OpenedRun, data: str, data_root: Path, out: Path | None, options: Options, shared: Shared | None = None
 ) -> Result:
     """Judge a checkpoint on a split of a data set.
 
@@ -67,13 +67,14 @@ def evaluate(
     if shared is None:
         with Shared(options) as shared:
             return evaluate(load, data, data_root, out, options, shared)
-    with Predictor(load, options.features, options.decoding) as network:
-        mode = network.config.mode_parts
-        options.check(mode, load)
+    run = open_run(load)
+    options.check(run.config.mode_parts, run.load)
+    with Predictor(run, options.features, options.decoding) as network:
+        mode = run.config.mode_parts
         whole = manifests.load(data, data_root)
         part = whole.split(options.split)
-        seen = _seen(network.run, part, options)
-        out = out or network.run.folder / "eval" / f"{whole.name}-{options.split}"
+        seen = _seen(run, part, options)
+        out = out or run.folder / "eval" / f"{whole.name}-{options.split}"
         report_metrics = _report_metrics(part, mode, options, shared)
         studies = network.studies(part)
         _note(*studies.notes)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tienet.checkpoint import run_folder
+from tienet.checkpoint.run_folder import open_run
 from tienet.data.manifest import Manifest
 from tienet.data.text import OOV
 from tienet.errors import InputError
@@ -27,13 +27,12 @@ class Labeller:
     """
 
     def __init__(self, load: str | Path):
-        folder, _ = run_folder.locate(load)
-        run_folder.check_mode(run_folder.load_run(folder), "--labeller", ("annotate-text",))
-        self._network, self._load = Predictor(load), load
-        self._thresholds = self._network.thresholds()
+        run = open_run(load)
+        run.check_mode("--labeller", ("annotate-text",))
+        self._thresholds = run.thresholds()
         if np.isnan(self._thresholds).all():
-            self._network.close()
             raise InputError(f"--labeller {load}: the checkpoint has no thresholds; give one that was validated")
+        self._network, self._load = Predictor(run), load
 
     def __enter__(self) -> "Labeller":
         return self

@@ -14,7 +14,7 @@ from tienet.pages.study import StudyPage
 def study_pages(network: Predictor, studies: Studies, predictions: Predictions, count: int) -> Iterator[StudyPage]:
     """The pages of up to `count` studies, one at a time."""
     indices = varied(studies.labels, count)
-    mode, thresholds = network.config.mode_parts, network.thresholds()
+    mode, thresholds = network.config.mode_parts, network.run.thresholds()
     for n in indices:
         (explanation,) = network.explain(studies, [n])
         report = studies.manifest.reports[n]

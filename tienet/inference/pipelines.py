@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from tienet.checkpoint import run_folder
+from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.data.dataflow import pad
 from tienet.data.image import check_gray, resize
 from tienet.data.text import OOV, START, tokenize
@@ -65,14 +65,14 @@ class _Pipeline:
 
     MODES: tuple[str, ...]
 
-    def __init__(self, load: str | Path, decoding: Decoding | None = None):
-        folder, _ = run_folder.locate(load)
-        run_folder.check_mode(run_folder.load_run(folder), type(self).__name__, self.MODES)
-        self._network = Predictor(load, features="off", decoding=decoding)
-        self._thresholds = self._network.thresholds()
+    def __init__(self, load: str | Path | OpenedRun, decoding: Decoding | None = None):
+        self.run = open_run(load)
+        self.run.check_mode(type(self).__name__, self.MODES)
+        self._network = Predictor(self.run, features="off", decoding=decoding)
+        self._thresholds = self.run.thresholds()
 
     @classmethod
-    def load(cls: type[_Self], load: str | Path) -> _Self:
+    def load(cls: type[_Self], load: str | Path | OpenedRun) -> _Self:
         """The network of a run's folder (its best checkpoint) or of a checkpoint.
 
         Raises:
@@ -124,10 +124,10 @@ class _Pipeline:
             rows = network.run_batch(_names(network, maps), _inputs(network, ids, pictures))
             for row, n in enumerate(chosen):
                 one = {name: array[row] for name, array in rows.items()}
-                predictions[n] = self._reading(network, one, None if words is None else words[n])
+                predictions[n] = self._prediction(network, one, None if words is None else words[n])
         return predictions
 
-    def _reading(self, network: Predictor, one: dict[str, np.ndarray], words: list[str] | None) -> Prediction:
+    def _prediction(self, network: Predictor, one: dict[str, np.ndarray], words: list[str] | None) -> Prediction:
         """From the network's results for one study."""
         mode, vocab, report = network.config.mode_parts, network.run.vocab, None
         if mode.writes:
@@ -194,9 +194,9 @@ class Reporter(_Pipeline):
 
     MODES = ("report", "classify", "caption")
 
-    def __init__(self, load: str | Path, decoding: Decoding | None = None):
+    def __init__(self, load: str | Path | OpenedRun, decoding: Decoding | None = None):
         super().__init__(load, decoding)
-        self._load, self._lock = self._network.prefix, threading.Lock()
+        self._lock = threading.Lock()
         self._others: dict[Decoding, Predictor] = {}
 
     @property
@@ -229,7 +229,7 @@ class Reporter(_Pipeline):
     def _with(self, decoding: Decoding) -> Predictor:
         """The network that writes in another way; dropped ones are freed when no thread uses them any more."""
         with self._lock:
-            network = self._others.pop(decoding, None) or Predictor(self._load, features="off", decoding=decoding)
+            network = self._others.pop(decoding, None) or Predictor(self.run, features="off", decoding=decoding)
             self._others[decoding] = network
             while len(self._others) > _MAX_DECODINGS:
                 del self._others[next(iter(self._others))]

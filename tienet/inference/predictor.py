@@ -9,15 +9,15 @@ import tensorflow as tf
 from tensorpack.tfutils.tower import PredictTowerContext
 from tqdm import tqdm
 
-from tienet.checkpoint import calibration, run_folder
 from tienet.checkpoint.calibration import with_temperatures
+from tienet.checkpoint.restore import restore
+from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.config import Config
 from tienet.data.dataflow import Studies, evaluation_batches
 from tienet.data.features.cache import FeatureKey, Features, open_features
 from tienet.data.manifest import Manifest
 from tienet.data.text import Vocab
 from tienet.errors import InputError
-from tienet.labels import K
 from tienet.modeling import backbone
 from tienet.modeling.generate import Decoding
 from tienet.modeling.model import TieNet
@@ -68,21 +68,20 @@ class Predictor:
     """The network of one checkpoint in its own graph and session. Several threads may call it.
 
     Attributes:
-        run: the checkpoint's. prefix: of its files. config: the run's, with `features` as given.
+        run: the opened run. config: its settings, with `features` as given.
         calibration: its temperatures and thresholds; None if it is not calibrated.
 
     Args:
-        load: a run's folder or a checkpoint (see `checkpoint.locate`).
+        load: an opened run, or what `open_run` opens: a run's folder or a checkpoint.
         features: as `Config.features`; "cache" takes cached features, "off" images.
         decoding: how reports are written; default: greedily, at most `config.written_words`.
     Raises:
         InputError: the checkpoint does not fit, all that is wrong with it named.
     """
 
-    def __init__(self, load: str | Path, features: str = "cache", decoding: Decoding | None = None):
-        folder, self.prefix = run_folder.locate(load)
-        self.run = run_folder.load_run(folder)
-        self.calibration = calibration.load(self.prefix)
+    def __init__(self, load: str | Path | OpenedRun, features: str = "cache", decoding: Decoding | None = None):
+        self.run = open_run(load)
+        self.calibration = self.run.calibration
         self.config: Config = self.run.config.replace(features=features)
         weights = None
         if self.config.mode_parts.image and features == "off":
@@ -103,7 +102,7 @@ class Predictor:
             self._session = tf1.Session(graph=graph, config=tf1.ConfigProto(allow_soft_placement=True))
             # Frozen weights are local; nothing else may start from its initializer.
             self._session.run(tf1.local_variables_initializer())
-            run_folder.restore(self._session, self.prefix, tf1.trainable_variables())
+            restore(self._session, self.run.prefix, tf1.trainable_variables())
             graph.finalize()
         self._logits = None
         if self.config.mode_parts.classifies:
@@ -118,13 +117,6 @@ class Predictor:
     def close(self) -> None:
         """Free the session."""
         self._session.close()
-
-    def thresholds(self) -> np.ndarray:
-        """float32 [K], of `probabilities`, from the validation split; NaN where the checkpoint was never judged."""
-        if self.calibration is not None:
-            return self.calibration.thresholds
-        found = run_folder.thresholds_of(self.run.folder, self.prefix)
-        return np.full(K, np.nan, np.float32) if found is None else found
 
     def studies(self, manifest: Manifest) -> Studies:
         """A manifest's studies as this network takes them; computes missing features first."""

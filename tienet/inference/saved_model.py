@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tienet.checkpoint.run_folder import OpenedRun
 from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS, K
 from tienet.pages.study import DISCLAIMER
@@ -20,7 +21,7 @@ SIGNATURE = "serving_default"
 FACTS, VOCAB = "tienet.json", "vocab.txt"
 
 
-def export(load: str | Path, out: Path) -> list[str]:
+def export(load: str | Path | OpenedRun, out: Path) -> list[str]:
     """Write the folder `out`, whole or not at all.
 
     Returns:
@@ -49,7 +50,7 @@ class _Model(tf.Module):
         super().__init__()
         self._mode, calibration = network.config.mode_parts, network.calibration
         self._words = list(network.run.vocab.words)
-        self._thresholds = network.thresholds()
+        self._thresholds = network.run.thresholds()
         self._temperatures = np.ones(K) if calibration is None else calibration.temperatures.astype(np.float64)
         self._frozen, self._sources, inputs = _freeze(network)
         self._inputs = inputs

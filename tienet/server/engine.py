@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tienet.checkpoint import run_folder
+from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.errors import InputError
 from tienet.predict import Annotator, Prediction, Reporter
 from tienet.server.batches import Batches
@@ -70,21 +70,21 @@ class Engine:
         Raises:
             InputError, FileNotFoundError: a run cannot be loaded, or two do the same.
         """
-        kinds: dict[str, tuple[str | Path, run_folder.Run]] = {}
+        kinds: dict[str, OpenedRun] = {}
         for load in runs:
-            run = run_folder.load_run(run_folder.locate(load)[0])
-            run_folder.check_mode(run, "tienet serve", Reporter.MODES + Annotator.MODES)
+            run = open_run(load)
+            run.check_mode("tienet serve", Reporter.MODES + Annotator.MODES)
             kind = "report" if run.config.mode in Reporter.MODES else "annotate"
             if kind in kinds:
-                both = f"{kinds[kind][0]} and {load}"
+                both = f"{kinds[kind].load} and {load}"
                 raise InputError(
                     f"--load {both}: both have the place of `{kind}`; give one of {', '.join(Reporter.MODES)}"
                     f" and one of {', '.join(Annotator.MODES)}"
                 )
-            kinds[kind] = load, run
+            kinds[kind] = run
         networks = {}
-        for kind, (load, run) in kinds.items():
-            reader = (Reporter if kind == "report" else Annotator).load(load)
+        for kind, run in kinds.items():
+            reader = (Reporter if kind == "report" else Annotator).load(run)
             networks[kind] = ServedNetwork(reader, run.folder.resolve().name, run.config.image_px)
         return cls(**networks)
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 from tensorpack.tfutils.optimizer import ProxyOptimizer
 
-from tienet.checkpoint.run_folder import ACCUMULATION
+from tienet.checkpoint.restore import ACCUMULATION
 from tienet.distributed.workers import Workers
 
 tf1 = tf.compat.v1

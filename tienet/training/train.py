@@ -16,8 +16,9 @@ from tensorpack.utils import logger
 
 from tienet import devices
 from tienet.checkpoint import run_folder
+from tienet.checkpoint.entries import TrainingState
+from tienet.checkpoint.restore import StrictRestore, WordVectors
 from tienet.checkpoint.resume import ResumePoint, resume_point, truncate_log
-from tienet.checkpoint.run_folder import TrainingState
 from tienet.config import Config
 from tienet.data import leaks, vocabulary
 from tienet.data import manifest as manifests
@@ -248,10 +249,10 @@ class _Run:
         if not self._is_chief:
             return JustCurrentSession()  # the chief's values come at the start
         if self._point:
-            return run_folder.StrictRestore(self._point.prefix)
+            return StrictRestore(self._point.prefix)
         if self._load:
-            return run_folder.StrictRestore(run_folder.locate(self._load)[1], trainable_only=True)
-        return run_folder.WordVectors(self._vectors) if self._config.mode_parts.reads else JustCurrentSession()
+            return StrictRestore(run_folder.locate(self._load)[1], trainable_only=True)
+        return WordVectors(self._vectors) if self._config.mode_parts.reads else JustCurrentSession()
 
 
 def _starting_point(logdir: Path, resume: bool, is_chief: bool) -> ResumePoint | None:

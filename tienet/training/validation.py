@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorpack.callbacks import Callback, JSONWriter
 
 from tienet.checkpoint import save
-from tienet.checkpoint.run_folder import TrainingState
+from tienet.checkpoint.entries import TrainingState
 from tienet.config import Config
 from tienet.data.dataflow import Studies
 from tienet.data.text import Vocab
