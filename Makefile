@@ -26,6 +26,8 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	@lines=$$(wc -l < README.md); test $$lines -le 170 || { echo "README.md has $$lines lines; at most 170 are wanted"; exit 1; }
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.run
