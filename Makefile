@@ -2,6 +2,7 @@
 # make test   the tests
 # make lint   the style checks
 # make bench  what each part costs (benchmarks/README.md)
+# make openi OPENI=DIR PUBMED=FILE   the paper's tables on OpenI, from the raw files (benchmarks/RESULTS.md)
 # Each makes .venv and installs what it needs, once.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: demo test lint bench install
+.PHONY: demo test lint bench openi install
 .DELETE_ON_ERROR:
 
 install: $(INSTALLED)
@@ -58,3 +59,66 @@ $(DEMO)/%/eval/phantom-test/roc.png: $(DEMO)/%/best.json
 	$(BIN)/python eval.py --load $(DEMO)/$* --data phantom --gpu cpu
 	touch $@
 .PRECIOUS: $(DEMO)/%/best.json
+
+# ---- openi: five trainings on each of two splits, and the paper's two tables with the controls beside them ----
+# DIR is the folder of OpenI's files, FILE a text with one abstract a line. Each step leaves a file, so that it is done
+# once; a training that was stopped goes on. Without Java, EVAL_FLAGS=--no-java leaves METEOR out.
+
+EVAL_FLAGS ?=
+OPENI_SETS := openi openi-r2gen
+OPENI_MODES := annotate-text annotate classify report caption
+OPENI_RUNS := $(foreach data,$(OPENI_SETS),$(OPENI_MODES:%=runs/$(data)/%/.trained))
+
+ifneq ($(filter openi,$(MAKECMDGOALS)),)
+ifeq ($(and $(OPENI),$(PUBMED)),)
+$(error give OPENI=DIR (OpenI's files: NLMCXR_reports.tgz, images/ ...) and PUBMED=FILE (a text, one abstract a line))
+endif
+ifeq ($(wildcard $(OPENI)/NLMCXR_reports.tgz),)
+$(error OPENI=$(OPENI): there is no NLMCXR_reports.tgz in it; give the folder of OpenI's files)
+endif
+ifeq ($(wildcard $(PUBMED)),)
+$(error PUBMED=$(PUBMED): there is no such file; give a text with one abstract a line)
+endif
+ifeq ($(shell command -v java)$(filter --no-java,$(EVAL_FLAGS)),)
+$(error METEOR needs Java, which is not here (Debian: default-jre-headless); or give EVAL_FLAGS=--no-java)
+endif
+endif
+
+openi: $(OPENI_SETS:%=tables/%/tables.html)
+	@for data in $(OPENI_SETS); do echo; cat tables/$$data/table1.txt; echo; cat tables/$$data/table2.txt; done
+
+prepare_openi = $(BIN)/python data_prep/openi.py --reports $(OPENI)/NLMCXR_reports.tgz --images $(OPENI)/images \
+	--projections $(OPENI)/indiana_projections.csv --labels $(OPENI)/openi_gld_std14.csv --out $(@D) --split
+
+data/openi/manifest.csv: | $(INSTALLED)
+	$(prepare_openi) hash
+
+data/openi-r2gen/manifest.csv: | $(INSTALLED)
+	$(prepare_openi) $(OPENI)/r2gen_annotation.json
+
+$(OPENI_SETS:%=data/%/vocab/embeddings.npy): data/%/vocab/embeddings.npy: data/%/manifest.csv
+	PYTHON=$(BIN)/python bash data_prep/build_vocab.sh --data $* --corpus $(PUBMED)
+
+pretrained/resnet50.npz: | $(INSTALLED)
+	$(BIN)/python pretrained/fetch.py
+
+data/openi/.features: data/openi/manifest.csv pretrained/resnet50.npz
+	$(BIN)/python data_prep/cache_features.py --data openi --backbone-end res4f --image-px 256
+	touch $@
+
+data/openi-r2gen/.features: data/openi/.features data/openi-r2gen/manifest.csv
+	ln -sfn ../openi/features $(@D)/features    # the same images: their features need not be computed twice
+	touch $@
+
+# A run of older data is started anew; one that was only stopped is resumed.
+$(OPENI_RUNS): runs/%/.trained:
+	if test -e $@; then rm -rf $(@D); fi
+	$(BIN)/python train.py --mode $(notdir $*) --data $(patsubst %/,%,$(dir $*)) --preset openi --logdir $(@D) --resume
+	touch $@
+$(foreach data,$(OPENI_SETS),$(eval $(OPENI_MODES:%=runs/$(data)/%/.trained): \
+	data/$(data)/vocab/embeddings.npy data/$(data)/.features))
+$(foreach data,$(OPENI_SETS),$(eval tables/$(data)/tables.html: $(OPENI_MODES:%=runs/$(data)/%/.trained)))
+
+$(OPENI_SETS:%=tables/%/tables.html): tables/%/tables.html:
+	$(BIN)/python eval.py --load $(OPENI_MODES:%=runs/$*/%) --data $* --controls \
+		--labeller runs/$*/annotate-text --out $(@D) $(EVAL_FLAGS)
