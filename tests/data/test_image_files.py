@@ -17,7 +17,7 @@ def image(path: Path, content: bytes = b"") -> Path:
 def test_copies_within_a_split_are_no_problem(tmp_path):
     a, b = image(tmp_path / "a.png"), image(tmp_path / "b.png")
     found = image_files.check([a, b, None, a], ["train"] * 4)
-    assert found == image_files.Checked()
+    assert found == image_files.ImageCheck()
 
 
 @pytest.mark.parametrize("size", [1, 2000, 100_000])
@@ -57,5 +57,5 @@ def test_copies_stay_where_they_are_tested(tmp_path):
     other_a = image(tmp_path / "other.png", bytes([0]))
     images = [a, other_a, b, b, None, c, c, a, tmp_path / "gone.png"]
     splits = ["train", "test", "val", "train", "train", "train", "train", "val", "train"]
-    assert image_files.copies(images, splits) == [0, 3, 7]
-    assert image_files.copies(images[4:7], splits[4:7]) == []
+    assert image_files.find_copies(images, splits) == [0, 3, 7]
+    assert image_files.find_copies(images[4:7], splits[4:7]) == []

@@ -110,12 +110,12 @@ def test_a_split_that_is_not_there(tmp_path):
 def test_what_was_kept_is_seen_in_any_order_and_under_any_name(tmp_path):
     m = manifest_of(tmp_path, write_images(tmp_path, 6))
     kept = leaks.fingerprints(m.take([0, 2, 4]))
-    assert leaks.seen(m, kept) == [0, 2, 4]
-    assert leaks.seen(m.take([5, 4, 3]), kept) == [1]
-    assert leaks.seen(m, []) == []
+    assert leaks.find_seen(m, kept) == [0, 2, 4]
+    assert leaks.find_seen(m.take([5, 4, 3]), kept) == [1]
+    assert leaks.find_seen(m, []) == []
     renamed = manifest_of(tmp_path, m.images)
     renamed.study_ids[:] = [f"other{n}" for n in range(6)]
-    assert leaks.seen(renamed, kept) == [0, 2, 4]
+    assert leaks.find_seen(renamed, kept) == [0, 2, 4]
 
 
 def test_ids_alone_are_seen_unless_the_report_is_another(tmp_path):
@@ -124,7 +124,7 @@ def test_ids_alone_are_seen_unless_the_report_is_another(tmp_path):
     kept = leaks.fingerprints(m)
     other = manifest_of(tmp_path, [None] * 4)
     other.reports[:] = ["normal", "effusion", "a report that came later", "normal"]
-    assert leaks.seen(other, kept) == [0, 2]
+    assert leaks.find_seen(other, kept) == [0, 2]
 
 
 def test_one_report_and_another_patient_is_not_seen(tmp_path):
@@ -132,7 +132,7 @@ def test_one_report_and_another_patient_is_not_seen(tmp_path):
     m.reports[:] = ["normal"]
     kept = leaks.fingerprints(m)
     m.patient_ids[:] = ["somebody else"]
-    assert leaks.seen(m, kept) == []
+    assert leaks.find_seen(m, kept) == []
 
 
 def test_reports_have_one_fingerprint_in_any_order():

@@ -1,1 +1,1 @@
-"""Manifests, words, images, feature cache and batches."""
+"""Manifests, reports as words, images, the feature cache, and the batches made from them."""

@@ -1,4 +1,4 @@
-"""How the studies of an update are divided: over workers, their towers, and one after another (accumulation)."""
+"""How the studies of one update are divided over workers, over their towers (GPUs), and over accumulation steps."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,11 +8,13 @@ from tienet.errors import InputError
 
 @dataclass(frozen=True)
 class BatchSplit:
-    """`parts` equal parts of a batch, in the order (accumulation step, worker, tower).
+    """A batch cut into `parts` equal parts, which are numbered in the order (accumulation step, worker, tower).
 
     Attributes:
-        accumulate: how many parts a tower takes one after another for one update.
-        workers: processes. worker: which of them this is. towers: GPUs of each.
+        accumulate: The number of parts that a tower takes one after another for one update.
+        workers: The number of worker processes.
+        worker: The index of this process among the workers, from 0.
+        towers: The number of GPUs of each worker.
     """
 
     accumulate: int = 1
@@ -24,10 +26,12 @@ class BatchSplit:
     def from_batch(
         cls, batch: int, tower_batch: int | None, workers: int = 1, worker: int = 0, towers: int = 1
     ) -> "BatchSplit":
-        """`batch` studies per update, `tower_batch` on a tower at a time (None: all of its share).
+        """Split `batch` studies per update so that a tower takes `tower_batch` studies at a time.
 
+        Args:
+            tower_batch: If None, a tower takes its whole share of the batch at once.
         Raises:
-            InputError: it does not come out even; the nearest that do are named.
+            InputError: The batch cannot be cut into equal parts; the message names the nearest sizes that can.
         """
         at_once = workers * towers * (tower_batch or 1)
         who = " x ".join(
@@ -44,15 +48,15 @@ class BatchSplit:
 
     @property
     def parts(self) -> int:
-        """Of each batch, over all workers."""
+        """The number of parts that each batch is cut into, over all workers."""
         return self.accumulate * self.workers * self.towers
 
     def own_parts(self) -> Iterator[int]:
-        """Numbers of the parts that this worker takes, in the order in which its towers take them."""
+        """The numbers of the parts that this worker takes, in the order in which its towers take them."""
         for step in range(self.accumulate):
             first = (step * self.workers + self.worker) * self.towers
             yield from range(first, first + self.towers)
 
 
 WHOLE_BATCH = BatchSplit()
-"""One tower takes the whole batch."""
+"""The split in which one tower takes the whole batch."""

@@ -1,4 +1,4 @@
-"""CSV files from users: read as text, checked, and told what is wrong with them by row and column."""
+"""CSV files that users wrote: they are read as text and checked, and each problem is reported by row and column."""
 
 import csv
 import io
@@ -14,14 +14,15 @@ MAX_PROBLEMS = 200
 class Table:
     """The rows of a comma-separated UTF-8 file with a header.
 
-    A row is named by the line where it starts, as an editor counts, so quoted cells may hold line breaks.
-    Blank lines are passed over.
+    Messages name a row by the line of the file where it starts, as an editor counts lines, because quoted cells may
+    hold line breaks. Blank lines are skipped.
 
     Attributes:
-        path: the file.
-        header: its columns' names.
-        lines: for each row, the line where it starts.
-        notes: what a user should see though it is no error.
+        path: The path of the file.
+        columns: The names of the columns that the table must have.
+        header: The names of all columns of the file.
+        lines: The line where each row starts, from 1.
+        notes: Remarks that a user should see although they are no errors.
     """
 
     def __init__(
@@ -31,14 +32,14 @@ class Table:
         canonical: Callable[[str], str | None] | None = None,
         content: bytes | None = None,
     ) -> None:
-        """Read a file that must have `columns`, in any order; others may be there.
+        """Read a file that must have `columns`, in any order; the file may have other columns too.
 
         Args:
-            canonical: gives a column's proper name for another spelling, for hints.
-            content: what the file holds, if it was read already.
+            canonical: Returns the proper name of a column for another spelling of it; messages use it for hints.
+            content: The content of the file, if it has been read already.
         Raises:
-            FileNotFoundError: there is no such file.
-            InputError: it is not UTF-8 text, not CSV, without a column, or without a row.
+            FileNotFoundError: There is no such file.
+            InputError: The file is not UTF-8 text, is not CSV, lacks a column, or has no row.
         """
         self.path = Path(path)
         self.columns = tuple(columns)
@@ -64,28 +65,31 @@ class Table:
         return len(self._rows)
 
     def cells(self, column: str, strip: bool = True) -> list[str]:
-        """A column's cells, without the white space around them unless `strip` is off."""
-        place = self.header.index(column)
-        return [row[place].strip() if strip else row[place] for row in self._rows]
+        """The cells of a column; the white space around them is removed if `strip` is set."""
+        position = self.header.index(column)
+        return [row[position].strip() if strip else row[position] for row in self._rows]
 
     def note_other_columns(self, but: Sequence[str] = ()) -> None:
-        """Note the columns that nobody asked for, `but` these."""
+        """Add a note that names the columns that are not in `columns`, except those in `but`."""
         others = [name for name in self.header if name not in (*self.columns, *but)]
         if others:
             self.notes.append(f"columns that are not part of the contract are ignored: {', '.join(others)}")
 
     def problem(self, n: int, column: str, text: str) -> None:
-        """Keep for `raise_problems` what is wrong with the n-th row in a column."""
+        """Record what is wrong with a cell of the n-th row (from 0), for `raise_problems`."""
         line = self.lines[n]
         self._problems.append((line, self.header.index(column), f"row {line}, column {column}: {text}"))
 
     def problem_of_file(self, text: str) -> None:
-        """Keep for `raise_problems` what is wrong with the rows together."""
+        """Record a problem that concerns the table as a whole, for `raise_problems`."""
         last = self.lines[-1] if self.lines else 1
         self._problems.append((last, len(self.header), text))
 
     def raise_problems(self) -> None:
-        """Raise InputError with all problems, in the file's order, one a line; the first MOST_PROBLEMS of them."""
+        """Raise InputError if a problem was recorded.
+
+        The message has one line for each problem, in the order of the file, for the first MAX_PROBLEMS of them.
+        """
         lines = [text for _, _, text in sorted(self._problems)]
         if len(lines) == 1:
             raise InputError(f"{self.path}, {lines[0]}")
@@ -94,7 +98,7 @@ class Table:
             raise InputError("\n".join([f"{self.path}: {len(lines)} problems", *lines[:MAX_PROBLEMS], *more]))
 
     def _parse(self, text: str) -> Iterator[tuple[int, list[str]]]:
-        """(line where it starts, cells) of each row that is not blank."""
+        """Yield (line where the row starts, cells) for each row that is not blank."""
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         start = 1
         try:
@@ -131,7 +135,7 @@ def _read(path: Path) -> bytes:
 
 
 def _text_of(path: Path, content: bytes) -> str:
-    """A file's text; InputError if it is not UTF-8 text."""
+    """Decode the content of a file. Raises InputError if it is not UTF-8 text."""
     if b"\0" in content:
         line = content[: content.index(b"\0")].count(b"\n") + 1
         raise InputError(f"{path}, row {line}: a NUL byte; expected a CSV file of UTF-8 text")

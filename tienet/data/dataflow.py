@@ -1,4 +1,4 @@
-"""Studies as batches: which ones go together, in which order, and the arrays that the network takes."""
+"""Batches of studies: which studies go together, in which order, and the arrays that the network takes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from tienet.data.manifest import Manifest
 from tienet.data.text import PAD, START, Vocab
 from tienet.errors import InputError
 
-_POOL = 32  # batches that are shuffled together before they are cut by length
+_POOL = 32  # the number of batches whose studies are drawn together and then sorted by length
 
 
 @dataclass(frozen=True)
 class Studies:
-    """The studies of a split as a mode's network takes them.
+    """The N studies of a split, in the form that the network of a mode takes.
 
     Attributes:
-        config: mode, image size, longest report.
-        word_ids: per study int32 [n + 1]: <START> w_1 ... w_n; n is 0 for an empty report.
-        labels: float32 [N, K], NaN unknown.
-        manifest: the studies.
-        features: cached backbone outputs; None for `features=off` and modes without an image.
-        notes: what a user should know: reports cut, reports empty.
+        config: The settings; the mode, the image size and the length of the longest report are used.
+        word_ids: For each study int32 [n + 1]: <START> w_1 ... w_n; n is 0 for an empty report.
+        labels: float32 [N, K], 1 or 0, NaN where a label is unknown.
+        manifest: The manifest of these studies.
+        features: The cached outputs of the backbone; None with `features=off` and in modes without an image.
+        notes: Remarks for the user about reports that are cut and reports that are empty.
     """
 
     config: Config
@@ -47,12 +47,12 @@ class Studies:
         features: Features | None = None,
         training: bool = True,
     ) -> "Studies":
-        """Encode a manifest's reports.
+        """Encode the reports of a manifest as word ids.
 
         Args:
-            training: a mode that writes needs reports in training only.
+            training: Whether the studies are for training; a mode that writes reports needs them only then.
         Raises:
-            InputError: the mode needs images or reports, and there are none.
+            InputError: The mode needs images and a study has none, or it needs reports and no study has one.
         """
         mode = config.mode_parts
         if mode.image:
@@ -83,19 +83,19 @@ class Studies:
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """int64 [N]: n + 1 of each study."""
+        """int64 [N]: the number of word ids of each study, <START> included (n + 1)."""
         return np.array([len(ids) for ids in self.word_ids])
 
     def batch(self, indices: np.ndarray) -> list[np.ndarray]:
-        """The network's inputs for these studies, in the order of `TieNet.inputs`."""
+        """The inputs of the network for the studies at these positions, in the order of `TieNet.inputs`."""
         mode = self.config.mode_parts
-        arrays = [self.pictures(indices)] if mode.image else []
+        arrays = [self.image_inputs(indices)] if mode.image else []
         if mode.reads:
             arrays += [pad([self.word_ids[n] for n in indices]), self.lengths[indices].astype(np.int32)]
         return [*arrays, self.labels[indices]]
 
-    def pictures(self, indices: np.ndarray) -> np.ndarray:
-        """Features float16 [B, h, w, channels], or images uint8 [B, px, px] where none are cached."""
+    def image_inputs(self, indices: np.ndarray) -> np.ndarray:
+        """Features float16 [B, h, w, channels], or images uint8 [B, px, px] if no features are cached."""
         if self.features is not None:
             return self.features.take(indices)
         images = self.manifest.images
@@ -103,7 +103,7 @@ class Studies:
 
 
 def pad(sequences: list[np.ndarray]) -> np.ndarray:
-    """Word ids of several lengths -> int32 [B, T], <PAD> to the longest."""
+    """Word ids of several lengths -> int32 [B, T], filled up with <PAD> to the length T of the longest."""
     padded = np.full((len(sequences), max(map(len, sequences))), PAD, np.int32)
     for row, ids in zip(padded, sequences, strict=True):
         row[: len(ids)] = ids
@@ -111,15 +111,17 @@ def pad(sequences: list[np.ndarray]) -> np.ndarray:
 
 
 def epoch_batches(lengths: np.ndarray, batch: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """The batches of one epoch: each of `batch` studies of similar length, in random order.
+    """The batches of one epoch, in random order; the reports of a batch have similar lengths.
 
-    A function of its arguments alone, so that a resumed run goes on with the same batches. Every study comes once;
-    where the last batch would be short, studies drawn first come a second time.
+    The batches depend on the arguments alone, so that a resumed run continues with the same batches. Every study
+    occurs once; if the last batch would be short, the studies that were drawn first occur a second time.
 
     Args:
-        lengths: int [N]. batch: studies per batch, at most N. seed, epoch: what the order is drawn from.
+        lengths: int [N], the number of word ids of each study.
+        batch: The number of studies of a batch, at most N.
+        seed, epoch: The seed of the run and the number of the epoch, which together seed the random order.
     Returns:
-        ceil(N / batch) arrays int64 [batch].
+        ceil(N / batch) arrays int64 [batch], positions of studies.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(lengths))
@@ -131,13 +133,15 @@ def epoch_batches(lengths: np.ndarray, batch: int, seed: int, epoch: int) -> lis
 
 
 class TrainingBatches(DataFlow):
-    """Endless batches from step `first_step` on, in the parts that this worker's towers take.
+    """Endless training batches from step `first_step` on, in the parts that the towers of this worker take.
 
-    Each is what `Studies.batch` gives, and `draw`: int32 [2], the step and the part's number in the whole batch.
+    Each item has the arrays of `Studies.batch` for one part, and then `draw`: int32 [2], the step and the number of
+    the part in the whole batch.
 
     Attributes:
-        steps_per_epoch: updates per epoch.
-        error: what reading raised, if it did: the queue's thread would end the run without a word.
+        steps_per_epoch: The number of updates per epoch.
+        error: The exception that reading raised, or None. It is kept here because the thread that fills the queue
+            would otherwise end the run without a message.
     """
 
     def __init__(
@@ -161,39 +165,40 @@ class TrainingBatches(DataFlow):
         return self.steps_per_epoch * self._batch_split.accumulate * self._batch_split.towers
 
     def parts_of(self, step: int) -> list[np.ndarray]:
-        """The studies of each part that this worker takes in a step (from 0)."""
+        """The positions of the studies in each part that this worker takes in a step (counted from 0)."""
         epoch, n = divmod(step, self.steps_per_epoch)
-        return self._mine(self._of_epoch(epoch)[n])
+        return self._own_parts(self._batches_of_epoch(epoch)[n])
 
     def study_ids(self, indices: np.ndarray) -> list[str]:
-        """The names of studies."""
+        """The study ids at these positions."""
         return [self._studies.manifest.study_ids[n] for n in indices]
 
     def __iter__(self) -> Iterator[list[np.ndarray]]:
         try:
             epoch, skip = divmod(self._first_step, self.steps_per_epoch)
             while True:
-                for n, indices in enumerate(self._of_epoch(epoch)[skip:], skip):
+                for n, indices in enumerate(self._batches_of_epoch(epoch)[skip:], skip):
                     step = epoch * self.steps_per_epoch + n
-                    for part, mine in zip(self._batch_split.own_parts(), self._mine(indices), strict=True):
-                        yield [*self._studies.batch(mine), np.array([step, part], np.int32)]
+                    for part, studies in zip(self._batch_split.own_parts(), self._own_parts(indices), strict=True):
+                        yield [*self._studies.batch(studies), np.array([step, part], np.int32)]
                 epoch, skip = epoch + 1, 0
         except Exception as error:
             self.error = error
             raise
 
-    def _of_epoch(self, epoch: int) -> list[np.ndarray]:
+    def _batches_of_epoch(self, epoch: int) -> list[np.ndarray]:
         return epoch_batches(self._lengths, self._batch, self._seed, epoch)
 
-    def _mine(self, indices: np.ndarray) -> list[np.ndarray]:
+    def _own_parts(self, indices: np.ndarray) -> list[np.ndarray]:
         parts = np.split(indices, self._batch_split.parts)
         return [parts[n] for n in self._batch_split.own_parts()]
 
 
 def evaluation_batches(lengths: np.ndarray, batch: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Every study once, by length: arrays int64 [batch] and how many of each count.
+    """Yield every study once, in the order of length, as pairs (int64 [batch], number of studies that count).
 
-    The last array is filled up with its last study, so that all have one shape (the compiled steps need no other).
+    The last array is filled up with its last study, so that all arrays have the same shape and the compiled steps
+    need no other one.
     """
     order = np.argsort(lengths, kind="stable")
     for start in range(0, len(order), batch):

@@ -1,4 +1,4 @@
-"""Tables as published: CSV files, plain or gzipped."""
+"""Tables in the form in which data sets publish them: CSV files, plain or gzipped."""
 
 import gzip
 import zlib
@@ -8,24 +8,27 @@ from pathlib import Path
 from tienet.data.csv_table import Table
 from tienet.errors import InputError
 
-MAX_BYTES = 1_000_000_000  # unpacked; NIH's largest table has some 8 million, MIMIC's 60
+MAX_BYTES = 1_000_000_000  # when unpacked; NIH's largest table has about 8 million bytes, MIMIC-CXR's 60 million
 _GZIP = b"\x1f\x8b"
 
 
 def read_table(
     path: Path, columns: Sequence[str] = (), mend: Callable[[bytes], bytes] = lambda content: content
 ) -> Table:
-    """A `Table` of a CSV file, plain or gzipped; `mend` may put right what is no CSV in it.
+    """Read a CSV file, plain or gzipped, as a `Table`.
 
+    Args:
+        columns: The columns that the table must have.
+        mend: Receives the bytes of the file and corrects those that are not valid CSV.
     Raises:
-        FileNotFoundError: there is no such file.
-        InputError: it is empty, not whole, or no table with these columns.
+        FileNotFoundError: There is no such file.
+        InputError: The file is empty or cut off, or is not a table with these columns.
     """
     return Table(path, columns, content=mend(read_bytes(path)))
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's content, unpacked if it is gzipped."""
+    """The content of a file, unpacked if it is gzipped. Raises as `read_table`."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Image files as the network reads them: PNG or JPEG, one grey channel, 8 bits.
+"""Reading of PNG and JPEG files as the network takes them: one grey channel of 8 bits.
 
-Pixels are taken as they are stored, never turned or mirrored: in a chest X-ray that would swap the patient's
-sides. A JPEG whose EXIF tag asks viewers to turn it is therefore refused.
+Pixels are taken as they are stored and are never turned or mirrored, because in a chest X-ray that would swap the
+sides of the patient. A JPEG file whose EXIF tag asks viewers to turn it is therefore refused.
 """
 
 import re
@@ -20,15 +20,15 @@ SIGNATURE_BYTES = 8
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
-BIT_DEPTHS = (8, 10, 12, 14, 16)  # what X-ray detectors deliver
-# Frame headers (SOF) are C0 to CF without C4, C8 and CC.
+BIT_DEPTHS = (8, 10, 12, 14, 16)  # the bit depths that X-ray detectors deliver
+# The JPEG markers of frame headers (SOF) are C0 to CF without C4, C8 and CC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])
 _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 
 
 def file_format(start: bytes) -> str | None:
-    """ "PNG", "JPEG" or None, from a file's first SIGNATURE_BYTES bytes."""
+    """The format, "PNG", "JPEG" or None, that the first SIGNATURE_BYTES bytes of a file show."""
     if start.startswith(_PNG):
         return "PNG"
     return "JPEG" if start.startswith(_JPEG) else None
@@ -37,15 +37,17 @@ def file_format(start: bytes) -> str | None:
 def read_gray(path: Path | str) -> np.ndarray:
     """Read a PNG or JPEG file as grey.
 
-    - Colour (palettes too) becomes grey by cv2's weights .299 R + .587 G + .114 B; transparency is ignored.
-    - 16 bits become 8: 255 / (2^b - 1) times the value, rounded, where b is the smallest of 8, 10, 12, 14 and
-      16 bits that holds the image's maximum. The full scale is the detector's, so brightness is kept.
+    - Colours, also those of palettes, become grey by cv2's weights .299 R + .587 G + .114 B; transparency is ignored.
+    - Values of 16 bits become 8 bits: they are multiplied by 255 / (2^b - 1) and rounded, where b is the smallest of
+      8, 10, 12, 14 and 16 bits that holds the maximum of the image. This is the full scale of the detector, so the
+      brightness is kept.
 
     Returns:
         uint8 [H, W], 0 is black.
     Raises:
-        FileNotFoundError: there is no such file.
-        InputError: it is empty, truncated, corrupted, no PNG or JPEG, larger than MAX_PIXELS, or to be turned.
+        FileNotFoundError: There is no such file.
+        InputError: The file is empty, truncated or corrupted, is no PNG or JPEG, has more than MAX_PIXELS pixels, or
+            has an EXIF tag that asks to turn it.
     """
     path = Path(path)
     content = _read(path)
@@ -62,14 +64,14 @@ def read_gray(path: Path | str) -> np.ndarray:
 
 
 def read_image(path: Path | str, image_px: int) -> np.ndarray:
-    """`read_gray`, then `resize`: uint8 [image_px, image_px]."""
+    """Read a file by `read_gray` and `resize` it: uint8 [image_px, image_px]. Raises as `read_gray`."""
     return resize(read_gray(path), image_px)
 
 
 def resize(gray: np.ndarray, image_px: int) -> np.ndarray:
-    """A grey image as a square; the aspect is not kept, as in the paper's input.
+    """Resize a grey image to a square; the aspect ratio is not kept, as in the input of the paper's network.
 
-    A side that shrinks is averaged over areas, a side that grows is interpolated linearly.
+    A side that becomes shorter is averaged over areas; a side that becomes longer is interpolated linearly.
 
     Args:
         gray: uint8 [H, W].
@@ -86,7 +88,7 @@ def resize(gray: np.ndarray, image_px: int) -> np.ndarray:
 
 
 def check_gray(image: np.ndarray, name: str) -> None:
-    """Raise InputError, with the image's `name`, unless it is uint8 [H, W] of 1 to MAX_PIXELS pixels."""
+    """Raise InputError, with the `name` of the image, unless it is uint8 [H, W] with 1 to MAX_PIXELS pixels."""
     if not isinstance(image, np.ndarray):
         raise InputError(f"{name}: a {type(image).__name__}, expected an array uint8 [H, W], 0 is black")
     if image.dtype != np.uint8 or image.ndim != 2:
@@ -96,7 +98,7 @@ def check_gray(image: np.ndarray, name: str) -> None:
 
 
 class _BrokenError(Exception):
-    """What is wrong with a file's bytes."""
+    """The bytes of a file are not a whole image; the message says what is wrong."""
 
 
 def _read(path: Path) -> bytes:
@@ -137,7 +139,7 @@ def _to_8_bits(gray: np.ndarray) -> np.ndarray:
     return np.round(gray * (255 / top)).astype(np.uint8)
 
 
-# ---- is the file whole? cv2 fills what is missing with grey, and says nothing ----
+# ---- checks that the file is complete, because cv2 fills missing parts with grey and reports no error ----
 
 
 def _check_pixels(height: int, width: int) -> tuple[int, int]:
@@ -149,7 +151,7 @@ def _check_pixels(height: int, width: int) -> tuple[int, int]:
 
 
 def _check_png(content: bytes) -> tuple[int, int]:
-    """(height, width) of a PNG whose chunks are all there, with the right checksums."""
+    """Check that all chunks of a PNG are there with the right checksums; returns (height, width)."""
     size, place, view = None, len(_PNG), memoryview(content)
     while True:
         length, kind = struct.unpack_from(">I4s", content, place)
@@ -168,7 +170,7 @@ def _check_png(content: bytes) -> tuple[int, int]:
 
 
 def _check_jpeg(content: bytes) -> tuple[int, int]:
-    """(height, width) of a JPEG that goes on to its end marker."""
+    """Check that a JPEG continues to its end marker; returns (height, width)."""
     size = None
     for marker, start, end in _jpeg_segments(content):
         if marker in _FRAMES:
@@ -184,12 +186,15 @@ def _check_jpeg(content: bytes) -> tuple[int, int]:
 
 
 def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) of each segment's body up to the end marker; IndexError where the file ends before."""
+    """Yield (marker, start of the body, end of the body) of each segment up to the end marker.
+
+    Raises IndexError if the file ends before its end marker.
+    """
     place = 2
     while True:
         if content[place] != 0xFF:
             raise _BrokenError(f"corrupted JPEG (no marker at byte {place}); copy the file again")
-        while content[place] == 0xFF:  # any number of fill bytes
+        while content[place] == 0xFF:  # any number of fill bytes may stand before a marker
             place += 1
         marker = content[place]
         place += 1
@@ -200,7 +205,7 @@ def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
         (length,) = struct.unpack_from(">H", content, place)
         yield marker, place + 2, place + length
         place += length
-        if marker == 0xDA:  # a scan: coded pixels, to the next real marker
+        if marker == 0xDA:  # a scan: coded pixels follow, up to the next real marker
             found = _AFTER_SCAN.search(content, place)
             if not found:
                 raise IndexError
@@ -208,7 +213,7 @@ def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _exif_orientation(tiff: bytes) -> int:
-    """EXIF tag 0x0112 of the first image directory; 1 (upright) where there is none or it is not readable."""
+    """The EXIF tag 0x0112 of the first image directory; 1 (upright) if it is missing or cannot be read."""
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     try:
         if order is None:

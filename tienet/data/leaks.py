@@ -1,6 +1,7 @@
-"""Studies that were trained on and are about to be tested on: in another split's list, or in a checkpoint.
+"""Leaks: studies that a network was trained on and that are about to be tested on.
 
-What a data set itself must not have (a patient or a picture in two splits) is refused by `manifest.load`.
+They are found by comparing a manifest with the list of another split, or with what a run keeps of its studies. A data
+set that has a patient or an image in two of its own splits is refused by `manifest.load`.
 """
 
 import hashlib
@@ -22,9 +23,12 @@ _NLM_PREFIX = re.compile(r"^CXR(\d+_(?=\d+_))?(?=\d)")
 
 
 class Fingerprint(NamedTuple):
-    """What a run's folder keeps of a study: 16 hex digits each, of its two ids, its report and its image file.
+    """What the folder of a run keeps of a study: hashes of 16 hexadecimal digits.
 
-    The last two are "" where there is none.
+    Attributes:
+        ids: The hash of the study id and the patient id together.
+        report: The hash of the report; empty if the study has none.
+        image: The fingerprint of the image file; empty if the study has none.
     """
 
     ids: str
@@ -33,31 +37,34 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprints(manifest: Manifest) -> list[Fingerprint]:
-    """One for each study, in the manifest's order."""
+    """The fingerprint of each study, in the order of the manifest."""
     ids = map(_digest, zip(manifest.study_ids, manifest.patient_ids, strict=True))
     reports = (_digest(report) if report.strip() else "" for report in manifest.reports)
-    return [Fingerprint(*parts) for parts in zip(ids, reports, image_files.marks(manifest.images), strict=True)]
+    return [Fingerprint(*parts) for parts in zip(ids, reports, image_files.fingerprint(manifest.images), strict=True)]
 
 
-def seen(manifest: Manifest, kept: Iterable[Fingerprint]) -> list[int]:
-    """Positions of the manifest's studies that are among `kept`.
+def find_seen(manifest: Manifest, kept: Iterable[Fingerprint]) -> list[int]:
+    """The positions of the studies of a manifest that are among the `kept` ones.
 
-    A study is, if its image file is, whatever its name; or if its ids are, unless its report is another one there
-    (ids such as "1" are common).
+    A study counts as kept if its image file is there, whatever its name. It also counts if its ids are there, unless
+    both have a report and the reports differ, because ids such as "1" are common.
     """
     kept = list(kept)
-    images, by_ids = {one.image for one in kept if one.image}, {one.ids: one for one in kept}
+    images, by_ids = {study.image for study in kept if study.image}, {study.ids: study for study in kept}
     found = []
-    for n, one in enumerate(fingerprints(manifest)):
-        same = by_ids.get(one.ids)
-        other_report = same and one.report and same.report and one.report != same.report
-        if one.image in images or (same and not other_report):
+    for n, study in enumerate(fingerprints(manifest)):
+        same = by_ids.get(study.ids)
+        other_report = same and study.report and same.report and study.report != same.report
+        if study.image in images or (same and not other_report):
             found.append(n)
     return found
 
 
 def reports_fingerprint(reports: Iterable[str]) -> str:
-    """sha256 (hex) of reports that are not blank, in any order: what a vocabulary was built from."""
+    """The sha256 (hexadecimal) of the reports that are not blank, whatever their order.
+
+    It tells which reports a vocabulary was built from.
+    """
     texts = sorted(report for report in reports if report.strip())
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
 
@@ -67,20 +74,24 @@ def _digest(value: object) -> str:
 
 
 def image_key(name: str) -> str:
-    """The name of an image whatever its folder, ending and data set's prefix: CXR1_1_IM-0001-3001.png and
-    1_IM-0001-3001.dcm.png are 1_IM-0001-3001."""
+    """The name of an image without its folder, its ending and the prefix of its data set.
+
+    Both CXR1_1_IM-0001-3001.png and 1_IM-0001-3001.dcm.png become 1_IM-0001-3001.
+    """
     return _NLM_PREFIX.sub("", _ENDINGS.sub("", name.strip().replace("\\", "/").rpartition("/")[2]))
 
 
 def leak_report(manifest: Manifest, paths: Sequence[Path | str]) -> list[str]:
-    """For each file of a foreign split, how many of its test studies are in the manifest's splits; a line each.
+    """For each file of a foreign split, a line that says how many of its test studies are in each split of a manifest.
 
-    A file is a manifest (its test split), another table with a column for the image's name (its rows of split test
-    if it has a column `split`, else all), R2Gen's JSON (its test reports), or a text with an image's name in each
-    line, such as NIH's test_list.txt. Images are compared by name; those of a manifest by their bytes too.
+    A file may be a manifest, of which the test split is used; another table with a column for the name of the image,
+    of which the rows of split test are used if it has a column `split`, else all rows; R2Gen's JSON, of which the test
+    reports are used; or a text with the name of an image in each line, such as NIH's test_list.txt. Images are
+    compared by name, and those of a manifest also by their bytes.
 
     Raises:
-        InputError, FileNotFoundError: none of these.
+        FileNotFoundError: A file does not exist.
+        InputError: A file is none of these.
     """
     return [_report(manifest, Path(path)) for path in paths]
 
@@ -101,7 +112,7 @@ def _report(manifest: Manifest, path: Path) -> str:
         f"{path}: {counts['train']:,} of its {len(names):,} test {what} lie in the training split of {manifest.name} "
         f"(validation {counts['val']:,}, test {counts['test']:,}, elsewhere {found.count(None):,})"
     )
-    copies = _copies(manifest, path)
+    copies = _count_copies(manifest, path)
     return line if copies is None else f"{line}; {copies:,} by their bytes, whatever their names"
 
 
@@ -114,7 +125,7 @@ def _json_reports(path: Path) -> list[str]:
 
 
 def _image_names(path: Path) -> list[str]:
-    """Keys of the test images that a table or a text names."""
+    """The keys (`image_key`) of the test images that a table or a text names."""
     text = read_bytes(path).decode("utf-8-sig", errors="replace")
     if "," not in text.partition("\n")[0]:
         names = [image_key(line) for line in text.splitlines() if line.strip()]
@@ -133,8 +144,8 @@ def _image_names(path: Path) -> list[str]:
     return [image_key(cell) for cell, chosen in zip(cells, is_test, strict=True) if chosen]
 
 
-def _copies(manifest: Manifest, path: Path) -> int | None:
-    """How many pictures of a foreign manifest's test split are the same file as one that was trained on."""
+def _count_copies(manifest: Manifest, path: Path) -> int | None:
+    """How many test images of a foreign manifest have the bytes of a training image; None if it is no manifest."""
     if path.suffix.lower() != ".csv" or not set(manifests.COLUMNS) <= set(read_table(path).header):
         return None
     theirs = manifests.load(str(path))

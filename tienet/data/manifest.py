@@ -1,13 +1,14 @@
-"""The one data contract: a data set is a CSV file with a row for each study, `data/NAME/manifest.csv`.
+"""The data contract of all data sets: a CSV file with a row for each study, `data/NAME/manifest.csv`.
 
-Columns (any order; others are ignored with a note; white space around a cell does not count, except in reports):
-    study_id    unique.
-    patient_id  all studies of a patient lie in one split.
-    image       PNG or JPEG, relative to the manifest's folder and inside it, or absolute; may be empty.
-    report      free text; may be empty, but not where `image` is empty too.
+The columns may stand in any order. Other columns are ignored with a note. White space around a cell does not count,
+except in reports.
+    study_id    A unique name.
+    patient_id  All studies of a patient must lie in one split.
+    image       A PNG or JPEG file, absolute, or relative to the folder of the manifest and inside it; may be empty.
+    report      Free text; may be empty, but not if `image` is empty too.
     split       train, val or test.
-    15 labels   `tienet.labels.LABELS`: 1, 0 or empty (unknown).
-    view        may be left out: PA, AP or what the source says; for people to look at.
+    15 labels   The columns `tienet.labels.LABELS`: 1, 0 or empty (unknown).
+    view        PA, AP or what the source says, for people to look at; this column may be missing.
 """
 
 import csv
@@ -43,23 +44,23 @@ COMMANDS = {
     "mimic-cxr": "python data_prep/mimic_cxr.py --root DIR --labels chexpert --out data/mimic-cxr",
     "phantom": "python data_prep/phantom.py --out data/phantom",
 }
-"""Data set -> the command that makes it."""
+"""Maps each data set to the command that makes it."""
 
 _LABEL_VALUES = {"1": 1.0, "0": 0.0, "": np.nan, "1.0": 1.0, "0.0": 0.0}
 
 
 @dataclass(frozen=True, eq=False)
 class Manifest:
-    """The N studies of a data set, or of a part of it, checked.
+    """The N studies of a data set, or of a part of it, which have been checked.
 
     Attributes:
-        name: NAME of data/NAME/manifest.csv, else the file's name without .csv.
-        path: the CSV file.
+        name: NAME of data/NAME/manifest.csv; for any other path the name of the file without .csv.
+        path: The path of the CSV file.
         study_ids, patient_ids, reports: N strings each.
         images: N absolute paths, None where a study has no image.
         splits: str [N], each "train", "val" or "test".
-        labels: float32 [N, 15] in the order of LABELS; 1, 0, or NaN where unknown.
-        notes: what a user should see before using it; a part (`split`, `take`) has none.
+        labels: float32 [N, 15] in the order of LABELS; 1 or 0, NaN where a label is unknown.
+        notes: Remarks that a user should see before using the data set; empty for a part (`split`, `take`).
     """
 
     name: str
@@ -83,7 +84,7 @@ class Manifest:
         return Manifest(self.name, self.path, *lists, self.splits[chosen], self.labels[chosen])
 
     def split(self, name: str) -> "Manifest":
-        """The studies of one split, in the file's order. Raises InputError if there are none."""
+        """The studies of one split, in the order of the file. Raises InputError if there are none."""
         chosen = np.flatnonzero(self.splits == name)
         if not len(chosen):
             there = ", ".join(f"{split} ({n})" for split, n in _split_sizes(self).items() if n)
@@ -91,7 +92,7 @@ class Manifest:
         return self.take(chosen)
 
     def fingerprint(self) -> str:
-        """sha256 (hex) of all rows; a data set that moves with its folder keeps its fingerprint."""
+        """The sha256 (hexadecimal) of all rows; it stays the same when the data set moves with its folder."""
         folder, digest = _absolute(self.path.parent), hashlib.sha256()
         for n, image in enumerate(self.images):
             if image is not None and image.is_relative_to(folder):
@@ -105,7 +106,8 @@ class Manifest:
 def resolve(data: str, data_root: Path | str) -> Path:
     """The manifest that `--data` means: a path that ends in .csv, or NAME of DATA_ROOT/NAME/manifest.csv.
 
-    Raises InputError with the data sets that are there, and how to make this one, if it does not exist.
+    Raises:
+        InputError: The manifest does not exist. The message names the data sets that exist and how to make this one.
     """
     data_root = Path(data_root)
     path = Path(data) if data.lower().endswith(".csv") else data_root / data / "manifest.csv"
@@ -121,11 +123,11 @@ def resolve(data: str, data_root: Path | str) -> Path:
 
 
 def load(data: str, data_root: Path | str = "data") -> Manifest:
-    """Read and check a manifest (see `resolve`); the files of its images are opened, once, but not decoded.
+    """Read and check the manifest that `resolve` finds; its image files are opened once each, but not decoded.
 
     Raises:
-        InputError: every problem, one a line, with its row (the line of the file where the row starts, as
-            an editor counts) and column; the first 200 of them.
+        InputError: The manifest breaks the contract. The message has one line for each of the first 200 problems, with
+            the row (the line of the file where the row starts, as an editor counts) and the column.
     """
     path = resolve(str(data), data_root)
     table = Table(path, COLUMNS, canonical)
@@ -157,7 +159,11 @@ def load(data: str, data_root: Path | str = "data") -> Manifest:
 
 
 def write(path: Path | str, rows: pd.DataFrame) -> None:
-    """Write `rows` (all of COLUMNS, and VIEW if it is known; labels 1, 0 or NaN), columns in the contract's order."""
+    """Write a manifest.
+
+    Args:
+        rows: A table with all of COLUMNS, and VIEW if it is known; the labels are 1, 0 or NaN (unknown).
+    """
     table = rows[[*COLUMNS, *[VIEW] * (VIEW in rows)]].copy()
     for label in LABELS:
         table[label] = table[label].map(lambda value: "" if pd.isna(value) else str(int(value)), na_action=None)
@@ -167,14 +173,14 @@ def write(path: Path | str, rows: pd.DataFrame) -> None:
 
 def _csv_line(row: Sequence[str]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(row)  # csv quotes no other line break than its own
+    csv.writer(line, lineterminator="\r\n").writerow(row)  # the csv module quotes only its own line break
     return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def prepare_folder(out: Path | str) -> Path:
-    """Make the folder of a new data set and see that it can be written to, before the long work.
+    """Make the folder of a new data set and check that it can be written to, before the long work starts.
 
-    Raises InputError if it cannot.
+    Raises InputError if it cannot be written to.
     """
     out = Path(out)
     try:
@@ -188,7 +194,10 @@ def prepare_folder(out: Path | str) -> Path:
 
 
 def counts_table(manifest: Manifest) -> str:
-    """Studies, patients, images, reports and positive cases per split, as text; "?" marks labels never known."""
+    """A text table of the studies, patients, images, reports and positive cases of each split.
+
+    A "?" marks a label that is unknown in all studies of the split.
+    """
     table: dict[str, list[str | int]] = {}
     for split in (*SPLITS, "all"):
         chosen = np.arange(len(manifest)) if split == "all" else np.flatnonzero(manifest.splits == split)
@@ -212,7 +221,7 @@ def _check_ids(table: Table, columns: dict[str, list[str]]) -> None:
     """Ids are there, study_id is unique, split is known, a patient is in one split."""
     first_study: dict[str, int] = {}
     first_of: dict[str, int] = {}
-    told: set[str] = set()
+    reported: set[str] = set()
     for n, (study, patient, split) in enumerate(
         zip(columns["study_id"], columns["patient_id"], columns["split"], strict=True)
     ):
@@ -228,14 +237,14 @@ def _check_ids(table: Table, columns: dict[str, list[str]]) -> None:
         elif patient:
             first = first_of.setdefault(patient, n)
             before = columns["split"][first]
-            if before != split and patient not in told:
-                told.add(patient)
+            if before != split and patient not in reported:
+                reported.add(patient)
                 where = f"in {split} here and in {before} at row {table.lines[first]}"
                 table.problem(n, "split", f"patient {patient!r} is {where}; a patient belongs in one split")
 
 
 def _labels(table: Table, columns: dict[str, list[str]]) -> np.ndarray:
-    """float32 [N, 15]; NaN where unknown."""
+    """float32 [N, 15]: 1 or 0, NaN where a label is unknown; other cells are recorded in `table`."""
     labels = np.full((len(table), K), np.nan, dtype=np.float32)
     for k, label in enumerate(LABELS):
         for n, cell in enumerate(columns[label]):
@@ -247,10 +256,10 @@ def _labels(table: Table, columns: dict[str, list[str]]) -> np.ndarray:
 
 
 def _images(table: Table, columns: dict[str, list[str]], folder: Path) -> list[Path | None]:
-    """The absolute path of each row's image, or None; what is wrong with them goes to `table`."""
+    """The absolute path of the image of each row, or None; problems with the images are recorded in `table`."""
     paths = []
     for n, cell in enumerate(columns["image"]):
-        path = Path(os.path.normpath(folder / cell))  # lexical: a link inside the folder may lead where it likes
+        path = Path(os.path.normpath(folder / cell))  # by text only: a link in the folder may lead out of it
         inside = Path(cell).is_absolute() or path.is_relative_to(folder)
         if not inside:
             table.problem(n, "image", f"{cell!r} leads out of {folder}; if that is meant, write the absolute path")
@@ -269,12 +278,12 @@ def _images(table: Table, columns: dict[str, list[str]], folder: Path) -> list[P
 
 def _check_train(table: Table, manifest: Manifest) -> None:
     train = manifest.labels[manifest.splits == "train", : len(FINDINGS)]
-    if (train == 0).any() and not (train == 1).any():  # with no label at all, captions can still be learnt
+    if (train == 0).any() and not (train == 1).any():  # without any label, captions can still be learnt
         table.problem_of_file(f"train split: none of its {len(train)} studies has a finding; nothing can be learnt")
 
 
 def _label_notes(manifest: Manifest) -> list[str]:
-    """What cannot be measured, per split, and labels that contradict each other."""
+    """Notes about labels that cannot be measured in a split, and about labels that contradict each other."""
     notes = []
     tests: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
         ("no label at all", lambda labels: np.isnan(labels).all(axis=0)),
@@ -300,4 +309,4 @@ def _split_sizes(manifest: Manifest) -> dict[str, int]:
 
 
 def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow links
+    return Path(os.path.abspath(path))  # noqa: PTH100  because resolve() would follow links

@@ -1,4 +1,4 @@
-"""Which split a study belongs to: by hash, which no other study can change, or from a file."""
+"""Which split a study belongs to: by a hash, so that no other study can change it, or from a file."""
 
 import hashlib
 import json
@@ -8,13 +8,13 @@ from pathlib import Path
 from tienet.errors import InputError
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
-TRAIN_SHARE, VAL_SHARE = 0.70, 0.10  # the rest, 0.20, is test; the paper's shares for OpenI
+TRAIN_SHARE, VAL_SHARE = 0.70, 0.10  # the rest, 0.20, is the test split; these are the paper's shares for OpenI
 
 
 def by_hash(group: str) -> str:
-    """ "train", "val" or "test" for a patient (or report), by sha256 of its name: the same on every machine.
+    """The split, "train", "val" or "test", of a patient (or report), by the sha256 of its name.
 
-    The shares 70/10/20 hold on average.
+    It is the same on every machine. The shares 70/10/20 hold on average.
     """
     place = int(hashlib.sha256(group.encode()).hexdigest()[:12], 16) / 16**12  # in [0, 1)
     if place < TRAIN_SHARE:
@@ -23,9 +23,13 @@ def by_hash(group: str) -> str:
 
 
 def from_json(path: Path) -> dict[str, str]:
-    """uid -> split, from R2Gen's JSON: {"train": [{"id": "CXR2384_IM-0942", ...}, ...], "val": ..., "test": ...}.
+    """The split of each report (uid -> split), from R2Gen's JSON file.
 
-    Raises InputError if the file is not of this form, or has a uid in two splits.
+    Its form is {"train": [{"id": "CXR2384_IM-0942", ...}, ...], "val": ..., "test": ...}.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        InputError: The file does not have this form, or has a uid in two splits.
     """
     form = 'expected {"train": [{"id": "CXR<uid>..."}, ...], "val": [...], "test": [...]}'
     try:

@@ -1,4 +1,4 @@
-"""Words: the report as one string, the tokenizer and the vocabulary."""
+"""The report as one string, the tokenizer that cuts it into words, and the vocabulary of their ids."""
 
 import re
 import unicodedata
@@ -14,9 +14,9 @@ from tienet.errors import InputError
 
 PAD, START, END, OOV = 0, 1, 2, 3
 SPECIALS: tuple[str, ...] = ("<PAD>", "<START>", "<END>", "<OOV>")
-"""The first words of every vocabulary, in this order. No text can spell them: `tokenize` splits brackets."""
+"""The first words of every vocabulary, in this order. No text can contain them, because `tokenize` splits brackets."""
 
-# One spelling for each; NFKC leaves all of these as they are.
+# Characters that are replaced by one plain spelling; the normal form NFKC does not change them.
 _PLAIN = str.maketrans(
     {
         "\N{LEFT SINGLE QUOTATION MARK}": "'",
@@ -26,8 +26,8 @@ _PLAIN = str.maketrans(
         "\N{HYPHEN}": "-",
         "\N{EN DASH}": "-",
         "\N{MINUS SIGN}": "-",
-        "\N{EM DASH}": " - ",  # parts sentences, joins no word
-        "\N{FRACTION SLASH}": "/",  # from the one-character fractions
+        "\N{EM DASH}": " - ",  # it separates sentences and joins no words
+        "\N{FRACTION SLASH}": "/",  # NFKC writes one-character fractions with it
     }
 )
 _DROPPED_CATEGORIES = ("Cc", "Cf", "Cs")  # control characters, invisible marks, half surrogates
@@ -37,8 +37,8 @@ _TOKEN = re.compile(
     rf"""\d+\.\d+                                                    # 2.5
     | (?<![\w.])\.\d+                                                # .5
     | [^\W_]+ (?: (?<={_LETTER}) [-'] (?={_LETTER}) [^\W_]+ )*       # t9, 8mm, left-sided, x-xxxx, patient's
-    | _+                                                             # ___, MIMIC's mark for what was removed
-    | \S                                                             # all else, one character each
+    | _+                                                             # ___, MIMIC's mark for removed text
+    | \S                                                             # anything else, one character each
     """,
     re.VERBOSE,
 )
@@ -47,22 +47,23 @@ _TOKEN = re.compile(
 def report_text(findings: str, impression: str) -> str:
     """The report as one string: "findings : ... impression : ...".
 
-    A section without text leaves its heading out too; runs of white space become one space.
+    The heading of a section without text is left out. Runs of white space become one space.
     """
     sections = (("findings", findings), ("impression", impression))
     return " ".join(f"{name} : {' '.join(text.split())}" for name, text in sections if text.strip())
 
 
 def tokenize(text: str) -> list[str]:
-    """The words of a text, lower-case, with punctuation split off.
+    """The words of a text in lower case, with punctuation split off.
 
-    - A hyphen or an apostrophe between two letters stays inside its word: "well-inflated" (so in the paper's
-      sample reports), "x-ray", "patient's". Beside a digit it is split off: "t9-t10" is t9 - t10.
-    - Decimals stay whole (2.5, .5); the dot of a list number does not: "1. new" and "1.new" give 1 . new
-    - The mark XXXX of removed text is the word xxxx, and part of its word in x-xxxx; ___ is one word.
-    - Unicode is brought to NFKC, typographic quotes and dashes to ' " -, and control characters are dropped.
+    - A hyphen or an apostrophe between two letters stays inside its word: "well-inflated" (as in the sample reports
+      of the paper), "x-ray", "patient's". Beside a digit it is split off: "t9-t10" becomes t9 - t10.
+    - Decimal numbers stay whole (2.5, .5). The dot of a list number is split off: "1. new" and "1.new" become 1 . new
+    - The mark XXXX of removed text becomes the word xxxx, or a part of the word in x-xxxx; ___ is one word.
+    - The text is brought to the Unicode normal form NFKC, typographic quotes and dashes become ' " -, and control
+      characters are dropped.
 
-    Tokenizing the tokens again, joined by spaces, changes nothing.
+    If the tokens are joined by spaces and tokenized again, the result is the same.
     """
     return _TOKEN.findall(_normalise(text))
 
@@ -72,15 +73,15 @@ def _normalise(text: str) -> str:
     if not text.isprintable():
         text = "".join(c for c in text if unicodedata.category(c) not in _DROPPED_CATEGORIES)
     text = unicodedata.normalize("NFKC", text).lower()
-    return unicodedata.normalize("NFKC", text).translate(_PLAIN)  # a lower-case letter may compose anew
+    return unicodedata.normalize("NFKC", text).translate(_PLAIN)  # lower-case letters may compose again
 
 
 class Vocab:
-    """The words that the network knows; a word's id is its place in `words`.
+    """The words that the network knows; the id of a word is its position in `words`.
 
     Attributes:
-        words: list of V strings, `SPECIALS` first.
-        ids: the id of each word.
+        words: A list of V strings; `SPECIALS` are the first.
+        ids: Maps each word to its id.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -101,29 +102,39 @@ class Vocab:
 
     @classmethod
     def from_reports(cls, reports: Iterable[str], min_count: int = 2) -> "Vocab":
-        """The words seen at least `min_count` times in `reports`, most frequent first, then by the alphabet.
+        """Make a vocabulary of the words that occur at least `min_count` times in `reports`.
 
-        Give it the training reports only. Raises InputError if no word is left.
+        The most frequent words come first; words of the same frequency are in alphabetical order. Pass the training
+        reports only.
+
+        Raises:
+            InputError: No word occurs often enough, or `min_count` is below 1.
         """
         if min_count < 1:
             raise InputError(f"min_count is {min_count}; it must be 1 or more")
         counts = Counter(token for report in reports for token in tokenize(report))
         kept = sorted((-n, word) for word, n in counts.items() if n >= min_count)
         if not kept:
-            most = max(counts.values(), default=0)
-            raise InputError(f"no word is left with min_count {min_count}; the most frequent one is seen {most} times")
+            largest = max(counts.values(), default=0)
+            raise InputError(
+                f"no word is left with min_count {min_count}; the most frequent one is seen {largest} times"
+            )
         return cls([*SPECIALS, *(word for _, word in kept)])
 
     @classmethod
     def empty(cls) -> "Vocab":
-        """No words but `SPECIALS`, for a network that reads no report."""
+        """A vocabulary of `SPECIALS` only, for a network that reads no report."""
         return cls(SPECIALS)
 
     @classmethod
     def load(cls, path: Path | str, needs_words: bool = True) -> "Vocab":
-        """Read vocab.txt (UTF-8, one word a line); InputError with the line number where it is wrong.
+        """Read vocab.txt (UTF-8, one word a line).
 
-        Without `needs_words` it may be `none`.
+        Args:
+            needs_words: If False, the file may hold `SPECIALS` only, as `empty` makes it.
+        Raises:
+            FileNotFoundError: There is no such file.
+            InputError: The file is not a vocabulary; the message has the number of the line that is wrong.
         """
         path = Path(path)
         try:
@@ -143,16 +154,17 @@ class Vocab:
         return vocab
 
     def save(self, path: Path | str) -> None:
-        """Write the words to `path`, one a line."""
+        """Write the words to a file, one a line."""
         files.write_text(path, "\n".join(self.words) + "\n")
 
     def __len__(self) -> int:
         return len(self.words)
 
     def encode(self, text: str, max_len: int | None = None) -> np.ndarray:
-        """int32 [T]: the ids of the text's words, then END; no START. Unknown words are OOV.
+        """int32 [T]: the ids of the words of a text, and END as the last; START is not added. Unknown words become OOV.
 
-        With `max_len`, T <= max_len: what is longer is cut, and END is still the last.
+        Args:
+            max_len: The largest T, at least 1; a longer text is cut, and END is still the last id.
         """
         if max_len is not None and max_len < 1:
             raise ValueError(f"max_len is {max_len}; it must be 1 or more, as END takes one place")
@@ -162,7 +174,10 @@ class Vocab:
         return np.array([*ids, END], dtype=np.int32)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The words of `ids` up to the first END, joined by spaces; PAD and START are left out."""
+        """The words of `ids` up to the first END, joined by spaces, without PAD and START.
+
+        Raises ValueError for an id that is not in the vocabulary.
+        """
         words = []
         for i in map(int, ids):
             if i == END:
@@ -174,7 +189,7 @@ class Vocab:
         return " ".join(words)
 
     def fingerprint(self) -> str:
-        """sha256 (hex) of the words in their order."""
+        """The sha256 (hexadecimal) of the words in their order."""
         return sha256("\n".join(self.words).encode()).hexdigest()
 
 

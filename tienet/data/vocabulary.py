@@ -1,4 +1,4 @@
-"""The vocabulary and the first word vectors of a run."""
+"""The vocabulary of a run, and the word vectors that training starts from."""
 
 import json
 import sys
@@ -14,7 +14,16 @@ from tienet.errors import InputError
 
 
 def read_vocab(manifest: Manifest, config: Config, named: Path | None) -> tuple[Vocab, np.ndarray]:
-    """The vocabulary and the first word vectors, float32 [V, E]; a mode that reads no report needs none."""
+    """Read the vocabulary and the word vectors, float32 [V, E], that training starts from.
+
+    Args:
+        named: The folder that --vocab names; None for the folder `vocab` beside the manifest.
+    Returns:
+        Both are nearly empty (`Vocab.empty` and zeros) for a mode that reads no report.
+    Raises:
+        InputError: A file is missing or damaged, the two files do not fit together, or the vocabulary beside the
+            manifest was built from other reports than those of the training split.
+    """
     if not config.mode_parts.reads:
         return Vocab.empty(), np.zeros((len(SPECIALS), 1), np.float32)
     folder = named or manifest.path.parent / "vocab"
@@ -37,9 +46,9 @@ def read_vocab(manifest: Manifest, config: Config, named: Path | None) -> tuple[
 
 
 def _check_origin(named: Path | None, manifest: Manifest, stats: Path, build: str) -> None:
-    """A vocabulary must come from the training reports: words and vectors of others know what is tested.
+    """Check that a vocabulary comes from the training reports; words and vectors of others may know the test reports.
 
-    One that was named with --vocab may be another data set's, and is only told of.
+    A vocabulary that was named with --vocab may belong to another data set, so for it a note is printed only.
     """
     known = json.loads(stats.read_text(encoding="utf-8")).get("training_reports") if stats.is_file() else None
     if known == leaks.reports_fingerprint(manifest.split("train").reports):

@@ -1,4 +1,4 @@
-"""Word vectors: learnt by word2vec from text files, or read from a file; a row for each word of a vocabulary."""
+"""Word vectors for a vocabulary, which word2vec learns from text files or which are read from a file."""
 
 import gzip
 import hashlib
@@ -15,13 +15,13 @@ from tienet.data.text import PAD, Vocab, tokenize
 from tienet.errors import InputError
 
 VECTOR_FILES = (".npz", ".bin", ".bin.gz", ".txt", ".txt.gz", ".vec", ".vec.gz")
-"""Endings of the files that `read_vectors` reads."""
+"""The endings of the files that `read_vectors` reads."""
 
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile)
 
 
 def describe_file(path: Path) -> dict[str, object]:
-    """{file, bytes, sha256}: which file it was that numbers came from."""
+    """{file, bytes, sha256} of a file, which records where numbers came from."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
@@ -30,7 +30,7 @@ def describe_file(path: Path) -> dict[str, object]:
 
 
 def describe_corpus(path: Path) -> dict[str, object]:
-    """`describe_file` plus lines and words (as white space parts them), from one pass over all of the text.
+    """What `describe_file` returns, and the numbers of lines and of words (separated by white space).
 
     Raises InputError if the file is damaged, is not UTF-8 text, or has no words.
     """
@@ -45,7 +45,10 @@ def describe_corpus(path: Path) -> dict[str, object]:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 text file, .gz too; InputError with the line if it is damaged or not such text."""
+    """Yield the lines of a UTF-8 text file, which may be gzipped (.gz).
+
+    Raises InputError with the number of the last good line if the file is damaged or is not UTF-8 text.
+    """
     n = 0
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
@@ -59,7 +62,7 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 class _Sentences:
-    """Lists of words: each line of the corpora, then each report. Read anew in each pass, not kept in memory."""
+    """The words of each line of the corpora and then of each report; each pass reads the files again from the disk."""
 
     def __init__(self, corpora: Sequence[Path], reports: Sequence[str], bar: tqdm) -> None:
         self.corpora, self.reports, self.bar = corpora, reports, bar
@@ -84,18 +87,25 @@ def train_word2vec(
     seed: int,
     n_lines: int,
 ) -> dict[str, np.ndarray]:
-    """Skip-gram word2vec on the corpora and the reports, both cut by our own `tokenize`; the same each time.
+    """Learn vectors by skip-gram word2vec from the corpora and the reports, whose words `tokenize` cuts.
+
+    The same arguments give the same vectors.
 
     Args:
-        corpora: text files, one text a line.
-        n_lines: lines of all corpora together, for the progress bar.
+        corpora: Text files with one text a line.
+        reports: The reports of the training split.
+        dim: The length of a vector.
+        min_count: Words that occur less often get no vector.
+        epochs: The number of passes over the texts.
+        seed: The seed of the first vectors.
+        n_lines: The number of lines of all corpora together, for the progress bar.
     Returns:
-        float32 [dim] for each word seen at least `min_count` times.
+        float32 [dim] for each word that occurs at least `min_count` times.
     """
     from gensim.models import Word2Vec
 
-    logging.getLogger("gensim").setLevel(logging.ERROR)  # it warns of small corpora
-    passes = 1 + epochs  # the first one counts the words
+    logging.getLogger("gensim").setLevel(logging.ERROR)  # because it warns of small corpora
+    passes = 1 + epochs  # the first pass counts the words
     with tqdm(total=passes * (n_lines + len(reports)), desc="word2vec", unit=" lines", unit_scale=True) as bar:
         model = Word2Vec(
             _Sentences(corpora, reports, bar),
@@ -104,8 +114,8 @@ def train_word2vec(
             epochs=epochs,
             sg=1,
             seed=seed,
-            workers=1,  # threads would finish in another order each time
-            hashfxn=_stable_hash,  # what gensim seeds by a word; Python's hash differs from process to process
+            workers=1,  # because threads finish in another order each time
+            hashfxn=_stable_hash,  # gensim seeds each vector by it; Python's own hash differs between processes
         )
     return {word: model.wv[word] for word in model.wv.index_to_key}
 
@@ -115,15 +125,17 @@ def _stable_hash(word: str) -> int:
 
 
 def read_vectors(path: Path, words: Container[str]) -> tuple[dict[str, np.ndarray], int]:
-    """The vectors of `words` that a file has, and its dimension.
+    """Read the vectors that a file has for `words`.
 
     Args:
-        path: word2vec's binary format (.bin), text with or without its header (.txt, .vec; GloVe and fastText
-            too), each also as .gz; or .npz with `words` [N] and `vectors` float [N, dim].
+        path: A file in word2vec's binary format (.bin), or text with or without word2vec's header (.txt, .vec; also
+            from GloVe and fastText), each also gzipped (.gz); or .npz with `words` [N] and `vectors` float [N, dim].
+        words: The words whose vectors are wanted.
     Returns:
-        float32 [dim] for each known word; dim.
+        float32 [dim] for each of `words` that the file has; and dim.
     Raises:
-        InputError: it cannot be read, holds none of `words`, or a value that is not finite.
+        FileNotFoundError: There is no such file.
+        InputError: The file cannot be read, has none of `words`, or has a value that is not finite.
     """
     if not path.name.lower().endswith(VECTOR_FILES):
         raise InputError(f"{path}: word vectors are read from {', '.join(VECTOR_FILES)} files only")
@@ -171,7 +183,7 @@ def _read_word2vec(path: Path) -> tuple[list[str], np.ndarray]:
         first = next(read_lines(path), "").split()
         if not first:
             raise InputError(f"{path}: it does not start with a word and its vector, nor with word2vec's header")
-        header = len(first) == 2  # "words dim"; GloVe's text has none
+        header = len(first) == 2  # the header is "words dim"; GloVe's text has none
     vectors = KeyedVectors.load_word2vec_format(
         str(path), binary=binary, no_header=not header, unicode_errors="replace"
     )
@@ -179,10 +191,13 @@ def _read_word2vec(path: Path) -> tuple[list[str], np.ndarray]:
 
 
 def fill_matrix(vocab: Vocab, known: dict[str, np.ndarray], seed: int) -> np.ndarray:
-    """float32 [V, dim]: a row for each word of the vocabulary; PAD's is zero.
+    """float32 [V, dim]: a row for each word of the vocabulary; the row of PAD is zero.
 
-    A word that is not in `known` is drawn from the normal distribution that has, in each dimension, the mean and
-    the standard deviation of the known words. Raises InputError if no word is known.
+    The vector of a word that is not in `known` is drawn from the normal distribution that has, in each dimension, the
+    mean and the standard deviation of the known words.
+
+    Raises:
+        InputError: No word of the vocabulary is in `known`.
     """
     rows = {vocab.ids[word]: vector for word, vector in known.items() if word in vocab.ids}
     if not rows:

@@ -116,7 +116,7 @@ def _check(part: Manifest, network: Predictor) -> None:
             file=sys.stderr,
         )
         return
-    same = len(leaks.seen(part, kept["val"]))
+    same = len(leaks.find_seen(part, kept["val"]))
     if not same == len(part) == len(kept["val"]):
         raise InputError(
             f"{part.path}: split val has {len(part):,} studies, of which {same:,} are among the {len(kept['val']):,} "

@@ -120,7 +120,7 @@ def _seen(run: Run, part: Manifest, options: Options) -> dict[str, int] | None:
     if kept is None:
         _note(f"{run.folder}: has no studies.json; see yourself that it was not trained on these studies")
         return None
-    seen = {split: leaks.seen(part, studies) for split, studies in kept.items()}
+    seen = {split: leaks.find_seen(part, studies) for split, studies in kept.items()}
     if seen["train"] and not options.allow_seen:
         n, first = len(seen["train"]), part.study_ids[seen["train"][0]]
         raise InputError(
