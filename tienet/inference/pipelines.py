@@ -18,6 +18,7 @@ from tienet.data.text import OOV, START, tokenize
 from tienet.errors import InputError
 from tienet.inference.predictor import Predictor
 from tienet.labels import K
+from tienet.modeling import outputs
 from tienet.modeling.generate import Decoding
 
 MAX_IMAGES = 16
@@ -117,11 +118,12 @@ class _Pipeline:
         predictions: list[Prediction | None] = [None] * len(word_ids)
         order = sorted(range(len(word_ids)), key=lambda n: len(word_ids[n]))
         size = MAX_IMAGES if self.needs_image else MAX_REPORTS
+        names = outputs.prediction_outputs(network.config.mode_parts, maps)
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
             ids = [word_ids[n] for n in chosen]
-            pictures = [resize(images[n], network.config.image_px) for n in chosen] if self.needs_image else []
-            rows = network.run_batch(_names(network, maps), _inputs(network, ids, pictures))
+            pictures = [_ensure_size(images[n], network.config.image_px) for n in chosen] if self.needs_image else []
+            rows = network.run_batch(names, _inputs(network, ids, pictures))
             for row, n in enumerate(chosen):
                 one = {name: array[row] for name, array in rows.items()}
                 predictions[n] = self._prediction(network, one, None if words is None else words[n])
@@ -131,21 +133,21 @@ class _Pipeline:
         """From the network's results for one study."""
         mode, vocab, report = network.config.mode_parts, network.run.vocab, None
         if mode.writes:
-            written = one["written/word_ids"][1 : one["written/word_len"]]
+            written = one[outputs.WORD_IDS][1 : one[outputs.WORD_LEN]]
             report, words = vocab.decode(written), [vocab.words[i] for i in written]
         words = ["<START>", *words] if mode.reads else []
-        probabilities = one.get("probabilities", np.full(K, np.nan, np.float32))
+        probabilities = one.get(outputs.PROBABILITIES, np.full(K, np.nan, np.float32))
         labels = np.where(np.isnan(self._thresholds), np.nan, probabilities >= self._thresholds).astype(np.float32)
         return Prediction(
             probabilities=probabilities.copy(),  # here and below: no view that keeps the whole batch
             thresholds=self._thresholds.copy(),
             labels=labels,
             report=report,
-            log_probability=float(one["written/log_probability"]) if mode.writes else None,
+            log_probability=float(one[outputs.LOG_PROBABILITY]) if mode.writes else None,
             words=words,
-            g=one["G"][:, : len(words)].max(axis=0) if "G" in one else None,
-            a=one["a"][: len(words)].copy() if "a" in one else None,
-            a_ws=one["a_ws"].copy() if "a_ws" in one else None,
+            g=one[outputs.G][:, : len(words)].max(axis=0) if outputs.G in one else None,
+            a=one[outputs.A][: len(words)].copy() if outputs.A in one else None,
+            a_ws=one[outputs.A_WS].copy() if outputs.A_WS in one else None,
         )
 
     def _check_images(self, images: Sequence[np.ndarray]) -> None:
@@ -244,15 +246,9 @@ class Reporter(_Pipeline):
             self._others.clear()
 
 
-def _names(network: Predictor, maps: bool) -> list[str]:
-    """What the network is asked for."""
-    mode = network.config.mode_parts
-    names = ["probabilities"] * mode.classifies
-    if mode.writes:
-        names += ["written/word_ids", "written/word_len", "written/log_probability"]
-    if maps and mode.reads:
-        names += ["G"] * mode.classifies + ["a"] * mode.image + ["a_ws"] * (mode.classifies and mode.image)
-    return names
+def _ensure_size(image: np.ndarray, image_px: int) -> np.ndarray:
+    """The image as the network takes it; one that a caller resized while it read the file is taken as it is."""
+    return image if image.shape == (image_px, image_px) else resize(image, image_px)
 
 
 def _inputs(network: Predictor, word_ids: list[np.ndarray], pictures: list[np.ndarray]) -> list[np.ndarray]:
