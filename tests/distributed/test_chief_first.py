@@ -17,7 +17,7 @@ from tienet.interruption import Interrupted, Interruption
 tf1 = tf.compat.v1
 
 
-class Meetings:
+class FakeWorkers:
     """The largest of what is given here and of what the other gives at each meeting."""
 
     options = None
@@ -26,16 +26,16 @@ class Meetings:
         self.cluster = SimpleNamespace(is_chief=is_chief, name=lambda rank: f"worker {rank}")
         self.watched, self._others = True, iter(others)
 
-    def together(self):
-        return tf1.name_scope("together")
+    def exit_if_worker_lost(self):
+        return tf1.name_scope("guarded")
 
-    def part(self):
+    def stop_monitoring(self):
         self.watched = False
 
     def session(self):
         return tf1.Session()
 
-    def largest(self, here: tf.Tensor) -> tf.Tensor:
+    def max_over_workers(self, here: tf.Tensor) -> tf.Tensor:
         return tf.maximum(here, tf.numpy_function(lambda: np.float32(next(self._others)), [], tf.float32))
 
 
@@ -49,7 +49,7 @@ class Meetings:
     ids=["until the chief is done", "until another is asked to stop", "until this one is"],
 )
 def test_a_worker_waits_for_the_chief(others, wanted, after, left):
-    interruption, workers = Interruption(), Meetings(False, others)
+    interruption, workers = Interruption(), FakeWorkers(False, others)
     interruption.wanted = wanted
     callback = WaitForChief(workers, interruption)
     with tf.Graph().as_default(), tf1.Session() as session:
@@ -64,14 +64,14 @@ def test_a_worker_waits_for_the_chief(others, wanted, after, left):
 
 def test_the_chief_waits_for_nobody_and_learns_who_wants_to_stop():
     interruption = Interruption()
-    callback = WaitForChief(Meetings(True, [[0, 0, 0], [0, 1, 0]]), interruption)
+    callback = WaitForChief(FakeWorkers(True, [[0, 0, 0], [0, 1, 0]]), interruption)
     with tf.Graph().as_default(), tf1.Session() as session:
         callback.trainer = SimpleNamespace(sess=session)
         callback._setup_graph()
         callback._trigger_epoch()
-        assert callback.meet(True)
+        assert callback.exchange_status(True)
         with pytest.raises(StopTraining):
-            callback.meet(True)
+            callback.exchange_status(True)
     assert interruption.wanted == signal.SIGTERM
 
 
@@ -88,21 +88,21 @@ def test_one_process_has_nobody_to_wait_for():
 
 
 def test_a_worker_works_after_the_chief():
-    workers, done = Meetings(False, [[1, 0, 0], [1, 0, 0], [0, 0, 0], [9, 9, 9]]), []
+    workers, done = FakeWorkers(False, [[1, 0, 0], [1, 0, 0], [0, 0, 0], [9, 9, 9]]), []
     first(workers, Interruption(), lambda: done.append(len(list(workers._others))))
     assert done == [1] and workers.watched
 
 
 @pytest.mark.parametrize("others", [[[1, 0, 0], [1, 1, 0]], [[0, 1, 0]]], ids=["while it works", "as it ends"])
 def test_a_worker_that_is_asked_to_stop_does_not_begin(others):
-    interruption, workers = Interruption(), Meetings(False, others)
+    interruption, workers = Interruption(), FakeWorkers(False, others)
     with pytest.raises(Interrupted):
         first(workers, interruption, lambda: pytest.fail("began"))
     assert interruption.wanted == signal.SIGTERM and not workers.watched
 
 
 def test_a_worker_whose_chief_failed_says_so():
-    workers = Meetings(False, [[1, 0, 0], [0, 0, 1]])
+    workers = FakeWorkers(False, [[1, 0, 0], [0, 0, 1]])
     with pytest.raises(InputError, match="worker 0 could not go on; its own output says why"):
         first(workers, Interruption(), lambda: pytest.fail("began"))
     assert not workers.watched
@@ -110,7 +110,7 @@ def test_a_worker_whose_chief_failed_says_so():
 
 @pytest.fixture
 def often(monkeypatch):
-    monkeypatch.setattr(waiting, "SECONDS_BETWEEN_MEETINGS", 0.01)
+    monkeypatch.setattr(waiting, "SECONDS_BETWEEN_EXCHANGES", 0.01)
 
 
 def work_for_long() -> None:
@@ -121,7 +121,7 @@ def work_for_long() -> None:
 
 
 def test_the_chief_meets_the_others_while_it_works_and_once_more(often):
-    workers = Meetings(True, [[0, 0, 0]] * 100)
+    workers = FakeWorkers(True, [[0, 0, 0]] * 100)
     first(workers, Interruption(), lambda: time.sleep(0.2))
     assert len(list(workers._others)) < 98 and workers.watched
 
@@ -135,9 +135,9 @@ def test_the_chief_is_stopped_at_its_work(often, by):
             signal.raise_signal(signal.SIGTERM)
         work_for_long()
 
-    class Heard(Meetings):
-        def largest(self, here):
-            return super().largest(tf1.py_func(lambda x: (told.append(x.tolist()), x)[1], [here], tf.float32))
+    class Heard(FakeWorkers):
+        def max_over_workers(self, here):
+            return super().max_over_workers(tf1.py_func(lambda x: (told.append(x.tolist()), x)[1], [here], tf.float32))
 
     stop = [[0, 0, 0], [0, 1, 0]] if by == "another worker" else [[0, 0, 0]] * 1000
     with Interruption() as interruption:
@@ -151,7 +151,7 @@ def test_the_chief_is_stopped_at_its_work(often, by):
 
 
 def test_a_wish_to_stop_that_comes_as_the_chief_ends_stops_it(often):
-    interruption, workers = Interruption(), Meetings(True, [[0, 1, 0]])
+    interruption, workers = Interruption(), FakeWorkers(True, [[0, 1, 0]])
     with pytest.raises(Interrupted):
         first(workers, interruption)
     assert interruption.wanted == signal.SIGTERM
@@ -160,9 +160,9 @@ def test_a_wish_to_stop_that_comes_as_the_chief_ends_stops_it(often):
 def test_an_error_of_the_chief_is_its_own_and_the_others_are_told(often):
     told = []
 
-    class Heard(Meetings):
-        def largest(self, here):
-            return super().largest(tf1.py_func(lambda x: (told.append(x.tolist()), x)[1], [here], tf.float32))
+    class Heard(FakeWorkers):
+        def max_over_workers(self, here):
+            return super().max_over_workers(tf1.py_func(lambda x: (told.append(x.tolist()), x)[1], [here], tf.float32))
 
     def fail():
         raise InputError("no image")

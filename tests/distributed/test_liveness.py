@@ -1,4 +1,4 @@
-"""Whether other workers are alive: asked of a real TensorFlow server, of sockets that misbehave, of scripted peers."""
+"""Whether other workers are alive: asked of a real TensorFlow server, of sockets that misbehave, of scripts."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ import pytest
 
 from tienet.distributed import liveness
 from tienet.distributed.cluster import Cluster
-from tienet.distributed.liveness import Answer, LivenessMonitor, WorkerLostError, WorkersMissingError, answers
+from tienet.distributed.liveness import LivenessMonitor, ProbeResult, WorkerLostError, WorkersMissingError, is_alive
 
 SERVER = """
 import sys
@@ -110,7 +110,7 @@ def took(seconds_before: float) -> float:
     return time.monotonic() - seconds_before
 
 
-# answers
+# is_alive
 
 
 @pytest.mark.parametrize(
@@ -129,17 +129,17 @@ def took(seconds_before: float) -> float:
 def test_what_does_not_begin_as_http2_does_not_answer_and_costs_no_more_than_the_time(behave):
     before = time.monotonic()
     with listening(behave) as address:
-        assert not answers(address, 0.3)
+        assert not is_alive(address, 0.3)
     assert took(before) < 2
 
 
 def test_a_closed_port_an_unknown_name_and_a_bad_address_do_not_answer():
     with refusing() as address:
-        assert liveness.Asker()(address, 5) is Answer.REFUSED
-        assert not answers(address, 5)
+        assert liveness.Prober()(address, 5) is ProbeResult.REFUSED
+        assert not is_alive(address, 5)
     for address in ("a..b:4000", "nothing", "127.0.0.1:99999", "127.0.0.1:x", "no-such-host.invalid:4000"):
         before = time.monotonic()
-        assert not answers(address, 0.5)
+        assert not is_alive(address, 0.5)
         assert took(before) < 2
 
 
@@ -147,7 +147,7 @@ def test_a_closed_port_an_unknown_name_and_a_bad_address_do_not_answer():
 def test_http2_answers(host):
     try:
         with listening(speak, host) as address:
-            assert answers(address, 5)
+            assert is_alive(address, 5)
     except OSError:
         pytest.skip(f"no {host} here")
 
@@ -155,7 +155,7 @@ def test_http2_answers(host):
 def test_a_name_server_that_hangs_costs_no_more_than_the_time(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(5) or [])
     before = time.monotonic()
-    assert not answers("worker-1:4000", 0.2)
+    assert not is_alive("worker-1:4000", 0.2)
     assert took(before) < 2
 
 
@@ -168,20 +168,20 @@ def test_a_name_is_looked_up_again_only_when_its_machine_is_silent(monkeypatch):
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", place) for place in (unreachable, here)]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    ask = liveness.Asker()
+    ask = liveness.Prober()
     with listening(speak) as address:
         named = address.replace("127.0.0.1", "worker-1")
-        assert [ask(named, 5), ask(named, 5)] == [Answer.ALIVE] * 2
+        assert [ask(named, 5), ask(named, 5)] == [ProbeResult.ALIVE] * 2
         assert look_ups == ["worker-1"]
-    assert [ask(named, 5), ask(named, 5)] == [Answer.REFUSED] * 2
+    assert [ask(named, 5), ask(named, 5)] == [ProbeResult.REFUSED] * 2
     assert look_ups == ["worker-1"] * 2
 
 
-# Watcher
+# LivenessMonitor
 
 
 class Script:
-    """Peers that answer as they are told: (rank, how often it was asked before) to an Answer."""
+    """Workers that answer as they are told: (rank, how often it was asked before) -> ProbeResult."""
 
     def __init__(self, answer):
         self.answer, self.asked = answer, {}
@@ -190,7 +190,7 @@ class Script:
         rank = int(address.rpartition(":")[2])
         self.asked[rank] = self.asked.get(rank, 0) + 1
         answer = self.answer(rank, self.asked[rank])
-        if answer is Answer.SILENT:
+        if answer is ProbeResult.SILENT:
             time.sleep(seconds)
         return answer
 
@@ -199,10 +199,10 @@ def cluster_of(size: int, rank: int = 0) -> Cluster:
     return Cluster(tuple(f"a:{n}" for n in range(size)), rank)
 
 
-def test_a_silent_peer_is_lost_once_after_the_timeout_and_delays_no_other():
+def test_a_silent_worker_is_lost_once_after_the_timeout_and_delays_no_other():
     before, lost = time.monotonic(), []
-    script = Script(lambda rank, _: Answer.SILENT if rank in (0, 3) else Answer.ALIVE)
-    with LivenessMonitor(cluster_of(4, rank=2), 0.5, lambda rank: lost.append((rank, took(before))), ask=script):
+    script = Script(lambda rank, _: ProbeResult.SILENT if rank in (0, 3) else ProbeResult.ALIVE)
+    with LivenessMonitor(cluster_of(4, rank=2), 0.5, lambda rank: lost.append((rank, took(before))), probe=script):
         time.sleep(1.2)
     assert sorted(rank for rank, _ in lost) == [0, 3]
     assert all(0.5 <= seconds < 1 for _, seconds in lost)
@@ -210,10 +210,10 @@ def test_a_silent_peer_is_lost_once_after_the_timeout_and_delays_no_other():
     assert 2 not in script.asked
 
 
-def test_a_peer_that_answers_again_in_time_is_not_lost():
+def test_a_worker_that_answers_again_in_time_is_not_lost():
     lost = []
-    script = Script(lambda _, n: Answer.ALIVE if n % 3 == 0 else Answer.SILENT)
-    with LivenessMonitor(cluster_of(2), 1, lost.append, ask=script):
+    script = Script(lambda _, n: ProbeResult.ALIVE if n % 3 == 0 else ProbeResult.SILENT)
+    with LivenessMonitor(cluster_of(2), 1, lost.append, probe=script):
         time.sleep(1.8)
     assert lost == []
     assert script.asked[1] >= 4
@@ -224,12 +224,12 @@ def test_an_own_pause_longer_than_the_timeout_is_nobodys_loss():
 
     def answer(_, n):
         now[0] += 100 if n == 2 else 0.01
-        return Answer.SILENT if n == 2 else Answer.ALIVE
+        return ProbeResult.SILENT if n == 2 else ProbeResult.ALIVE
 
-    with LivenessMonitor(cluster_of(2), 0.5, lost.append, clock=lambda: now[0], ask=Script(answer)) as watcher:
+    with LivenessMonitor(cluster_of(2), 0.5, lost.append, clock=lambda: now[0], probe=Script(answer)) as monitor:
         time.sleep(0.6)
         assert lost == []
-        assert watcher._ask.asked[1] > 3
+        assert monitor._probe.asked[1] > 3
 
 
 @pytest.mark.parametrize(
@@ -238,8 +238,8 @@ def test_an_own_pause_longer_than_the_timeout_is_nobodys_loss():
     [("r" * 20, 7), ("rrrrr" + "a" + "r" * 20, 13), ("rrrrr" + "s" + "r" * 20, 13)],
 )
 def test_three_refusals_at_least_a_second_apart_are_a_loss(monkeypatch, pattern, asked):
-    monkeypatch.setattr(liveness, "ASK_EVERY", 0.005)
-    kinds = {"r": Answer.REFUSED, "a": Answer.ALIVE, "s": Answer.UNREACHABLE}
+    monkeypatch.setattr(liveness, "SECONDS_BETWEEN_PROBES", 0.005)
+    kinds = {"r": ProbeResult.REFUSED, "a": ProbeResult.ALIVE, "s": ProbeResult.UNREACHABLE}
     lost, now = threading.Event(), [0.0]
 
     def answer(_, n):
@@ -247,22 +247,22 @@ def test_three_refusals_at_least_a_second_apart_are_a_loss(monkeypatch, pattern,
         return kinds[pattern[n - 1]]
 
     script = Script(answer)
-    with LivenessMonitor(cluster_of(2), 100, lambda _: lost.set(), clock=lambda: now[0], ask=script) as watcher:
+    with LivenessMonitor(cluster_of(2), 100, lambda _: lost.set(), clock=lambda: now[0], probe=script) as monitor:
         assert lost.wait(5)
         assert script.asked[1] == asked
-        assert f"has not answered for {now[0] if 'a' not in pattern else 7 * 0.4:.0f} s" in str(watcher.error(1))
+        assert f"has not answered for {now[0] if 'a' not in pattern else 7 * 0.4:.0f} s" in str(monitor.error(1))
 
 
 def test_stop_is_final_and_may_be_repeated():
     lost = []
-    script = Script(lambda *_: Answer.SILENT)
-    watcher = LivenessMonitor(cluster_of(3), 0.3, lost.append, ask=script)
-    watcher.stop()
-    watcher.start()
-    watcher.start()
+    script = Script(lambda *_: ProbeResult.SILENT)
+    monitor = LivenessMonitor(cluster_of(3), 0.3, lost.append, probe=script)
+    monitor.stop()
+    monitor.start()
+    monitor.start()
     time.sleep(0.1)
-    watcher.stop()
-    watcher.stop()
+    monitor.stop()
+    monitor.stop()
     time.sleep(0.6)
     assert lost == []
     assert sum(script.asked.values()) <= 4
@@ -276,10 +276,10 @@ def test_stop_waits_for_a_call_that_has_begun():
         time.sleep(0.2)
         ended.append(rank)
 
-    watcher = LivenessMonitor(cluster_of(3), 0.1, on_lost, ask=Script(lambda *_: Answer.SILENT))
-    watcher.start()
+    monitor = LivenessMonitor(cluster_of(3), 0.1, on_lost, probe=Script(lambda *_: ProbeResult.SILENT))
+    monitor.start()
     assert begun.wait(5)
-    watcher.stop()
+    monitor.stop()
     assert len(ended) == 1
     time.sleep(0.3)
     assert len(ended) == 1
@@ -291,11 +291,11 @@ def test_an_on_lost_that_raises_disturbs_nobody(capfd, error):
 
     def on_lost(rank):
         asked.append(rank)
-        watcher.stop()  # from its own thread
+        monitor.stop()  # from its own thread
         raise error("oh")
 
-    watcher = LivenessMonitor(cluster_of(2), 0.1, on_lost, ask=Script(lambda *_: Answer.SILENT))
-    watcher.start()
+    monitor = LivenessMonitor(cluster_of(2), 0.1, on_lost, probe=Script(lambda *_: ProbeResult.SILENT))
+    monitor.start()
     time.sleep(0.3)
     assert asked == [1]
     assert f"{error.__name__}: oh" in capfd.readouterr().err
@@ -306,24 +306,26 @@ def test_an_ask_that_raises_is_no_answer():
         raise RuntimeError
 
     lost = threading.Event()
-    watcher = LivenessMonitor(cluster_of(2), 0.2, lambda rank: lost.set(), ask=ask)
-    assert watcher.silent(0.1) == [1]
-    with watcher:
+    monitor = LivenessMonitor(cluster_of(2), 0.2, lambda rank: lost.set(), probe=ask)
+    assert monitor.silent(0.1) == [1]
+    with monitor:
         assert lost.wait(5)
 
 
 def test_silent_names_who_does_not_answer_within_the_time():
-    script = Script(lambda rank, _: [Answer.ALIVE, Answer.SILENT, Answer.ALIVE, Answer.REFUSED][rank])
-    watcher = LivenessMonitor(cluster_of(4, rank=2), 10, lambda rank: None, ask=script)
+    script = Script(
+        lambda rank, _: [ProbeResult.ALIVE, ProbeResult.SILENT, ProbeResult.ALIVE, ProbeResult.REFUSED][rank]
+    )
+    monitor = LivenessMonitor(cluster_of(4, rank=2), 10, lambda rank: None, probe=script)
     before = time.monotonic()
-    assert watcher.silent(0.2) == [1, 3]
+    assert monitor.silent(0.2) == [1, 3]
     assert took(before) < 2
 
 
 def test_one_process_alone_waits_for_nobody():
-    with LivenessMonitor(Cluster(), 60, lambda rank: None) as watcher:
-        watcher.wait_for_all(0)
-        assert watcher.silent(5) == []
+    with LivenessMonitor(Cluster(), 60, lambda rank: None) as monitor:
+        monitor.wait_for_all(0)
+        assert monitor.silent(5) == []
 
 
 # wait_for_all
@@ -332,8 +334,8 @@ def test_one_process_alone_waits_for_nobody():
 def test_waiting_names_who_is_missing_again_when_that_changes(capsys, monkeypatch):
     monkeypatch.setattr(liveness, "SECONDS_BETWEEN_LINES", 0.2)
     before = time.monotonic()
-    script = Script(lambda rank, _: Answer.ALIVE if took(before) > [0, 0, 0.5, 1][rank] else Answer.REFUSED)
-    LivenessMonitor(cluster_of(4), 0.5, lambda rank: None, ask=script).wait_for_all(10)
+    script = Script(lambda rank, _: ProbeResult.ALIVE if took(before) > [0, 0, 0.5, 1][rank] else ProbeResult.REFUSED)
+    LivenessMonitor(cluster_of(4), 0.5, lambda rank: None, probe=script).wait_for_all(10)
     assert capsys.readouterr().err.splitlines() == [
         "waiting for worker 2 (a:2), worker 3 (a:3)",
         "waiting for worker 3 (a:3)",
@@ -344,18 +346,18 @@ def test_waiting_names_who_is_missing_again_when_that_changes(capsys, monkeypatc
 
 
 def test_waiting_says_nothing_where_all_are_there(capsys):
-    LivenessMonitor(cluster_of(3), 5, lambda rank: None, ask=Script(lambda *_: Answer.ALIVE)).wait_for_all(10)
+    LivenessMonitor(cluster_of(3), 5, lambda rank: None, probe=Script(lambda *_: ProbeResult.ALIVE)).wait_for_all(10)
     assert capsys.readouterr().err == ""
 
 
 def test_waiting_ends_at_its_limit_and_names_who_never_came():
     before = time.monotonic()
-    script = Script(lambda rank, _: Answer.ALIVE if rank == 1 else Answer.SILENT)
-    watcher = LivenessMonitor(cluster_of(14), 60, lambda rank: None, ask=script)
+    script = Script(lambda rank, _: ProbeResult.ALIVE if rank == 1 else ProbeResult.SILENT)
+    monitor = LivenessMonitor(cluster_of(14), 60, lambda rank: None, probe=script)
     with pytest.raises(
         WorkersMissingError, match=r"worker 2 \(a:2\), .* and 4 more did not start within 0 s"
     ) as raised:
-        watcher.wait_for_all(0.3)
+        monitor.wait_for_all(0.3)
     assert raised.value.ranks == tuple(range(2, 14))
     assert "\n" not in str(raised.value)
     assert took(before) < 1
@@ -365,7 +367,9 @@ def test_ctrl_c_ends_the_waiting():
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
     before = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        LivenessMonitor(cluster_of(2), 60, lambda rank: None, ask=Script(lambda *_: Answer.SILENT)).wait_for_all(20)
+        LivenessMonitor(cluster_of(2), 60, lambda rank: None, probe=Script(lambda *_: ProbeResult.SILENT)).wait_for_all(
+            20
+        )
     assert took(before) < 1
 
 
@@ -378,9 +382,10 @@ def child(code: str, seconds: float) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", start + code], capture_output=True, text=True, timeout=seconds)
 
 
-def test_the_process_ends_while_peers_are_asked_and_a_call_hangs():
+def test_the_process_ends_while_workers_are_asked_and_a_call_hangs():
     done = child(
-        "w = Watcher(Cluster(('a:1', 'b:1')), .1, lambda rank: time.sleep(60), ask=lambda *_: Answer.REFUSED)\n"
+        "c, refuse = Cluster(('a:1', 'b:1')), lambda *_: ProbeResult.REFUSED\n"
+        "w = LivenessMonitor(c, .1, lambda rank: time.sleep(60), probe=refuse)\n"
         "w.start(); time.sleep(.5); threading.Thread(target=w.silent, args=(60,), daemon=True).start()",
         10,
     )
@@ -390,7 +395,7 @@ def test_the_process_ends_while_peers_are_asked_and_a_call_hangs():
 def test_on_lost_can_end_a_process_whose_main_thread_is_blocked():
     done = child(
         "def on_lost(rank):\n    print(w.error(rank), flush=True)\n    os._exit(3)\n"
-        "w = Watcher(Cluster(('a:1', 'b:1')), .2, on_lost, ask=lambda *_: Answer.UNREACHABLE)\n"
+        "w = LivenessMonitor(Cluster(('a:1', 'b:1')), .2, on_lost, probe=lambda *_: ProbeResult.UNREACHABLE)\n"
         "w.start(); threading.Lock().acquire() and threading.Event().wait()",
         10,
     )
@@ -417,10 +422,10 @@ def _open_files(process) -> int:
 def test_a_tensorflow_server_answers_unless_its_process_is_stopped_or_killed(starting):
     assert float(starting.process.stdout.readline()) == 2
     process, address = starting.process, starting.address
-    assert answers(address, 10)
+    assert is_alive(address, 10)
     before = _open_files(process)
     for n in range(50):
-        assert answers(address, 10)
+        assert is_alive(address, 10)
         if n % 10 == 0:
             assert starting.add_one(n) == n + 1
     end = time.monotonic() + 10  # the server closes its end of the last connection when it gets to it
@@ -428,19 +433,19 @@ def test_a_tensorflow_server_answers_unless_its_process_is_stopped_or_killed(sta
         time.sleep(0.05)
     assert _open_files(process) <= before
     lost, found = [], threading.Event()
-    watcher = LivenessMonitor(Cluster(("127.0.0.1:1", address)), 5.2, lambda rank: (lost.append(rank), found.set()))
-    watcher.wait_for_all(10)
+    monitor = LivenessMonitor(Cluster(("127.0.0.1:1", address)), 5.2, lambda rank: (lost.append(rank), found.set()))
+    monitor.wait_for_all(10)
     process.send_signal(signal.SIGSTOP)
-    assert not answers(address, 0.5)
-    assert watcher.silent(0.5) == [1]
+    assert not is_alive(address, 0.5)
+    assert monitor.silent(0.5) == [1]
     process.send_signal(signal.SIGCONT)
-    assert answers(address, 10)
-    assert watcher.silent(10) == []
+    assert is_alive(address, 10)
+    assert monitor.silent(10) == []
     assert starting.add_one(41) == 42
     process.kill()
     _, said = process.communicate()
-    assert not answers(address, 5)
+    assert not is_alive(address, 5)
     assert not re.search("rpc|http|transport", said, re.IGNORECASE)
-    with watcher:
+    with monitor:
         assert found.wait(8)
     assert lost == [1]

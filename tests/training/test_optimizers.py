@@ -1,11 +1,15 @@
-"""Accumulated gradients change the weights as one big batch does, not early and not late; bad ones are noticed."""
+"""Accumulated gradients change the weights as one big batch does, not early and not late; bad ones are noticed.
+
+No weight changes before all gradients of the update are there.
+"""
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.ops.op_selector import get_backward_walk_ops
 
 from tienet.checkpoint.restore import ACCUMULATION
-from tienet.training.optimizers import Accumulated, Watched, present
+from tienet.training.optimizers import AccumulatingOptimizer, AllReducingOptimizer, MonitoringOptimizer, with_gradient
 
 tf1 = tf.compat.v1
 
@@ -29,7 +33,7 @@ class Problem:
             self._target = tf1.placeholder(tf.float32, [None])
             read = tf.reduce_sum(tf.nn.embedding_lookup(table, self._rows), 1) @ dense
             loss = tf.reduce_mean((tf.tanh(read[:, 0]) - self._target) ** 2)
-            self.optimizer = optimizer if steps == 1 else Accumulated(optimizer, steps)
+            self.optimizer = optimizer if steps == 1 else AccumulatingOptimizer(optimizer, steps)
             gradients = self.optimizer.compute_gradients(loss)
             assert [isinstance(g, tf.IndexedSlices) for g, _ in gradients] == [True, False, False]
             assert gradients[2][0] is None
@@ -93,7 +97,7 @@ def test_the_mean_is_that_of_the_parts_to_the_last_bit():
     """Powers of two: what comes out is exact, so a part that is missing or counted twice is seen."""
     with tf.Graph().as_default(), tf1.Session() as session:
         variable, gradient = tf1.get_variable("v", initializer=[0.0, 0.0]), tf1.placeholder(tf.float32, [2])
-        optimizer = Accumulated(tf1.train.GradientDescentOptimizer(1.0), 4)
+        optimizer = AccumulatingOptimizer(tf1.train.GradientDescentOptimizer(1.0), 4)
         train = optimizer.apply_gradients([(gradient, variable)])
         session.run(tf1.global_variables_initializer())
         for n in range(4):
@@ -122,14 +126,14 @@ def test_counter_and_sums_are_in_checkpoints_and_go_on_in_another_session(tmp_pa
     assert second.values(second.kept["accumulation/counter"]) == 3
 
 
-def watched(gradients: list) -> tuple[Watched, np.ndarray]:
+def watched(gradients: list) -> tuple[MonitoringOptimizer, np.ndarray]:
     """Apply gradients to variables v0, v1 ... of their shapes (None: [2])."""
     with tf.Graph().as_default(), tf1.Session() as session:
         pairs = []
         for n, gradient in enumerate(gradients):
             value = None if gradient is None else tf.constant(gradient, tf.float32)
             pairs.append((value, tf1.get_variable(f"part/v{n}", [2] if value is None else value.shape)))
-        optimizer = Watched(tf1.train.GradientDescentOptimizer(1.0))
+        optimizer = MonitoringOptimizer(tf1.train.GradientDescentOptimizer(1.0))
         train = optimizer.apply_gradients(pairs)
         assert optimizer.magnitudes not in tf1.global_variables()  # not in checkpoints
         session.run([tf1.global_variables_initializer(), tf1.local_variables_initializer()])
@@ -148,7 +152,7 @@ def test_a_gradient_that_is_not_finite_is_nan_and_the_others_are_their_largest(b
 
 
 def test_sparse_gradients_are_watched_by_their_values():
-    problem = Problem(Watched(OPTIMIZERS["adam"]()))
+    problem = Problem(MonitoringOptimizer(OPTIMIZERS["adam"]()))
     rows, target = batches(1, 4)[0]
     problem.run(rows, target)
     table, dense = problem.values(problem.optimizer.magnitudes)
@@ -158,7 +162,7 @@ def test_sparse_gradients_are_watched_by_their_values():
 
 
 def test_accumulated_gradients_are_watched_when_they_are_applied():
-    problem = Problem(Watched(tf1.train.GradientDescentOptimizer(1.0)), 2)
+    problem = Problem(MonitoringOptimizer(tf1.train.GradientDescentOptimizer(1.0)), 2)
     watch = problem.optimizer._opt
     rows, target = batches(1, 4)[0]
     problem.run(rows, np.array([0.0, np.nan, 0.0, 0.0], np.float32))
@@ -171,4 +175,67 @@ def test_what_has_no_gradient_is_left_out():
     with tf.Graph().as_default():
         a, b = tf1.get_variable("a", []), tf1.get_variable("b", [])
         gradient = tf.constant(1.0)
-        assert present([(None, a), (gradient, b)]) == [(gradient, b)]
+        assert with_gradient([(None, a), (gradient, b)]) == [(gradient, b)]
+
+
+class TwoWorkers:
+    """The mean with another worker, whose part of the message is `theirs`."""
+
+    def __init__(self, theirs: list[float]):
+        self._theirs = theirs
+
+    def mean_over_workers(self, message: tf.Tensor) -> tf.Tensor:
+        return (message + tf.constant(self._theirs)) / 2
+
+
+def test_the_mean_over_workers_is_applied_and_a_wish_to_stop_travels_with_it():
+    with tf.Graph().as_default(), tf1.Session() as session:
+        table, dense = tf1.get_variable("a", initializer=[[1.0], [1.0]]), tf1.get_variable("b", initializer=[0.0])
+        sparse = tf.IndexedSlices(tf.constant([[2.0], [4.0]]), tf.constant([1, 1]), tf.constant([2, 1]))
+        optimizer = AllReducingOptimizer(tf1.train.GradientDescentOptimizer(1.0), TwoWorkers([2.0, 0.0, 1.0, 0.0]))
+        unused = (None, tf1.get_variable("unused", []))
+        train = optimizer.apply_gradients([(sparse, table), unused, (tf.constant([3.0]), dense)])
+        session.run([tf1.global_variables_initializer(), tf1.local_variables_initializer()])
+        session.run(train)
+        assert session.run(table).tolist() == [[0.0], [-2.0]]  # means 1 and 3
+        assert session.run(dense).tolist() == [-2.0]
+        assert session.run(optimizer.someone_stops) == 0
+        optimizer.wants_to_stop.load(1.0, session)
+        session.run(train)
+        assert session.run(optimizer.someone_stops) > 0
+
+
+def test_every_update_waits_for_every_gradient():
+    """Backprop waits by itself; a loop that reads a weight without a gradient, to write a report, does not."""
+    with tf.Graph().as_default():
+        variables = [tf1.get_variable(f"v{n}", [2], use_resource=True) for n in range(3)]
+        gradients = [tf.ones([2]) * tf1.placeholder(tf.float32, [2], f"slow{n}") for n in range(3)]
+        MonitoringOptimizer(tf1.train.AdamOptimizer(0.1)).apply_gradients(list(zip(gradients, variables, strict=True)))
+        updates = [op for op in tf1.get_default_graph().get_operations() if op.type == "ResourceApplyAdam"]
+        assert len(updates) == 3
+        for update in updates:
+            before = set(get_backward_walk_ops(update, control_inputs=True))
+            assert {gradient.op for gradient in gradients} <= before
+
+
+def test_a_late_reader_of_another_weight_sees_its_old_value():
+    """The gradient of v waits for a slow loop that reads w; w's own gradient is there at once."""
+
+    def slow(w):
+        def body(n, total):
+            return n + 1, total + tf.reduce_sum(w.read_value()) + 0 * tf.reduce_sum(tf.random.normal([200, 200]))
+
+        return tf.while_loop(lambda n, _: n < 50, body, [tf.constant(0), tf.constant(0.0)])[1]
+
+    with tf.Graph().as_default():
+        v, w = (tf1.get_variable(name, [1], initializer=tf1.ones_initializer()) for name in "vw")
+        gradients = [tf.stop_gradient(slow(w))[None], tf.ones([1])]
+        train = MonitoringOptimizer(tf1.train.GradientDescentOptimizer(1.0)).apply_gradients(
+            zip(gradients, [v, w], strict=True)
+        )
+        with tf1.Session() as session:
+            session.run(tf1.global_variables_initializer())
+            for step in range(5):
+                session.run(train)
+                assert session.run(w)[0] == -step
+            np.testing.assert_allclose(session.run(v)[0], 1 - 50 * sum([1, 0, -1, -2, -3]))

@@ -1,6 +1,7 @@
-"""While the chief works alone the other workers wait; whoever is asked to stop meanwhile stops all.
+"""What the chief does alone while the other workers wait; a worker that is asked to stop meanwhile stops all of them.
 
-They wait in many short operations instead of one: Python heeds a signal only between two of them.
+The workers wait in many short collective operations instead of one long one, because Python handles a signal only
+between two of them.
 """
 
 import os
@@ -20,40 +21,50 @@ from tienet.interruption import Interrupted, Interruption
 
 tf1 = tf.compat.v1
 
-SECONDS_BETWEEN_MEETINGS = 0.5
+SECONDS_BETWEEN_EXCHANGES = 0.5
 
 
-class WaitStatus(NamedTuple):
-    """How the workers are: the chief is busy still; one was asked to stop; the chief has failed."""
+class WorkerStatus(NamedTuple):
+    """The status of one worker, or of all of them: then a field is True if it is True for any worker.
+
+    Attributes:
+        busy: The chief is still busy with what it does alone.
+        stops: A worker was asked to stop.
+        failed: The chief has failed.
+    """
 
     busy: bool = False
     stops: bool = False
     failed: bool = False
 
 
-class Meeting:
-    """An operation of all workers in the default graph, by which they tell each other how they are."""
+class StatusExchange:
+    """A collective operation in the default graph, by which each worker learns the status of all workers."""
 
     def __init__(self, workers: Workers, interruption: Interruption):
         self._workers, self._interruption = workers, interruption
-        self._here = tf1.placeholder(tf.float32, [len(WaitStatus._fields)])
-        self._anywhere = workers.largest(self._here)
+        self._own = tf1.placeholder(tf.float32, [len(WorkerStatus._fields)])
+        self._of_all = workers.max_over_workers(self._own)
 
-    def hold(self, session: tf1.Session, busy: bool = False, failed: bool = False) -> WaitStatus:
-        """All workers, each with its own state. If one was asked to stop, `wanted` is set in all after it."""
-        here = WaitStatus(busy, self._interruption.wanted is not None, failed)
-        with self._workers.together():
-            state = session.run(self._anywhere, {self._here: here}, options=self._workers.options)
-        state = WaitStatus(*state.astype(bool).tolist())
-        if state.stops:
+    def run(self, session: tf1.Session, busy: bool = False, failed: bool = False) -> WorkerStatus:
+        """Exchange the status; returns that of all workers.
+
+        All workers must call it. If one of them was asked to stop, `Interruption.wanted` is set in all of them after
+        the call.
+        """
+        own = WorkerStatus(busy, self._interruption.wanted is not None, failed)
+        with self._workers.exit_if_worker_lost():
+            of_all = session.run(self._of_all, {self._own: own}, options=self._workers.options)
+        status = WorkerStatus(*of_all.astype(bool).tolist())
+        if status.stops:
             self._interruption.wanted = self._interruption.wanted or signal.SIGTERM
-        if state.stops or state.failed:
-            self._workers.part()
-        return state
+        if status.stops or status.failed:
+            self._workers.stop_monitoring()
+        return status
 
 
 class WaitForChief(Callback):
-    """After each epoch the others wait while the chief validates."""
+    """A callback by which the other workers wait after each epoch while the chief validates."""
 
     _chief_only = False
 
@@ -61,65 +72,69 @@ class WaitForChief(Callback):
         self._workers, self._interruption = workers, interruption
 
     def _setup_graph(self) -> None:
-        self._meeting = Meeting(self._workers, self._interruption)
+        self._exchange = StatusExchange(self._workers, self._interruption)
 
     def _trigger_epoch(self) -> None:
-        while not self._workers.cluster.is_chief and self.meet(False):
+        while not self._workers.cluster.is_chief and self.exchange_status(False):
             pass
 
-    def meet(self, busy: bool) -> bool:
-        """All workers: whether the chief is `busy` still; the others are not.
+    def exchange_status(self, busy: bool) -> bool:
+        """Exchange the status with all workers; returns whether the chief is still busy.
 
+        Args:
+            busy: Whether this worker is the chief and still busy; False in the other workers.
         Raises:
-            StopTraining: in all of them, as one is asked to stop.
+            StopTraining: A worker was asked to stop. It is raised in all workers.
         """
-        state = self._meeting.hold(self.trainer.sess, busy)
-        if state.stops:
+        status = self._exchange.run(self.trainer.sess, busy)
+        if status.stops:
             raise StopTraining("interrupted")
-        return state.busy
+        return status.busy
 
 
 @contextmanager
 def chief_first(workers: Workers | None, interruption: Interruption) -> Iterator[None]:
-    """What is within is done by the chief, and then by the others. Without workers: done.
+    """A context whose block the chief runs first, and the other workers after it. Without workers it is just run.
 
     Raises:
-        Interrupted: in all workers, as one was asked to stop before the others began.
-        InputError: in the others, as the chief failed.
+        Interrupted: A worker was asked to stop before the others began. It is raised in all workers.
+        InputError: In the other workers, if the chief failed.
     """
     if not workers:
         yield
         return
     with tf.Graph().as_default():
-        meeting, session = Meeting(workers, interruption), workers.session()
+        exchange, session = StatusExchange(workers, interruption), workers.session()
     with closing(session):
         if workers.cluster.is_chief:
-            with _meetings_beside(meeting, session, interruption), interruption.heeded():
+            with _exchange_in_background(exchange, session, interruption), interruption.heeded():
                 yield
             return
-        state = WaitStatus(busy=True)
-        while state == WaitStatus(busy=True):
-            state = meeting.hold(session)
-    if state.failed:
+        status = WorkerStatus(busy=True)
+        while status == WorkerStatus(busy=True):
+            status = exchange.run(session)
+    if status.failed:
         raise InputError(f"{workers.cluster.name(0)} could not go on; its own output says why")
-    if state.stops:
+    if status.stops:
         raise interruption.error()
     yield
 
 
 @contextmanager
-def _meetings_beside(meeting: Meeting, session: tf1.Session, interruption: Interruption) -> Iterator[None]:
-    """The chief's meetings, in a thread while it works and once more at the end."""
-    over, state, failed = threading.Event(), WaitStatus(), True
+def _exchange_in_background(
+    exchange: StatusExchange, session: tf1.Session, interruption: Interruption
+) -> Iterator[None]:
+    """Exchange the chief's status in a thread while the block runs, and once more when it has ended."""
+    over, status, failed = threading.Event(), WorkerStatus(), True
 
-    def hold() -> None:
-        nonlocal state
-        while not state.stops and not over.wait(SECONDS_BETWEEN_MEETINGS):
-            state = meeting.hold(session, busy=True)
-        if state.stops:
-            os.kill(os.getpid(), signal.SIGTERM)  # heeded by the main thread, which works
+    def keep_exchanging() -> None:
+        nonlocal status
+        while not status.stops and not over.wait(SECONDS_BETWEEN_EXCHANGES):
+            status = exchange.run(session, busy=True)
+        if status.stops:
+            os.kill(os.getpid(), signal.SIGTERM)  # interrupts the main thread, which runs the block
 
-    thread = threading.Thread(target=hold, name="meetings", daemon=True)
+    thread = threading.Thread(target=keep_exchanging, name="status exchange", daemon=True)
     thread.start()
     try:
         yield
@@ -130,7 +145,7 @@ def _meetings_beside(meeting: Meeting, session: tf1.Session, interruption: Inter
     finally:
         over.set()
         thread.join()
-        if not state.stops:
-            state = meeting.hold(session, failed=failed)
-    if state.stops:  # since the work ended
+        if not status.stops:
+            status = exchange.run(session, failed=failed)
+    if status.stops:  # a worker was asked to stop after the block had ended
         raise interruption.error()

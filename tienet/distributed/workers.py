@@ -1,6 +1,7 @@
-"""Several processes train as one, on TensorFlow's own collective runtime: what all of them do together.
+"""The operations that all workers of a cluster run together, on TensorFlow's own collective runtime.
 
-Every collective operation has a number; all workers make them in the same order.
+TensorFlow matches the collective operations of the workers by a number (its instance key), which is counted here: all
+workers must therefore build the same operations in the same order.
 """
 
 import itertools
@@ -22,20 +23,21 @@ from tienet.errors import InputError
 tf1 = tf.compat.v1
 
 STATUS_WORKER_LOST = 3
-_GROUP = 1
+_GROUP_KEY = 1
 _LEADER = "/job:worker/replica:0/task:0"
-_START_PATIENCE = 5  # times the peer time-out: the machines of a scheduler do not start at once
+_START_TIMEOUT_FACTOR = 5  # times the peer time-out: a scheduler does not start all machines at once
 
 
 class Workers:
-    """This process among the workers: its server and its sessions.
+    """All workers of a cluster, as seen from one of them: this process's server, sessions and collective operations.
 
     Args:
-        cluster: two processes or more. gpus: gradients go over NCCL, else in a ring over gRPC.
-        peer_timeout: seconds without an answer after which a worker counts as lost: the process then ends with a line
-            and status 3. At the start a worker may take five times as long.
+        cluster: Two processes or more.
+        gpus: Whether gradients are reduced over NCCL; otherwise in a ring over gRPC.
+        peer_timeout: Seconds without an answer after which a worker counts as lost. This process then ends with one
+            line and status 3. While the workers start, each may take five times as long.
     Raises:
-        InputError: the server cannot start, a worker does not come, or it is not the one that it should be.
+        InputError: The server cannot start, a worker does not start, or the workers were not given the same cluster.
     """
 
     def __init__(self, cluster: Cluster, gpus: bool, peer_timeout: float):
@@ -45,20 +47,20 @@ class Workers:
         self.config.device_filters.append(f"/job:worker/task:{cluster.rank}")
         self.options = tf1.RunOptions()
         self.options.experimental.collective_graph_key = 1
-        self._device, self._hint = ("/gpu:0", "nccl") if gpus else ("/cpu:0", "ring")
-        self._numbers = itertools.count(1)
+        self._device, self._communication_hint = ("/gpu:0", "nccl") if gpus else ("/cpu:0", "ring")
+        self._instance_keys = itertools.count(1)
         self._timeout = peer_timeout
-        self._server = self._serve()
-        # It takes two failures in a row to be lost, which may come seconds after the time that is given here.
-        self._watcher = LivenessMonitor(cluster, max(peer_timeout - 4, peer_timeout / 2), self._lost)
+        self._server = self._start_server()
+        # A worker is lost after two failures in a row, so that the loss may be found seconds after this time-out.
+        self._monitor = LivenessMonitor(cluster, max(peer_timeout - 4, peer_timeout / 2), self._exit_for_lost)
         try:
-            self._watcher.wait_for_all(_START_PATIENCE * peer_timeout)
+            self._monitor.wait_for_all(_START_TIMEOUT_FACTOR * peer_timeout)
         except WorkersMissingError as error:
             raise InputError(str(error)) from None
-        self._watcher.start()
-        self._meet_first()
+        self._monitor.start()
+        self._check_same_cluster()
 
-    def _serve(self) -> tf1.train.Server:
+    def _start_server(self) -> tf1.train.Server:
         cluster = self.cluster
         try:
             return tf1.train.Server(
@@ -68,96 +70,123 @@ class Workers:
             address = cluster.addresses[cluster.rank]
             raise InputError(f"{address}: this worker's port cannot be opened; is another process using it?") from None
 
-    def _meet_first(self) -> None:
-        """Processes that answer may each take another one for the chief, and would wait for each other for ever."""
+    def _check_same_cluster(self) -> None:
+        """Run a first barrier with a time limit.
+
+        Workers that were given different clusters may each take another one for the chief. They are all alive, and
+        would wait for each other for ever.
+        """
         try:
-            self.differing([0], self._timeout)
+            self.barrier(self._timeout)
         except tf.errors.DeadlineExceededError:
-            self._watcher.stop()
+            self._monitor.stop()
             raise InputError(
                 f"the workers answer but do not find each other within {self._timeout:g} s; start all with the same "
                 f"list of addresses, in the same order, each with its own task"
             ) from None
 
     def session_creator(self) -> NewSessionCreator:
-        """Sessions on this worker's server."""
+        """A creator of sessions on this worker's server, for Tensorpack's trainers."""
         return NewSessionCreator(target=self._server.target, config=self.config)
 
     def session(self) -> tf1.Session:
-        """Another one, for the default graph."""
+        """A new session on this worker's server, for the default graph."""
         return tf1.Session(self._server.target, config=self.config)
 
-    # ---- operations that all workers run ----
+    # ---- collective operations ----
 
-    def mean(self, tensor: tf.Tensor) -> tf.Tensor:
-        """The mean over the workers."""
-        return self._reduce(tensor, "Add", "Div")
+    def mean_over_workers(self, tensor: tf.Tensor) -> tf.Tensor:
+        """The mean of a tensor over the workers, element by element."""
+        return self._all_reduce(tensor, "Add", "Div")
 
-    def largest(self, tensor: tf.Tensor, seconds: float = 0.0) -> tf.Tensor:
-        """The largest over the workers, element by element; DeadlineExceededError after `seconds`, 0: never."""
-        return self._reduce(tensor, "Max", "Id", seconds)
+    def max_over_workers(self, tensor: tf.Tensor, seconds: float = 0.0) -> tf.Tensor:
+        """The maximum of a tensor over the workers, element by element.
 
-    def chiefs(self, variable: tf.Variable) -> tf.Operation:
-        """Gives a variable the chief's value."""
+        Running it raises DeadlineExceededError if not all workers come within `seconds`; 0 means no limit.
+        """
+        return self._all_reduce(tensor, "Max", "Id", seconds)
+
+    def broadcast_from_chief(self, variable: tf.Variable) -> tf.Operation:
+        """The operation that gives a variable the chief's value in all workers."""
         shape, dtype = variable.shape, variable.dtype.base_dtype
-        place = (self.cluster.size, _GROUP, next(self._numbers))
+        keys = (self.cluster.size, _GROUP_KEY, next(self._instance_keys))
+        hint = self._communication_hint
         with tf.device(self._device):
             if self.cluster.is_chief:
-                return collective_ops.broadcast_send(variable.read_value(), shape, dtype, *place, self._hint).op
-            return variable.assign(collective_ops.broadcast_recv(shape, dtype, *place, self._hint)).op
+                return collective_ops.broadcast_send(variable.read_value(), shape, dtype, *keys, hint).op
+            return variable.assign(collective_ops.broadcast_recv(shape, dtype, *keys, hint)).op
 
-    def _reduce(self, tensor: tf.Tensor, merge: str, final: str, seconds: float = 0.0) -> tf.Tensor:
-        place = (self.cluster.size, _GROUP, next(self._numbers))
+    def _all_reduce(self, tensor: tf.Tensor, merge: str, final: str, seconds: float = 0.0) -> tf.Tensor:
+        keys = (self.cluster.size, _GROUP_KEY, next(self._instance_keys))
         with tf.device(self._device):
             return collective_ops.all_reduce(
-                tensor, *place, merge, final, communication_hint=self._hint, timeout=seconds
+                tensor, *keys, merge, final, communication_hint=self._communication_hint, timeout=seconds
             )
 
-    def differing(self, values: Sequence[int], seconds: float = 0.0) -> list[int]:
-        """Positions of the values (int64) that are not the same in all workers; a barrier besides.
+    def differs_between_workers(self, values: tf.Tensor, seconds: float = 0.0) -> tf.Tensor:
+        """bool, in the shape of the int64 `values`: True where the workers do not all have the same value.
+
+        `seconds` is a limit as in `max_over_workers`.
+        """
+        return tf.not_equal(self.max_over_workers(values, seconds), -self.max_over_workers(-values, seconds))
+
+    def find_differing(self, values: Sequence[int], seconds: float = 0.0) -> list[int]:
+        """Compare int64 values over the workers; returns the positions of those that are not the same in all.
+
+        No worker returns before all have come.
 
         Raises:
-            DeadlineExceededError: not all came within `seconds`; 0: never.
+            DeadlineExceededError: Not all workers came within `seconds`; 0 means no limit.
         """
-        with tf.Graph().as_default(), self.together():
-            spread = self.spread(tf.constant(np.array(values, np.int64)), seconds)
+        with tf.Graph().as_default(), self.exit_if_worker_lost():
+            differs = self.differs_between_workers(tf.constant(np.array(values, np.int64)), seconds)
             with self.session() as session:
-                return np.flatnonzero(session.run(spread, options=self.options)).tolist()
+                return np.flatnonzero(session.run(differs, options=self.options)).tolist()
 
-    def spread(self, values: tf.Tensor, seconds: float = 0.0) -> tf.Tensor:
-        """bool: where int64 values are not the same in all workers; `seconds` as in `largest`."""
-        return tf.not_equal(self.largest(values, seconds), -self.largest(-values, seconds))
+    def barrier(self, seconds: float = 0.0) -> None:
+        """Wait until all workers have come here.
 
-    # ---- when one is lost ----
+        Raises:
+            DeadlineExceededError: Not all workers came within `seconds`; 0 means no limit.
+        """
+        self.find_differing([0], seconds)
+
+    # ---- when a worker is lost ----
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Around what all workers run: an error in it means that one is lost, which ends this process."""
+    def exit_if_worker_lost(self) -> Iterator[None]:
+        """The context in which collective operations run: an error of the runtime there ends this process.
+
+        Such an error means that another worker is lost. Errors that this process made itself pass through.
+        """
         try:
             yield
         except (tf.errors.OutOfRangeError, tf.errors.InvalidArgumentError, tf.errors.DeadlineExceededError):
-            raise  # the data's end; our own mistake; a limit of the caller's
+            raise  # the end of the data; a mistake in our own graph; the caller's time limit
         except (tf.errors.OpError, RuntimeError) as error:  # RuntimeError: MonitoredSession has closed its session
-            silent = self._watcher.silent(min(self._timeout, 10.0))
+            silent = self._monitor.silent(min(self._timeout, 10.0))
             if silent:
-                self._lost(silent[0])
+                self._exit_for_lost(silent[0])
             line = str(error).partition("\n")[0]
-            self._end(f"the workers lost touch ({line}); the last checkpoint is good: start again with --resume")
+            self._exit(f"the workers lost touch ({line}); the last checkpoint is good: start again with --resume")
 
     def close(self) -> None:
-        """Wait for all, then part."""
-        self.differing([0])
-        self.part()
+        """Wait for all workers, then stop monitoring them, so that they may end one after the other."""
+        self.barrier()
+        self.stop_monitoring()
 
-    def part(self) -> None:
-        """Stop watching: from here on a worker that ends is not lost."""
-        self._watcher.stop()
+    def stop_monitoring(self) -> None:
+        """Stop the liveness monitor: from here on a worker that ends does not count as lost."""
+        self._monitor.stop()
 
-    def _lost(self, rank: int) -> None:
-        self._end(str(self._watcher.error(rank)))
+    def _exit_for_lost(self, rank: int) -> None:
+        self._exit(str(self._monitor.error(rank)))
 
     @staticmethod
-    def _end(line: str) -> None:
-        """The main thread may be held by an operation that waits for the lost worker for ever."""
+    def _exit(line: str) -> None:
+        """Print a line and end the process at once.
+
+        An exception would not do: the main thread may be inside an operation that waits for the lost worker for ever.
+        """
         print(f"\n{line}", file=sys.stderr, flush=True)
         os._exit(STATUS_WORKER_LOST)

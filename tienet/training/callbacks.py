@@ -1,4 +1,4 @@
-"""What happens between the steps of training; what is measured after an epoch is in `validation`."""
+"""Callbacks between the steps of training; what is measured after an epoch is in `tienet.training.validation`."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,10 @@ tf1 = tf.compat.v1
 
 
 class EpochLength(Callback):
-    """The first epoch of a resumed run is as long as what is left of it: 0 where only its judgement is missing."""
+    """Shortens the first epoch of a resumed run to the steps that are left of it.
+
+    There are 0 of them where the run was stopped between an epoch's last step and its validation.
+    """
 
     _chief_only = False
 
@@ -28,7 +31,7 @@ class EpochLength(Callback):
 
 
 class LearningRateDrop(Callback):
-    """The rate is divided by ten once `lr_drop_at` of the epochs are over."""
+    """Divides the learning rate by ten once the share `lr_drop_at` of the epochs is over."""
 
     _chief_only = False
 
@@ -44,29 +47,33 @@ class LearningRateDrop(Callback):
 
 
 class StopEarly(Callback):
-    """Ends the training after an epoch, in all workers, once the chief says that it is enough."""
+    """Ends the training of all workers after the epoch after which `should_stop` returns True in the chief."""
 
     _chief_only = False
 
-    def __init__(self, enough: Callable[[], bool], workers: Workers | None):
-        self._enough, self._workers = enough, workers
+    def __init__(self, should_stop: Callable[[], bool], workers: Workers | None):
+        self._should_stop, self._workers = should_stop, workers
 
     def _setup_graph(self) -> None:
         if self._workers:
-            self._here = tf1.placeholder(tf.float32, [])
-            self._anywhere = self._workers.largest(self._here)
+            self._own = tf1.placeholder(tf.float32, [])
+            self._of_any = self._workers.max_over_workers(self._own)
 
     def _trigger_epoch(self) -> None:
-        enough = float(self.trainer.is_chief and self._enough())
+        stop = float(self.trainer.is_chief and self._should_stop())
         if self._workers:
-            with self._workers.together():
-                enough = self.trainer.sess.run(self._anywhere, {self._here: enough}, options=self._workers.options)
-        if enough:
+            with self._workers.exit_if_worker_lost():
+                stop = self.trainer.sess.run(self._of_any, {self._own: stop}, options=self._workers.options)
+        if stop:
             raise StopTraining("early stopping")
 
 
-class KeepTogether(Callback):
-    """Variables are the chief's at the start, and must be equal in all workers after each epoch."""
+class SyncWeights(Callback):
+    """Broadcasts the chief's variables before the first step, and checks after each epoch that all workers agree.
+
+    Raises:
+        InputError: After an epoch, if a variable is not the same in all workers; the message names it.
+    """
 
     _chief_only = False
 
@@ -76,18 +83,19 @@ class KeepTogether(Callback):
     def _setup_graph(self) -> None:
         variables = sorted(tf1.global_variables(), key=lambda variable: variable.op.name)
         self._names = [variable.op.name for variable in variables]
-        self._start = tf.group([self._workers.chiefs(variable) for variable in variables])
-        self._spread = self._workers.spread(tf.stack([_checksum(variable) for variable in variables]))
+        self._broadcast = tf.group([self._workers.broadcast_from_chief(variable) for variable in variables])
+        checksums = tf.stack([_checksum(variable) for variable in variables])
+        self._differs = self._workers.differs_between_workers(checksums)
 
     def _before_train(self) -> None:
-        with self._workers.together():
-            self._run(self._start)
+        with self._workers.exit_if_worker_lost():
+            self._run(self._broadcast)
 
     def _trigger_epoch(self) -> None:
-        with self._workers.together():
-            differs = self._run(self._spread)
+        with self._workers.exit_if_worker_lost():
+            differs = self._run(self._differs)
         if differs.any():
-            names = ", ".join(name for name, is_other in zip(self._names, differs, strict=True) if is_other)
+            names = ", ".join(name for name, is_different in zip(self._names, differs, strict=True) if is_different)
             raise InputError(f"the workers' weights are no longer equal after epoch {self.epoch_num}: {names}")
 
     def _run(self, fetches: object) -> np.ndarray:
@@ -95,7 +103,7 @@ class KeepTogether(Callback):
 
 
 def _checksum(variable: tf.Variable) -> tf.Tensor:
-    """int64 that any changed bit, and nearly any exchange, changes."""
+    """An int64 checksum, which any changed bit changes, and nearly any exchange of two values."""
     value = tf.reshape(variable.read_value(), [-1])
     bits = tf.bitcast(value, tf.int32) if value.dtype == tf.float32 else value
     weights = tf.range(tf.size(bits, tf.int64)) % 65521 + 1

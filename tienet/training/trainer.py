@@ -1,4 +1,4 @@
-"""Tensorpack's trainer with synchronous towers; a step of it is one update of the weights."""
+"""Tensorpack's trainer with synchronous towers, in which one step is one update of the weights."""
 
 import math
 import signal
@@ -21,20 +21,24 @@ from tienet.distributed.chief_first import WaitForChief
 from tienet.distributed.workers import Workers
 from tienet.errors import InputError
 from tienet.interruption import Interruption
-from tienet.training.callbacks import KeepTogether
-from tienet.training.optimizers import Accumulated, AllReduced, Watched
+from tienet.training.callbacks import SyncWeights
+from tienet.training.optimizers import AccumulatingOptimizer, AllReducingOptimizer, MonitoringOptimizer
 
 tf1 = tf.compat.v1
 
-NAMED_STUDIES, NAMED_GRADIENTS = 32, 3
+MAX_NAMED_STUDIES, MAX_NAMED_GRADIENTS = 32, 3
+"""How many studies and gradients the message of a diverged training names at most."""
 
 
 class DivergedError(InputError):
-    """The loss or a gradient is not finite."""
+    """The training has diverged: the loss or a gradient is not finite."""
 
 
 class QueueInput(input_source.QueueInput):
-    """The towers take the parts of a batch in their order; without it they race, and a sum of four may differ."""
+    """A queue from which the towers take the parts of a batch in order.
+
+    Without the order the towers race for the parts, and the rounding of their summed gradients differs between runs.
+    """
 
     _taken: tuple[tf.Operation, ...] = ()
 
@@ -46,16 +50,18 @@ class QueueInput(input_source.QueueInput):
 
 
 class Trainer(SyncMultiGPUTrainerParameterServer):
-    """Towers share each part of a batch, parts are accumulated, workers averaged; then the weights change once.
+    """A trainer whose step is one update: its gradients come from all towers, accumulation steps and workers.
 
     Args:
-        division: how a batch is divided. batches: tells which studies were in it.
-        interruption: stops the training after the update that runs.
-        workers: the other processes, if there are some.
+        batch_split: How a batch is divided among workers, towers and accumulation steps.
+        batches: Where the batches come from; names the studies of a batch.
+        interruption: What stops the training, after the update that is running.
+        workers: The processes that train together; None: one process trains alone.
 
     Attributes:
-        failure: why the training stopped, if it is an error.
-        between_updates: False within one, when what a checkpoint holds would be half of it.
+        is_chief: Whether this process validates, logs and saves.
+        failure: The error that stopped the training; None if none did.
+        between_updates: False during an update, when a checkpoint would hold half of it.
     """
 
     def __init__(
@@ -69,12 +75,8 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
         self.is_chief = workers is None or workers.cluster.is_chief
         self.failure: Exception | None = None
         self.between_updates = True
-        self._batch_split, self._batches, self._interruption, self._workers = (
-            batch_split,
-            batches,
-            interruption,
-            workers,
-        )
+        self._batch_split, self._batches = batch_split, batches
+        self._interruption, self._workers = interruption, workers
         self._losses: list[tf.Tensor] = []
         self._options = workers.options if workers else None
 
@@ -90,21 +92,22 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
 
         @cache
         def optimizer() -> tf1.train.Optimizer:
-            self._watched = wrapped = Watched(get_opt_fn())
+            self._monitoring = wrapped = MonitoringOptimizer(get_opt_fn())
             if self._workers:
-                self._all_reduced = wrapped = AllReduced(wrapped, self._workers)
-            return Accumulated(wrapped, self._batch_split.accumulate) if self._batch_split.accumulate > 1 else wrapped
+                self._all_reducing = wrapped = AllReducingOptimizer(wrapped, self._workers)
+            steps = self._batch_split.accumulate
+            return AccumulatingOptimizer(wrapped, steps) if steps > 1 else wrapped
 
         callbacks = super()._setup_graph(input, loss_of_tower, optimizer)
         summaries = tf.group([op.op for op in tf1.get_collection(MOVING_SUMMARY_OPS_KEY)])
         self._fetches = [self.train_op, self._losses, summaries]
         if self._workers:
-            self._waiting = WaitForChief(self._workers, self._interruption)
-            callbacks += [KeepTogether(self._workers), self._waiting]
+            self._wait_for_chief = WaitForChief(self._workers, self._interruption)
+            callbacks += [SyncWeights(self._workers), self._wait_for_chief]
         return callbacks
 
     def main_loop(self, steps_per_epoch: int, starting_epoch: int, max_epoch: int) -> None:
-        """As in Tensorpack, but a signal does not hide that what it stopped could not be saved."""
+        """Tensorpack's loop; if a signal stops it and the checkpoint cannot be saved, that error is raised instead."""
         try:
             super().main_loop(steps_per_epoch, starting_epoch, max_epoch)
         except KeyboardInterrupt:
@@ -113,51 +116,56 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
             raise
 
     def run_step(self) -> None:
-        """One update: all parts of a batch. The hooks, and with them the global step, run with the last one."""
-        with self._interruption.deferred(), self._workers.together() if self._workers else nullcontext():
+        """Run one update with all parts of a batch.
+
+        The hooks, and with them the global step, run with the last part only.
+        """
+        with self._interruption.deferred(), self._workers.exit_if_worker_lost() if self._workers else nullcontext():
             self.between_updates = False
             if self._workers and self._interruption.wanted:
-                self._all_reduced.wants_to_stop.load(1.0, self.sess)
+                self._all_reducing.wants_to_stop.load(1.0, self.sess)
             sessions = [self.sess] * (self._batch_split.accumulate - 1) + [self.hooked_sess]
             losses = [session.run(self._fetches, options=self._options)[1] for session in sessions]
-            magnitudes = self.sess.run(self._watched.magnitudes)
+            magnitudes = self.sess.run(self._monitoring.magnitudes)
             self.between_updates = True
-        self._check(np.array(losses).ravel(), magnitudes)
+        self._check_finite(np.array(losses).ravel(), magnitudes)
         if self._must_stop():
             raise StopTraining("interrupted")
 
-    def meet(self, busy: bool) -> None:
-        """The chief calls it while it is `busy` with something of its own, for which the others wait, and at its end.
+    def exchange_status(self, busy: bool) -> None:
+        """Tell the other workers, which wait, whether the chief is still busy.
+
+        The chief calls it again and again while it does something alone, and with `busy=False` at the end.
 
         Raises:
-            StopTraining: a worker was asked to stop.
+            StopTraining: A worker was asked to stop.
         """
         if self._workers:
-            self._waiting.meet(busy)
+            self._wait_for_chief.exchange_status(busy)
 
     def _must_stop(self) -> bool:
-        """A signal stops one process at once, workers together: all know of it after the next update."""
-        if self._workers and self.sess.run(self._all_reduced.someone_stops) > 0:
+        """Whether to stop after this update: a process that trains alone at a signal, workers once all know of it."""
+        if self._workers and self.sess.run(self._all_reducing.someone_stops) > 0:
             self._interruption.wanted = self._interruption.wanted or signal.SIGTERM
             return True
         return not self._workers and self._interruption.wanted is not None
 
-    def _check(self, losses: np.ndarray, magnitudes: np.ndarray) -> None:
-        """Stop where something is not finite; nothing has been saved since."""
+    def _check_finite(self, losses: np.ndarray, magnitudes: np.ndarray) -> None:
+        """Stop the training if a loss or a gradient is not finite; the last checkpoint was saved before that."""
         if np.isfinite(losses).all() and np.isfinite(magnitudes).all():
             return
         step = self.loop.global_step
         parts = self._batches.parts_of(step - 1)
         bad = [part for part, loss in zip(parts, losses, strict=True) if not math.isfinite(loss)]
         studies = self._batches.study_ids(np.concatenate(bad or parts))
-        more = f" and {len(studies) - NAMED_STUDIES} more" if len(studies) > NAMED_STUDIES else ""
-        largest = np.argsort(np.where(np.isfinite(magnitudes), -magnitudes, -np.inf))[:NAMED_GRADIENTS]
-        gradients = ", ".join(f"{self._watched.names[n]} {magnitudes[n]:.3g}" for n in largest)
+        more = f" and {len(studies) - MAX_NAMED_STUDIES} more" if len(studies) > MAX_NAMED_STUDIES else ""
+        largest = np.argsort(np.where(np.isfinite(magnitudes), -magnitudes, -np.inf))[:MAX_NAMED_GRADIENTS]
+        gradients = ", ".join(f"{self._monitoring.names[n]} {magnitudes[n]:.3g}" for n in largest)
         what = "the loss" if bad else "a gradient"
         self.failure = DivergedError(
             f"{what} is not finite at step {step}, epoch {self.epoch_num} "
             f"(loss {', '.join(f'{loss:.4g}' for loss in losses)}); "
-            f"studies: {', '.join(studies[:NAMED_STUDIES])}{more}; "
+            f"studies: {', '.join(studies[:MAX_NAMED_STUDIES])}{more}; "
             f"largest gradients: {gradients}; the last checkpoint is good: look at these studies, or lower --lr"
         )
         raise StopTraining("not finite")

@@ -22,7 +22,7 @@ from tienet.distributed import workers
 from tienet.errors import InputError
 from tienet.modeling.lstm import attention, block
 from tienet.modeling.lstm import step as attention_step
-from tienet.training import train, validation
+from tienet.training import setup, validation
 from tienet.training.trainer import Trainer
 
 VALIDATES, COMPUTES = "validates for a minute", "computes features for a minute"
@@ -90,7 +90,7 @@ def features(act: Callable[[], None]) -> None:
     def disturbed(*_):
         act()
 
-    train.cached_features = disturbed
+    setup.cached_features = disturbed
 
 
 def compute_for_long() -> None:

@@ -1,0 +1,276 @@
+"""What a training is made of: data, vocabulary, features, the network with its first weights, and the run's folder.
+
+`set_up` reads the data and starts the run's folder; `build_model` and `session_init` give the network and its first
+weights. The loop over the epochs is in `tienet.training.train`.
+"""
+
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tensorpack.tfutils.sessinit import JustCurrentSession, SessionInit
+from tensorpack.utils import logger
+
+from tienet.checkpoint import run_folder
+from tienet.checkpoint.entries import TrainingState
+from tienet.checkpoint.restore import StrictRestore, WordVectors
+from tienet.checkpoint.resume import ResumePoint, resume_point, truncate_log
+from tienet.config import Config
+from tienet.data import leaks, vocabulary
+from tienet.data import manifest as manifests
+from tienet.data.batch_split import BatchSplit
+from tienet.data.dataflow import Studies, TrainingBatches
+from tienet.data.features import statistics as feature_statistics
+from tienet.data.manifest import Manifest
+from tienet.data.text import Vocab
+from tienet.distributed.chief_first import chief_first
+from tienet.distributed.workers import Workers
+from tienet.errors import InputError
+from tienet.inference.predictor import cached_features
+from tienet.interruption import Interruption
+from tienet.labels import FINDINGS
+from tienet.modeling import backbone
+from tienet.modeling.losses import LabelWeights
+from tienet.modeling.model import TieNet
+from tienet.training.places import Places
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a training is made of, before its network is built.
+
+    Attributes:
+        config: The settings.
+        places: Where the files are.
+        batch_split: How a batch is divided among workers, towers and accumulation steps.
+        resumed_from: The checkpoint that the run is resumed from; None: it starts anew.
+        initial_weights: The run or checkpoint whose weights a new run starts from; None: from random ones.
+        state: How far the run has come; the training updates it.
+        vocab: The run's vocabulary.
+        word_vectors: float32 [V, E], the first values of the word vectors.
+        train_studies, val_studies: The training and the validation split.
+        batches: The batches of the training split, from the step that `state` names on.
+        workers: The processes that train together; None: one process trains alone.
+        interruption: What stops the training on a signal.
+    """
+
+    config: Config
+    places: Places
+    batch_split: BatchSplit
+    resumed_from: ResumePoint | None
+    initial_weights: str | None
+    state: TrainingState
+    vocab: Vocab
+    word_vectors: np.ndarray
+    train_studies: Studies
+    val_studies: Studies
+    batches: TrainingBatches
+    workers: Workers | None
+    interruption: Interruption
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process validates, logs and saves."""
+        return self.workers is None or self.workers.cluster.is_chief
+
+
+def find_start(logdir: Path, resume: bool, is_chief: bool) -> ResumePoint | None:
+    """The checkpoint that the run in `logdir` is resumed from; None: it starts anew.
+
+    Raises:
+        InputError: All checkpoints are damaged, or the folder holds a run that should not be resumed.
+    """
+    if resume:
+        point = resume_point(logdir, mend=is_chief)
+        if point is None and any((logdir / "checkpoints").glob("latest-*")):
+            raise InputError(f"{logdir}: all its checkpoints are damaged; start a run in another --logdir")
+        if point is None and is_chief:
+            print(f"{logdir}: no checkpoint yet; starting from the beginning", file=sys.stderr)
+        return point
+    if is_chief and ((logdir / "latest.json").is_file() or any((logdir / "checkpoints").glob("latest-*.json"))):
+        raise InputError(f"{logdir}: holds a run already; go on with --resume, or give another --logdir")
+    return None
+
+
+def set_up(
+    config: Config,
+    places: Places,
+    batch_split: BatchSplit,
+    start: ResumePoint | None,
+    load: str | None,
+    workers: Workers | None,
+    interruption: Interruption,
+) -> Setup:
+    """Read the data, compute the features that are missing, and start the run's folder.
+
+    Args:
+        start: What `find_start` found.
+        load: The run or checkpoint whose weights a new run starts from; None: from random ones.
+    Raises:
+        InputError: The data do not fit the settings or the resumed run, or the workers were not started alike.
+    """
+    manifest = manifests.load(config.data, places.data_root)
+    if start:
+        vocab, word_vectors = _vocab_of_run(manifest, places.logdir)
+    else:
+        vocab, word_vectors = vocabulary.read_vocab(manifest, config, places.vocab)
+    train_studies, val_studies = _load_splits(manifest, vocab, config, places, workers, interruption)
+    state = start.state if start else TrainingState()
+    setup = Setup(
+        config=config,
+        places=places,
+        batch_split=batch_split,
+        resumed_from=start,
+        initial_weights=load,
+        state=state,
+        vocab=vocab,
+        word_vectors=word_vectors,
+        train_studies=train_studies,
+        val_studies=val_studies,
+        batches=TrainingBatches(train_studies, config.batch, config.seed, batch_split, state.step),
+        workers=workers,
+        interruption=interruption,
+    )
+    _check_workers_agree(setup, manifest)
+    if setup.is_chief:
+        _start_folder(setup, manifest)
+    return setup
+
+
+def build_model(setup: Setup) -> TieNet:
+    """The network, with the training split's label weights and, for `feature_norm`, its feature statistics."""
+    config, weights = setup.config, None
+    if config.mode_parts.image and config.features == "off":
+        weights = _backbone_weights(config, setup.places)
+    labels = setup.train_studies.labels
+    label_weights = LabelWeights.from_labels(labels) if config.weighted_loss else LabelWeights.equal()
+    statistics = _feature_statistics(setup)
+    model = TieNet(config, len(setup.vocab), setup.word_vectors.shape[1], label_weights, weights, statistics)
+    model.summary_decay **= 1 / setup.batch_split.accumulate
+    return model
+
+
+def session_init(setup: Setup) -> SessionInit:
+    """Where the variables get their first values from, beside their initializers."""
+    if not setup.is_chief:
+        return JustCurrentSession()  # the chief's values are broadcast before the first step
+    if setup.resumed_from:
+        return StrictRestore(setup.resumed_from.prefix)
+    if setup.initial_weights:
+        return StrictRestore(run_folder.locate(setup.initial_weights)[1], trainable_only=True)
+    return WordVectors(setup.word_vectors) if setup.config.mode_parts.reads else JustCurrentSession()
+
+
+# ---- data ----
+
+
+def _vocab_of_run(manifest: Manifest, logdir: Path) -> tuple[Vocab, np.ndarray]:
+    """A resumed run's vocabulary, and zeros for its word vectors, which the checkpoint will replace.
+
+    Raises:
+        InputError: The data set is not the one that the run was started with.
+    """
+    run = run_folder.load_run(logdir)
+    if run.facts.get("data_fingerprint") != manifest.fingerprint():
+        raise InputError(f"{manifest.path}: has changed since {logdir} was started; start a new run")
+    return run.vocab, np.zeros((len(run.vocab), run.word_dim), np.float32)
+
+
+def _load_splits(
+    manifest: Manifest,
+    vocab: Vocab,
+    config: Config,
+    places: Places,
+    workers: Workers | None,
+    interruption: Interruption,
+) -> tuple[Studies, Studies]:
+    """The training and the validation split; the chief computes the features that are missing."""
+
+    def load_split(name: str) -> Studies:
+        split, features = manifest.split(name), None
+        if config.mode_parts.image and config.features == "cache":
+            features = cached_features(split, config, places.backbone_weights)
+        return Studies.from_manifest(config, split, vocab, features)
+
+    with chief_first(workers, interruption):
+        splits = {name: load_split(name) for name in ("train", "val")}
+    if workers is None or workers.cluster.is_chief:
+        _log_splits(manifest, splits)
+    if config.mode_parts.classifies and not (splits["train"].labels[:, : len(FINDINGS)] == 1).any():
+        what = f"which mode {config.mode} learns; use mode caption"
+        raise InputError(f"{manifest.path}: no training study has a finding, {what}")
+    return splits["train"], splits["val"]
+
+
+def _log_splits(manifest: Manifest, splits: dict[str, Studies]) -> None:
+    for note in manifest.notes:
+        print(f"note: {note}", file=sys.stderr)
+    for name, studies in splits.items():
+        print(f"{name}: {len(studies)} studies", file=sys.stderr)
+        for note in studies.notes:
+            print(f"note: {name}: {note}", file=sys.stderr)
+
+
+def _check_workers_agree(setup: Setup, manifest: Manifest) -> None:
+    """Raise InputError if the workers were not started alike."""
+    if not setup.workers:
+        return
+    facts = {
+        "settings": json.dumps(setup.config.to_json()),
+        "data": manifest.fingerprint(),
+        "vocabulary": setup.vocab.fingerprint(),
+        "--tower-batch": str(setup.batch_split.accumulate),
+        "number of GPUs": str(setup.batch_split.towers),
+        "checkpoint to go on from (--logdir must be one folder for all)": str(setup.state),
+    }
+    digests = [int.from_bytes(hashlib.sha256(fact.encode()).digest()[:7], "big") for fact in facts.values()]
+    if differing := [list(facts)[n] for n in setup.workers.find_differing(digests)]:
+        raise InputError(f"the workers differ in their {'; '.join(differing)}: start all of them alike")
+
+
+# ---- the run's folder, and what is kept there ----
+
+
+def _start_folder(setup: Setup, manifest: Manifest) -> None:
+    """Start a new run's folder, or cut a resumed run's log back to the step that it is resumed from."""
+    config, logdir = setup.config, setup.places.logdir
+    logdir.mkdir(parents=True, exist_ok=True)
+    if setup.resumed_from:
+        truncate_log(logdir, setup.resumed_from.state.epoch)
+    else:
+        word_dim = setup.word_vectors.shape[1]
+        facts = {"word_dim": word_dim, "data_fingerprint": manifest.fingerprint(), "data": manifest.name}
+        if config.mode_parts.image:
+            weights = _backbone_weights(config, setup.places)
+            facts["backbone_fingerprint"] = backbone.fingerprint(weights)
+            backbone.save_weights(logdir / "backbone.npz", weights, config.backbone_end)
+        studies = {name: leaks.fingerprints(manifest.split(name)) for name in ("train", "val")}
+        run_folder.create_run(logdir, config, setup.vocab, facts, studies)
+    logger.set_logger_dir(str(logdir), action="k")
+
+
+def _backbone_weights(config: Config, places: Places) -> dict[str, np.ndarray]:
+    return backbone.weights_for(places.backbone_weights, config.backbone_end, config.seed)
+
+
+def _feature_statistics(setup: Setup) -> np.ndarray | None:
+    """float32 [2, channels] for `feature_norm`: measured by the chief in a new run, and read from the run's folder."""
+    config, logdir, studies = setup.config, setup.places.logdir, setup.train_studies
+    if not (config.mode_parts.image and config.feature_norm):
+        return None
+
+    def features_of(indices: np.ndarray) -> np.ndarray:
+        inputs = studies.image_inputs(indices)
+        return inputs if studies.features is not None else extract(inputs)
+
+    with chief_first(setup.workers, setup.interruption):
+        if setup.is_chief and not setup.resumed_from:
+            if studies.features is None:
+                weights = _backbone_weights(config, setup.places)
+                extract = backbone.FeatureExtractor(weights, config.backbone_end, config.image_px)
+            statistics = feature_statistics.channel_statistics(len(studies), features_of)
+            feature_statistics.save(logdir / "feature_norm.npy", statistics)
+        return run_folder.load_run(logdir).feature_statistics()
