@@ -18,7 +18,7 @@ from tienet.data.features.cache import FeatureKey, Features, open_features
 from tienet.data.manifest import Manifest
 from tienet.data.text import Vocab
 from tienet.errors import InputError
-from tienet.modeling import backbone
+from tienet.modeling import backbone, outputs
 from tienet.modeling.generate import Decoding
 from tienet.modeling.model import TieNet
 
@@ -68,8 +68,10 @@ class Predictor:
     """The network of one checkpoint in its own graph and session. Several threads may call it.
 
     Attributes:
-        run: the opened run. config: its settings, with `features` as given.
-        calibration: its temperatures and thresholds; None if it is not calibrated.
+        run: The opened run.
+        config: The run's settings, with `features` as given.
+        calibration: The checkpoint's temperatures and thresholds; None if it is not calibrated.
+        inputs: The placeholders by name, in the order of `TieNet.study_inputs`.
 
     Args:
         load: an opened run, or what `open_run` opens: a run's folder or a checkpoint.
@@ -97,16 +99,13 @@ class Predictor:
         )
         with tf.Graph().as_default() as graph:
             with PredictTowerContext(""):
-                self._inputs = [tf1.placeholder(s.dtype, s.shape, s.name) for s in model.study_inputs()]
-                model.build_graph(*self._inputs)
+                self.inputs = {s.name: tf1.placeholder(s.dtype, s.shape, s.name) for s in model.study_inputs()}
+                model.build_graph(*self.inputs.values())
             self._session = tf1.Session(graph=graph, config=tf1.ConfigProto(allow_soft_placement=True))
             # Frozen weights are local; nothing else may start from its initializer.
             self._session.run(tf1.local_variables_initializer())
             restore(self._session, self.run.prefix, tf1.trainable_variables())
             graph.finalize()
-        self._logits = None
-        if self.config.mode_parts.classifies:
-            self._logits = graph.get_tensor_by_name("probabilities:0").op.inputs[0]
 
     def __enter__(self) -> "Predictor":
         return self
@@ -128,17 +127,15 @@ class Predictor:
     def predict(self, studies: Studies, progress: bool = False, maps: bool = False) -> Predictions:
         """Probabilities, written reports and `maps` (a_ws), as far as the mode has them, in the studies' order."""
         mode = self.config.mode_parts
-        names = ["probabilities", "logits"] if mode.classifies else []
-        if mode.writes:
-            names += ["written/word_ids", "written/word_len", "written/log_probability"]
-        maps = maps and mode.classifies and mode.reads and mode.image
-        rows = self.fetch(studies, names + ["a_ws"] * maps, progress)
+        maps = maps and outputs.A_WS in outputs.map_outputs(mode)
+        names = outputs.prediction_outputs(mode) + [outputs.LOGITS] * mode.classifies + [outputs.A_WS] * maps
+        rows = self.fetch(studies, names, progress)
         return Predictions(
-            np.stack(rows["probabilities"]) if mode.classifies else None,
+            np.stack(rows[outputs.PROBABILITIES]) if mode.classifies else None,
             written_reports(rows, self.run.vocab) if mode.writes else None,
-            np.stack(rows["written/log_probability"]) if mode.writes else None,
-            np.stack(rows["a_ws"]) if maps else None,
-            np.stack(rows["logits"]) if mode.classifies else None,
+            np.stack(rows[outputs.LOG_PROBABILITY]) if mode.writes else None,
+            np.stack(rows[outputs.A_WS]) if maps else None,
+            np.stack(rows[outputs.LOGITS]) if mode.classifies else None,
         )
 
     def probabilities(self, studies: Studies, progress: bool = False) -> np.ndarray:
@@ -153,42 +150,47 @@ class Predictor:
 
     def probabilities_of_true_reports(self, studies: Studies) -> np.ndarray:
         """float32 [N, K]: what mode `report` makes of the true reports, which it is not given at test time."""
-        return np.stack(self.fetch(studies, ["read/probabilities"])["read/probabilities"])
+        return np.stack(self.fetch(studies, [outputs.READ_PROBABILITIES])[outputs.READ_PROBABILITIES])
 
     def explain(self, studies: Studies, indices: Sequence[int] | np.ndarray) -> list[Explanation]:
         """Attention of the studies at `indices`; none for mode `classify`, which has no attention."""
         mode = self.config.mode_parts
-        names = ["G"] * mode.classifies + ["a"] * mode.image + ["a_ws"] * (mode.classifies and mode.image)
-        names += ["written/word_ids"] * mode.writes
+        names = outputs.explanation_outputs(mode)
         if not mode.reads:
             return [Explanation([], None, None, None) for _ in indices]
         explanations = []
         for n in indices:
             one = {name: array[0] for name, array in self.run_batch(names, studies.batch(np.array([n]))).items()}
-            ids = one.get("written/word_ids", studies.word_ids[n])
+            ids = one.get(outputs.WORD_IDS, studies.word_ids[n])
             words = ["<START>", *(self.run.vocab.words[i] for i in ids[1:])]
-            g = one["G"].max(axis=0) if mode.classifies else None
-            explanations.append(Explanation(words, g, one.get("a"), one.get("a_ws")))
+            g = one[outputs.G].max(axis=0) if mode.classifies else None
+            explanations.append(Explanation(words, g, one.get(outputs.A), one.get(outputs.A_WS)))
         return explanations
 
     def fetch(self, studies: Studies, names: Sequence[str], progress: bool = False) -> Rows:
-        """Results by their names in `TieNet`, in the order of the studies."""
+        """The outputs with these names (`tienet.modeling.outputs`), a row for each study, in the studies' order."""
         return predict_all(studies, self.config.batch, lambda batch: self.run_batch(names, batch), progress)
 
     def run_batch(self, names: Sequence[str], batch: list[np.ndarray]) -> dict[str, np.ndarray]:
-        """Results of one batch, by their names in `TieNet` or "logits"; `probabilities` are calibrated.
+        """The outputs of one batch, by their names in `tienet.modeling.outputs`; the probabilities are calibrated.
 
         Args:
-            batch: arrays in the order of `TieNet.study_inputs`.
+            batch: Arrays in the order of `TieNet.study_inputs`.
         """
-        calibrated = self.calibration is not None and "probabilities" in names
-        fetches = {name: self._logits if name == "logits" else f"{name}:0" for name in names}
+        calibrated = self.calibration is not None and outputs.PROBABILITIES in names
+        fetches = {name: f"{name}:0" for name in names}
         if calibrated:
-            fetches["probabilities"] = self._logits
-        results = self._session.run(fetches, dict(zip(self._inputs, batch, strict=True)))
+            fetches[outputs.PROBABILITIES] = f"{outputs.LOGITS}:0"
+        results = self._session.run(fetches, dict(zip(self.inputs.values(), batch, strict=True)))
         if calibrated:
-            results["probabilities"] = with_temperatures(results["probabilities"], self.calibration.temperatures)
+            logits = results[outputs.PROBABILITIES]
+            results[outputs.PROBABILITIES] = with_temperatures(logits, self.calibration.temperatures)
         return results
+
+    def freeze(self, names: Sequence[str]) -> tf1.GraphDef:
+        """The part of the graph that computes these outputs, with constants in the place of the variables."""
+        graph = self._session.graph.as_graph_def()
+        return tf1.graph_util.convert_variables_to_constants(self._session, graph, list(names))
 
 
 def predict_all(
@@ -211,7 +213,7 @@ def predict_all(
 
 def written_reports(rows: Rows, vocab: Vocab) -> list[str]:
     """The words that were written, from the rows of written/word_ids and written/word_len."""
-    columns = zip(rows["written/word_ids"], rows["written/word_len"], strict=True)
+    columns = zip(rows[outputs.WORD_IDS], rows[outputs.WORD_LEN], strict=True)
     return [vocab.decode(word_ids[1:word_len]) for word_ids, word_len in columns]
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tienet.checkpoint.run_folder import OpenedRun
 from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS, K
+from tienet.modeling import outputs
 from tienet.pages.study import DISCLAIMER
 
 tf1 = tf.compat.v1
@@ -52,8 +53,10 @@ class _Model(tf.Module):
         self._words = list(network.run.vocab.words)
         self._thresholds = network.run.thresholds()
         self._temperatures = np.ones(K) if calibration is None else calibration.temperatures.astype(np.float64)
-        self._frozen, self._sources, inputs = _freeze(network)
-        self._inputs = inputs
+        self._outputs = outputs.saved_model_outputs(self._mode)
+        self._frozen = network.freeze(self._outputs)
+        _mend(self._frozen)
+        self._inputs = _inputs(network)
         network.run.vocab.save(folder / VOCAB)
         facts = {
             "mode": self._mode.name,
@@ -78,55 +81,41 @@ class _Model(tf.Module):
         given = tf.graph_util.import_graph_def(
             self._frozen,
             input_map={f"{name}:0": tensor for name, tensor in inputs.items()},
-            return_elements=list(self._sources.values()),
+            return_elements=[f"{name}:0" for name in self._outputs],
             name="network",
         )
-        found = dict(zip(self._sources, given, strict=True))
+        found = dict(zip(self._outputs, given, strict=True))
         results = {}
         if self._mode.classifies:
-            logits = tf.cast(found["logits"], tf.float64)
+            logits = tf.cast(found[outputs.LOGITS], tf.float64)
             results["probabilities"] = tf.cast(tf.sigmoid(logits / self._temperatures), tf.float32)
             results["thresholds"] = tf.tile(tf.constant(self._thresholds)[None], [tf.shape(logits)[0], 1])
             results["labels"] = tf.constant(LABELS)
         if self._mode.writes:
             results |= self._written(found)
-        if "G" in found:
-            results["g"] = tf.reduce_max(found["G"], axis=1)
-        return results | {name: found[name] for name in ("a", "a_ws") if name in found}
+        if outputs.G in found:
+            results["g"] = tf.reduce_max(found[outputs.G], axis=1)
+        return results | {name: found[name] for name in (outputs.A, outputs.A_WS) if name in found}
 
     def _written(self, found: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The written reports: padding is the empty string."""
-        ids, length = found["written/word_ids"], found["written/word_len"]
+        ids, length = found[outputs.WORD_IDS], found[outputs.WORD_LEN]
         mask = tf.sequence_mask(length, tf.shape(ids)[1])
         words = tf.where(mask, tf.gather(tf.constant(self._words), ids), "")
         return {
             "word_ids": ids,
             "word_len": length,
-            "log_probability": found["written/log_probability"],
+            "log_probability": found[outputs.LOG_PROBABILITY],
             "words": words,
             "report": tf.strings.strip(tf.strings.reduce_join(words[:, 1:], axis=1, separator=" ")),
         }
 
 
-def _freeze(network: Predictor) -> tuple[tf1.GraphDef, dict[str, str], list[tf.TensorSpec]]:
-    """The network with constants for variables; result -> its tensor there; and what it takes."""
-    mode, session = network.config.mode_parts, network._session
-    names = []
-    if mode.reads:
-        names += ["G"] * mode.classifies + ["a"] * mode.image + ["a_ws"] * (mode.classifies and mode.image)
-    if mode.writes:
-        names += ["written/word_ids", "written/word_len", "written/log_probability"]
-    sources = {name: f"{name}:0" for name in names}
-    if mode.classifies:
-        sources["logits"] = network._logits.name
-    wanted = ["image"] * mode.image + ["word_ids", "word_len"] * (mode.reads and not mode.writes)
-    placeholders = {tensor.op.name: tensor for tensor in network._inputs}
-    inputs = [tf.TensorSpec(placeholders[name].shape, placeholders[name].dtype, name) for name in wanted]
-    frozen = tf1.graph_util.convert_variables_to_constants(
-        session, session.graph.as_graph_def(), [source.split(":")[0] for source in sources.values()]
-    )
-    _mend(frozen)
-    return frozen, sources, inputs
+def _inputs(network: Predictor) -> list[tf.TensorSpec]:
+    """What the signature takes: the image, and the report where the network does not write one."""
+    mode = network.config.mode_parts
+    names = ["image"] * mode.image + ["word_ids", "word_len"] * (mode.reads and not mode.writes)
+    return [tf.TensorSpec(network.inputs[name].shape, network.inputs[name].dtype, name) for name in names]
 
 
 def _mend(frozen: tf1.GraphDef) -> None:

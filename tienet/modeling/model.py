@@ -15,7 +15,7 @@ from tienet.config import Config
 from tienet.data.text import END, OOV, PAD
 from tienet.grid import ENDS, backbone_side, transition_for
 from tienet.labels import K
-from tienet.modeling import backbone, embedding, generate, losses
+from tienet.modeling import backbone, embedding, generate, losses, outputs
 from tienet.modeling.decoder import Decoder, ImageContext
 from tienet.modeling.generate import Decoding
 from tienet.modeling.layers import fully_connected, l2_loss, transition, with_position
@@ -64,10 +64,7 @@ class TieNet(ModelDesc):
         feature_statistics: float32 [2, channels], mean and standard deviation, for `feature_norm`.
         decoding: how reports are written at test time; default: greedily.
 
-    Outside training these can be fetched by name, where the mode has them: probabilities [B, K], G [B, r, T],
-    a [B, T, D, D], a_ws [B, D, D], G_entropy and a_entropy [B] (1 is uniform). In the modes that write they belong to
-    the written report, written/word_ids [B, T], written/word_len [B], written/log_probability [B]; what the network
-    makes of the true report is under read/, with read/L_R [B].
+    What can be fetched by name outside of training is declared in `tienet.modeling.outputs`.
     """
 
     def __init__(
@@ -121,11 +118,17 @@ class TieNet(ModelDesc):
         self._draw = batch.get("draw", self._draw)
         x = self._transition(inputs[0]) if mode.image else None
         if not mode.reads:
-            return self._image_only(x, batch["labels"], training)
+            logits = self._classify([embedding.pool(x, self.config.pooling, self.config.lse_r)])
+            if training:
+                return self._sum(
+                    {"L_C": (1.0, losses.classification_loss(logits, batch["labels"], self.label_weights))}
+                )
+            outputs.name_outputs(mode, _label_outputs(logits))
+            return None
         decoder = Decoder(self.config, self.vocab_size, self.word_dim, x)
         if training:
             return self._train(decoder, x, batch["word_ids"], batch["word_len"], batch["labels"])
-        self._name_results(decoder, x, batch["word_ids"], batch["word_len"])
+        outputs.name_outputs(mode, self._outputs(decoder, x, batch["word_ids"], batch["word_len"]))
         return None
 
     # ---- training ----
@@ -206,52 +209,43 @@ class TieNet(ModelDesc):
         even = tf.equal(self._draw[0] % 2, 0)
         return tf.cond(even, lambda: write(Decoding("greedy", words)), lambda: write(Decoding("sample", words)))
 
-    def _image_only(self, x: tf.Tensor, labels: tf.Tensor, training: bool) -> tf.Tensor | None:
-        """Mode `classify`: pooling and one layer."""
-        logits = self._classify([embedding.pool(x, self.config.pooling, self.config.lse_r)])
-        tf.sigmoid(logits, "probabilities")
-        return (
-            self._sum({"L_C": (1.0, losses.classification_loss(logits, labels, self.label_weights))})
-            if training
-            else None
-        )
-
     # ---- at test time ----
 
-    def _name_results(self, decoder: Decoder, x, word_ids, word_len) -> None:
-        """Make what can be fetched by name."""
+    def _outputs(self, decoder: Decoder, x, word_ids, word_len) -> dict[str, tf.Tensor]:
+        """Everything that can be fetched, by its name in `outputs`."""
         report = self._read(decoder, x, word_ids, word_len)
+        tensors = self._report_outputs(report)
         if not self.config.mode_parts.writes:
-            self._name(report)
-            return
-        with tf1.name_scope("read/"):
-            self._name(report)
-            following = self._next_words(decoder, report, word_ids, word_ids, word_len)
-            tf.identity(losses.report_loss(*following), "L_R")
+            return tensors
+        following = self._next_words(decoder, report, word_ids, word_ids, word_len)
+        of_true_report = {outputs.of_true_report(name): tensor for name, tensor in tensors.items()}
         written = generate.write(decoder, self.decoding)
-        self._name(_Report(written.h, written.a, written.mask, x))
-        with tf1.name_scope("written/"):
-            tf.identity(written.word_ids, "word_ids")
-            tf.identity(written.word_len, "word_len")
-            tf.identity(written.log_probability, "log_probability")
+        return {
+            **of_true_report,
+            outputs.L_R: losses.report_loss(*following),
+            **self._report_outputs(_Report(written.h, written.a, written.mask, x)),
+            outputs.WORD_IDS: written.word_ids,
+            outputs.WORD_LEN: written.word_len,
+            outputs.LOG_PROBABILITY: written.log_probability,
+        }
 
-    def _name(self, report: _Report) -> None:
-        """The results of one report, under their names."""
-        words = tf.reduce_sum(tf.cast(report.mask, tf.float32), 1)
+    def _report_outputs(self, report: _Report) -> dict[str, tf.Tensor]:
+        """The outputs of one report: its attention maps, their entropies and its labels."""
+        words, tensors = tf.reduce_sum(tf.cast(report.mask, tf.float32), 1), {}
         if report.a is not None:
-            tf.identity(report.a, "a")
-            uniform = losses.relative_entropy(
+            entropy = losses.relative_entropy(
                 tf.reshape(report.a, [*tf.unstack(tf.shape(report.a)[:2]), -1]), report.x.shape[1] ** 2
             )
-            tf.identity(tf.reduce_sum(tf.where(report.mask, uniform, 0.0), 1) / words, "a_entropy")
-        if not self.config.mode_parts.classifies:
-            return
-        judged = self._judge(report)
-        tf.identity(judged.G, "G")
-        tf.identity(tf.reduce_mean(losses.relative_entropy(judged.G, words[:, None]), 1), "G_entropy")
-        if judged.a_ws is not None:
-            tf.identity(judged.a_ws, "a_ws")
-        tf.sigmoid(judged.logits, "probabilities")
+            tensors[outputs.A] = report.a
+            tensors[outputs.A_ENTROPY] = tf.reduce_sum(tf.where(report.mask, entropy, 0.0), 1) / words
+        if self.config.mode_parts.classifies:
+            judged = self._judge(report)
+            tensors |= _label_outputs(judged.logits)
+            tensors[outputs.G] = judged.G
+            tensors[outputs.G_ENTROPY] = tf.reduce_mean(losses.relative_entropy(judged.G, words[:, None]), 1)
+            if judged.a_ws is not None:
+                tensors[outputs.A_WS] = judged.a_ws
+        return tensors
 
     # ---- parts ----
 
@@ -339,6 +333,10 @@ class TieNet(ModelDesc):
         rate = tf1.get_variable("adam/learning_rate", initializer=self.config.learning_rate, trainable=False)
         tf1.summary.scalar("learning_rate", rate)
         return tf1.train.AdamOptimizer(rate)
+
+
+def _label_outputs(logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {outputs.LOGITS: logits, outputs.PROBABILITIES: tf.sigmoid(logits)}
 
 
 def _mean(parts: list[tf.Tensor], sizes: list[tf.Tensor]) -> tf.Tensor:

@@ -1,0 +1,131 @@
+"""The names of the graph's outputs: which a mode has, that its graph has exactly these, and that a slip is caught."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorpack.tfutils.tower import PredictTowerContext
+
+from tienet.config import Config
+from tienet.labels import K
+from tienet.modeling import outputs
+from tienet.modeling.model import TieNet
+from tienet.modes import MODES
+
+tf1 = tf.compat.v1
+SMALL = {"backbone_end": "res4f", "image_px": 256, "transition_channels": 8, "attention_units": 5, "lstm_units": 7}
+
+LABELS = {"probabilities", "logits"}
+WRITTEN = {"written/word_ids", "written/word_len", "written/log_probability"}
+OF_REPORT = LABELS | {"a", "a_entropy", "G", "G_entropy", "a_ws"}
+PROMISED = {
+    "annotate": OF_REPORT,
+    "annotate-text": LABELS | {"G", "G_entropy"},
+    "classify": LABELS,
+    "caption": {"a", "a_entropy", "read/a", "read/a_entropy", "read/L_R"} | WRITTEN,
+    "report": OF_REPORT | {f"read/{name}" for name in OF_REPORT} | {"read/L_R"} | WRITTEN,
+}
+EVERYTHING = set.union(*PROMISED.values())
+
+
+def build(mode, scope=""):
+    """The placeholders of the mode's graph."""
+    model = TieNet(Config().replace(mode=mode, written_words=4, **SMALL), vocab_size=20, word_dim=6)
+    placeholders = [tf1.placeholder(spec.dtype, spec.shape, spec.name) for spec in model.study_inputs()]
+    with PredictTowerContext(scope):
+        model.build_graph(*placeholders)
+    return placeholders
+
+
+def names_in(graph, scope=""):
+    """The declared names that the graph has inside of the scope, and whatever else is beside them."""
+    names = {op.name.removeprefix(scope) for op in graph.get_operations() if op.name.startswith(scope)}
+    return {name for name in names if name in EVERYTHING or name.startswith(("read/", "written/"))}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_graph_has_exactly_the_outputs_of_its_mode(graph, mode):
+    build(mode)
+    assert names_in(graph) == PROMISED[mode] == set(outputs.graph_outputs(MODES[mode]))
+    assert len(outputs.graph_outputs(MODES[mode])) == len(PROMISED[mode])
+
+
+def test_in_a_tower_the_names_are_inside_of_its_scope(graph):
+    build("report", "tower-pred-0")
+    assert names_in(graph, "tower-pred-0/") == PROMISED["report"] and not names_in(graph)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if MODES[mode].classifies])
+def test_the_probabilities_are_those_of_the_logits(evaluate, random, mode):
+    placeholders = build(mode)
+    sizes = [[2 if side is None else side for side in placeholder.shape] for placeholder in placeholders]
+    arrays = [
+        random.integers(1, 3, size).astype(p.dtype.as_numpy_dtype) for p, size in zip(placeholders, sizes, strict=True)
+    ]
+    for prefix in ("", "read/") if MODES[mode].writes else ("",):
+        names = [f"{prefix}{name}:0" for name in ("probabilities", "logits")]
+        probabilities, logits = evaluate(names, dict(zip(placeholders, arrays, strict=True)))
+        assert logits.shape == (2, K) and np.abs(logits).max() > 0
+        np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-logits)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_each_use_asks_for_what_the_mode_has(mode):
+    mode = MODES[mode]
+    for ask in (
+        outputs.prediction_outputs,
+        outputs.explanation_outputs,
+        outputs.validation_outputs,
+        outputs.saved_model_outputs,
+        outputs.map_outputs,
+    ):
+        names = ask(mode)
+        assert len(names) == len(set(names)) and set(names) <= PROMISED[mode.name]
+    maps = {name for name in ("G", "a", "a_ws") if name in PROMISED[mode.name]}
+    written, label = WRITTEN & PROMISED[mode.name], {"probabilities"} & PROMISED[mode.name]
+    assert set(outputs.map_outputs(mode)) == maps
+    assert set(outputs.prediction_outputs(mode)) == label | written
+    assert set(outputs.prediction_outputs(mode, maps=True)) == label | written | maps
+    assert set(outputs.saved_model_outputs(mode)) == ({"logits"} if label else set()) | written | maps
+
+
+def test_what_validation_asks_for():
+    asked = {mode: set(outputs.validation_outputs(MODES[mode])) for mode in MODES}
+    written = {"written/word_ids", "written/word_len", "read/L_R"}
+    assert asked == {
+        "annotate": {"probabilities", "G_entropy", "a_entropy"},
+        "annotate-text": {"probabilities", "G_entropy"},
+        "classify": {"probabilities"},
+        "caption": {"a_entropy"} | written,
+        "report": {"probabilities", "G_entropy", "a_entropy", "read/probabilities"} | written,
+    }
+
+
+# ---- what only we can get wrong ----
+
+
+def tensors_of(mode):
+    return {name: tf.zeros([]) for name in outputs.graph_outputs(MODES[mode])}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_output_that_is_missing_or_not_promised_is_named(graph, mode):
+    tensors = tensors_of(mode)
+    for name in tensors:
+        rest = {other: tensor for other, tensor in tensors.items() if other != name}
+        with pytest.raises(AssertionError, match=rf"mode {mode}: outputs missing \['{name}'\], unexpected \[\]"):
+            outputs.name_outputs(MODES[mode], rest)
+        with pytest.raises(AssertionError, match=rf"missing \['{name}'\], unexpected \['{name}2'\]"):
+            outputs.name_outputs(MODES[mode], rest | {f"{name}2": tensors[name]})
+    assert names_in(graph) == set()  # nothing is named before all is checked
+
+
+def test_the_graph_is_checked_when_it_is_built(graph, monkeypatch):
+    monkeypatch.setattr(outputs, "map_outputs", lambda mode: ["G", "a", "another"])
+    with pytest.raises(AssertionError, match=r"outputs missing \['another'\], unexpected \['a_ws'\]"):
+        build("annotate")
+
+
+def test_a_name_that_is_taken_is_no_output(graph):
+    tf.constant(0, name="logits")
+    with pytest.raises(AssertionError, match="output logits is named logits_1; the name is taken"):
+        build("classify")
