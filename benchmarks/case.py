@@ -1,4 +1,4 @@
-"""One case in a process of its own: `python -m benchmarks.case JSON`; the last line that it prints is what it gave."""
+"""One case in a process of its own: `python -m benchmarks.case JSON` prints the result as JSON in its last line."""
 
 import dataclasses
 import importlib
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class FailedError(Exception):
-    """A case did not end well; the message is one line."""
+    """A case failed; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Case:
     """What is measured.
 
     Attributes:
-        name: such as "step/report/T=64".
-        function: "module:function" of `benchmarks`; it gives a `measuring.Measured`.
-        arguments: of the function, as JSON can hold them.
+        name: The case's name, such as "step/report/T=64".
+        function: "module:function" within `benchmarks`; the function returns a `measuring.Measured`.
+        arguments: The function's keyword arguments, as JSON can hold them.
     """
 
     name: str
@@ -33,7 +33,13 @@ class Case:
     arguments: dict[str, object] = field(default_factory=dict)
 
     def run(self, temporary: Path) -> dict[str, object]:
-        """The fields of `Measured`, from a new process with this folder for its temporary files. Raises FailedError."""
+        """Run the case in a new process, which puts its temporary files into this folder.
+
+        Returns:
+            The fields of `measuring.Measured`.
+        Raises:
+            FailedError: the process ended with an error or was killed.
+        """
         command = [sys.executable, "-m", "benchmarks.case", json.dumps([self.function, self.arguments])]
         ended = subprocess.run(
             command, cwd=ROOT, env=os.environ | {"TMPDIR": str(temporary)}, capture_output=True, text=True
@@ -48,13 +54,13 @@ class Case:
 
 
 def measure(function: str, arguments: dict[str, object]) -> dict[str, object]:
-    """Run it here."""
+    """Call the function in this process; returns the fields of its `Measured`."""
     module, _, name = function.partition(":")
     return dataclasses.asdict(getattr(importlib.import_module(f"benchmarks.{module}"), name)(**arguments))
 
 
 def main() -> None:
-    """Measure what the command line's JSON names."""
+    """Measure the case that the command line names as JSON, and print the result as JSON."""
     print(json.dumps(measure(*json.loads(sys.argv[1]))))
 
 

@@ -1,4 +1,4 @@
-"""The cases, by name."""
+"""The cases that the benchmarks measure, and their names."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ BATCHES = (1, 16, 64)
 WRITTEN = 60
 EPOCH_STUDIES = (500, 2000)
 SHARED_CORPUS = ROOT.parent / "shared/data/text/pubmed_abstracts.txt.gz"
-"""Looked for where no --corpus is given."""
+"""The text for the vocabulary where no --corpus is given, if this file is there."""
 
 
 def step_name(mode: str, words: int | None = None, head_only: bool = False) -> str:
@@ -19,13 +19,17 @@ def step_name(mode: str, words: int | None = None, head_only: bool = False) -> s
 
 
 def all_cases(corpus: Path | None) -> list[Case]:
-    """What one command measures. `corpus`: None leaves the vocabulary out."""
+    """All cases that `python -m benchmarks.run` measures.
+
+    Args:
+        corpus: Text for the vocabulary, one abstract a line; None leaves that case out.
+    """
     few = growth((16, 32, 64), (8, 16, 32), (8, 16), 3)
     return [*steps(), *writing(), *data(corpus), *few, *(epochs(studies) for studies in EPOCH_STUDIES)]
 
 
 def steps() -> list[Case]:
-    """A training step of each mode, and of report's head alone."""
+    """A training step of each mode, and of the head of mode `report` alone."""
     cases = []
     for mode in MODES.values():
         for words in WORDS if mode.reads else (None,):
@@ -39,7 +43,7 @@ def steps() -> list[Case]:
 
 
 def writing() -> list[Case]:
-    """The decoder."""
+    """Writing reports, by greedy decoding and by beam search, for each batch size."""
     return [
         Case(f"write/{method}/B={batch}", "measure_network:write", {"method": method, "batch": batch, "words": WRITTEN})
         for method in ("greedy", "beam")
@@ -48,7 +52,7 @@ def writing() -> list[Case]:
 
 
 def data(corpus: Path | None) -> list[Case]:
-    """The feature cache, the batches, an evaluation, the vocabulary."""
+    """The feature cache, the batches, an evaluation and, if there is a text, the vocabulary."""
     cases = [
         Case("cache/write", "measure_data:cache_write"),
         Case("cache/read", "measure_data:cache_read"),
@@ -61,7 +65,7 @@ def data(corpus: Path | None) -> list[Case]:
 
 
 def growth(words: tuple[int, ...], batches: tuple[int, ...], sides: tuple[int, ...], steps: int) -> list[Case]:
-    """Report's step by T (B 32), by B (T 64) and, for the head alone, by the grid's side (B 32, T 64)."""
+    """A step of mode `report` by T (B 32), by B (T 64) and, for the head alone, by the grid's side (B 32, T 64)."""
 
     def point(T: int, B: int, side: int | None = None) -> Case:
         name = f"growth/T={T},B={B}" if side is None else f"growth/L={side**2}"
@@ -73,6 +77,6 @@ def growth(words: tuple[int, ...], batches: tuple[int, ...], sides: tuple[int, .
 
 
 def epochs(studies: int, count: int = 1) -> Case:
-    """Epochs of mode classify, preset openi."""
+    """`count` epochs of mode `classify` with preset `openi`."""
     arguments = {"studies": studies, "epochs": count}
     return Case(f"growth/studies={studies}", "measure_epoch:epoch", arguments)

@@ -1,11 +1,12 @@
-"""How cost grows: a step of report by words, batch and locations; an epoch by the number of studies.
+"""How cost grows: a training step of mode `report` by words, batch and locations; an epoch by the number of studies.
 
     python -m benchmarks.growth                             all of it
     python -m benchmarks.growth --studies 1000 100000       the epochs alone
 
 The smallest data set is trained for as many epochs as make the steps of the largest, so that the two take about the
-same time; the last line compares the large epoch with that many small ones. The cache is made up: its data are a hole
-in a file, which takes no room on the disk. DIR must not lie in memory (tmpfs), where what is read of a hole takes room.
+same time; the last line compares the large epoch with that many small ones. The feature cache is synthetic: its data
+are a hole in a file, which takes no space on the disk. DIR must not be a tmpfs, where the parts of a hole that were
+read take memory.
 """
 
 import argparse
@@ -24,7 +25,7 @@ STEPS = 5
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = cli.Parser(
         prog="benchmarks.growth", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -41,14 +42,17 @@ def parse() -> argparse.Namespace:
 
 
 def growth_cases(studies: list[int] | None) -> list[cases.Case]:
-    """The steps, unless `studies` are named, and the epochs: of each size as many as make the steps of the largest."""
+    """The cases: training steps, unless `studies` is given, and epochs of each number of studies.
+
+    Smaller data sets are trained for more epochs, so that each case takes as many steps as the largest one.
+    """
     steps = [] if studies else cases.growth(WORDS, BATCHES, SIDES, STEPS)
     sizes = sorted(set(studies or STUDIES))
     return steps + [cases.epochs(size, max(1, round(sizes[-1] / size))) for size in sizes]
 
 
 def comparison(results: Results, sizes: list[int]) -> str:
-    """The largest epoch beside as many of the smallest as have its studies."""
+    """A line that compares an epoch of the largest data set with as many epochs of the smallest as have its studies."""
     small, large = (results.cases[f"growth/studies={size}"] for size in (sizes[0], sizes[-1]))
     times = sizes[-1] / sizes[0]
     ratio = large["seconds"] / (times * small["seconds"])

@@ -1,12 +1,13 @@
 #!/usr/bin/env python
-"""Two workers in two network namespaces; one is killed, or its cable is pulled: the other must end and name it.
+"""Two workers train in two network namespaces; one is killed, or its cable is pulled: the other must end and name it.
 
     python benchmarks/lost_worker.py [--peer-timeout 20]
 
-Each worker has an address of its own, 10.213.57.1 and .2, with a veth pair between. The other must end with status 3
-within --peer-timeout seconds. Then the run goes on: with both workers after the kill, with one process of as many GPUs
-as there were workers after the cable; its weights must come to within 1e-6 of a run that nothing interrupted. Needs
-root and the program `ip`; the namespaces are removed at the end. The exit status is 1 if anything is not as it must be.
+Each worker has an address of its own, 10.213.57.1 and .2, with a veth pair between them. The worker that is left must
+end with status 3 within --peer-timeout seconds. Then the run is resumed: after the kill with both workers, after the
+cable with one process of as many GPUs as there were workers. Its weights must come to within 1e-6 of those of a run
+that nothing interrupted. This needs root and the program `ip`; the namespaces are removed at the end. The exit status
+is 1 if any of this fails.
 """
 
 import json
@@ -30,13 +31,13 @@ ROOT = Path(__file__).resolve().parents[1]
 ADDRESSES = ("10.213.57.1", "10.213.57.2")
 PORT = 4000
 SETTINGS = {"lstm_units": 16, "attention_hidden": 20, "penalty": 0.03, "patience": 0}
-LONGEST = 300  # seconds that a run may take
+MAX_SECONDS = 300  # that a run may take
 MAX_DIFFERENCE = 1e-6
 STATUS_WORKER_LOST = 3
 
 
 def ip(*words: str) -> None:
-    """Run `ip`; InputError if it fails."""
+    """Run the program `ip`; raises InputError if it fails."""
     done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"ip {' '.join(words)}: {done.stderr.strip()}; namespaces are needed, such as root has")
@@ -44,7 +45,7 @@ def ip(*words: str) -> None:
 
 @contextmanager
 def namespaces() -> Iterator[tuple[str, str]]:
-    """Two, joined by a cable, and removed at the end."""
+    """The names of two network namespaces, joined by a cable (a veth pair); they are removed at the end."""
     names = tuple(f"tienet{os.getpid()}-{n}" for n in range(2))
     ends = tuple(f"tn{os.getpid()}-{n}" for n in range(2))
     try:
@@ -57,17 +58,17 @@ def namespaces() -> Iterator[tuple[str, str]]:
             ip("-n", name, "link", "set", "lo", "up")
         yield names
     finally:
-        for name in names:  # the cable goes with them
+        for name in names:  # the cable is removed with them
             subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
 def pull_cable(name: str) -> None:
-    """Take a namespace's end of the cable down."""
+    """Take the cable's end in this namespace down."""
     ip("-n", name, "link", "set", f"tn{os.getpid()}-{name.rpartition('-')[2]}", "down")
 
 
 class Process:
-    """One train.py, its output in a file."""
+    """One process of train.py, whose output goes to a file."""
 
     def __init__(self, parts: list[object], log: Path):
         self._log = log
@@ -75,53 +76,53 @@ class Process:
             self.process = subprocess.Popen(list(map(str, parts)), cwd=ROOT, stdout=file, stderr=file)
 
     def status(self) -> int:
-        """Wait for the end."""
+        """Wait for the end; returns the exit status. Raises InputError after MAX_SECONDS."""
         try:
-            return self.process.wait(LONGEST)
+            return self.process.wait(MAX_SECONDS)
         except subprocess.TimeoutExpired:
-            raise InputError(f"a run takes more than {LONGEST} s: {self.last_line()}") from None
+            raise InputError(f"a run takes more than {MAX_SECONDS} s: {self.last_line()}") from None
 
     def last_line(self) -> str:
-        """Of the output."""
+        """The last line of the output that is not empty, or "nothing"."""
         lines = self._log.read_text(errors="replace").replace("\r", "\n").splitlines()
         return next((line for line in reversed(lines) if line.strip()), "nothing")
 
 
 class Runs:
-    """What is started, in one folder; all of it is killed at the end."""
+    """All processes that are started, and the folder of their data and runs; `end` kills what is left."""
 
     def __init__(self, root: Path, timeout: float):
         self._root, self._timeout, self._processes = root, timeout, []
 
     def start(self, run: str, *flags: object, inside: str | None = None) -> Process:
-        """train.py in the folder `run`, in a namespace or outside."""
+        """Start train.py for the run `run`, in the namespace `inside` if one is given."""
         flags = ("--mode", "annotate-text", "--data", "phantom", "--data-root", self._root, "--batch", 8, *flags)
         sets = [f"--set={name}={value}" for name, value in SETTINGS.items()]
         parts = [sys.executable, "train.py", *flags, *sets, "--logdir", self._root / run, "--resume"]
-        # The namespace's name leads `ip` to the process itself: it calls exec.
+        # `ip netns exec` replaces itself by the command, so the process that is started is train.py.
         parts = ["ip", "netns", "exec", inside, *parts] if inside else parts
         self._processes.append(Process(parts, self._root / f"{len(self._processes)}.log"))
         return self._processes[-1]
 
     def both(self, run: str, names: tuple[str, str], *flags: object) -> list[Process]:
-        """A worker in each namespace."""
+        """Start a worker in each namespace."""
         workers = ",".join(f"{address}:{PORT}" for address in ADDRESSES)
         cluster = ["--gpu", "cpu", "--workers", workers, "--peer-timeout", self._timeout, *flags]
         return [self.start(run, *cluster, "--task", n, inside=name) for n, name in enumerate(names)]
 
     def folder(self, run: str) -> Path:
-        """Of a run."""
+        """The folder of a run."""
         return self._root / run
 
     def end(self) -> None:
-        """Kill what is left."""
-        for one in self._processes:
-            one.process.kill()
-            one.process.wait()
+        """Kill all processes that still run."""
+        for started in self._processes:
+            started.process.kill()
+            started.process.wait()
 
 
 def make_data(root: Path) -> None:
-    """A phantom of 80 studies and its vocabulary."""
+    """Make a phantom data set of 80 studies and its vocabulary."""
     phantom = ["data_prep/phantom.py", "--out", root / "phantom", "--studies", "80"]
     vocab = ["data_prep/build_vocab.py", "--data-root", root, "--data", "phantom", "--dim", "12"]
     for script in (phantom, vocab):
@@ -129,15 +130,18 @@ def make_data(root: Path) -> None:
 
 
 def step_of(folder: Path, kind: str = "latest") -> int:
-    """0 before the first checkpoint."""
+    """The step of the run's latest (or best) checkpoint; 0 before the first one."""
     path = folder / f"{kind}.json"
     return json.loads(path.read_text())["step"] if path.exists() else 0
 
 
 def lose(runs: Runs, run: str, names: tuple[str, str], hurt: Callable[[Process], None], timeout: float) -> bool:
-    """Start two workers, do something to the second once there are checkpoints; whether the first ends as it must."""
+    """Start two workers and, once there is a checkpoint, `hurt` the second; returns whether the first ends as it must.
+
+    It must end within `timeout` seconds with status 3 and a line that names the second.
+    """
     workers = runs.both(run, names, "--epochs", 100_000)
-    until = time.monotonic() + LONGEST
+    until = time.monotonic() + MAX_SECONDS
     while step_of(runs.folder(run)) < 14:
         if time.monotonic() > until or any(worker.process.poll() is not None for worker in workers):
             raise InputError(f"the workers do not train: {'; '.join(worker.last_line() for worker in workers)}")
@@ -154,7 +158,14 @@ def lose(runs: Runs, run: str, names: tuple[str, str], hurt: Callable[[Process],
 
 
 def resume(runs: Runs, run: str, processes: Callable[[int], list[Process]]) -> bool:
-    """Go on for two epochs beyond the checkpoint that there is, and compare with a run that nothing interrupted."""
+    """Resume the run for two epochs and compare it with a run that nothing interrupted.
+
+    Args:
+        processes: Starts the processes of the resumed run, for so many epochs.
+
+    Returns:
+        Whether it reached the same step and its weights differ by MAX_DIFFERENCE at most.
+    """
     before = step_of(runs.folder(run))
     epochs = json.loads((runs.folder(run) / "latest.json").read_text())["epoch"] + 2
     going = processes(epochs)
@@ -166,17 +177,18 @@ def resume(runs: Runs, run: str, processes: Callable[[int], list[Process]]) -> b
     if straight.status():
         raise InputError(f"the uninterrupted run: {straight.last_line()}")
     ours, theirs = (weights(runs.folder(name)) for name in (run, f"{run}-straight"))
-    most = max(float(np.abs(ours[name] - value).max()) for name, value in theirs.items())
+    difference = max(float(np.abs(ours[name] - value).max()) for name, value in theirs.items())
     who = "both" if len(going) > 1 else "one"
     step = step_of(runs.folder(run))
     print(
-        f"{run}: goes on with {who} from step {before} to {step}; largest difference of a weight {most:.1e}", flush=True
+        f"{run}: goes on with {who} from step {before} to {step}; largest difference of a weight {difference:.1e}",
+        flush=True,
     )
-    return most <= MAX_DIFFERENCE and step == step_of(runs.folder(f"{run}-straight")) > before
+    return difference <= MAX_DIFFERENCE and step == step_of(runs.folder(f"{run}-straight")) > before
 
 
 def weights(run: Path) -> dict[str, np.ndarray]:
-    """All variables of the latest checkpoint."""
+    """All variables of the run's latest checkpoint, by name."""
     import tensorflow as tf
 
     name = json.loads((run / "latest.json").read_text())["checkpoint"]
@@ -185,13 +197,13 @@ def weights(run: Path) -> dict[str, np.ndarray]:
 
 
 def main() -> int:
-    """Kill, pull the cable, resume."""
+    """Kill a worker and resume; pull the cable and resume."""
     parser = cli.Parser(description="Lose a worker in another network namespace, and go on.")
     parser.add_argument("--peer-timeout", type=float, default=20.0, metavar="S", help="as of train.py (20)")
     args = parser.parse_args()
     if os.geteuid() or not shutil.which("ip"):
         raise InputError("needs root and the program `ip` (Debian: iproute2), for network namespaces")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(cli.STATUS_INTERRUPTED))  # so that the namespaces go
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(cli.STATUS_INTERRUPTED))  # so that the namespaces are removed
     cli.start_tensorflow()
     with tempfile.TemporaryDirectory(prefix="lost-worker-") as folder:
         runs = Runs(Path(folder), args.peer_timeout)

@@ -17,7 +17,7 @@ BATCH = 32
 
 
 def cache_write(rows: int = 1000) -> Measured:
-    """Adding rows to the feature cache, 16 at a time, each time through to the disk."""
+    """Adding rows to the feature cache, 16 at a time; after each time they are on the disk."""
     with tempfile.TemporaryDirectory() as temporary:
         cache = synthetic.store(Path(temporary) / "cache", _config())
         seconds = 0.0
@@ -33,7 +33,7 @@ def cache_write(rows: int = 1000) -> Measured:
 def cache_read(rows: int = 1000) -> Measured:
     """Reading all rows once in shuffled batches, while the system still has the file in memory.
 
-    `from_disk_mb_s` is the same just after the system was told to forget the file.
+    `from_disk_mb_s` is the rate just after the system was asked to drop the file from its memory.
     """
     with tempfile.TemporaryDirectory() as temporary:
         cache = synthetic.store(Path(temporary) / "cache", _config())
@@ -53,9 +53,10 @@ def cache_read(rows: int = 1000) -> Measured:
 
 
 def data_flow(rows: int = 1000, words: int = 64) -> Measured:
-    """Training's batches of 32 studies with reports, from cached rows, with nothing that takes them: one batch.
+    """Seconds for one of training's batches (32 studies with reports) from cached rows; nothing trains on them.
 
-    The mean over the second epoch; `from_disk_s` is that over the first, the file forgotten by the system.
+    The time is the mean over the second epoch. `from_disk_s` is the mean over the first epoch, before which the system
+    was asked to drop the file from its memory.
     """
     from tienet.data.dataflow import TrainingBatches
 
@@ -77,7 +78,7 @@ def data_flow(rows: int = 1000, words: int = 64) -> Measured:
 
 
 def forget(cache: Store) -> None:
-    """Ask the system to drop what it holds of the file of rows, where it can be asked."""
+    """Ask the system to drop the cache's data from its memory, where the system can be asked."""
     if hasattr(os, "posix_fadvise"):
         with cache.data.open("rb") as file:
             os.fsync(file.fileno())

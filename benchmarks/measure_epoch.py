@@ -1,4 +1,4 @@
-"""Case: epochs of the real trainer on cached studies."""
+"""Case: epochs of the real trainer on synthetic studies from the feature cache."""
 
 import statistics
 import tempfile
@@ -22,11 +22,13 @@ def epoch(
     words: int = 64,
     settings: dict[str, object] | None = None,
 ) -> Measured:
-    """One epoch with preset openi, by the trainer, queue and batches of train.py, on a cache whose data are holes.
+    """One epoch with preset `openi`, by the trainer, queue and batches of train.py, on a cache whose data are holes.
 
     Args:
-        epochs: so many are timed, after a few steps that compile; the mean is given.
-        words: of each report, where the mode reads one.
+        studies: The number of training studies.
+        epochs: How many epochs are timed, after a few steps that compile; the result is their mean.
+        words: The words of each report, where the mode reads one.
+        settings: Settings of `Config` that differ from the preset.
     """
     cli.start_tensorflow()
     import tensorflow as tf
@@ -44,7 +46,7 @@ def epoch(
     V, E = 1457, 200
 
     class Clock(Callback):
-        """Seconds of each epoch, from its first step to its last."""
+        """Measures the seconds of each epoch, from its first step to its last."""
 
         def __init__(self):
             self.seconds: list[float] = []

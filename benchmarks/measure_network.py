@@ -1,4 +1,4 @@
-"""Cases: a training step, and the decoder."""
+"""Cases: a training step, and writing reports."""
 
 import dataclasses
 import statistics
@@ -26,10 +26,12 @@ def step(
     """One training step with Adam, on random features.
 
     Args:
-        words: T, <START> among them. side: of the grid, for the head alone; None: from features, with the transition.
-        steps: at least this many are timed, after two that compile.
-        product: side of the large matrix product; 0: without.
-        settings: of the config, besides 256 px images and res4f.
+        words: T, <START> among them.
+        side: The grid's side, for the head alone; None: the whole network from features, with the transition.
+        steps: How many steps are timed at least, after two that compile.
+        least_seconds: More steps are timed until they took this long together.
+        product: The side of the large matrix product's matrices; 0: the product is not measured.
+        settings: Settings of `Config`, besides 256 px images and res4f.
     """
     cli.start_tensorflow()
     from benchmarks.network import training_step
@@ -62,7 +64,10 @@ def write(
     """Writing `batch` reports of `words` words, from random features.
 
     Args:
-        method: greedy or beam, of this width.
+        method: "greedy" or "beam".
+        width: The width of the beam.
+        repeats: How often the reports are written.
+        product, settings: As in `step`.
     """
     cli.start_tensorflow()
     from benchmarks.network import writer

@@ -15,12 +15,12 @@ from benchmarks.measuring import Measured, peak_memory
 from tienet.labels import LABELS
 
 ROOT = Path(__file__).resolve().parents[1]
-SAMPLE = 1e-3  # gensim's default: words more frequent than this share of all are read less often
+SAMPLE = 1e-3  # gensim's default: words that are more frequent than this share of all words are read less often
 REPORTS, REPORT_WORDS = 1000, 40
 
 
 def evaluation(studies: int = 25_596, patients: int = 2_797, resamples: int = 1000) -> Measured:
-    """`evaluate_auc` on made-up scores of 15 labels: ChestX-ray14's test split has this many studies and patients."""
+    """`evaluate_auc` on random scores of 15 labels, by default for the studies of ChestX-ray14's test split."""
     from tienet.evaluation.metrics.auroc import evaluate_auc
 
     rng = np.random.default_rng(0)
@@ -38,7 +38,7 @@ def evaluation(studies: int = 25_596, patients: int = 2_797, resamples: int = 10
 
 
 def vocabulary(corpus: str, dim: int = 200, epochs: int = 5) -> Measured:
-    """`build_vocab.sh` on a text, one abstract a line, with the beginnings of its first lines as training reports."""
+    """`build_vocab.sh` on a text, one abstract a line; the beginnings of its first lines are the training reports."""
     import pandas as pd
 
     from tienet.data import manifest, word_vectors
@@ -68,9 +68,9 @@ def vocabulary(corpus: str, dim: int = 200, epochs: int = 5) -> Measured:
 
 
 def _running_words(path: Path, reports: list[str]) -> tuple[int, float]:
-    """Words of the text and the reports that are seen twice, and how many of them an epoch keeps.
+    """How many words of the text and the reports occur at least twice, and how many of these an epoch keeps.
 
-    word2vec keeps a word that comes v times in N with the probability sqrt(t / v) + t / v, t = SAMPLE N.
+    word2vec keeps a word that occurs v times among N with the probability sqrt(t / v) + t / v, where t = SAMPLE N.
     """
     from tienet.data.text import tokenize
     from tienet.data.word_vectors import read_lines

@@ -1,4 +1,4 @@
-"""Seconds, peak memory, and the rate of a large matrix product, of the process that calls."""
+"""Measures the calling process: seconds, peak memory, and the rate of a large matrix product."""
 
 import os
 import platform
@@ -12,18 +12,19 @@ from pathlib import Path
 
 STATUS = Path("/proc/self/status")
 SIDE = 4096
-"""Of the square matrices whose product is the measure of the rest."""
+"""Rows and columns of the square matrices whose product the other rates are compared with."""
 
 
 @dataclass
 class Measured:
-    """What one case gave.
+    """What one case measured.
 
     Attributes:
-        seconds: of one repetition (the median). peak_bytes: the process's largest resident memory.
-        operations: floating-point operations that the work needs; 0 where it only moves data.
-        product_rate: operations a second of the large matrix product in the same process; None: not measured.
-        more: other figures by name, as JSON can hold them.
+        seconds: The seconds of one repetition (the median).
+        peak_bytes: The process's largest resident memory.
+        operations: The floating-point operations that the work needs; 0 where it only moves data.
+        product_rate: Operations a second of the large matrix product in the same process; None: not measured.
+        more: Other figures by name, as JSON can hold them.
     """
 
     seconds: float
@@ -34,7 +35,11 @@ class Measured:
 
 
 def repeat(work: Callable[[], object], least: int, warm_up: int, least_seconds: float = 0.0) -> list[float]:
-    """Seconds of each call of `work` after `warm_up` others: `least` calls, more until they took `least_seconds`."""
+    """Call `work` `warm_up` times and then at least `least` times, until these calls took `least_seconds` together.
+
+    Returns:
+        The seconds of each call after the warm-up.
+    """
     for _ in range(warm_up):
         work()
     seconds: list[float] = []
@@ -50,7 +55,7 @@ def repeat(work: Callable[[], object], least: int, warm_up: int, least_seconds: 
 def peak_memory() -> int:
     """The largest resident memory of this process so far, in bytes.
 
-    `ru_maxrss` may be the parent's, which a new process takes over when it is started; VmHWM is its own.
+    VmHWM is the process's own. `ru_maxrss` may be that of its parent, which a new process inherits when it is started.
     """
     if STATUS.is_file():
         for line in STATUS.read_text().splitlines():
@@ -60,7 +65,7 @@ def peak_memory() -> int:
 
 
 def forget_peak() -> None:
-    """Let `peak_memory` start anew from what is resident now, where the system lets us."""
+    """Reset `peak_memory` to what is resident now, where the system allows it."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -68,10 +73,11 @@ def forget_peak() -> None:
 
 
 class MatrixProduct:
-    """tf.matmul of two float32 [side, side], timed before and after what is compared with it.
+    """The product of two float32 [side, side] by `tf.matmul`, timed before and after what is compared with it.
 
     Args:
-        side: 0 measures nothing. repeats: at a time.
+        side: Rows and columns of both matrices; 0 measures nothing.
+        repeats: How often the product is timed by each call of `measure`.
     """
 
     def __init__(self, side: int = SIDE, repeats: int = 2):
@@ -79,7 +85,7 @@ class MatrixProduct:
         self._seconds: list[float] = []
 
     def measure(self) -> None:
-        """Time it; the memory that it took is given back and forgotten."""
+        """Time the product; afterwards its memory is freed and does not count in `peak_memory`."""
         if not self._side:
             return
         import tensorflow as tf
@@ -91,7 +97,7 @@ class MatrixProduct:
 
     @property
     def rate(self) -> float | None:
-        """Operations a second, by the median."""
+        """Operations a second by the median time; None if nothing was measured."""
         return 2 * self._side**3 / statistics.median(self._seconds) if self._seconds else None
 
 

@@ -1,4 +1,4 @@
-"""The network's training step and its decoder, on made-up batches, ready to be called."""
+"""The network's training step and its decoder on random batches, as functions to be timed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from tienet.modeling.model import TieNet
 
 tf1 = tf.compat.v1
 
-NEVER = -1e4  # bias of a word that is not to be written
+NEVER = -1e4  # the bias of a word that must not be written
 
 
 class Head(TieNet):
@@ -34,16 +34,17 @@ class Head(TieNet):
 def training_step(
     config: Config, B: int, T: int, V: int, E: int, side: int | None = None
 ) -> Iterator[Callable[[], None]]:
-    """One update by Adam of B studies with T words each; each call of what is given makes one.
+    """Yields a function that makes one update by Adam on B studies with T words each.
 
     Args:
-        side: of the head alone on a grid of `side` x `side` locations; None: the whole network, from features.
+        side: The side of the grid, for the head alone on `side` x `side` locations; None: the whole network, from
+            features.
     """
     with tf.Graph().as_default():
         tf1.set_random_seed(0)
         model = (TieNet if side is None else Head)(config, V, E)
         model.side = side
-        inputs, fill = _held(_batch(model.inputs(), B, T, V), model.inputs())
+        inputs, fill = _hold(_batch(model.inputs(), B, T, V), model.inputs())
         with TowerContext("", is_training=True):
             loss = model.build_graph(*inputs)
         update = model.optimizer().minimize(loss)
@@ -57,14 +58,14 @@ def training_step(
 def writer(
     config: Config, B: int, words: int, V: int, E: int, decoding: Decoding
 ) -> Iterator[Callable[[], np.ndarray]]:
-    """Reports of B images, none of which ends before `words` words; a call gives each one's number of states.
+    """Yields a function that writes reports of B images and returns the number of states of each, int32 [B].
 
-    The word ids and the attention are computed, as for the classifier.
+    No report ends before `words` words. The word ids and the attention are computed, as for the classifier.
     """
     with tf.Graph().as_default():
         tf1.set_random_seed(0)
         model = TieNet(config, V, E, decoding=decoding)
-        inputs, fill = _held(_batch(model.study_inputs(), B, 1, V), model.study_inputs())
+        inputs, fill = _hold(_batch(model.study_inputs(), B, 1, V), model.study_inputs())
         with PredictTowerContext(""):
             model.build_graph(*inputs)
         graph = tf1.get_default_graph()
@@ -79,7 +80,7 @@ def writer(
 
 
 def _batch(specs: list[tf.TensorSpec], B: int, T: int, V: int) -> list[np.ndarray]:
-    """Random arrays for the network's inputs."""
+    """Random arrays for the network's inputs, in the order of `specs`."""
     rng = np.random.default_rng(0)
     word_ids = rng.integers(len(SPECIALS), V, (B, T)).astype(np.int32)
     word_ids[:, 0] = START
@@ -95,12 +96,12 @@ def _batch(specs: list[tf.TensorSpec], B: int, T: int, V: int) -> list[np.ndarra
     return [arrays[spec.name] for spec in specs]
 
 
-def _held(
+def _hold(
     arrays: list[np.ndarray], specs: list[tf.TensorSpec]
 ) -> tuple[list[tf.Tensor], Callable[[tf1.Session], None]]:
-    """Tensors that give the arrays at each call without a copy, as those of a queue; and what fills them in a session.
+    """Tensors that hold the arrays, so that a call copies nothing, and a function that fills them in a session.
 
-    Their shapes are as little known as those of the queue.
+    Like the tensors of training's queue, they have the shapes of `specs`, where the batch and the words are unknown.
     """
     feeds = [tf1.placeholder(array.dtype, array.shape) for array in arrays]
     kept = [tf1.Variable(feed, trainable=False, collections=[tf1.GraphKeys.LOCAL_VARIABLES]) for feed in feeds]

@@ -5,7 +5,8 @@
   (maximum, difference, exp, sum, quotient).
 - A product's gradient is a product for each of its two sides, each of the same size, where that side has weights
   before it. The frozen backbone has none, so the transition needs no dx; nor does a step of the head alone.
-- What is computed again (tanh in the backward pass), copied, cast, transposed or padded is not needed, so not counted.
+- What is computed a second time (tanh in the backward pass), copied, cast, transposed or padded is not needed and does
+  not count.
 
 Axes: B batch, T words, L locations, N backbone channels, C channels, A attention units, H LSTM units, E word vector,
 V vocabulary, r attention rows, s attention hidden units, K labels, F features of the classifier.
@@ -18,13 +19,13 @@ from tienet.config import Config
 from tienet.grid import ENDS, GRID_SIDE, transition_for
 from tienet.labels import K
 
-SOFTMAX = 5  # of one number
-ADAM = 12  # of one weight: 3 for m, 4 for v, 5 for the update
+SOFTMAX = 5  # operations for one number
+ADAM = 12  # operations for one weight: 3 for m, 4 for v, 5 for the update
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The letters above; `kernel` is the side of the transition's kernel."""
+    """The sizes that the letters above stand for; `kernel` is the side of the transition's kernel."""
 
     B: int
     T: int
@@ -42,7 +43,7 @@ class Sizes:
 
     @classmethod
     def from_config(cls, config: Config, B: int, T: int, V: int, E: int) -> "Sizes":
-        """Those of a config, for B reports of T words (<START> is one of them)."""
+        """The sizes of a config, for B reports of T words (<START> is one of them)."""
         return cls(
             B=B,
             T=T,
@@ -61,7 +62,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Work:
-    """Operations of one part: in matrix products and one number at a time, forward and for the gradient."""
+    """The operations of one part: in matrix products and one number at a time, forward and for the gradient."""
 
     products: int = 0
     elementwise: int = 0
@@ -70,12 +71,12 @@ class Work:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """All operations."""
         return self.products + self.elementwise + self.gradient_products + self.gradient_elementwise
 
     @property
     def forward(self) -> int:
-        """Those without the gradient's."""
+        """The operations without those of the gradient."""
         return self.products + self.elementwise
 
 
@@ -197,7 +198,7 @@ def training_step(config: Config, z: Sizes, head_only: bool = False) -> dict[str
     """Part -> its work in one training step; the layout of `Config`'s defaults, without the options.
 
     Args:
-        head_only: x is given, and needs no gradient; no transition.
+        head_only: Whether x is given, so that there is no transition and x needs no gradient.
     """
     mode, x_gradient = config.mode_parts, not head_only
     parts: dict[str, Work] = {}
@@ -244,7 +245,9 @@ def decoding(z: Sizes, words: int, width: int = 1) -> dict[str, Work]:
     """Writing B reports of `words` words, from features: as training's forward pass, over words + 1 states.
 
     Args:
-        z: its T does not count. width: of the beam, whose states are all counted, in the first step too; 1: greedy.
+        z: The sizes; T is ignored.
+        words: The words of each report.
+        width: The width of the beam, all of whose states count, in the first step too; 1: greedy.
     """
     rows = replace(z, B=z.B * width, T=words + 1)
     parts = {
@@ -261,7 +264,7 @@ def decoding(z: Sizes, words: int, width: int = 1) -> dict[str, Work]:
 
 
 def total(parts: dict[str, Work]) -> int:
-    """The operations of all parts."""
+    """The operations of all parts together."""
     return sum(work.total for work in parts.values())
 
 

@@ -1,4 +1,4 @@
-"""The results as pictures."""
+"""The results as figures."""
 
 import re
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def slope(x: np.ndarray, y: np.ndarray) -> float:
 def _points(
     results: Results, pattern: re.Pattern, group: int, wanted: Callable[[re.Match], bool] = lambda match: True
 ) -> np.ndarray:
-    """float [n, 3]: the number in the case's name, seconds, GB; rising."""
+    """float [n, 3]: the number in each case's name, seconds, GB; sorted by the number."""
     found = ((pattern.fullmatch(name), record) for name, record in results.cases.items())
     rows = sorted(
         (int(match[group]), record["seconds"], record["peak_gb"]) for match, record in found if match and wanted(match)
@@ -74,8 +74,9 @@ def _panel(axes: plt.Axes, what: str, unit: str, points: np.ndarray) -> None:
         return
     x, seconds, gigabytes = points.T
     right = axes.twinx()
-    (left_line,) = axes.plot(x, seconds, "o-", color=TIME, label=f"seconds, {_said(slope(x, seconds))}")
-    (right_line,) = right.plot(x, gigabytes, "s--", color=MEMORY, label=f"peak memory, {_said(slope(x, gigabytes))}")
+    time_slope, memory_slope = _slope_label(slope(x, seconds)), _slope_label(slope(x, gigabytes))
+    (left_line,) = axes.plot(x, seconds, "o-", color=TIME, label=f"seconds, {time_slope}")
+    (right_line,) = right.plot(x, gigabytes, "s--", color=MEMORY, label=f"peak memory, {memory_slope}")
     axes.set_xscale("log", base=10 if x.max() > 2000 else 2)
     axes.set_yscale("log")
     axes.set_xticks(x, [f"{value:,.0f}" for value in x])
@@ -89,7 +90,7 @@ def _panel(axes: plt.Axes, what: str, unit: str, points: np.ndarray) -> None:
     axes.legend(handles=[left_line, right_line], loc="upper left", frameon=False)
 
 
-def _said(exponent: float) -> str:
+def _slope_label(exponent: float) -> str:
     return f"slope {round(exponent, 2) + 0.0:.2f}"  # + 0.0: no -0.00
 
 

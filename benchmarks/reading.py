@@ -1,10 +1,10 @@
 #!/usr/bin/env python
-"""What reading one's own studies costs: labels for an archive of reports, one image, many clients of the server.
+"""What predicting one's own studies costs: labels for an archive of reports, one image, many clients of the server.
 
     python -m benchmarks.reading --text RUN --report RUN --image FILE [--reports 20000]
 
-`--text` is a run of annotate-text, `--report` one of report. The reports are those of drawn studies, again and
-again. The server is asked by 16 clients at once.
+`--text` is a run of mode `annotate-text`, `--report` one of mode `report`. The archive repeats the reports of 1000
+phantom studies. 16 clients ask the server at the same time.
 """
 
 import csv
@@ -26,7 +26,7 @@ CLIENTS, REQUESTS, MORE = 16, 200, 1000
 
 
 def archive(path: Path, reports: int) -> None:
-    """A CSV of drawn studies' reports."""
+    """Write a CSV file of so many reports of phantom studies."""
     import numpy as np
 
     from tienet.datasets.phantom import facts
@@ -41,7 +41,7 @@ def archive(path: Path, reports: int) -> None:
 
 
 def labels(run: str, reports: int, folder: Path) -> str:
-    """`tienet annotate` over the archive, and again after a kill in the middle."""
+    """Time `tienet annotate` over the archive; kill it in the middle, start it again and compare the two files."""
     archive(folder / "reports.csv", reports)
     source = str(folder / "reports.csv")
     command = [sys.executable, "-m", "tienet.commands.main", "annotate", "--load", run, source, "--out"]
@@ -52,7 +52,7 @@ def labels(run: str, reports: int, folder: Path) -> str:
         peaks.append(watched.memory_info().rss / 1e6)
         time.sleep(0.2)
     seconds = time.perf_counter() - start
-    quarter, last = max(peaks[: len(peaks) // 2]), max(peaks)
+    first_half, peak = max(peaks[: len(peaks) // 2]), max(peaks)
 
     killed = subprocess.Popen([*command, str(folder / "again.csv")], stderr=subprocess.DEVNULL)
     time.sleep(seconds * 0.6)
@@ -63,13 +63,13 @@ def labels(run: str, reports: int, folder: Path) -> str:
     same = (folder / "again.csv").read_bytes() == (folder / "labels.csv").read_bytes()
     return (
         f"annotate: {reports} reports in {seconds:.1f} s, the start included: {reports / seconds:.0f} reports/s; "
-        f"memory {quarter:.0f} MB in the first half, {last:.0f} MB at most\n"
+        f"memory {first_half:.0f} MB in the first half, {peak:.0f} MB at most\n"
         f"annotate: killed after {rows} rows and started again: {'the same bytes' if same else 'NOT the same'}"
     )
 
 
 def one_image(run: str, image: str) -> str:
-    """The command from a cold start, and one image in a warm process."""
+    """Time `tienet report` from a cold start, and one image in a process that has predicted before."""
     start = time.perf_counter()
     command = [sys.executable, "-m", "tienet.commands.main", "report", "--load", run, image]
     subprocess.run(command, check=True, capture_output=True)
@@ -99,7 +99,7 @@ def _timed(work) -> float:
 
 
 def clients(run: str, image: str) -> str:
-    """`tienet serve` under load."""
+    """Time `tienet serve` for one client and for many at once, and watch its memory."""
     command = [sys.executable, "-m", "tienet.commands.serve", "--load", run, "--port", "8123"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
     url, content = "http://127.0.0.1:8123", Path(image).read_bytes()
@@ -127,7 +127,7 @@ def clients(run: str, image: str) -> str:
 
 
 def _ask(url: str, content: bytes, clients: int, requests: int) -> list[float]:
-    """Seconds of each request."""
+    """Send so many requests from so many clients at once; returns the seconds of each request."""
     left, seconds = iter(range(requests)), []
 
     def work() -> None:
@@ -146,7 +146,7 @@ def _ask(url: str, content: bytes, clients: int, requests: int) -> list[float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the three commands and print a line or two about each."""
     parser = cli.Parser(prog="benchmarks.reading", description="Time reading one's own studies.")
     parser.add_argument("--text", required=True, metavar="RUN")
     parser.add_argument("--report", required=True, metavar="RUN")

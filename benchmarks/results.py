@@ -1,4 +1,4 @@
-"""What was measured, as a JSON file that each finished case goes into at once, so that a run can be continued."""
+"""The results: a JSON file to which each case is added when it has finished, so that a run can be continued."""
 
 import datetime
 import json
@@ -15,17 +15,19 @@ from tienet.errors import InputError
 
 
 class Results:
-    """The cases of one file.
+    """The results in one file.
 
     Args:
-        path: {"machine": {...}, "cases": {NAME: {"seconds", "peak_gb", "operations", "gflop_s", "product_gflop_s",
-            "share", "took_s", "date", "function", "arguments", "more"}}}; null where it does not apply.
-        fresh: forget what is there.
+        path: The JSON file. It has {"machine": {...}, "cases": {NAME: {"seconds", "peak_gb", "operations", "gflop_s",
+            "product_gflop_s", "share", "took_s", "date", "function", "arguments", "more"}}}, with null where a figure
+            does not apply.
+        fresh: Whether to ignore the results that the file has.
 
     Attributes:
-        cases: the object under "cases".
+        cases: The object under "cases".
 
-    Raises InputError if the file is not such a one, or is of another machine or other versions.
+    Raises:
+        InputError: The file holds something else, or results of another machine or other versions.
     """
 
     def __init__(self, path: Path, fresh: bool = False):
@@ -36,26 +38,26 @@ class Results:
 
     def _read(self) -> dict[str, dict]:
         try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-            there, cases = found["machine"], dict(found["cases"])
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            machine_then, cases = content["machine"], dict(content["cases"])
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{self.path}: not a file of results ({error}); --fresh starts a new one") from error
         differing = [
-            f"{name} {there.get(name)!r}, now {value!r}"
+            f"{name} {machine_then.get(name)!r}, now {value!r}"
             for name, value in self.machine.items()
-            if there.get(name) != value
+            if machine_then.get(name) != value
         ]
         if differing:
             raise InputError(f"{self.path}: measured with {'; '.join(differing)}; --fresh starts anew, or --out DIR")
         return cases
 
     def has(self, case: Case) -> bool:
-        """Whether it is there, with the same arguments."""
+        """Whether the case was measured with the same arguments."""
         record = self.cases.get(case.name, {})
         return (record.get("function"), record.get("arguments")) == (case.function, case.arguments)
 
     def add(self, case: Case, measured: dict, took_s: float) -> dict:
-        """Keep what `Case.run` gave; returns the record."""
+        """Add what `Case.run` returned and write the file; returns the record of the case."""
         seconds, rate = measured["seconds"], measured["product_rate"]
         flops = measured["operations"] / seconds if measured["operations"] else None
         record = {
@@ -76,33 +78,36 @@ class Results:
         return record
 
     def product_gflop_s(self) -> float | None:
-        """The rate of the large matrix product over all cases: the median, in GFLOP/s."""
+        """The median rate of the large matrix product over all cases, in GFLOP/s; None if no case measured it."""
         rates = sorted(rate for record in self.cases.values() if (rate := record["product_gflop_s"]))
         return rates[len(rates) // 2] if rates else None
 
 
 def run_cases(cases: Sequence[Case], results: Results) -> int:
-    """Measure those that are not there yet, with a line for each; the exit status: 1 if one of them failed.
+    """Measure the cases that have no result yet and print a line for each.
 
-    Raises KeyboardInterrupt, with how many there are, on Ctrl-C.
+    Returns:
+        The exit status: 1 if a case failed.
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed; the message says how many cases have a result.
     """
     temporary = results.path.parent / "temporary"
-    shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(temporary, ignore_errors=True)  # left by a run that was killed
     temporary.mkdir(parents=True)
     try:
         ended = [_run(case, results, f"[{n:2}/{len(cases)}]", temporary) for n, case in enumerate(cases, 1)]
         return int(not all(ended))
     except KeyboardInterrupt:
-        there = sum(results.has(case) for case in cases)
+        finished = sum(results.has(case) for case in cases)
         raise KeyboardInterrupt(
-            f"interrupted; {there} of {len(cases)} cases are in {results.path}, the same command goes on"
+            f"interrupted; {finished} of {len(cases)} cases are in {results.path}, the same command goes on"
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _run(case: Case, results: Results, prefix: str, temporary: Path) -> bool:
-    """One of them; False if it failed."""
+    """Measure one case unless it has a result; returns False if it failed."""
     print(f"{prefix} {case.name:<28}", end=" ", file=sys.stderr, flush=True)
     if results.has(case):
         print("is there", file=sys.stderr)
@@ -118,7 +123,7 @@ def _run(case: Case, results: Results, prefix: str, temporary: Path) -> bool:
 
 
 def line_of(record: dict) -> str:
-    """A record in a line."""
+    """A record as one line of text."""
     speed = "" if record["gflop_s"] is None else f"{record['gflop_s']:8.2f} GFLOP/s"
     share = "" if record["share"] is None else f"{record['share']:6.0%}"
     return (

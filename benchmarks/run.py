@@ -1,11 +1,11 @@
-"""Measure everything: seconds, operations, their rate beside a large matrix product's, and peak memory.
+"""Measure all cases: seconds, operations, their rate as a share of a large matrix product's, and peak memory.
 
     python -m benchmarks.run                        all cases
-    python -m benchmarks.run --only step/report     those whose name contains this
-    python -m benchmarks.run --list                 their names
+    python -m benchmarks.run --only step/report     the cases whose name contains this
+    python -m benchmarks.run --list                 the names of the cases
 
-Each case runs in a process of its own. Results go into DIR/results.json as they come, so a run that was stopped goes
-on with the same command; at the end DIR has table.md, shares.png and growth_few.png too.
+Each case runs in a process of its own. Its result is written to DIR/results.json at once, so the same command
+continues a run that was stopped. At the end DIR has table.md, shares.png and growth_few.png too.
 """
 
 import argparse
@@ -24,7 +24,7 @@ DEFAULT_OUT = ROOT / "benchmarks" / "results"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Those that `growth` has too."""
+    """Add the flags that `benchmarks.growth` has too."""
     parser.add_argument(
         "--out", type=Path, default=DEFAULT_OUT, metavar="DIR",
         help="folder of the results, and of temporary files of up to 0.6 GB (benchmarks/results)",
@@ -33,7 +33,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = cli.Parser(
         prog="benchmarks.run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -47,7 +47,7 @@ def parse() -> argparse.Namespace:
 
 
 def chosen(cases: list[Case], only: list[str] | None) -> list[Case]:
-    """Those whose names contain one of `only`; InputError for one that no name contains."""
+    """The cases whose names contain one of `only`; all if it is None. Raises InputError if no name contains one."""
     for text in only or ():
         if not any(text in case.name for case in cases):
             raise InputError(f"--only {text}: no case has this in its name; --list prints the names")
@@ -55,7 +55,7 @@ def chosen(cases: list[Case], only: list[str] | None) -> list[Case]:
 
 
 def corpus_of(named: Path | None) -> Path | None:
-    """The text for the vocabulary; None where there is none, which is said."""
+    """The path of the text for the vocabulary; None, with a note to the user, where there is none."""
     if named is not None and not named.is_file():
         raise InputError(f"--corpus {named}: there is no such file")
     if named or SHARED_CORPUS.is_file():
@@ -65,7 +65,7 @@ def corpus_of(named: Path | None) -> Path | None:
 
 
 def main() -> int:
-    """Run the cases, print the table."""
+    """Run the cases and print the table; returns the exit status."""
     args = parse()
     out = args.out.absolute()
     cases = chosen(all_cases(corpus_of(args.corpus)), args.only)
@@ -80,7 +80,7 @@ def main() -> int:
 
 
 def write_out(results: Results, out: Path) -> None:
-    """The table, printed too, and the pictures."""
+    """Print the table, and write it and the figures into the folder `out`."""
     from benchmarks import plots
 
     text, names = table(results), ["results.json", "table.md", "shares.png"]

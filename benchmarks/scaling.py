@@ -1,14 +1,14 @@
-"""What towers cost, and images a second for many GPUs, by a model whose parts are measured here.
+"""What towers cost, and how many studies a second many GPUs would train, by a model whose parts are measured here.
 
     python benchmarks/scaling.py
 
-Measured on this machine's CPU, with the trainer that train.py uses and made-up batches in memory:
-- one update of 32 studies in 4 parts of 8, on 1 tower one after another, on 2, on 4: the same work, so the ratio is
-  what towers cost. One process holds all layouts, which make their updates in turns, and the ratio is the median over
-  the turns: what else the machine does meets all of them. The ratio of CPU time tells work from waiting: on cores that
-  one tower leaves idle, several are faster although they do not do less;
-- one update on one tower by its batch, in one part;
-- the bytes that are all-reduced, which are those of the gradient.
+These are measured on this machine's CPU, with the trainer that train.py uses and random batches in memory:
+- One update of 32 studies in 4 parts of 8, on 1 tower one after another, on 2 towers, and on 4. The work is the same,
+  so the ratio is what towers cost. One process holds all layouts and lets them make their updates in turns, so that
+  other work of the machine slows all of them; the ratio is the median over the turns. The ratio of CPU time tells work
+  from waiting: where one tower leaves cores idle, several towers are faster although they do the same work.
+- One update on one tower by its batch, in one part.
+- The bytes that are all-reduced, which are those of the gradient.
 
 Then, for N GPUs in machines of 4, a step takes
     t(b) / S + 2 k g / P + 2 (M - 1) / M g / W + 2 (M - 1) L
@@ -31,18 +31,21 @@ T, V, E, STUDIES = 64, 1457, 200, 32
 PART = 8
 TOWERS = (1, 2, 4)
 LAYOUTS = (*((towers, STUDIES, PART) for towers in TOWERS), *((1, batch, batch) for batch in (4, 8, 16, 32)))
-"""Towers, studies an update, studies of a part."""
+"""The towers, the studies of an update, and the studies of a part."""
 MACHINE = 4
 
 
 class Layout:
-    """A trainer over made-up batches in memory.
+    """A trainer on random batches in memory.
 
     Args:
-        towers: of this process. batch: studies an update. part: studies on a tower at a time.
+        towers: The towers of this process.
+        batch: The studies of an update.
+        part: The studies that a tower takes at a time.
 
     Attributes:
-        wall, cpu: seconds of each update, of the clock and of all cores together. bytes: of the gradient.
+        wall, cpu: The seconds of each update, by the clock and by all cores together.
+        bytes: The size of the gradient.
     """
 
     def __init__(self, towers: int, batch: int, part: int):
@@ -87,7 +90,7 @@ class Layout:
             self._trainer._callbacks.before_train()
 
     def update(self) -> None:
-        """One, timed."""
+        """Make one update and add its times to `wall` and `cpu`."""
         wall, cpu = time.perf_counter(), time.process_time()
         with self._trainer.sess.as_default():
             self._trainer.run_step()
@@ -96,7 +99,7 @@ class Layout:
 
 
 def measure(updates: int, warm: int = 2) -> dict[tuple[int, int, int], Layout]:
-    """All layouts after some updates, which they make in turns; the first `warm` are not counted."""
+    """Build all layouts and let them make `warm` + `updates` updates in turns; the first `warm` times are dropped."""
     layouts = {}
     for place in tqdm(LAYOUTS, desc="building", unit="layout"):
         layouts[place] = Layout(*place)
@@ -109,12 +112,12 @@ def measure(updates: int, warm: int = 2) -> dict[tuple[int, int, int], Layout]:
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:
-    """The median over the turns of what ours took against theirs in the same turn."""
+    """The median over the turns of our seconds divided by theirs in the same turn."""
     return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
 
 
 def report(layouts: dict[tuple[int, int, int], Layout], args: argparse.Namespace) -> str:
-    """The three tables as Markdown."""
+    """The three tables, as Markdown."""
     seconds = {place: statistics.median(layout.wall) for place, layout in layouts.items()}
     one, size = layouts[1, STUDIES, PART], layouts[1, STUDIES, PART].bytes
     lines = ["| towers, 4 parts of 8 studies | s an update | ratio | ratio of CPU time |", "|---|---:|---:|---:|"]
@@ -144,7 +147,7 @@ def report(layouts: dict[tuple[int, int, int], Layout], args: argparse.Namespace
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the layouts and print the tables."""
     parser = cli.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--updates", type=int, default=12, help="that are timed of each layout (12)")
     parser.add_argument("--speed", type=float, default=50.0, metavar="S", help="a GPU against this CPU (50)")

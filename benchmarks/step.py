@@ -1,11 +1,11 @@
 """Seconds and peak memory of one training step of `annotate`, by how the LSTM's loop is written.
 
-    written    one tf.while_loop, its gradient written out (what the package uses)
+    written    one tf.while_loop whose gradient is written out (what the package uses)
     automatic  one tf.while_loop, differentiated by TensorFlow
     unrolled   the steps one after the other in the graph
 
-B 32, T 64, 16 x 16 locations, C 1024 (transition included), H 256, Adam; features are random. Each way runs in a
-process of its own, in turn, several times.
+The sizes are B 32, T 64, 16 x 16 locations, C 1024 (with the transition) and H 256, with Adam; features are random.
+The three ways run in turn, several times, each time in a process of its own.
 
     python -m benchmarks.step [--rounds 3] [--steps 8]
 """
@@ -60,7 +60,7 @@ def unrolled(x, u, w_gates, h_0, c_0, weights, words=T):
 
 
 def measure(way: str, steps: int) -> Measured:
-    """A training step with the loop written in this way."""
+    """Measure a training step with the loop written in this way."""
     cli.start_tensorflow()
     from tienet.modeling.lstm import loop
 
@@ -70,7 +70,7 @@ def measure(way: str, steps: int) -> Measured:
 
 
 def main() -> None:
-    """Run each way in turn, `rounds` times, and print medians and ratios."""
+    """Run the three ways in turn, `rounds` times, and print the medians and ratios."""
     parser = cli.Parser(
         prog="benchmarks.step", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,10 +1,10 @@
 #!/usr/bin/env python
-"""Kill a training 20 times at random moments, resume it each time, and compare it with one that nothing interrupted.
+"""Kill a training 20 times at random moments, resume it each time, and compare it with an uninterrupted one.
 
     python benchmarks/survival.py [--kills 20] [--seed 0] [--mode annotate]
 
-The command is the same each time, `python train.py ... --resume`; its phantom data is made in a temporary folder. Every
-other kill comes when a file appears, or is moved, in the run's checkpoints/. Weights, Adam's moments, the best
+The command is the same each time, `python train.py ... --resume`; its phantom data set is made in a temporary folder.
+Every other kill comes when a file appears, or is moved, in the run's checkpoints/. Weights, Adam's moments, the best
 checkpoint, best.json, latest.json and the epochs in stats.json must be the same, bit for bit; the exit status is 1 if
 they are not.
 """
@@ -29,11 +29,11 @@ SETTINGS = {
     "transition_channels": 16, "attention_units": 8, "lstm_units": 16, "attention_hidden": 20, "penalty": 0.03,
     "report_drop": 0.1, "patience": 0,
 }  # fmt: skip
-LONGEST = 600  # seconds that one start may take
+MAX_SECONDS = 600  # that one start may take
 
 
 def make_data(root: Path) -> None:
-    """A phantom of 80 studies and its vocabulary."""
+    """Make a phantom data set of 80 studies and its vocabulary."""
     phantom = ["data_prep/phantom.py", "--out", root / "phantom", "--studies", "80"]
     vocab = ["data_prep/build_vocab.py", "--data-root", root, "--data", "phantom", "--dim", "12"]
     for script in (phantom, vocab):
@@ -41,7 +41,7 @@ def make_data(root: Path) -> None:
 
 
 def command(root: Path, run: Path, mode: str, epochs: int) -> list[str]:
-    """The training; the same whether it starts or goes on."""
+    """The command line of the training, which is the same whether it starts or resumes."""
     flags = {
         "--mode": mode, "--data": "phantom", "--data-root": root, "--gpu": "cpu", "--backbone-weights": "random",
         "--backbone-end": "res4f", "--image-px": 256, "--batch": 8, "--epochs": epochs, "--logdir": run,
@@ -51,41 +51,41 @@ def command(root: Path, run: Path, mode: str, epochs: int) -> list[str]:
 
 
 class Training:
-    """One start of the command, its output in a file."""
+    """One process of the training, whose output is appended to a file."""
 
     def __init__(self, parts: list[str], log: Path):
         with log.open("a") as file:
             self._process = subprocess.Popen(parts, cwd=ROOT, stdout=file, stderr=file)
-        self._log, self._until = log, time.monotonic() + LONGEST
+        self._log, self._until = log, time.monotonic() + MAX_SECONDS
 
     @property
     def goes_on(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process still runs. Raises InputError after MAX_SECONDS."""
         if time.monotonic() > self._until:
             self.kill()
-            raise InputError(f"a start took more than {LONGEST} s; its output ends with: {self.last_line()}")
+            raise InputError(f"a start took more than {MAX_SECONDS} s; its output ends with: {self.last_line()}")
         return self._process.poll() is None
 
     def kill(self) -> bool:
-        """By SIGKILL; False if it had ended by itself before."""
+        """Kill the process by SIGKILL; returns False if it had ended by itself before."""
         self._process.kill()
         return self._process.wait() == -signal.SIGKILL
 
     def check(self) -> None:
-        """Wait for the end, which must be a good one."""
+        """Wait for the end. Raises InputError if the exit status is not 0."""
         while self.goes_on:
             time.sleep(0.1)
         if self._process.returncode:
             raise InputError(f"a start ended with status {self._process.returncode}: {self.last_line()}")
 
     def last_line(self) -> str:
-        """Of the output."""
+        """The last line of the output that is not empty, or "nothing"."""
         lines = self._log.read_text(errors="replace").replace("\r", "\n").splitlines()
         return next((line for line in reversed(lines) if line.strip()), "nothing")
 
 
 def in_checkpoints(run: Path) -> frozenset[str]:
-    """Names of all files under checkpoints/."""
+    """The names of all files under the run's checkpoints/."""
     names = set()
     for _, _, files in os.walk(run / "checkpoints"):
         names.update(files)
@@ -93,10 +93,14 @@ def in_checkpoints(run: Path) -> frozenset[str]:
 
 
 def kill_once(training: Training, run: Path, draw: random.Random, aimed: bool) -> tuple[str, bool]:
-    """Kill a training that has begun; what it was doing then, and whether it was killed.
+    """Kill a training that has begun.
 
-    Aimed: a few changes in checkpoints/ are let pass, then it dies within the next few milliseconds. Otherwise: some
-    seconds after its start, of which reading the program takes about four.
+    Args:
+        aimed: Whether to wait for a few changes in checkpoints/ and kill within the next few milliseconds. Otherwise
+            the kill comes some seconds after the start, of which starting the program takes about four.
+
+    Returns:
+        A text that says when it was killed, and whether it was still running then.
     """
     start = time.monotonic()
     if aimed:
@@ -117,7 +121,7 @@ def kill_once(training: Training, run: Path, draw: random.Random, aimed: bool) -
 
 
 def kills(root: Path, run: Path, args: object) -> None:
-    """Kill and resume until the count is full, then let the run end."""
+    """Kill and resume the training `args.kills` times, print a line for each, then let it end."""
     draw, log = random.Random(args.seed), run.with_suffix(".log")
     print(f"{'kill':>4}  {'after':>7}   {'when':<27} step that the run goes on from", flush=True)
     for n in range(1, args.kills + 1):
@@ -131,12 +135,12 @@ def kills(root: Path, run: Path, args: object) -> None:
 
 
 def step_reached(run: Path) -> int:
-    """Of the newest checkpoint with an entry."""
+    """The step of the newest checkpoint that has an entry; 0 if there is none."""
     return max((int(path.stem.partition("-")[2]) for path in (run / "checkpoints").glob("latest-*.json")), default=0)
 
 
 def differences(run: Path, other: Path) -> list[str]:
-    """What is not the same in two runs."""
+    """The names of what differs between two runs: files and variables."""
     found = []
     for kind in ("latest", "best"):
         ours, theirs = (json.loads((folder / f"{kind}.json").read_text()) for folder in (run, other))
@@ -154,7 +158,7 @@ def differences(run: Path, other: Path) -> list[str]:
 
 
 def values(prefix: Path) -> dict[str, np.ndarray]:
-    """All that a checkpoint holds."""
+    """All arrays of a checkpoint, by name."""
     import tensorflow as tf
 
     reader = tf.compat.v1.train.NewCheckpointReader(str(prefix))
@@ -162,7 +166,10 @@ def values(prefix: Path) -> dict[str, np.ndarray]:
 
 
 def epochs_logged(run: Path) -> list[dict]:
-    """stats.json without the moving averages, which start anew with each process, and the queue's filling."""
+    """The validation figures and steps in stats.json.
+
+    The moving averages, which start anew with each process, and how full the queue was are left out.
+    """
     log = json.loads((run / "stats.json").read_text())
     return [
         {k: v for k, v in epoch.items() if k.startswith("val_") or k in ("epoch_num", "global_step")} for epoch in log
@@ -170,7 +177,7 @@ def epochs_logged(run: Path) -> list[dict]:
 
 
 def main() -> int:
-    """Train twice and compare."""
+    """Train once without and once with kills, and compare the two runs; returns the exit status."""
     parser = cli.Parser(description="Kill a training at random moments and compare it with an uninterrupted one.")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")

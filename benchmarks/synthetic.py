@@ -1,4 +1,4 @@
-"""Made-up studies whose features lie in a real cache's files."""
+"""Synthetic studies whose features lie in the files of a real feature cache."""
 
 import hashlib
 import json
@@ -15,22 +15,22 @@ from tienet.data.manifest import Manifest
 from tienet.data.text import SPECIALS, START
 from tienet.labels import K
 
-ROWS_AT_ONCE = 16  # as `tienet.data.features.cache.open_features` adds them
+ROWS_AT_ONCE = 16  # `tienet.data.features.cache.open_features` adds rows in groups of this size
 
 
 def store(folder: Path, config: Config) -> Store:
-    """A cache without rows in `folder`."""
+    """A feature cache without rows in `folder`."""
     key = FeatureKey("made up", config.backbone_end, config.image_px)
     return Store(folder, key.row_shape, key.facts)
 
 
 def hashes(first: int, count: int) -> list[str]:
-    """sha256 of made-up image files."""
+    """The sha256 of `count` image files that do not exist."""
     return [hashlib.sha256(str(n).encode()).hexdigest() for n in range(first, first + count)]
 
 
 def random_rows(shape: tuple[int, int, int], count: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(first row, float16 [n, h, w, C]) of `count` random rows, a few at a time."""
+    """Yields (first row, float16 [n, h, w, C]): `count` random rows, a few at a time."""
     rng = np.random.default_rng(0)
     for first in range(0, count, ROWS_AT_ONCE):
         n = min(ROWS_AT_ONCE, count - first)
@@ -38,14 +38,17 @@ def random_rows(shape: tuple[int, int, int], count: int) -> Iterator[tuple[int, 
 
 
 def fill(cache: Store, count: int) -> None:
-    """Write `count` random rows."""
+    """Write `count` random rows into the cache."""
     with cache.writing():
         for first, rows in random_rows(cache.row_shape, count):
             cache.append(hashes(first, len(rows)), rows, first)
 
 
 def fill_with_holes(cache: Store, count: int) -> None:
-    """`count` rows of zeros that take no room on the disk: the index is what `Store.append` writes, the data a hole."""
+    """Add `count` rows of zeros that take no space on the disk.
+
+    The index is what `Store.append` writes; the data are a hole in the file.
+    """
     with cache.writing():
         names = enumerate(hashes(0, count))
         cache.index.write_text("".join(json.dumps({"sha256": sha, "row": row}) + "\n" for row, sha in names))

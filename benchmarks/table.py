@@ -7,7 +7,7 @@ HEADINGS = ("case", "s", "Gop", "GFLOP/s", "of the matrix product", "peak GB", "
 
 
 def table(results: Results) -> str:
-    """A row for each case but those of growth; what the cases were measured on in the last line."""
+    """A row for each case except those of growth; the last line says on which machine they were measured."""
     names = [name for name in results.cases if not name.startswith("growth/")]
     lines = [_row(HEADINGS), "|---|" + "---:|" * (len(HEADINGS) - 2) + "---|"]
     lines += [_row(_cells(name, results)) for name in names]
@@ -15,7 +15,7 @@ def table(results: Results) -> str:
 
 
 def growth_table(results: Results) -> str:
-    """The cases of growth: seconds and memory."""
+    """A row for each case of growth: seconds and peak memory."""
     names = [name for name in results.cases if name.startswith("growth/")]
     lines = [_row(("growth", "s", "peak GB", "")), "|---|---:|---:|---|"]
     for name in names:
@@ -40,7 +40,7 @@ def _row(cells: tuple[str, ...]) -> str:
 def _cells(name: str, results: Results) -> tuple[str, ...]:
     record = results.cases[name]
     operations, share, rate = record["operations"], record["share"], results.product_gflop_s()
-    if share is None and operations and rate:  # without TensorFlow in its process: beside the run's product
+    if share is None and operations and rate:  # measured without TensorFlow: compared with the rate of the other cases
         share = record["gflop_s"] / rate
     return (
         name,
@@ -54,31 +54,31 @@ def _cells(name: str, results: Results) -> tuple[str, ...]:
 
 
 def _more(name: str, results: Results) -> str:
-    """What a case says besides, and what only two cases together say."""
+    """The table's last column: other figures of the case, and figures that need a second case."""
     cases, more = results.cases, results.cases[name]["more"]
     seconds = cases[name]["seconds"]
-    said = []
+    notes = []
     if "mb_s" in more:
-        said.append(f"{more['mb_s']} MB/s")
+        notes.append(f"{more['mb_s']} MB/s")
     if "from_disk_mb_s" in more:
-        said.append(f"{more['from_disk_mb_s']} MB/s from the disk")
+        notes.append(f"{more['from_disk_mb_s']} MB/s from the disk")
     if "from_disk_s" in more:
-        said.append(f"{more['from_disk_s']:.3f} s from the disk")
+        notes.append(f"{more['from_disk_s']:.3f} s from the disk")
     if name.startswith("data flow/") and (step := cases.get(step_name("report", 64))):
-        said.append(f"{step['seconds'] / seconds:.0f} times as fast as the step of report")
+        notes.append(f"{step['seconds'] / seconds:.0f} times as fast as the step of report")
     if name.startswith("write/beam/") and (greedy := cases.get(name.replace("beam", "greedy"))):
-        said.append(f"{seconds / greedy['seconds']:.2f} times greedy")
+        notes.append(f"{seconds / greedy['seconds']:.2f} times greedy")
     if more.get("whole_numbers"):
-        said.append("whole numbers, no products")
+        notes.append("whole numbers, no products")
     if "running_words" in more:
-        said.append(f"{more['running_words']:,} words")
+        notes.append(f"{more['running_words']:,} words")
     if "steps" in more:
-        said.append(f"an epoch of {more['steps']} steps, mean of {more['epochs']}")
-    return "; ".join(said)
+        notes.append(f"an epoch of {more['steps']} steps, mean of {more['epochs']}")
+    return "; ".join(notes)
 
 
 def _number(value: float) -> str:
-    """Three digits."""
+    """A number with three digits."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
