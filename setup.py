@@ -1,20 +1,24 @@
 """Package metadata. TensorFlow comes with an extra, so that either build satisfies it: `.[cpu]` or `.[gpu]`."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 TENSORFLOW = ">=2.15,<2.22"
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "tienet" / "__init__.py").read_text(encoding="utf-8"), re.M)[1]
 
 setup(
     name="tienet",
-    version="0.1.0",
+    version=VERSION,
     description="TieNet (Wang et al., CVPR 2018): chest X-ray labels from image and report, on TensorFlow",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["tienet", "tienet.*"]),
     package_data={
+        "tienet": ["py.typed"],
         "tienet.pages": ["templates/*"],
         "tienet.datasets.description": ["templates/*"],
         "tienet.server": ["static/*"],

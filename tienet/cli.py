@@ -1,4 +1,4 @@
-"""What every script shares: errors as one line, Ctrl-C, and the exit status."""
+"""What all commands share: errors as one line, Ctrl-C, the exit status, and the quiet start of TensorFlow."""
 
 import argparse
 import errno
@@ -13,6 +13,10 @@ STATUS_BAD_INPUT = 2
 STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
+class UsageError(InputError):
+    """The command line is wrong in a way that argparse cannot see, such as two flags that exclude each other."""
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line, with no usage text before it."""
 
@@ -20,33 +24,40 @@ class Parser(argparse.ArgumentParser):
         self.exit(STATUS_BAD_INPUT, f"{self.prog}: {message} (see --help)\n")
 
 
-def run(main: Callable[[], int | None]) -> None:
-    """Run a script's `main` and exit; what a user can mend becomes a line on standard error and status 2."""
+def run(main: Callable[[], int | None], name: str | None = None) -> None:
+    """Run `main` and exit with its status; an error that the user can mend becomes one line and status 2.
+
+    Args:
+        main: What to run. It returns the exit status; None is 0.
+        name: The program's name at the start of an error's line; None takes the file name of the script that runs.
+    """
+    name = name or os.path.basename(sys.argv[0])  # noqa: PTH119
     try:
         status = main() or 0
     except (InputError, FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
-        status = _fail(str(error))
+        status = _fail(name, str(error))
     except ImportError as error:
         if not _missing(error):
             raise
-        status = _fail(_missing(error))
+        status = _fail(name, _missing(error))
     except KeyboardInterrupt as interrupt:
         print(f"\n{str(interrupt) or 'interrupted'}", file=sys.stderr)
         status = getattr(interrupt, "status", STATUS_INTERRUPTED)
-    except BrokenPipeError:  # the reader, e.g. `head`, went away
+    except BrokenPipeError:  # the reader of standard output, e.g. `head`, has gone
         sys.stdout = None
         status = 0
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        status = _fail(f"{error.filename or 'the output'}: disk full; free some space and run the same command again")
+        where = error.filename or "the output"
+        status = _fail(name, f"{where}: disk full; free some space and run the same command again")
     sys.exit(status)
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow and Tensorpack without the notes that they print: our one line should not stand under them.
+    """Import TensorFlow and Tensorpack with standard error closed, as both print lines there that no user needs.
 
-    Tensorpack's own log stays in the run's log.log.
+    An error's one line would stand under them otherwise. Tensorpack's own log stays in the run's log.log.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kept = os.dup(2)
@@ -56,27 +67,27 @@ def start_tensorflow() -> None:
         import tensorflow  # noqa: F401
         from tensorpack.utils import logger
 
-        logger._logger.handlers[0].setLevel(logging.CRITICAL)  # the console
-        logger._logger.addFilter(_mend)
+        logger._logger.handlers[0].setLevel(logging.CRITICAL)  # the handler of the console
+        logger._logger.addFilter(_mend_record)
     finally:
         os.dup2(kept, 2)
         os.close(kept)
 
 
-def _mend(record: logging.LogRecord) -> bool:
-    """Tensorpack logs a failed training with an argument that its text has no place for."""
+def _mend_record(record: logging.LogRecord) -> bool:
+    """Tensorpack logs a failed training with an argument for which its message has no placeholder; append it."""
     if record.args and "%" not in str(record.msg):
         record.msg, record.args = f"{record.msg} {record.args}", ()
     return True
 
 
-def _fail(message: str) -> int:
-    print(f"{os.path.basename(sys.argv[0])}: {message}", file=sys.stderr)  # noqa: PTH119
+def _fail(name: str, message: str) -> int:
+    print(f"{name}: {message}", file=sys.stderr)
     return STATUS_BAD_INPUT
 
 
 def _missing(error: ImportError) -> str | None:
-    """What to install, where that is why an import failed."""
+    """What to install, where a missing package or library is why an import failed; None for other failures."""
     if error.name == "tensorflow":
         return "TensorFlow is not installed; pip install -e '.[cpu]' (or '.[gpu]' with an NVIDIA GPU)"
     if "libGL" in str(error) or "libgthread" in str(error):

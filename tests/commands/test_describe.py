@@ -1,22 +1,13 @@
-"""`python -m tienet.commands.describe`: which data set is meant, the table, the page's place, what is refused."""
+"""`tienet describe`: which data set is meant, the table, the page's place, what is refused."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.command_line import tienet
 from tests.datasets.description.toy_sets import load_set, rows, write_set
-from tienet import cli
-from tienet.commands import describe
 from tienet.datasets.description.summary import summarize
 from tienet.datasets.description.terminal import text_table
-
-
-def run(monkeypatch, *args: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["describe.py", *map(str, args)])
-    with pytest.raises(SystemExit) as stopped:
-        cli.run(describe.main)
-    return stopped.value.code
 
 
 @pytest.fixture
@@ -28,7 +19,7 @@ def root(tmp_path) -> Path:
 @pytest.mark.parametrize("given", ["toy", "data/toy", "data/toy/", "data/toy/manifest.csv", "./data/toy"])
 def test_a_data_set_is_found_by_name_folder_or_file(root, monkeypatch, capsys, given):
     monkeypatch.chdir(root.parent)
-    assert run(monkeypatch, given) == 0
+    assert tienet("describe", given) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[-1] == "data/toy/describe/index.html"
     assert (root / "toy/describe/index.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
@@ -38,13 +29,13 @@ def test_a_data_set_is_found_by_name_folder_or_file(root, monkeypatch, capsys, g
 
 def test_the_folder_where_one_stands(root, monkeypatch, capsys):
     monkeypatch.chdir(root / "toy")
-    assert run(monkeypatch, ".", "--out", root / "page") == 0
+    assert tienet("describe", ".", "--out", root / "page") == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(root / "page" / "index.html")
 
 
-def test_another_file_of_the_folder_has_a_page_of_its_own(root, monkeypatch, capsys):
+def test_another_file_of_the_folder_has_a_page_of_its_own(root):
     (root / "toy/hand.csv").write_bytes((root / "toy/manifest.csv").read_bytes())
-    assert run(monkeypatch, root / "toy/hand.csv") == 0
+    assert tienet("describe", root / "toy/hand.csv") == 0
     assert (root / "toy/describe-hand/index.html").is_file()
 
 
@@ -87,7 +78,7 @@ def test_broken_headers_are_counted_and_the_first_ones_named(tmp_path):
     ("flags", "message"),
     [
         (["nosuch"], "does not exist (data sets in"),
-        (["data/nosuch"], "describe.py: data/nosuch/manifest.csv does not exist"),
+        (["data/nosuch"], "tienet describe: data/nosuch/manifest.csv does not exist"),
         (["toy", "--images", "0"], "--images 0: expected 1 or more"),
         (["toy", "--seed", "-1"], "--seed -1: expected 0 or more"),
         (["toy", "--out", "data/toy/manifest.csv"], "--out data/toy/manifest.csv: cannot be written to"),
@@ -95,14 +86,14 @@ def test_broken_headers_are_counted_and_the_first_ones_named(tmp_path):
 )
 def test_what_is_refused_is_one_line(root, monkeypatch, capsys, flags, message):
     monkeypatch.chdir(root.parent)
-    assert run(monkeypatch, *flags) == 2
+    assert tienet("describe", *flags) == 2
     out, err = capsys.readouterr()
     assert message in err and err.count("\n") == 1 and out == ""
 
 
-def test_a_faulty_manifest_is_told_as_loading_tells_it(root, monkeypatch, capsys):
+def test_a_faulty_manifest_is_told_as_loading_tells_it(root, capsys):
     path = root / "toy/manifest.csv"
     path.write_text(path.read_text(encoding="utf-8").replace(",test,", ",tset,"), encoding="utf-8")
-    assert run(monkeypatch, root / "toy") == 2
+    assert tienet("describe", root / "toy") == 2
     assert "column split: 'tset'; expected train, val, test" in capsys.readouterr().err
     assert not (root / "toy/describe").exists()

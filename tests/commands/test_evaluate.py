@@ -1,11 +1,9 @@
-"""The flags of eval.py: what does not go together is one line and exit status 2, before TensorFlow is started."""
-
-import subprocess
-import sys
+"""`tienet evaluate`: flags that do not go together are one line and exit status 2, before TensorFlow is started."""
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.command_line import tienet
+from tienet import cli
 
 
 @pytest.mark.parametrize(
@@ -18,9 +16,8 @@ from tests.conftest import ROOT
         (["--data", "x", "y"], "--out is missing"),
     ],
 )
-def test_flags_that_do_not_go_together(flags, message):
-    command = [sys.executable, "eval.py", "--load", "runs/none", "--data", "none", *flags]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert message in done.stderr and "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_flags_that_do_not_go_together(flags, message, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "start_tensorflow", None)
+    assert tienet("evaluate", "--load", "runs/none", "--data", "none", *flags) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("tienet evaluate: ") and message in line

@@ -10,9 +10,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.openi import read_labels
 from tienet.datasets.chestxray14.tables import read_entries
 from tienet.datasets.openi import mesh
+from tienet.datasets.openi.prepare import read_labels
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS, NO_FINDING, canonical
 
@@ -213,7 +213,7 @@ def test_a_rule_fits_whatever_qualifiers_stand_beside_its_own(rule, qualifiers):
 @steady
 @given(majors, st.sampled_from([*LABELS, "all"]))
 def test_the_majors_to_look_at_are_some_of_the_reports(some, label):
-    matter = mesh.that_matter(label, some)
+    matter = mesh.relevant_majors(label, some)
     assert set(matter) <= set(some) and (matter or not some)
     if label in found(some):
         assert all(label in found([major]) for major in matter)

@@ -1,1 +1,1 @@
-"""The console script `tienet`: a file per sub-command, each with `add_arguments(parser)` and `run(args) -> int`."""
+"""The console script `tienet`: one module for each sub-command, listed in `main.py` and in the groups' modules."""

@@ -1,62 +1,92 @@
-"""tienet COMMAND: a trained network at the prompt. A command's own module is imported only when it is asked for."""
+"""tienet COMMAND: everything that TieNet does, at the prompt."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NamedTuple
 
-from tienet import cli
+from tienet import __version__, cli
+from tienet.commands import subcommand
+from tienet.commands.subcommand import Subcommand
 
+PROG = "tienet"
 
-class Command(NamedTuple):
-    """Where a sub-command lies, and what it is for."""
-
-    module: str
-    summary: str
-
-
-COMMANDS: dict[str, Command] = {
-    "annotate": Command("tienet.commands.annotate", "labels for a table or a folder of reports, and their images"),
-    "report": Command("tienet.commands.report", "labels and a preliminary report for each image"),
-    "show": Command("tienet.commands.show", "a picture of what the network sees in an image"),
-    "export": Command("tienet.commands.export", "a TensorFlow SavedModel that needs nothing of this package"),
-    "calibrate": Command("tienet.commands.calibrate", "temperatures and thresholds from the validation split"),
-    "serve": Command("tienet.commands.serve", "a web page and an API"),
+COMMANDS: dict[str, Subcommand] = {
+    "prepare": Subcommand("tienet.commands.prepare", "a data set's manifest from its files", is_group=True),
+    "describe": Subcommand("tienet.commands.describe", "a table and a page of what is in a data set"),
+    "vocabulary": Subcommand("tienet.commands.vocabulary", "the words of the training reports and their vectors"),
+    "weights": Subcommand("tienet.commands.weights", "the backbone's weights", is_group=True),
+    "features": Subcommand("tienet.commands.features", "the backbone's features of a data set, once for all runs"),
+    "train": Subcommand("tienet.commands.train", "a network, trained on a data set"),
+    "evaluate": Subcommand("tienet.commands.evaluate", "AUCs, caption metrics, reports and pages of trained networks"),
+    "calibrate": Subcommand("tienet.commands.calibrate", "temperatures and thresholds from the validation split"),
+    "annotate": Subcommand("tienet.commands.annotate", "labels for a table or a folder of reports, and their images"),
+    "report": Subcommand("tienet.commands.report", "labels and a preliminary report for each image"),
+    "show": Subcommand("tienet.commands.show", "a picture of what the network sees in an image"),
+    "export": Subcommand("tienet.commands.export", "a TensorFlow SavedModel that needs nothing of this package"),
+    "serve": Subcommand("tienet.commands.serve", "a web page and an API"),
+    "completion": Subcommand("tienet.commands.completion", "completion of these commands for bash or zsh"),
 }
 
-DESCRIPTION = (
-    "A trained TieNet: chest X-ray labels and reports. Research software, not a medical device: not for diagnosis."
-)
+DESCRIPTION = "TieNet: chest X-ray labels and reports. Research software, not a medical device: not for diagnosis."
 
 
 def main() -> None:
-    """The console script."""
-    cli.run(lambda: dispatch(sys.argv[1:]))
+    """The console script; `python -m tienet` and `python -m tienet.commands.main` do the same."""
+    words = sys.argv[1:]
+    names, _ = subcommand.find(COMMANDS, words)
+    cli.run(lambda: dispatch(words), " ".join([PROG, *names]))
 
 
-def dispatch(arguments: Sequence[str]) -> int:
-    """Run a command line without the program's name; returns the exit status."""
-    name = arguments[0] if arguments else ""
-    if name not in COMMANDS:
-        _help_parser().parse_args(arguments or ["--help"])
+def run_script(called: str, *names: str) -> None:
+    """Run a script of the checkout that is a command under another name.
+
+    Args:
+        called: How the script is called, such as "python train.py": its help says so, and its name is the last part.
+        names: The command, such as "prepare", "openi".
+    """
+    cli.run(lambda: dispatch([*names, *sys.argv[1:]], called))
+
+
+def dispatch(words: Sequence[str], called: str | None = None) -> int:
+    """Run a command line without the program's name.
+
+    Args:
+        words: The command and its flags.
+        called: As in `run_script`; None for the console script.
+    Returns:
+        The exit status.
+    Raises:
+        SystemExit: The command line is wrong, or asks for help or the version.
+        InputError, FileNotFoundError: What the command refuses.
+    """
+    names, command = subcommand.find(COMMANDS, words)
+    rest = words[len(names) :]
+    prog = " ".join([PROG, *names])
+    if command is None or command.is_group:
+        group = import_module(command.module) if command else None
+        parser = top_parser() if group is None else subcommand.group_parser(group.COMMANDS, prog, group.__doc__)
+        parser.parse_args(rest or ["--help"])
         raise AssertionError("argparse accepts no other command")
-    module = import_module(COMMANDS[name].module)
-    parser = cli.Parser(
-        prog=f"tienet {name}",
-        description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.add_arguments(parser)
-    return module.run(parser.parse_args(arguments[1:]))
+    module = import_module(command.module)
+    description = module.__doc__
+    if called:
+        description = description.replace(prog, called)
+        prog = os.path.basename(called.split()[-1])  # noqa: PTH119
+    parser = subcommand.leaf_parser(module, prog, description)
+    args = parser.parse_args(rest)
+    try:
+        return module.run(args)
+    except cli.UsageError as error:
+        parser.error(str(error))
 
 
-def _help_parser() -> cli.Parser:
-    """Knows the commands' names only."""
-    parser = cli.Parser(prog="tienet", description=DESCRIPTION, epilog="tienet COMMAND --help says more.")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=cli.Parser)
-    for name, command in COMMANDS.items():
-        commands.add_parser(name, help=command.summary)
+def top_parser(whole: bool = False) -> argparse.ArgumentParser:
+    """The parser of `tienet` itself; `whole` for one with all flags of all commands."""
+    make = subcommand.whole_parser if whole else subcommand.group_parser
+    parser = make(COMMANDS, PROG, DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
     return parser
 
 

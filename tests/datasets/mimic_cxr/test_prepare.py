@@ -1,4 +1,4 @@
-"""`python data_prep/mimic_cxr.py` on a small tree in PhysioNet's layout: what it joins, leaves out and refuses."""
+"""`tienet prepare mimic-cxr` on a small tree in PhysioNet's layout: what it joins, leaves out and refuses."""
 
 import gzip
 import os
@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_prep import mimic_cxr
+from tests.command_line import tienet
 from tests.conftest import ROOT
-from tienet import cli
 from tienet.data import manifest as manifests
+from tienet.datasets.mimic_cxr import prepare
 from tienet.datasets.mimic_cxr.tables import COLUMNS
 from tienet.labels import LABELS, NO_FINDING
 
@@ -103,15 +103,12 @@ def source(tmp_path: Path) -> Source:
 
 
 @pytest.fixture
-def run(source, tmp_path, monkeypatch):
+def run(source, tmp_path):
     def run(*switches: str, **flags: object) -> tuple[int, Path]:
-        """Run the script; a flag given as None is left out."""
+        """Run the command; a flag given as None is left out."""
         values = {"root": source.reports, "jpg": source.jpg, "labels": "chexpert", "out": tmp_path / "out"} | flags
         args = [part for name, value in values.items() if value is not None for part in (f"--{name}", str(value))]
-        monkeypatch.setattr(sys, "argv", ["mimic_cxr.py", *args, *switches])
-        with pytest.raises(SystemExit) as stopped:
-            cli.run(mimic_cxr.main)
-        return stopped.value.code, Path(str(values["out"]))
+        return tienet("prepare", "mimic-cxr", *args, *switches), Path(str(values["out"]))
 
     return run
 
@@ -135,7 +132,7 @@ def left_out(out: Path) -> set[tuple[str, str, str]]:
     return {tuple(row) for row in table.itertuples(index=False)}
 
 
-OTHER_VIEWS = {(f"{PRE}13", "train", mimic_cxr.NOT_FRONTAL), (f"{PRE}42", "test", mimic_cxr.NO_VIEW)}
+OTHER_VIEWS = {(f"{PRE}13", "train", prepare.NOT_FRONTAL), (f"{PRE}42", "test", prepare.NO_VIEW)}
 
 
 # ---- what it makes ----
@@ -222,8 +219,8 @@ def test_images_behind_a_link_get_their_real_paths(run, source, tmp_path):
 
 def test_a_report_is_read_once(run, monkeypatch):
     read = []
-    real = mimic_cxr._read_report
-    monkeypatch.setattr(mimic_cxr, "_read_report", lambda path: read.append(path.name) or real(path))
+    real = prepare._read_report
+    monkeypatch.setattr(prepare, "_read_report", lambda path: read.append(path.name) or real(path))
     run()
     assert sorted(read) == [f"s{study}.txt" for study in sorted(REPORTS)]
 
@@ -239,14 +236,14 @@ def test_images_and_studies_that_are_not_there_are_named(run, source, capsys):
     status, out = run()
     assert status == 0
     assert left_out(out) == OTHER_VIEWS | {
-        (f"{PRE}12", "train", mimic_cxr.NO_FILE),
-        (f"{PRE}99", "train", mimic_cxr.NO_METADATA),
-        (f"{PRE}98", "", mimic_cxr.NO_SPLIT),
-        (f"{PRE}31", "val", mimic_cxr.NO_LABELS),
+        (f"{PRE}12", "train", prepare.NO_FILE),
+        (f"{PRE}99", "train", prepare.NO_METADATA),
+        (f"{PRE}98", "", prepare.NO_SPLIT),
+        (f"{PRE}31", "val", prepare.NO_LABELS),
     }
     assert load(out).study_ids == [f"{PRE}{n}" for n in (11, 21, 41)]
     said = capsys.readouterr().out
-    for reason in (mimic_cxr.NO_FILE, mimic_cxr.NO_METADATA, mimic_cxr.NO_SPLIT, mimic_cxr.NO_LABELS):
+    for reason in (prepare.NO_FILE, prepare.NO_METADATA, prepare.NO_SPLIT, prepare.NO_LABELS):
         assert f"1 x {reason}" in said
 
 
@@ -256,8 +253,8 @@ def test_an_image_without_a_report_stays(run, source):
     status, out = run()
     assert status == 0
     assert left_out(out) == OTHER_VIEWS | {
-        (f"{PRE}21", "train", mimic_cxr.NO_REPORT),
-        (f"{PRE}41", "test", mimic_cxr.NO_TEXT),
+        (f"{PRE}21", "train", prepare.NO_REPORT),
+        (f"{PRE}41", "test", prepare.NO_TEXT),
     }
     m = load(out)
     assert len(m) == 5 and [not text for text in m.reports] == [False, False, True, False, True]
@@ -271,7 +268,7 @@ def test_reports_only(run, source):
     assert status == 0
     m = load(out)
     assert m.images == [None] * 4 and all(m.reports)
-    assert (f"{PRE}21", "train", mimic_cxr.NEITHER) in left_out(out) and len(left_out(out)) == 3
+    assert (f"{PRE}21", "train", prepare.NEITHER) in left_out(out) and len(left_out(out)) == 3
 
 
 def test_images_only(run, source, capsys):
@@ -288,7 +285,7 @@ def test_strict_refuses_what_is_not_there_but_not_other_views(run, source, capsy
     source.image(f"{PRE}12").unlink()
     out = source.jpg.parent / "strict"
     said = refused(run, capsys, "--strict", out=out)
-    assert f"--strict: left out would be 1 x {mimic_cxr.NO_FILE} (train 1); the first is {PRE}12" in said
+    assert f"--strict: left out would be 1 x {prepare.NO_FILE} (train 1); the first is {PRE}12" in said
 
 
 # ---- what it refuses ----
@@ -350,7 +347,7 @@ def test_a_patient_in_two_splits(run, source, capsys):
 
 def test_nothing_left(run, source, capsys):
     source.tables(labels={"1": ("1", {})})
-    assert f"no image is left; 5 x {mimic_cxr.NO_LABELS} (train 3, val 1, test 1)" in refused(run, capsys)
+    assert f"no image is left; 5 x {prepare.NO_LABELS} (train 3, val 1, test 1)" in refused(run, capsys)
 
 
 @pytest.mark.parametrize(
@@ -374,7 +371,7 @@ def test_an_out_that_cannot_be_written(run, capsys, tmp_path):
     assert "cannot be written to" in refused(run, capsys, out=tmp_path / "file" / "mimic")
 
 
-def test_through_the_command_line(source, tmp_path):
+def test_the_script_is_the_same_command(source, tmp_path):
     command = [sys.executable, "data_prep/mimic_cxr.py", "--root", source.reports, "--jpg", source.jpg,
                "--labels", "chexpert", "--out", tmp_path / "mimic-cxr"]  # fmt: skip
     env = {"PYTHONPATH": str(ROOT), "PATH": os.defpath}

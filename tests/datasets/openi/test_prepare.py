@@ -1,4 +1,4 @@
-"""`python data_prep/openi.py`: what it joins, what it leaves out, and what it refuses."""
+"""`tienet prepare openi`: what it joins, what it leaves out, and what it refuses."""
 
 import json
 import subprocess
@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_prep import openi
+from tests.command_line import tienet
 from tests.conftest import ROOT
-from tienet import cli
 from tienet.data import manifest as manifests
 from tienet.data.splits import by_hash
 from tienet.datasets import paper_counts
+from tienet.datasets.openi import prepare
 from tienet.datasets.openi.views import read_projections
 from tienet.labels import FINDINGS, LABELS, NO_FINDING
 
@@ -84,17 +84,14 @@ def source(tmp_path: Path) -> Source:
 
 
 @pytest.fixture
-def run(source, tmp_path, monkeypatch):
+def run(source, tmp_path):
     def run(**flags: object) -> tuple[int, Path]:
-        """Run the script; a flag given as None is left out."""
+        """Run the command; a flag given as None is left out."""
         folder = source.folder
         values = {"reports": folder / "reports", "images": folder / "images", "projections": folder / "views.csv",
                   "labels": folder / "labels.csv", "out": tmp_path / "out"} | flags  # fmt: skip
         args = [part for name, value in values.items() if value is not None for part in (f"--{name}", str(value))]
-        monkeypatch.setattr(sys, "argv", ["openi.py", *args])
-        with pytest.raises(SystemExit) as stopped:
-            cli.run(openi.main)
-        return stopped.value.code, Path(str(values["out"]))
+        return tienet("prepare", "openi", *args), Path(str(values["out"]))
 
     return run
 
@@ -132,13 +129,13 @@ def test_names_what_it_leaves_out(run, capsys):
     assert status == 0
     table = pd.read_csv(out / "left_out.csv", dtype=str, keep_default_na=False)
     assert {tuple(row) for row in table.itertuples(index=False)} == {
-        ("3", "", openi.NO_FRONTAL),
-        ("4", "", openi.NO_TEXT),
-        ("5", "5_IM-5-1", openi.NO_FILE),
-        ("6", "", openi.NO_LABELS),
-        ("7", "7_IM-7-1", openi.NO_REPORT),
-        ("1", "1_IM-1-2001", openi.LATERAL_VIEW),
-        ("3", "3_IM-3-1", openi.LATERAL_VIEW),
+        ("3", "", prepare.NO_FRONTAL),
+        ("4", "", prepare.NO_TEXT),
+        ("5", "5_IM-5-1", prepare.NO_FILE),
+        ("6", "", prepare.NO_LABELS),
+        ("7", "7_IM-7-1", prepare.NO_REPORT),
+        ("1", "1_IM-1-2001", prepare.LATERAL_VIEW),
+        ("3", "3_IM-3-1", prepare.LATERAL_VIEW),
     }
     said = capsys.readouterr().out
     for reason, n in table.reason.value_counts().items():
@@ -153,9 +150,11 @@ def test_names_what_belongs_to_no_report(run, source, capsys):
     status, out = run()
     assert status == 0
     lines = (out / "left_out.csv").read_text().splitlines()
-    assert f",99_IM-1-1001.png,{openi.UNKNOWN_IMAGE}" in lines and not any("1_IM-1-2001.png" in line for line in lines)
-    assert f",1_IM-1-1001.dcm.jpg,{openi.SPARE_IMAGE}" in lines  # the PNG goes first
-    assert f"77,,{openi.UNKNOWN_LABELS}" in lines
+    assert f",99_IM-1-1001.png,{prepare.UNKNOWN_IMAGE}" in lines and not any(
+        "1_IM-1-2001.png" in line for line in lines
+    )
+    assert f",1_IM-1-1001.dcm.jpg,{prepare.SPARE_IMAGE}" in lines  # the PNG goes first
+    assert f"77,,{prepare.UNKNOWN_LABELS}" in lines
 
 
 def test_no_finding_is_none_of_the_14_not_the_column_normal(run, source):
@@ -177,7 +176,7 @@ def test_labels_from_mesh(run):
     m = manifests.load(str(out / "manifest.csv"))
     names = [[name for name in (*FINDINGS, NO_FINDING) if row[name] == 1] for _, row in pd.read_csv(m.path).iterrows()]
     assert names == [["Mass"], ["Mass"], [NO_FINDING], ["Hernia"]]
-    assert openi.NO_LABELS in (out / "left_out.csv").read_text()  # 6: nobody indexed it
+    assert prepare.NO_LABELS in (out / "left_out.csv").read_text()  # 6: nobody indexed it
 
 
 def test_split_from_a_file(run, source):
@@ -185,7 +184,7 @@ def test_split_from_a_file(run, source):
     assert status == 0
     m = manifests.load(str(out / "manifest.csv"))
     assert dict(zip(m.patient_ids, m.splits, strict=True)) == {"1": "train", "2": "val"}
-    assert f"8,,{openi.NO_SPLIT}" in (out / "left_out.csv").read_text()
+    assert f"8,,{prepare.NO_SPLIT}" in (out / "left_out.csv").read_text()
 
 
 def test_reads_an_archive_as_it_reads_a_folder(run, source, tmp_path):
@@ -265,7 +264,7 @@ def test_says_where_the_counts_are_not_the_papers(run, capsys):
 @pytest.mark.parametrize("flag", ["reports", "images", "projections", "labels", "compare", "split"])
 def test_missing_input(run, capsys, tmp_path, flag):
     line = refused(run, capsys, **{flag: tmp_path / "gone"})
-    assert line.startswith("openi.py: ") and str(tmp_path / "gone") in line
+    assert line.startswith("tienet prepare openi: ") and str(tmp_path / "gone") in line
 
 
 @pytest.mark.parametrize("flag", ["reports", "images"])
@@ -330,18 +329,26 @@ def test_nothing_left(run, source, capsys):
     assert "no study is left; " in refused(run, capsys)
 
 
-# ---- the real data ----
-
-
-def test_real_data_through_the_command_line(shared, tmp_path):
-    data = shared / "data" / "openi"
-    sources = {"reports": "NLMCXR_reports.tgz", "images": "images", "projections": "indiana_projections.csv",
-               "labels": "openi_gld_std14.csv", "split": "r2gen_annotation.json"}  # fmt: skip
-    flags = [str(part) for name, file in sources.items() for part in (f"--{name}", data / file)]
+def test_the_script_is_the_same_command(source, tmp_path):
+    folder = source.folder
+    names = {"reports": "reports", "images": "images", "projections": "views.csv", "labels": "labels.csv"}
+    flags = [str(part) for name, file in names.items() for part in (f"--{name}", folder / file)]
     command = [sys.executable, "data_prep/openi.py", *flags, "--out", str(tmp_path / "openi")]
     env = {"PYTHONPATH": str(ROOT), "PATH": ""}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "openi" / "manifest.csv")
+
+
+# ---- the real data ----
+
+
+def test_real_data(shared, tmp_path):
+    data = shared / "data" / "openi"
+    sources = {"reports": "NLMCXR_reports.tgz", "images": "images", "projections": "indiana_projections.csv",
+               "labels": "openi_gld_std14.csv", "split": "r2gen_annotation.json"}  # fmt: skip
+    flags = [str(part) for name, file in sources.items() for part in (f"--{name}", data / file)]
+    assert tienet("prepare", "openi", *flags, "--out", tmp_path / "openi") == 0
     m = manifests.load(str(tmp_path / "openi" / "manifest.csv"))
     assert [len(set(m.split(split).patient_ids)) for split in ("train", "val", "test")] == [1736, 294, 590]
     assert len(m) == 2720 and sum(m.labels[:, FINDINGS.index("Cardiomegaly")]) == 212
@@ -352,7 +359,7 @@ def test_real_counts_are_the_papers(shared):
     """Over reports with a frontal view: within 4 of Table 1 (Cardiomegaly; the others within 2)."""
     data = shared / "data" / "openi"
     frontal = read_projections(data / "indiana_projections.csv").frontal
-    labels = openi.read_labels(data / "openi_gld_std14.csv")
+    labels = prepare.read_labels(data / "openi_gld_std14.csv")
     positives = {name: sum(labels[uid][name] for uid in labels if uid in frontal) for name in LABELS}
     differ = paper_counts.differences(positives, paper_counts.OPENI)
     assert len(differ) < len(LABELS) and all(abs(here - paper) <= 4 for here, paper in differ.values())

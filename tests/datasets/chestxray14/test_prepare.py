@@ -1,4 +1,4 @@
-"""`python data_prep/chestxray14.py`: what it joins, what it leaves out, and what it refuses."""
+"""`tienet prepare chestxray14`: what it joins, what it leaves out, and what it refuses."""
 
 import gzip
 import subprocess
@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_prep import chestxray14, phantom
+from tests.command_line import tienet
 from tests.conftest import ROOT
-from tienet import cli
 from tienet.data import manifest as manifests
+from tienet.datasets.chestxray14 import prepare
 from tienet.datasets.chestxray14.counts import LATER
 from tienet.datasets.chestxray14.splits import train_or_val
+from tienet.datasets.phantom.prepare import BOX_COLUMNS
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS, NO_FINDING
 
@@ -71,9 +72,9 @@ def source(tmp_path: Path) -> Source:
 
 
 @pytest.fixture
-def run(source, tmp_path, monkeypatch):
+def run(source, tmp_path):
     def run(*switches: str, **flags: object) -> tuple[int, Path]:
-        """Run the script; a flag given as None is left out."""
+        """Run the command; a flag given as None is left out."""
         folder = source.folder
         names = {"entry": "entry.csv", "images": "images", "train_val_list": "train_val_list.txt",
                  "test_list": "test_list.txt"}  # fmt: skip
@@ -82,10 +83,7 @@ def run(source, tmp_path, monkeypatch):
         )
         args = [part for name, value in values.items() if value is not None
                 for part in (f"--{name.replace('_', '-')}", str(value))]  # fmt: skip
-        monkeypatch.setattr(sys, "argv", ["chestxray14.py", *args, *switches])
-        with pytest.raises(SystemExit) as stopped:
-            cli.run(chestxray14.main)
-        return stopped.value.code, Path(str(values["out"]))
+        return tienet("prepare", "chestxray14", *args, *switches), Path(str(values["out"]))
 
     return run
 
@@ -137,18 +135,18 @@ def test_names_what_it_leaves_out_and_counts_it_by_split(run, source, capsys):
     status, out = run()
     assert status == 0
     assert left_out(out) == {
-        ("00000002_000", "train", chestxray14.NO_FILE),
-        ("00000005_000", "test", chestxray14.NO_FILE),
-        ("00000006_000", "", chestxray14.NO_ENTRY),
-        ("77_000", "", chestxray14.UNKNOWN_FILE),
+        ("00000002_000", "train", prepare.NO_FILE),
+        ("00000005_000", "test", prepare.NO_FILE),
+        ("00000006_000", "", prepare.NO_ENTRY),
+        ("77_000", "", prepare.UNKNOWN_FILE),
     }
     said = capsys.readouterr().out
-    assert f"2 x {chestxray14.NO_FILE} (train 1, test 1); 1 x {chestxray14.NO_ENTRY}; 1 x " in said
+    assert f"2 x {prepare.NO_FILE} (train 1, test 1); 1 x {prepare.NO_ENTRY}; 1 x " in said
 
 
 def test_strict_refuses_what_would_be_left_out_and_nothing_else(run, source, capsys):
     line = refused(run, capsys, "--strict")
-    assert f"--strict: left out would be 1 x {chestxray14.NO_FILE} (train 1); the first is 00000002_000" in line
+    assert f"--strict: left out would be 1 x {prepare.NO_FILE} (train 1); the first is 00000002_000" in line
     png(source.folder / "images" / "images_001" / "images" / "00000002_000.png")
     status, out = run("--strict")
     assert status == 0 and len(load(out)) == 6 and left_out(out) == set()
@@ -209,7 +207,7 @@ def test_reports_are_joined_and_those_that_match_nothing_are_named(run, source, 
     reports = source.write("reports.csv", "image,report", *rows)
     status, out = run(reports=reports)
     assert status == 0 and load(out).reports == ["Big heart.", "", "", "Mass.", ""]
-    assert ("00000088_000", "", chestxray14.UNKNOWN_REPORT) in left_out(out)
+    assert ("00000088_000", "", prepare.UNKNOWN_REPORT) in left_out(out)
     said = capsys.readouterr().err
     assert "2 of 5 studies have a report; 2 reports have no study here" in said and "without --reports" not in said
 
@@ -238,8 +236,8 @@ def test_hand_labels_are_a_test_set_beside_the_first(run, source, capsys):
     expected[:, LABELS.index(NO_FINDING)] = 0
     np.testing.assert_array_equal(m.labels, expected)
     assert left_out(m.path.parent) == {
-        ("00000002_000", "test", chestxray14.NO_FILE),
-        ("00000088_000", "", chestxray14.NO_HAND_ENTRY),
+        ("00000002_000", "test", prepare.NO_FILE),
+        ("00000088_000", "", prepare.NO_HAND_ENTRY),
     }
     said = capsys.readouterr().err
     assert "warning: 2 of the 4 hand-labelled images are not in NIH's test list (train 2)" in said
@@ -252,7 +250,7 @@ def test_no_warning_where_all_hand_labels_are_of_the_test_list(run, source, caps
 
 def test_hand_labels_of_no_image(run, source, capsys):
     hand = source.write("hand.csv", "image,Mass", "00000002_000.png,0")
-    assert f"--hand-labels: no image of it is left; 1 x {chestxray14.NO_FILE}" in refused(run, capsys, hand_labels=hand)
+    assert f"--hand-labels: no image of it is left; 1 x {prepare.NO_FILE}" in refused(run, capsys, hand_labels=hand)
     line = refused(run, capsys, hand_labels=hand, out=source.folder.parent / "hand-labeled")
     assert "choose another name" in line
 
@@ -267,11 +265,11 @@ def test_boxes_are_in_pixels_of_the_image_files(run, source, capsys):
     boxes = source.write("boxes.csv", "Image Index,Finding Label,Bbox [x,y,w,h],,,", *rows)
     status, out = run(boxes=boxes)
     table = pd.read_csv(out / "boxes.csv")
-    assert status == 0 and list(table.columns) == list(phantom.BOX_COLUMNS)
-    rows = [tuple(row) for row in table[list(phantom.BOX_COLUMNS[:6])].itertuples(index=False)]
+    assert status == 0 and list(table.columns) == list(BOX_COLUMNS)
+    rows = [tuple(row) for row in table[list(BOX_COLUMNS[:6])].itertuples(index=False)]
     assert rows == [("00000004_000", "Mass", 50, 50, 20, 20), ("00000004_000", "Infiltration", 0, 0, 512, 256)]
-    assert ("00000002_000", "", chestxray14.NO_BOX_IMAGE) in left_out(out)
-    assert f"1 x {chestxray14.NO_BOX_IMAGE}" in capsys.readouterr().out
+    assert ("00000002_000", "", prepare.NO_BOX_IMAGE) in left_out(out)
+    assert f"1 x {prepare.NO_BOX_IMAGE}" in capsys.readouterr().out
     run()
     assert not (out / "boxes.csv").exists(), "boxes of an earlier run may fit other images"
 
@@ -285,7 +283,7 @@ def test_boxes_without_images_keep_nihs_pixels(run, source):
 def test_no_box_is_left(run, source):
     boxes = source.write("boxes.csv", "Image Index,Finding Label,Bbox [x,y,w,h],,,", "00000002_000.png,Mass,1,2,3,4")
     status, out = run(boxes=boxes)
-    assert status == 0 and (out / "boxes.csv").read_text() == ",".join(phantom.BOX_COLUMNS) + "\n"
+    assert status == 0 and (out / "boxes.csv").read_text() == ",".join(BOX_COLUMNS) + "\n"
 
 
 # ---- what it refuses ----
@@ -296,7 +294,7 @@ def test_no_box_is_left(run, source):
 )  # fmt: skip
 def test_missing_input(run, capsys, tmp_path, flag):
     line = refused(run, capsys, **{flag: tmp_path / "gone"})
-    assert line.startswith("chestxray14.py: ") and str(tmp_path / "gone") in line
+    assert line.startswith("tienet prepare chestxray14: ") and str(tmp_path / "gone") in line
 
 
 @pytest.mark.parametrize("flag", ["entry", "train_val_list", "test_list", "reports", "hand_labels", "boxes"])
@@ -352,6 +350,17 @@ def test_an_out_that_cannot_be_written(run, capsys, tmp_path):
     assert "cannot be written to" in refused(run, capsys, out=tmp_path / "file" / "x")
 
 
+def test_the_script_is_the_same_command(source, tmp_path):
+    folder, out = source.folder, tmp_path / "out"
+    flags = ["--entry", folder / "entry.csv", "--train-val-list", folder / "train_val_list.txt", "--test-list",
+             folder / "test_list.txt", "--images", folder / "images", "--out", out]  # fmt: skip
+    env = {"PYTHONPATH": str(ROOT), "PATH": ""}
+    command = [sys.executable, "data_prep/chestxray14.py", *map(str, flags)]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(load(out)) == 5
+
+
 # ---- the real data ----
 
 
@@ -361,17 +370,15 @@ def real_flags(shared: Path) -> list[str]:
             "--test-list", str(nih / "test_list.txt")]  # fmt: skip
 
 
-def test_real_images_through_the_command_line(shared, tmp_path):
+def test_real_images(shared, tmp_path, capsys):
     nih, out = shared / "data" / "nih", tmp_path / "chestxray14"
     flags = [*real_flags(shared), "--images", str(nih / "images512"), "--out", str(out),
              "--boxes", str(nih / "BBox_List_2017.csv.gz"),
              "--hand-labels", str(nih / "google2019_nih-chest-xray-labels.csv.gz")]  # fmt: skip
-    env = {"PYTHONPATH": str(ROOT), "PATH": ""}
-    command = [sys.executable, "data_prep/chestxray14.py", *flags]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert f"labels: {LATER.name}" in done.stdout
-    assert "2,414 of the 4,376 hand-labelled images are not in NIH's test list (train 2,111, val 303)" in done.stderr
+    assert tienet("prepare", "chestxray14", *flags) == 0
+    said = capsys.readouterr()
+    assert f"labels: {LATER.name}" in said.out
+    assert "2,414 of the 4,376 hand-labelled images are not in NIH's test list (train 2,111, val 303)" in said.err
 
     here = {path.stem for path in (nih / "images512").glob("*.jpg")}
     images = pd.read_csv(nih / "Data_Entry_2017_v2020.csv.gz", dtype=str)
@@ -383,7 +390,7 @@ def test_real_images_through_the_command_line(shared, tmp_path):
     images = images.assign(split=split, here=[Path(name).stem in here for name in images["Image Index"]])
     missing = images[~images.here].split.value_counts()
     counts = ", ".join(f"{name} {missing[name]:,}" for name in ("train", "val", "test"))
-    assert f"{missing.sum():,} x image file that is not there ({counts})" in done.stdout
+    assert f"{missing.sum():,} x image file that is not there ({counts})" in said.out
 
     m = load(out)
     assert len(m) == len(here) > 1000 and (m.splits == "test").sum() == (images.here & (images.split == "test")).sum()
@@ -399,15 +406,12 @@ def test_real_images_through_the_command_line(shared, tmp_path):
     assert first.x == 301.83
 
 
-def test_the_whole_table_gives_the_losss_weights(shared, tmp_path, monkeypatch):
+def test_the_whole_table_gives_the_losss_weights(shared, tmp_path):
     """beta .584 / .416; lambda from .841 (Infiltration) to .998 (Hernia), over NIH's train-val list."""
     from tienet.modeling.losses import LabelWeights
 
     out = tmp_path / "counts"
-    monkeypatch.setattr(sys, "argv", ["chestxray14.py", *real_flags(shared), "--no-images", "--out", str(out)])
-    with pytest.raises(SystemExit) as stopped:
-        cli.run(chestxray14.main)
-    assert stopped.value.code == 0
+    assert tienet("prepare", "chestxray14", *real_flags(shared), "--no-images", "--out", out) == 0
     table = pd.read_csv(out / "manifest.csv", dtype={"patient_id": str})
     sizes = table.split.value_counts()
     assert sizes.to_dict() == {"train": 75_588, "val": 10_936, "test": 25_596}

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import fetch
 import numpy as np
 import pytest
 
 from tienet.modeling import backbone_weights
+from tienet.modeling.pretrained import fetch
 
 FILE = fetch.KERAS_FILE
 
@@ -76,7 +76,7 @@ def test_a_good_download_is_converted(kind, server, published, tiny, run, tmp_pa
     content, md5 = published
     out, keep = tmp_path / "resnet50.npz", tmp_path / "kept.h5"
     arguments = ("--url", f"{server}/{kind}", "--md5", md5.upper(), "--out", out, "--keep", keep)
-    status, output, errors = run(fetch.main, *arguments)
+    status, output, errors = run("fetch", *arguments)
     assert status == 0, errors
     assert f"{out}: {len(tiny)} variables up to res5c from a Keras .h5" in output
     assert keep.read_bytes() == content
@@ -111,9 +111,9 @@ def test_a_bad_download_gives_one_line_and_leaves_nothing(
         "--keep",
         tmp_path / "kept.h5",
     )
-    status, output, errors = run(fetch.main, *arguments)
+    status, output, errors = run("fetch", *arguments)
     assert (status, output) == (2, "")
-    assert errors.startswith(f"script.py: {server}/{path}: ")
+    assert errors.startswith(f"tienet weights fetch: {server}/{path}: ")
     assert re.search(message, errors)
     assert files_in(tmp_path) == ["resnet50.npz"] and out.read_text() == "old"
 
@@ -123,7 +123,7 @@ def test_no_network(run, monkeypatch, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # a port on which nobody listens
         url = f"http://127.0.0.1:{free.getsockname()[1]}/x.h5"
-        status, _, errors = run(fetch.main, "--url", url, "--out", tmp_path / "resnet50.npz")
+        status, _, errors = run("fetch", "--url", url, "--out", tmp_path / "resnet50.npz")
     assert status == 2 and f"{url}: no download" in errors and "refused" in errors
     assert files_in(tmp_path) == []
 
@@ -133,14 +133,14 @@ def test_another_net_with_the_right_md5(server, published, tiny, write_keras, ru
     content = (tmp_path / "net.h5").read_bytes()
     monkeypatch.setattr(Handler, "content", content)
     arguments = ("--url", f"{server}/{FILE}", "--md5", hashlib.md5(content).hexdigest(), "--out", tmp_path / "r.npz")
-    status, _, errors = run(fetch.main, *arguments)
+    status, _, errors = run("fetch", *arguments)
     assert status == 2 and "not the ResNet-50" in errors
     assert files_in(tmp_path) == ["net.h5"]
 
 
 @pytest.mark.parametrize("arguments", [("--md5", "123"), ("--url", "file:///etc/passwd"), ("--url", "resnet50.h5")])
 def test_bad_flags(arguments, run):
-    status, _, errors = run(fetch.main, *arguments)
+    status, _, errors = run("fetch", *arguments)
     assert status == 2 and repr(arguments[1]) in errors
 
 
@@ -168,7 +168,7 @@ def test_full_size(server, write_keras, run, monkeypatch, tmp_path):
     out = tmp_path / "resnet50.npz"
     url, md5 = f"{server}/{FILE}", hashlib.md5(content).hexdigest()
     monkeypatch.setattr(fetch, "published", lambda: (url, md5))
-    status, output, errors = run(fetch.main, "--out", out)
+    status, output, errors = run("fetch", "--out", out)
     assert status == 0, errors
     assert "266 variables up to res5c from a Keras .h5, 94.3 MB" in output
     assert len(backbone_weights.load_weights(out, "res5c")) == 266

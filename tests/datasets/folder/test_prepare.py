@@ -1,4 +1,4 @@
-"""`python data_prep/from_folder.py`: what it joins, converts and leaves out, and that it gives no patient away."""
+"""`tienet prepare folder`: what it joins, converts and leaves out, and that it gives no patient away."""
 
 import os
 import signal
@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_prep import from_folder
+from tests.command_line import tienet
 from tests.conftest import ROOT
 from tests.data.dicom.dicom_files import PYDICOM_FILES, RAMP, dataset, save
-from tienet import cli
 from tienet.data import manifest as manifests
 from tienet.data.dicom import reader
 from tienet.data.image import read_gray
@@ -43,15 +42,12 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(source, tmp_path, monkeypatch):
+def run(source, tmp_path):
     def run(*switches: object, **flags: object) -> tuple[int, Path]:
         values = {"images": source, "out": tmp_path / "out" / "own", "salt": SALT, "workers": 1} | flags
         args = [part for name, value in values.items() if value is not None
                 for part in (f"--{name.replace('_', '-')}", str(value))]  # fmt: skip
-        monkeypatch.setattr(sys, "argv", ["from_folder.py", *args, *map(str, switches)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.run(from_folder.main)
-        return stopped.value.code, Path(str(values["out"]))
+        return tienet("prepare", "folder", *args, *switches), Path(str(values["out"]))
 
     return run
 

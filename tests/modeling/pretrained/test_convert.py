@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import convert_resnet50
 import cv2
 import h5py
 import keras
@@ -17,6 +16,7 @@ import tensorflow as tf
 
 from tests.conftest import ROOT
 from tienet.modeling import backbone, backbone_weights
+from tienet.modeling.pretrained.convert import read, select
 
 tf1 = tf.compat.v1
 
@@ -69,7 +69,7 @@ def caffemodel(weights: dict[str, np.ndarray], style: str = "layer", factor: flo
 def convert(run, tmp_path):
     """convert(source, *options) -> (exit status, standard output, last line of errors, path of --out)."""
     out = tmp_path / "out" / "resnet50.npz"
-    return lambda source, *options: (*run(convert_resnet50.main, source, "--out", out, *options), out)
+    return lambda source, *options: (*run("convert", source, "--out", out, *options), out)
 
 
 def assert_same(path: Path, end: str, weights: dict, rtol: float = 0) -> None:
@@ -236,7 +236,7 @@ def keras_model() -> keras.Model:
 def test_whole_network_equals_keras(tmp_path):
     model = keras_model()
     model.save(tmp_path / "keras.h5")
-    weights = convert_resnet50.select(convert_resnet50.read(tmp_path / "keras.h5")[1], "res5c", "")
+    weights = select(read(tmp_path / "keras.h5")[1], "res5c", "")
     bgr = np.random.default_rng(0).normal(0, 60, (1, 64, 64, 3)).astype(np.float32)
     expected = model(bgr, training=False).numpy()
     assert expected.std() > 0.1
@@ -255,7 +255,7 @@ def test_whole_network_equals_opencv_on_caffe_files(image_px, shared, tmp_path):
     net = cv2.dnn.readNetFromCaffe(str(prototxt), str(model))
     bgr = np.random.default_rng(0).normal(0, 60, (1, image_px, image_px, 3)).astype(np.float32)
     net.setInput(bgr.transpose(0, 3, 1, 2))
-    converted = convert_resnet50.select(convert_resnet50.read(model)[1], "res5c", "")
+    converted = select(read(model)[1], "res5c", "")
     for end in ("res4f", "res5c"):
         expected = net.forward(f"{end}_relu").transpose(0, 2, 3, 1)
         features = run_network(converted, bgr, end)

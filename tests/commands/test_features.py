@@ -1,7 +1,5 @@
-"""`python data_prep/cache_features.py`: what it writes, says, and refuses."""
+"""`tienet features`: what it writes, says, and refuses."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -9,9 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_prep import cache_features
-from tests.conftest import ROOT
-from tienet import cli
+from tests.command_line import tienet
 from tienet.data import manifest as manifests
 from tienet.data.features.cache import FeatureKey, open_features
 from tienet.data.image import read_image
@@ -19,13 +15,6 @@ from tienet.labels import LABELS
 from tienet.modeling import backbone
 
 ARGS = ["--backbone-weights", "random", "--backbone-end", "res4f", "--image-px", "256", "--batch", "2"]
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *args: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["cache_features.py", *args])
-    with pytest.raises(SystemExit) as stopped:
-        cli.run(cache_features.main)
-    return stopped.value.code
 
 
 @pytest.fixture
@@ -45,13 +34,13 @@ def data_root(tmp_path: Path) -> Path:
 
 
 def test_computes_once_and_says_what_it_did(data_root, monkeypatch, capsys):
-    assert run(monkeypatch, "--data", "toy", "--data-root", str(data_root), *ARGS) == 0
+    assert tienet("features", "--data", "toy", "--data-root", str(data_root), *ARGS) == 0
     said = capsys.readouterr()
     assert "toy: 3 rows new, 0 rows reused" in said.out and "ms per image" in said.out
     assert "3 images need 0.00 GB" in said.err
 
     monkeypatch.setattr(backbone, "FeatureExtractor", None)  # the second run has no use for a network
-    assert run(monkeypatch, "--data", "toy", "--data-root", str(data_root), *ARGS) == 0
+    assert tienet("features", "--data", "toy", "--data-root", str(data_root), *ARGS) == 0
     said = capsys.readouterr().out
     assert "toy: 0 rows new, 3 rows reused" in said and "ms per image" not in said
     monkeypatch.undo()
@@ -76,13 +65,7 @@ def test_computes_once_and_says_what_it_did(data_root, monkeypatch, capsys):
         (ARGS, "--data"),
     ],
 )
-def test_bad_arguments_are_one_line(data_root, monkeypatch, capsys, args, line):
-    assert run(monkeypatch, "--data-root", str(data_root), *args) == 2
+def test_bad_arguments_are_one_line(data_root, capsys, args, line):
+    assert tienet("features", "--data-root", str(data_root), *args) == 2
     said = capsys.readouterr().err.splitlines()
     assert line in said[-1] and not (data_root / "toy" / "features").exists()
-
-
-def test_runs_as_a_script():
-    command = [sys.executable, "data_prep/cache_features.py", "--help"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "--backbone-end" in result.stdout

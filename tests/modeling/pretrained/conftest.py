@@ -1,7 +1,6 @@
-"""The scripts of pretrained/ as modules, and writers of the files that they read."""
+"""How the tests call `tienet weights`, and writers of the files that it reads."""
 
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from tienet import cli
+from tests.command_line import tienet
 from tienet.modeling import backbone_weights
 from tienet.modeling.backbone_weights import Layout, Stage
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "pretrained"))  # as for a script that is run
 
 _TO_RES3 = (Stage("res2", "ab", 1, 2, 4), Stage("res3", "a", 2, 3, 6))
 
@@ -31,18 +28,16 @@ def tiny(monkeypatch) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture
-def run(monkeypatch, capfd):
-    """run(main, *arguments) -> (exit status, standard output, last line of standard error)."""
+def run(capfd):
+    """run(command, *arguments) of `tienet weights` -> (exit status, standard output, last line of standard error)."""
 
-    def run_script(main, *arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["script.py", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exited:
-            cli.run(main)
+    def run_command(command: str, *arguments: object) -> tuple[int, str, str]:
+        status = tienet("weights", command, *arguments)
         output, errors = capfd.readouterr()
         assert "Traceback" not in errors
-        return exited.value.code, output, errors.rstrip().rpartition("\n")[2]
+        return status, output, errors.rstrip().rpartition("\n")[2]
 
-    return run_script
+    return run_command
 
 
 def _new_name(layer: str) -> str:

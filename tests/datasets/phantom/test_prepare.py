@@ -1,4 +1,4 @@
-"""`python data_prep/phantom.py`: pictures, boxes, reports and labels say the same."""
+"""`tienet prepare phantom`: images, boxes, reports and labels say the same."""
 
 import hashlib
 import re
@@ -14,21 +14,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from data_prep import phantom
+from tests.command_line import tienet
 from tests.conftest import ROOT
-from tienet import cli
 from tienet.data import manifest as manifests
 from tienet.data.text import tokenize
-from tienet.datasets.phantom import drawing, reports
+from tienet.datasets.phantom import drawing, prepare, reports
 from tienet.datasets.phantom.facts import BILATERAL, LEFT, PLACES, RIGHT, SEVERITIES, Fact, plan
 from tienet.labels import FINDINGS, LABELS, NO_FINDING
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *args: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["phantom.py", *map(str, args)])
-    with pytest.raises(SystemExit) as stopped:
-        cli.run(phantom.main)
-    return stopped.value.code
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -38,7 +30,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> tuple[Path, str]:
-    """A data set of 60 studies of 96 px, and what the script said."""
+    """A data set of 60 studies of 96 px, made by the script in a process of one thread, and what it said."""
     out = tmp_path_factory.mktemp("phantom") / "phantom"
     command = [
         sys.executable,
@@ -117,7 +109,7 @@ def test_manifest_boxes_and_summary_agree(made):
     assert not np.isnan(m.labels).any()
     np.testing.assert_array_equal(m.labels[:, LABELS.index(NO_FINDING)], 1 - m.labels[:, :14].max(axis=1))
     boxes = pd.read_csv(out / "boxes.csv")
-    assert list(boxes.columns) == list(phantom.BOX_COLUMNS)
+    assert list(boxes.columns) == list(prepare.BOX_COLUMNS)
     in_boxes = set(zip(boxes.study_id, boxes.finding, strict=True))
     in_labels = {(study, FINDINGS[k]) for study, row in zip(m.study_ids, m.labels, strict=True)
                  for k in np.flatnonzero(row[:14])}  # fmt: skip
@@ -140,11 +132,11 @@ def test_boxes_lie_in_the_image_on_the_right_side(made):
     assert (upper.y + upper.h / 2).mean() < 0.4 * 96 < 0.5 * 96 < (lower.y + lower.h / 2).mean()
 
 
-def test_same_seed_same_bytes_and_a_smaller_set_leaves_nothing_behind(made, tmp_path, monkeypatch):
+def test_same_seed_same_bytes_and_a_smaller_set_leaves_nothing_behind(made, tmp_path):
     out = tmp_path / "again"
-    assert run(monkeypatch, "--out", out, "--studies", 64, "--image-px", 96, "--seed", 4) == 0
+    assert tienet("prepare", "phantom", "--out", out, "--studies", 64, "--image-px", 96, "--seed", 4) == 0
     other = digests(out)
-    assert run(monkeypatch, "--out", out, "--studies", 60, "--image-px", 96, "--seed", 3) == 0
+    assert tienet("prepare", "phantom", "--out", out, "--studies", 60, "--image-px", 96, "--seed", 3) == 0
     assert digests(out) == digests(made[0])
     assert other["images/phantom-00001.png"] != digests(out)["images/phantom-00001.png"]
 
@@ -193,7 +185,7 @@ def test_a_patient_keeps_the_anatomy():
     studies = [study for study in plan(200, 0) if not study.facts]
     by_patient: dict[int, list[np.ndarray]] = {}
     for study in studies[:40]:
-        by_patient.setdefault(study.patient, []).append(phantom.draw_study(study, 64, 0)[0].astype(float))
+        by_patient.setdefault(study.patient, []).append(prepare.draw_study(study, 64, 0)[0].astype(float))
     (same,) = [images for images in by_patient.values() if len(images) > 1][:1]
     first_of_all = [images[0] for images in by_patient.values()]
     within = np.corrcoef(same[0].ravel(), same[1].ravel())[0, 1]
@@ -205,7 +197,7 @@ def test_a_patient_keeps_the_anatomy():
 
 def test_the_picture_tells_the_side():
     """The letter R stands on the image's left, and nowhere else."""
-    image, _ = phantom.draw_study(plan(10, 0)[0], 256, 0)
+    image, _ = prepare.draw_study(plan(10, 0)[0], 256, 0)
     assert image[10:26, 8:22].max() > 200 > 60 > image[10:26, -22:-8].max()
 
 
@@ -234,7 +226,7 @@ def read_facts(report: str) -> tuple[set[tuple[str, str, str]], set[str]]:
 def test_reports_say_exactly_the_facts():
     denied_of = Counter()
     for study in plan(400, 7):
-        report = str(phantom.manifest_row(study, "x.png", 7)["report"])
+        report = str(prepare.manifest_row(study, "x.png", 7)["report"])
         there, denied = read_facts(report)
         assert there == {(fact.finding, fact.side, fact.severity) for fact in study.facts}, report
         assert not denied & {fact.finding for fact in study.facts}, report
@@ -243,7 +235,7 @@ def test_reports_say_exactly_the_facts():
 
 
 def test_reports_vary_and_sometimes_lack_a_section():
-    texts = [str(phantom.manifest_row(study, "", 0)["report"]) for study in plan(400, 0)]
+    texts = [str(prepare.manifest_row(study, "", 0)["report"]) for study in plan(400, 0)]
     assert len(set(texts)) > 320
     assert all(text.startswith(("findings : ", "impression : ")) for text in texts)
     assert sum("findings :" not in text for text in texts) >= 15
@@ -253,7 +245,7 @@ def test_reports_vary_and_sometimes_lack_a_section():
 
 def test_a_linear_model_reads_the_labels_but_the_finding_words_alone_do_not_tell():
     studies = plan(400, 0)
-    rows = [phantom.manifest_row(study, "", 0) for study in studies]
+    rows = [prepare.manifest_row(study, "", 0) for study in studies]
     texts, labels = [str(row["report"]) for row in rows], np.array([[row[name] for name in LABELS] for row in rows])
     train = np.array([study.split == "train" for study in studies])
     x = TfidfVectorizer(ngram_range=(1, 3), min_df=2).fit_transform(texts)
@@ -281,15 +273,15 @@ def test_a_linear_model_reads_the_labels_but_the_finding_words_alone_do_not_tell
         (["--label", "x"], "--label"),
     ],
 )
-def test_bad_arguments_are_one_line(tmp_path, monkeypatch, capsys, args, said):
-    assert run(monkeypatch, "--out", tmp_path / "out", *args) == 2
+def test_bad_arguments_are_one_line(tmp_path, capsys, args, said):
+    assert tienet("prepare", "phantom", "--out", tmp_path / "out", *args) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line and not (tmp_path / "out").exists()
 
 
-def test_an_out_that_cannot_be_written(tmp_path, monkeypatch, capsys):
+def test_an_out_that_cannot_be_written(tmp_path, capsys):
     (tmp_path / "file").touch()
     for out in ("file", "file/phantom"):
-        assert run(monkeypatch, "--out", tmp_path / out) == 2
+        assert tienet("prepare", "phantom", "--out", tmp_path / out) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert "cannot be written to" in line

@@ -1,0 +1,111 @@
+"""Evaluate trained TieNets: AUCs, ROC curves, caption metrics, scores, reports and pages.
+
+    tienet evaluate --load checkpoint --data chestxray14
+
+Several runs or data sets also give the paper's two tables.
+"""
+
+import argparse
+from pathlib import Path
+
+from tienet import cli
+from tienet.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's flags."""
+    parser.add_argument(
+        "--load",
+        required=True,
+        nargs="+",
+        metavar="DIR|FILE",
+        help="a run's folder (its best checkpoint) or a checkpoint; or several",
+    )
+    parser.add_argument(
+        "--data", required=True, nargs="+", metavar="NAME|FILE", help="data/NAME/manifest.csv or a manifest; or several"
+    )
+    parser.add_argument("--data-root", default="data", type=Path, metavar="DIR", help="folder of the data sets (data)")
+    parser.add_argument("--split", default="test", help="train, val or test (test)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where results go (RUN/eval/NAME-SPLIT)")
+    parser.add_argument("--gpu", default="0", metavar="N", help="a GPU, or cpu (0)")
+    parser.add_argument("--features", default="cache", help="cache or off, as in train.py (cache)")
+    parser.add_argument("--metrics", default="all", help="auc, captions, or all that the mode has (all)")
+    parser.add_argument(
+        "--controls",
+        action="store_true",
+        help="also judge plain scikit-learn models, the most frequent report and the nearest image's report",
+    )
+    parser.add_argument(
+        "--labeller", metavar="DIR|FILE", help="an annotate-text checkpoint that names the findings in reports"
+    )
+    parser.add_argument("--no-java", action="store_true", help="go on without METEOR")
+    parser.add_argument("--pages", type=int, default=20, metavar="N", help="studies that get a page (20)")
+    parser.add_argument("--resamples", type=int, default=1000, metavar="N", help="of the bootstrap (1000)")
+    parser.add_argument(
+        "--allow-seen", action="store_true", help="judge studies that the checkpoint was trained on; else refused"
+    )
+    writing = parser.add_argument_group("how reports are written")
+    writing.add_argument("--decode", metavar="METHOD", help="greedy, beam or sample (greedy)")
+    writing.add_argument("--beam", type=int, metavar="N", help="width of the beam (3)")
+    writing.add_argument(
+        "--length-norm",
+        type=float,
+        metavar="X",
+        help="0: the sum of ln p, which favours short reports; 1: its mean (1)",
+    )
+    writing.add_argument("--temperature", type=float, metavar="X", help="of sampling (1)")
+    writing.add_argument("--decode-seed", type=int, metavar="N", help="of sampling (0)")
+    writing.add_argument("--max-written", type=int, metavar="N", help="most words of a report (100)")
+
+
+def decoding_of(args: argparse.Namespace) -> dict[str, object] | None:
+    """The settings of `Decoding` that were given, by name; None if there were none.
+
+    Raises:
+        InputError: A setting was given that the method of --decode does not have.
+    """
+    flags = {
+        "method": args.decode, "width": args.beam, "length_norm": args.length_norm, "temperature": args.temperature,
+        "seed": args.decode_seed, "max_words": args.max_written,
+    }  # fmt: skip
+    given = {name: value for name, value in flags.items() if value is not None}
+    for name, method in (("width", "beam"), ("length_norm", "beam"), ("temperature", "sample"), ("seed", "sample")):
+        if name in given and args.decode != method:
+            raise InputError(f"--decode {args.decode or 'greedy'}: {name} is a setting of --decode {method}")
+    return given or None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, and print the tables and the folder of the results."""
+    decoding = decoding_of(args)
+    several = len(args.load) > 1 or len(args.data) > 1
+    if several and args.out is None:
+        raise InputError("--out is missing: several runs or data sets need a folder for their tables")
+    cli.start_tensorflow()  # only here, so that a wrong flag is reported without waiting for it
+    from tienet import devices
+    from tienet.evaluation.compare import compare
+    from tienet.evaluation.evaluate import evaluate
+    from tienet.evaluation.options import Options
+    from tienet.modeling.generate import Decoding
+
+    devices.choose_devices(args.gpu)
+    options = Options(
+        split=args.split,
+        features=args.features,
+        metrics=args.metrics,
+        controls=args.controls,
+        pages=args.pages,
+        resamples=args.resamples,
+        decoding=None if decoding is None else Decoding(**decoding),
+        labeller=args.labeller,
+        java=not args.no_java,
+        allow_seen=args.allow_seen,
+    )
+    if several:
+        print(compare(args.load, args.data, args.data_root, args.out, options))
+        print(args.out)
+        return 0
+    result = evaluate(args.load[0], args.data[0], args.data_root, args.out, options)
+    print(result.table)
+    print(result.out)
+    return 0

@@ -1,0 +1,152 @@
+"""Train TieNet.
+
+    tienet train --gpu 0,1,2,3 --mode annotate
+
+All settings are in tienet/config.py.
+"""
+
+import argparse
+from pathlib import Path
+
+from tienet import cli
+from tienet.config import PRESETS, Config, preset, preset_settings
+from tienet.distributed.cluster import Cluster
+from tienet.errors import InputError
+from tienet.interruption import Interruption
+from tienet.modes import MODES
+
+SETTING_OF_FLAG = {
+    "mode": "mode", "data": "data", "backbone_end": "backbone_end", "image_px": "image_px", "batch": "batch",
+    "epochs": "epochs", "lr": "learning_rate", "seed": "seed", "features": "features",
+}  # fmt: skip
+MAY_CHANGE = ("epochs", "patience")
+"""Settings that may differ when a run is resumed."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's flags; settings that are not given stay None."""
+    parser.add_argument("--mode", help=f"{', '.join(MODES)} (default: annotate)")
+    parser.add_argument("--data", metavar="NAME|FILE", help="data/NAME/manifest.csv or a manifest (chestxray14)")
+    parser.add_argument("--data-root", default="data", type=Path, metavar="DIR", help="folder of the data sets (data)")
+    parser.add_argument("--gpu", default="0", metavar="LIST", help="GPUs, such as 0 or 0,1,2,3, or cpu (0)")
+    parser.add_argument(
+        "--backbone-weights", default="pretrained/resnet50.npz", metavar="FILE",
+        help="ResNet-50 weights; 'random' for untrained ones (pretrained/resnet50.npz)",
+    )  # fmt: skip
+    parser.add_argument("--backbone-end", help="res5c or res4f (res5c)")
+    parser.add_argument("--image-px", type=int, metavar="N", help="images are resized to N x N pixels (512)")
+    parser.add_argument("--batch", type=int, metavar="N", help="studies per update (32)")
+    parser.add_argument(
+        "--tower-batch", type=int, metavar="N",
+        help="studies on a GPU at a time; a smaller number than its share accumulates gradients",
+    )  # fmt: skip
+    parser.add_argument("--epochs", type=int, metavar="N", help="at most (50)")
+    parser.add_argument("--lr", type=float, metavar="X", help="learning rate of Adam (0.001)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of weights, batch order and dropout (0)")
+    parser.add_argument("--vocab", type=Path, metavar="DIR", help="vocabulary's folder (data/NAME/vocab)")
+    parser.add_argument("--logdir", type=Path, metavar="DIR", help="the run's folder (runs/NAME-MODE)")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in --logdir; start it if it has no checkpoint yet"
+    )
+    parser.add_argument("--load", metavar="DIR|FILE", help="start from the weights of a run or checkpoint")
+    parser.add_argument(
+        "--leak-check", type=Path, nargs="+", default=[], metavar="FILE",
+        help="only say how many test studies of other splits (manifest, table, list, R2Gen's JSON) are in training",
+    )  # fmt: skip
+    parser.add_argument("--features", help="cache or off: backbone outputs computed once, or at each step (cache)")
+    parser.add_argument(
+        "--profile", action="store_true", help="trace three steps: what they cost goes to LOGDIR/profile"
+    )
+    parser.add_argument("--preset", default="paper", help=f"settings that go together: {', '.join(PRESETS)} (paper)")
+    several = parser.add_argument_group("several processes, on one machine or on many (or by TF_CONFIG)")
+    several.add_argument("--workers", metavar="LIST", help="host:port,host:port,...; the first is the chief")
+    several.add_argument("--task", type=int, metavar="N", help="which of --workers this process is, from 0")
+    several.add_argument(
+        "--peer-timeout",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="seconds until a silent worker is lost (60; five times that at the start)",
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, object]:
+    """The settings that were given by a flag of their own, by name."""
+    given = {flag: getattr(args, flag) for flag in SETTING_OF_FLAG}
+    return {SETTING_OF_FLAG[flag]: value for flag, value in given.items() if value is not None}
+
+
+def texts_of(args: argparse.Namespace) -> dict[str, str]:
+    """The settings that were given by --set KEY=VALUE, as text, by name. Raises InputError if there is no "="."""
+    pairs = [text.partition("=") for text in args.set]
+    for key, equals, _ in pairs:
+        if not equals:
+            raise InputError(f"--set {key}: expected KEY=VALUE, such as --set penalty=0.03")
+    return {key: value for key, _, value in pairs}
+
+
+def resumed_config(logdir: Path, wanted: Config, given: set[str]) -> Config:
+    """The config with which the run in `logdir` goes on: its own, config.json; `wanted` if there is no run yet.
+
+    Args:
+        logdir: The run's folder.
+        wanted: The config that the command line asks for.
+        given: Names of the settings that the command line gives; their values must be those of the run.
+    Raises:
+        InputError: A given value differs, and it is not of a setting in `MAY_CHANGE`.
+    """
+    if not (logdir / "config.json").is_file():
+        return wanted
+    config = Config.load(logdir / "config.json")
+    for name in sorted(given):
+        value = getattr(wanted, name)
+        if value == getattr(config, name):
+            continue
+        if name not in MAY_CHANGE:
+            raise InputError(
+                f"{logdir}: was trained with {name}={getattr(config, name)!r}, not {value!r}; a resumed run keeps its "
+                f"settings (except {', '.join(MAY_CHANGE)}); leave it out or start a new run"
+            )
+        config = config.replace(**{name: value})
+    return config
+
+
+def default_logdir(config: Config) -> Path:
+    """The run's folder where --logdir is not given: runs/NAME-MODE, NAME being the data set's."""
+    path = Path(config.data)
+    name = path.name if path.suffix != ".csv" else path.parent.name if path.stem == "manifest" else path.stem
+    return Path("runs") / f"{name or 'manifest'}-{config.mode}"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build a Config from the flags and train; with --leak-check, only count the studies that leak."""
+    flags, texts = settings_of(args), texts_of(args)
+    config = preset(args.preset, args.mode or Config.mode).with_texts(texts, flags)
+    logdir = args.logdir or default_logdir(config)
+    if args.resume:
+        config = resumed_config(logdir, config, {*flags, *texts, *preset_settings(args.preset, config.mode)})
+    if args.leak_check:
+        from tienet.data import leaks, manifest
+
+        print(*leaks.leak_report(manifest.load(config.data, args.data_root), args.leak_check), sep="\n")
+        return 0
+    if not args.peer_timeout > 0:
+        raise InputError(f"--peer-timeout {args.peer_timeout:g}: expected a number of seconds above 0")
+    cluster = Cluster.from_arguments(args.workers, args.task)
+
+    with Interruption() as interruption:
+        cli.start_tensorflow()  # only here, so that a wrong flag is reported without waiting for it
+        from tienet import devices
+        from tienet.evaluation.calibrate import calibrate_after_training
+        from tienet.training import train
+
+        gpus = devices.choose_devices(args.gpu)
+        profile = logdir / "profile" if args.profile else None
+        places = train.Places(args.data_root, logdir, args.vocab, args.backbone_weights, profile)
+        parallelism = train.Parallelism(args.tower_batch, cluster, args.peer_timeout)
+        train.train(config, places, gpus, args.resume, args.load, parallelism, interruption)
+        if cluster.is_chief:
+            calibrate_after_training(logdir, args.data_root)
+    print(logdir)
+    return 0
