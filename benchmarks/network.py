@@ -10,6 +10,7 @@ from tensorpack.tfutils.tower import PredictTowerContext, TowerContext
 from tienet.config import Config
 from tienet.data.text import END, SPECIALS, START
 from tienet.labels import K
+from tienet.modeling import outputs
 from tienet.modeling.generate import Decoding
 from tienet.modeling.model import TieNet
 
@@ -69,7 +70,7 @@ def writer(
         with PredictTowerContext(""):
             model.build_graph(*inputs)
         graph = tf1.get_default_graph()
-        fetches = [graph.get_tensor_by_name("written/word_len:0"), graph.get_tensor_by_name("a:0").op]
+        fetches = [graph.get_tensor_by_name(f"{outputs.WORD_LEN}:0"), graph.get_tensor_by_name(f"{outputs.A}:0").op]
         bias = next(variable for variable in tf1.global_variables() if variable.op.name == "word_softmax/b")
         with tf1.Session() as session:
             session.run(tf1.global_variables_initializer())
