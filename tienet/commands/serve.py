@@ -20,18 +20,22 @@ from pathlib import Path
 
 from tienet import cli
 from tienet.errors import InputError
+from tienet.server import MAX_REQUESTS
 
-HOST, PORT, QUEUE = "127.0.0.1", 8000, 64
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
 TOKEN_VARIABLE = "TIENET_TOKEN"
 
-_STOP_SECONDS = 5
-"""What requests that are being answered still get when the server stops."""
+MAX_STOP_SECONDS = 5
+"""How long requests that are being answered may still take when the server is told to stop."""
 
-_MAX_CONNECTIONS = 1000
+MAX_CONNECTIONS = 1000
+"""Open connections; further ones are answered 503."""
+
+_BACKLOG = 2048  # connections that the system keeps until the server accepts them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `tienet serve`."""
+    """Add the flags of `tienet serve`."""
     add = parser.add_argument
     add(
         "--load",
@@ -43,47 +47,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--host",
-        default=HOST,
+        default=DEFAULT_HOST,
         metavar="H",
-        help=f"address to listen at; another than this computer's own ({HOST}) needs a token",
+        help=f"address to listen at; another than this computer's own ({DEFAULT_HOST}) needs a token",
     )
-    add("--port", type=int, default=PORT, metavar="N", help=f"0: any free one ({PORT})")
+    add("--port", type=int, default=DEFAULT_PORT, metavar="N", help=f"0: any free one ({DEFAULT_PORT})")
     add("--token", metavar="T", help=f"what clients must show; better in {TOKEN_VARIABLE}, where `ps` does not show it")
     add(
         "--queue",
         type=int,
-        default=QUEUE,
+        default=MAX_REQUESTS,
         metavar="N",
-        help=f"requests that are let in at once; more are told to wait ({QUEUE})",
+        help=f"requests that are let in at once; more are told to wait ({MAX_REQUESTS})",
     )
     add("--samples", type=Path, metavar="DIR", help="pictures to try; NAME.txt beside one is its report (drawn ones)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM; returns the exit status.
+    """Serve until Ctrl-C or SIGTERM.
 
+    Returns:
+        The exit status.
     Raises:
-        InputError, FileNotFoundError: a run, an address or a flag that is wrong, or a system that lacks something.
+        InputError, FileNotFoundError: A run, an address or a flag is wrong, or the system lacks files in memory.
     """
     from tienet.server.images import check_system
 
     check_system()
-    token = _checked_token(args)
-    pictures = _samples(args.samples)
-    with listening(args.host, args.port) as listener:
+    token = _check_flags(args)
+    samples = _read_samples(args.samples)
+    with bound_socket(args.host, args.port) as listener:
         print("loading ...", file=sys.stderr, flush=True)
         cli.start_tensorflow()
         from tienet.server.engine import Engine
 
         with Engine.load(args.load) as engine:
             for network in engine.networks:
-                together = f"up to {network.batches.most} requests at once"
-                print(f"{network.name}: mode {network.mode}, {together}", file=sys.stderr)
-            _serve(engine, listener, args, token, pictures)
+                batch = f"up to {network.batches.max_size} requests at once"
+                print(f"{network.name}: mode {network.mode}, {batch}", file=sys.stderr)
+            start_listening(listener, args.host, args.port)
+            _serve(engine, listener, args, token, samples)
     return 0
 
 
-def _checked_token(args: argparse.Namespace) -> str | None:
+def _check_flags(args: argparse.Namespace) -> str | None:
+    """The token that clients must show, or None; raises InputError if a flag is wrong."""
     from tienet.server import guard
 
     if len(args.load) > 2:
@@ -97,23 +105,25 @@ def _checked_token(args: argparse.Namespace) -> str | None:
     return token
 
 
-def _samples(folder: Path | None) -> list | None:
+def _read_samples(folder: Path | None) -> list | None:
     if folder is None:
         return None
-    from tienet.server import samples
+    from tienet.server.samples import from_folder
 
-    found, left_out = samples.from_folder(folder)
+    samples, left_out = from_folder(folder)
     for line in left_out:
         print(f"left out: {line}", file=sys.stderr)
-    return found
+    return samples
 
 
 @contextlib.contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens, bound before the slow part, so that a wrong address is told at once.
+def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that is bound to an address but does not listen yet, so that connections are still refused.
+
+    It is made before the networks are loaded, which takes long, so that a wrong address is reported at once.
 
     Raises:
-        InputError: the address is no own one of this computer, or taken.
+        InputError: The address is not one of this computer, or it is taken.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -124,13 +134,30 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         try:
             listener.bind(address)
         except OSError as error:
-            raise InputError(f"--host {host} --port {port}: {error.strerror}; choose another --port") from None
+            raise _taken(host, port, error) from None
         yield listener
 
 
+def start_listening(listener: socket.socket, host: str, port: int) -> None:
+    """From now on the system accepts connections to a bound socket and keeps them until the server takes them.
+
+    Raises:
+        InputError: Another socket, which was bound to the same address at about the same time, listens already.
+    """
+    try:
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise _taken(host, port, error) from None
+
+
+def _taken(host: str, port: int, error: OSError) -> InputError:
+    return InputError(f"--host {host} --port {port}: {error.strerror}; choose another --port")
+
+
 def _serve(
-    engine: object, listener: socket.socket, args: argparse.Namespace, token: str | None, pictures: list | None
+    engine: object, listener: socket.socket, args: argparse.Namespace, token: str | None, samples: list | None
 ) -> None:
+    """Run the server on a socket that listens, and print its address as soon as it answers."""
     import uvicorn
 
     from tienet.server import guard
@@ -139,35 +166,45 @@ def _serve(
     hosts = None
     if guard.is_loopback(args.host):
         hosts = {"localhost", "127.0.0.1", "::1", args.host}
-    app = create_app(engine, token, hosts, args.queue, pictures)
     config = uvicorn.Config(
-        app,
+        create_app(engine, token, hosts, args.queue, samples),
         log_level="warning",
-        access_log=False,  # it would hold the token of /?token=
+        access_log=False,  # the log would hold the token of /?token=
         server_header=False,
         proxy_headers=False,
         ws="none",
-        timeout_graceful_shutdown=_STOP_SECONDS,
-        limit_concurrency=_MAX_CONNECTIONS,
+        timeout_graceful_shutdown=MAX_STOP_SECONDS,
+        limit_concurrency=MAX_CONNECTIONS,
+        backlog=_BACKLOG,
     )
-    port = listener.getsockname()[1]
     host = f"[{args.host}]" if ":" in args.host else args.host
-    once = "" if token is None else "   (in a browser add /?token=TOKEN once)"
-    print(
-        f"http://{host}:{port}{once}\nResearch software, not a medical device: not for diagnosis. Ctrl-C stops it.",
-        flush=True,
-    )
-    # uvicorn stops in order at these signals and then raises them anew.
-    kept = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    address = f"http://{host}:{listener.getsockname()[1]}"
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            _log_address(address, token is not None)
+
+    server = Server(config)
+    # At these signals uvicorn stops in order, and then raises them again for the handlers that were there before, which
+    # would end the process. With uvicorn's own there, a signal that comes before it has begun stops it in order, too.
+    signals = (signal.SIGINT, signal.SIGTERM)
+    handlers = {number: signal.signal(number, server.handle_exit) for number in signals}
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
     finally:
-        for number, handler in kept.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
+def _log_address(address: str, with_token: bool) -> None:
+    """Print the address, for people and for programs that wait for this line before they connect."""
+    hint = "   (in a browser add /?token=TOKEN once)" if with_token else ""
+    print(f"{address}{hint}\nResearch software, not a medical device: not for diagnosis. Ctrl-C stops it.", flush=True)
+
+
 def main() -> int:
-    """`python -m tienet.commands.serve`."""
+    """Run `python -m tienet.commands.serve`; returns the exit status."""
     parser = cli.Parser(prog="tienet serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
     return run(parser.parse_args())
