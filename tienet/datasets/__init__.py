@@ -1,1 +1,1 @@
-"""How each data set becomes a manifest, a package for each; and what a manifest holds (`description`)."""
+"""How each data set becomes a manifest (a package for each), and the description of a manifest (`description`)."""

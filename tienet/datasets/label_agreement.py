@@ -9,23 +9,24 @@ from sklearn.metrics import cohen_kappa_score
 from tienet.labels import FINDINGS, LABELS
 
 MIN_CASES = 20
-"""Below that many cases in both sources, kappa hangs on one or two reports."""
+"""With fewer cases in both sources, kappa depends on one or two reports."""
 GOOD_KAPPA = 0.9
 
 ALL_LABELS = "all"
-"""Stands for the finding where only one source has labels of the report."""
+"""Stands in place of a finding if only one source has labels of the report."""
 
 Labels = Mapping[str, Mapping[str, float]]
-"""report -> label -> 1, 0 or NaN (unknown), with all of `tienet.labels.LABELS`."""
+"""Maps each report to its labels, and each of `tienet.labels.LABELS` to 1, 0 or NaN (unknown)."""
 
 
 def agreement(ours: Labels, theirs: Labels) -> pd.DataFrame:
-    """Compare label by label.
+    """Compare the two sources label by label.
 
     Returns:
-        A row for each of LABELS: reports (in both sources, and known to both), ours and theirs (positives among
-        them), differ (reports), agree (share in [0, 1], NaN without reports), and kappa in [-1, 1], NaN where it is
-        undefined: no reports, or the same value for all of them from both.
+        A row for each of LABELS with these columns: reports (the number for which both sources know the label), ours
+        and theirs (the numbers of positives among these), differ (the number of reports on which the sources differ),
+        agree (the share in [0, 1] on which they agree, NaN without reports), and kappa in [-1, 1]. Kappa is NaN if it
+        is undefined: there are no reports, or both sources have one and the same value for all reports.
     """
     rows = []
     for a, b in zip(*_arrays(ours, theirs), strict=True):
@@ -36,17 +37,17 @@ def agreement(ours: Labels, theirs: Labels) -> pd.DataFrame:
 
 
 def disagreements(ours: Labels, theirs: Labels) -> pd.DataFrame:
-    """Each label of each report that differs.
+    """List each label of each report on which the sources differ.
 
     Returns:
-        Columns uid, finding, ours, theirs ("1" or "0"), in the order of LABELS, then of `ours`. At the end the
-        reports that only one source has, with the finding ALL_LABELS and "" for the source that lacks it.
+        The columns uid, finding, ours, theirs ("1" or "0"), in the order of LABELS and then of `ours`. At the end stand
+        the reports that only one source has, with the finding ALL_LABELS and "" for the source that lacks them.
     """
     rows = [
         (uid, label, f"{ours[uid][label]:.0f}", f"{theirs[uid][label]:.0f}")
         for label in LABELS
         for uid in _in_both(ours, theirs)
-        if abs(ours[uid][label] - theirs[uid][label]) == 1  # not so where one is NaN
+        if abs(ours[uid][label] - theirs[uid][label]) == 1  # the difference is NaN if one is unknown
     ]
     rows += [(uid, ALL_LABELS, "labels", "") for uid in ours if uid not in theirs]
     rows += [(uid, ALL_LABELS, "", "labels") for uid in theirs if uid not in ours]
@@ -54,10 +55,11 @@ def disagreements(ours: Labels, theirs: Labels) -> pd.DataFrame:
 
 
 def describe(table: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
-    """Lines for a person.
+    """Lines of text that describe the agreement.
 
     Args:
-        table: of `agreement`. listed: of `disagreements`.
+        table: The result of `agreement`.
+        listed: The result of `disagreements`.
     """
     lines = table.to_string(float_format="{:.3f}".format, na_rep="undefined").splitlines()
     cases = table.loc[list(FINDINGS), ["ours", "theirs"]].max(axis=1)
@@ -80,7 +82,7 @@ def describe(table: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
 
 
 def _arrays(ours: Labels, theirs: Labels) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """For each of LABELS the values of both, int64 [reports that both know]."""
+    """For each of LABELS the values of both sources: int64 [number of reports for which both know the label]."""
     both = _in_both(ours, theirs)
     a, b = (
         np.array([[labels[uid][name] for uid in both] for name in LABELS], dtype=float) for labels in (ours, theirs)

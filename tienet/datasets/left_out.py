@@ -1,6 +1,6 @@
-"""What a data set's script leaves out: a table that names it, counted by reason.
+"""The table of what was left out when a data set was prepared, and its counts by reason.
 
-Columns: image, split, reason (OpenI's has uid in place of split).
+Its columns are image, split and reason; the table of OpenI has uid in place of split.
 """
 
 from collections.abc import Iterable
@@ -17,12 +17,12 @@ FILE = "left_out.csv"
 def table(
     rows: Iterable[tuple[str, str, str]], columns: tuple[str, ...] = ("image", "split", "reason")
 ) -> pd.DataFrame:
-    """The rows as a table of strings."""
+    """Make a table of strings from rows."""
     return pd.DataFrame(list(rows), columns=list(columns), dtype=str)
 
 
 def reasons(left_out: pd.DataFrame) -> str:
-    """ "3 x image file that is not there (train 2, test 1); 1 x ..." """
+    """The counts by reason, such as "3 x image file that is not there (train 2, test 1); 1 x ..."."""
     parts = []
     for reason, group in left_out.groupby("reason", sort=False):
         of_splits = group.split[group.split != ""] if "split" in group else ()
@@ -31,17 +31,17 @@ def reasons(left_out: pd.DataFrame) -> str:
 
 
 def counts(values: pd.Series) -> str:
-    """ "train 10, test 2": splits in their order, then others, most frequent first."""
+    """The counts of the values, such as "train 10, test 2": first the splits in their order, then any other values."""
     of_value = dict(values.value_counts())
     order = sorted(of_value, key=lambda name: (*SPLITS, name).index(name))
     return ", ".join(f"{name} {of_value[name]:,}" for name in order)
 
 
 def write(out: Path, left_out: pd.DataFrame) -> None:
-    """Write FILE into a data set's folder."""
+    """Write the table as FILE into the folder of a data set."""
     files.write_text(out / FILE, left_out.to_csv(index=False))
 
 
 def line(out: Path, left_out: pd.DataFrame) -> str | None:
-    """What to say of it; None where nothing is left out."""
+    """A line for the user that names the file and counts the reasons; None if nothing is left out."""
     return f"left out, each named in {out / FILE}: {reasons(left_out)}" if len(left_out) else None

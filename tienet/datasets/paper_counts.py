@@ -1,4 +1,4 @@
-"""How many cases of each label the paper's test sets have (its Table 1), and where a data set differs."""
+"""How many cases of each label the test sets of the paper have (its Table 1), and where a data set differs."""
 
 from collections.abc import Mapping
 
@@ -11,23 +11,23 @@ OPENI: dict[str, int] = dict(
     zip(LABELS, (293, 315, 140, 57, 14, 102, 36, 22, 28, 40, 94, 18, 52, 0, 2789), strict=True)
 )
 OPENI_REPORTS = 3_643
-"""The paper's "unique front view images and corresponding reports"; NegBio's file has its counts, within 4, over
-the 3,689 reports that have a frontal view."""
+"""The paper's number of "unique front view images and corresponding reports". NegBio's label file has the paper's
+counts, within 4, over the 3,689 reports that have a frontal view."""
 
 
 def differences(positives: Mapping[str, int], expected: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """label -> (here, expected), of the labels whose counts differ, in the order of LABELS."""
+    """Maps each label whose counts differ to (count here, count expected), in the order of LABELS."""
     pairs = {label: (int(positives[label]), expected[label]) for label in LABELS}
     return {label: pair for label, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def describe(positives: Mapping[str, int], paper: Mapping[str, int], what: str) -> list[str]:
-    """A line with the labels that have the paper's counts, then a line for each that has not.
+    """A line with the labels that have the counts of the paper, and a line for each label that has another count.
 
     Args:
-        positives: label -> cases here.
-        paper: label -> cases in the paper.
-        what: is counted, "test positives".
+        positives: Maps each label to its cases in the data set.
+        paper: Maps each label to its cases in the paper.
+        what: What is counted, such as "test positives".
     """
     differ = differences(positives, paper)
     same = [label for label in LABELS if label not in differ]
@@ -36,10 +36,10 @@ def describe(positives: Mapping[str, int], paper: Mapping[str, int], what: str) 
 
 
 def describe_openi(labels: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """The same for OpenI, with the number of reports.
+    """The lines of `describe` for OpenI, after a line with the number of reports.
 
     Args:
-        labels: uid -> label -> 1, 0 or NaN, of the reports that have a frontal view.
+        labels: Maps the uid of each report that has a frontal view to its labels, and each label to 1, 0 or NaN.
     """
     positives = {label: sum(of_report[label] == 1 for of_report in labels.values()) for label in LABELS}
     reports = f"{len(labels):,} reports with a frontal view and labels; the paper has {OPENI_REPORTS:,}"

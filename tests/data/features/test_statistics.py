@@ -26,7 +26,7 @@ def test_mean_and_std_over_images_and_locations(features):
 
 
 def test_of_many_images_evenly_spaced_ones_are_looked_at(monkeypatch):
-    monkeypatch.setattr(feature_statistics, "IMAGES", 5)
+    monkeypatch.setattr(feature_statistics, "MAX_IMAGES", 5)
     seen = []
     feature_statistics.channel_statistics(41, lambda indices: seen.extend(indices) or np.ones((len(indices), 1, 1, 2)))
     assert seen == [0, 10, 20, 30, 40]

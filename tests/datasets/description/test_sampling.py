@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tienet.datasets.description.sampling import PICTURE_PX, draw_samples, small_picture
+from tienet.datasets.description.sampling import MAX_SIDE_PX, draw_samples, small_image
 from tienet.errors import InputError
 from tienet.labels import LABELS, NO_FINDING, K
 
@@ -48,13 +48,13 @@ def test_others_fill_up_and_only_studies_with_an_image_are_drawn():
 def test_a_picture_keeps_its_aspect_and_is_never_larger(tmp_path, shape, size):
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), np.full(shape, 90, np.uint8))
-    jpeg, found = small_picture(path)
+    jpeg, found = small_image(path)
     gray = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_UNCHANGED)
-    assert found == size and gray.shape == size[::-1] and max(size) <= PICTURE_PX
+    assert found == size and gray.shape == size[::-1] and max(size) <= MAX_SIDE_PX
     assert abs(int(gray.mean()) - 90) <= 1
 
 
 def test_a_picture_that_cannot_be_read_is_refused(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nrest")
     with pytest.raises(InputError, match="truncated"):
-        small_picture(tmp_path / "a.png")
+        small_image(tmp_path / "a.png")

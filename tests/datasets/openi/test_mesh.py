@@ -60,7 +60,7 @@ def test_headings_that_are_no_finding(major):
     ],
 )
 def test_the_majors_that_a_person_should_look_at(label, majors, matter):
-    assert mesh.that_matter(label, majors) == matter
+    assert mesh.relevant_majors(label, majors) == matter
 
 
 def test_two_in_one_heading():

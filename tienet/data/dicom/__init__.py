@@ -1,4 +1,4 @@
-"""DICOM files as grey pixels, read in processes of their own; `Reader` and `read_gray` are the ways in."""
+"""Reading of DICOM files as grey pixels, in processes of their own; start with `Reader` or `read_gray`."""
 
 from tienet.data.dicom.reader import Reader, read_gray
 

@@ -1,6 +1,7 @@
-"""GDCM as a decoder of pydicom that says so when it fails.
+"""GDCM as a decoder of pydicom that raises an error when decoding fails.
 
-pydicom's own plugin takes what is in memory when GDCM could not decode, and refuses 12-bit JPEG, which GDCM reads.
+pydicom's own plugin returns whatever is in memory when GDCM could not decode a frame. It also refuses 12-bit JPEG,
+which GDCM reads.
 """
 
 import gdcm
@@ -15,12 +16,12 @@ DECODER_DEPENDENCIES = {
 
 
 def is_available(syntax: str) -> bool:
-    """Whether this transfer syntax can be decoded."""
+    """Whether GDCM can decode this transfer syntax."""
     return syntax in DECODER_DEPENDENCIES and plugin.is_available(syntax)
 
 
 def _decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
-    """The decoded frame, as pydicom's plugins give it. Raises ValueError if GDCM cannot decode it."""
+    """Decode a frame to the bytes that pydicom expects of a plugin. Raises ValueError if GDCM cannot decode it."""
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(src)
     fragments = gdcm.SequenceOfFragments.New()
@@ -34,7 +35,7 @@ def _decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
     _describe(image, runner)
     change = gdcm.ImageChangeTransferSyntax()
     change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.ExplicitVRLittleEndian))
-    image.thisown = False  # `change` counts a reference, and deletes it with the last one: twice is a crash
+    image.thisown = False  # `change` counts its references and frees it; freeing it twice is a crash
     change.SetInput(image)
     if not change.Change():
         raise ValueError("GDCM cannot decode it")
@@ -42,7 +43,7 @@ def _decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
     if runner.samples_per_pixel > 1:
         runner.set_option("planar_configuration", decoded.GetPlanarConfiguration())
         runner.set_option("photometric_interpretation", str(decoded.GetPhotometricInterpretation()).strip())
-    return decoded.GetBuffer().encode("utf-8", "surrogateescape")  # GDCM hands bytes over as text
+    return decoded.GetBuffer().encode("utf-8", "surrogateescape")  # GDCM returns bytes as text
 
 
 def _describe(image: "gdcm.Image", runner: DecodeRunner) -> None:

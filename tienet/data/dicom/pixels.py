@@ -1,12 +1,16 @@
-"""A DICOM file's header and its image in grey; `dicom_worker` runs this in a process of its own.
+"""The header of a DICOM file and its image in grey; `worker` runs this module in a process of its own.
 
-From stored values to grey, in DICOM's order: modality LUT or rescale slope and intercept; then VOI LUT, else window
-(the first one), else the whole range that the image's values have; then MONOCHROME1 is inverted. The ends of the
-window (of the VOI LUT's bits, of the range) become 0 and 255. Padding counts in no range and becomes black.
-A window that cannot be used, or that leaves one grey value, is passed over with a note. Colour becomes grey by the
-weights of `image.read_gray`. Overlays are not drawn.
+Stored values become grey in the order that DICOM defines:
 
-All this is done on a table of the stored values, at most 65,536, not on the pixels.
+1. The modality LUT is applied, or the rescale slope and intercept.
+2. The VOI LUT is applied; without one the first window; without a window the whole range of the image's values. The
+   ends of the window (of the bits of the VOI LUT, of the range) become 0 and 255.
+3. MONOCHROME1 is inverted.
+
+Padding is not part of a range and becomes black. A window that cannot be used, or that leaves only one grey value, is
+ignored with a note. Colours become grey by the weights of `tienet.data.image.read_gray`. Overlays are not drawn.
+
+All this is computed on a table of the stored values, which has at most 65,536 entries, and not on the pixels.
 """
 
 import mmap
@@ -42,11 +46,14 @@ _HEADER = (
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
 _GRAYS = ("MONOCHROME1", "MONOCHROME2")
 _PALETTE = "PALETTE COLOR"
-_STRIP = 1 << 20  # pixels worked on at a time
+_STRIP = 1 << 20  # the number of pixels that are looked up at a time
 
 
 class RefusedError(Exception):
-    """What is wrong with a file: a line with its values, and the kind of fault without them."""
+    """A file that cannot be read as an image.
+
+    The message is a line that may contain values of the file; `reason` is the kind of fault without any value.
+    """
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -54,7 +61,7 @@ class RefusedError(Exception):
 
 
 def prepare() -> None:
-    """Choose the decoders: those that fail where data is missing, for each transfer syntax."""
+    """Choose, for each transfer syntax, decoders that fail when data is missing."""
     warnings.simplefilter("ignore")
     config.settings.reading_validation_mode = config.IGNORE
     for syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1):
@@ -69,9 +76,12 @@ def prepare() -> None:
 
 
 def read(path: Path, with_pixels: bool) -> tuple[dict[str, object], np.ndarray | None]:
-    """The header (see `dicom.Dicom`), and uint8 [H, W], 0 is black, if it is asked for."""
+    """Read the header (the attributes of `reader.Dicom`) and, if `with_pixels`, the image uint8 [H, W], 0 is black.
+
+    Raises RefusedError if the file is of a kind that is not read, or pydicom's errors if it is broken.
+    """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if not with_pixels:  # a map reads what it is asked for, and never more than there is
+        if not with_pixels:  # a memory map reads only the parts that are used
             return _header(pydicom.dcmread(content, stop_before_pixels=True, specific_tags=list(_HEADER))), None
         ds = pydicom.dcmread(content)
         header = _header(ds)
@@ -99,19 +109,19 @@ def _header(ds: Dataset) -> dict[str, object]:
     }
 
 
-# ---- what is refused before anything is decoded ----
+# ---- checks before anything is decoded ----
 
 
 def _check(ds: Dataset) -> None:
     if "FloatPixelData" in ds or "DoubleFloatPixelData" in ds:
         raise RefusedError(FLOATS, "its pixels are floating-point numbers; X-rays have whole ones of 8 to 16 bits")
     if "PixelData" not in ds or not ds.PixelData:
-        what = _text(ds, "Modality") or "no image"
-        raise RefusedError(NO_PIXELS, f"no pixel data in it ({what}), or it was cut off before its end")
-    frames = _whole(ds, "NumberOfFrames", 1)
+        modality = _text(ds, "Modality") or "no image"
+        raise RefusedError(NO_PIXELS, f"no pixel data in it ({modality}), or it was cut off before its end")
+    frames = _integer(ds, "NumberOfFrames", 1)
     if frames > 1:
         raise RefusedError(FRAMES, f"{frames} frames; expected one image a file")
-    rows, columns = _whole(ds, "Rows"), _whole(ds, "Columns")
+    rows, columns = _integer(ds, "Rows"), _integer(ds, "Columns")
     if rows < 1 or columns < 1:
         raise RefusedError(BROKEN, f"the header says {columns} x {rows} pixels")
     if rows * columns > MAX_PIXELS:
@@ -121,18 +131,18 @@ def _check(ds: Dataset) -> None:
 
 def _check_format(ds: Dataset) -> None:
     photometric = _text(ds, "PhotometricInterpretation")
-    samples = _whole(ds, "SamplesPerPixel", 1)
+    samples = _integer(ds, "SamplesPerPixel", 1)
     if photometric not in (*_GRAYS, _PALETTE, *_COLOURS):
         raise RefusedError(FORMAT, f"PhotometricInterpretation {photometric!r}; expected MONOCHROME1 or MONOCHROME2")
     if samples != (3 if photometric in _COLOURS else 1):
         raise RefusedError(BROKEN, f"{photometric} with SamplesPerPixel {samples}")
-    allocated = _whole(ds, "BitsAllocated")
-    stored = _whole(ds, "BitsStored", allocated)
+    allocated = _integer(ds, "BitsAllocated")
+    stored = _integer(ds, "BitsStored", allocated)
     if allocated not in (8, 16):
         raise RefusedError(FORMAT, f"BitsAllocated {allocated}; expected 8 or 16")
     if not 1 <= stored <= allocated:
         raise RefusedError(BROKEN, f"BitsStored {stored} of BitsAllocated {allocated}")
-    if _whole(ds, "PixelRepresentation", 0) not in (0, 1):
+    if _integer(ds, "PixelRepresentation", 0) not in (0, 1):
         raise RefusedError(BROKEN, f"PixelRepresentation {ds.PixelRepresentation}; expected 0 or 1")
     for keyword, value in (("BitsStored", stored), ("PixelRepresentation", 0), ("SamplesPerPixel", samples)):
         if ds.get(keyword) is None:
@@ -140,7 +150,7 @@ def _check_format(ds: Dataset) -> None:
 
 
 def _decode(ds: Dataset) -> np.ndarray:
-    """uint8, int8, uint16 or int16 [H, W], or [H, W, 3] (RGB)."""
+    """The stored values: uint8, int8, uint16 or int16 [H, W], or [H, W, 3] (RGB)."""
     syntax = getattr(ds, "file_meta", Dataset()).get("TransferSyntaxUID")
     if not syntax:
         raise RefusedError(BROKEN, "its header names no transfer syntax")
@@ -156,11 +166,11 @@ def _decode(ds: Dataset) -> np.ndarray:
     return stored
 
 
-# ---- stored values to grey ----
+# ---- from stored values to grey ----
 
 
 def to_gray(ds: Dataset, stored: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """uint8 [H, W] of the stored values, and notes."""
+    """Convert stored values (see `_decode`) to grey: uint8 [H, W], 0 is black; and notes for the user."""
     if stored.ndim == 3:
         full = 2 ** int(ds.BitsStored) - 1
         gray = cv2.cvtColor(np.ascontiguousarray(stored), cv2.COLOR_RGB2GRAY)
@@ -176,7 +186,7 @@ def to_gray(ds: Dataset, stored: np.ndarray) -> tuple[np.ndarray, list[str]]:
         gray = _look_up(stored, low, _finished(ds, table, padding))
         if low == high or gray.min() != gray.max():
             return gray, notes
-    if table is not None or _first(ds, "WindowWidth") is not None:
+    if table is not None or _first_number(ds, "WindowWidth") is not None:
         notes.append(NO_WINDOW)
     table = _whole_range(modality, _present(stored, low, len(values)), padding)
     return _look_up(stored, low, _finished(ds, table, padding)), notes
@@ -192,7 +202,7 @@ def _eight_bits(shown: np.ndarray) -> np.ndarray:
 
 
 def _modality(ds: Dataset, values: np.ndarray) -> np.ndarray:
-    """float64: the values that a window and a VOI LUT are about."""
+    """float64: the values after the modality LUT or the rescaling, to which a window or a VOI LUT applies."""
     if ds.get("ModalityLUTSequence"):
         return _mapped(ds, ds.ModalityLUTSequence[0], values)[0].astype(np.float64)
     slope, intercept = _number(ds, "RescaleSlope", 1.0), _number(ds, "RescaleIntercept", 0.0)
@@ -202,12 +212,12 @@ def _modality(ds: Dataset, values: np.ndarray) -> np.ndarray:
 
 
 def _displayed(ds: Dataset, values: np.ndarray) -> np.ndarray | None:
-    """0 to 1 for each value by the VOI LUT, else by the window; None where there is none that can be used."""
+    """Brightness in [0, 1] of each value by the VOI LUT, else by the window; None if neither can be used."""
     if ds.get("VOILUTSequence"):
         shown, lut = _mapped(ds, ds.VOILUTSequence[0], np.floor(values))
-        # The descriptor's bits are often 16 whatever the entries are.
+        # The number of bits in the descriptor is often 16 even if the entries have fewer.
         return shown / next(2**bits - 1 for bits in BIT_DEPTHS if lut.max() < 2**bits)
-    center, width = _first(ds, "WindowCenter"), _first(ds, "WindowWidth")
+    center, width = _first_number(ds, "WindowCenter"), _first_number(ds, "WindowWidth")
     function = _text(ds, "VOILUTFunction").upper() or "LINEAR"
     if center is None or width is None or not np.isfinite([center, width]).all() or width <= 0:
         return None
@@ -215,18 +225,18 @@ def _displayed(ds: Dataset, values: np.ndarray) -> np.ndarray | None:
         return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -500, 500)))
     if function == "LINEAR_EXACT":
         return np.clip((values - center) / width + 0.5, 0, 1)
-    if width <= 1:  # LINEAR of width 1 is a threshold
+    if width <= 1:  # with LINEAR a window of width 1 is a threshold
         return (values > center - 0.5).astype(np.float64) if width == 1 else None
     return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
 
 
 def _mapped(ds: Dataset, item: Dataset, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The entries of a LUT for these values, those outside taking its ends; and all its entries."""
-    count, first, bits = (int(part) for part in item.LUTDescriptor)
+    """The entries of a LUT for these values, and all entries; values outside of it take its first or last entry."""
+    count, first, bits = map(int, item.LUTDescriptor)
     data, count = item.LUTData, count or 2**16
     if isinstance(data, bytes):
         order = "<" if ds.file_meta.TransferSyntaxUID.is_little_endian else ">"
-        packed = bits <= 8 and len(data) in (count, count + count % 2)  # two entries to a word
+        packed = bits <= 8 and len(data) in (count, count + count % 2)  # two entries in each word
         lut = np.frombuffer(data, "u1" if packed else f"{order}u2")
     else:
         lut = np.atleast_1d(np.asarray(data, dtype=np.int64))
@@ -237,7 +247,7 @@ def _mapped(ds: Dataset, item: Dataset, values: np.ndarray) -> tuple[np.ndarray,
 
 
 def _whole_range(values: np.ndarray, present: np.ndarray, padding: np.ndarray) -> np.ndarray:
-    """0 to 1 over the values that are present and no padding; 0 where they are all the same."""
+    """Brightness in [0, 1] over the range of the values that are present and no padding; 0 if they are all equal."""
     counted = present & ~padding
     seen = values[counted if counted.any() else present]
     low, high = seen.min(), seen.max()
@@ -245,18 +255,18 @@ def _whole_range(values: np.ndarray, present: np.ndarray, padding: np.ndarray) -
 
 
 def _palette(ds: Dataset, values: np.ndarray) -> np.ndarray:
-    """uint8: the grey of each index."""
+    """uint8: the grey of each index of the palette."""
     rgb = apply_color_lut(values[None], ds)[:, :, :3]
     full = 255 if rgb.dtype == np.uint8 else 65535
     return _eight_bits(cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)[0] / full)
 
 
 def _is_padding(ds: Dataset, values: np.ndarray) -> np.ndarray:
-    """bool: PixelPaddingValue, or from it to PixelPaddingRangeLimit."""
+    """bool: whether a value is PixelPaddingValue, or lies between it and PixelPaddingRangeLimit."""
     ends = [_number(ds, name, np.nan) for name in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
     if np.isnan(ends[0]):
         return np.zeros(len(values), bool)
-    if _whole(ds, "PixelRepresentation", 0):  # often written as unsigned
+    if _integer(ds, "PixelRepresentation", 0):  # signed padding is often written as unsigned
         ends = [end - 2 ** int(ds.BitsAllocated) if end >= 2 ** (int(ds.BitsAllocated) - 1) else end for end in ends]
     low, high = np.nanmin(ends), np.nanmax(ends)
     return (low <= values) & (values <= high)
@@ -268,7 +278,7 @@ def _strips(height: int, width: int) -> Iterator[slice]:
 
 
 def _present(stored: np.ndarray, low: int, count: int) -> np.ndarray:
-    """bool [count]: which of the values from `low` on the image has."""
+    """bool [count]: which of the values low, low + 1, ... occur in the image."""
     present = np.zeros(count, bool)
     for strip in _strips(*stored.shape):
         present[stored[strip].astype(np.intp) - low] = True
@@ -279,11 +289,11 @@ def _look_up(stored: np.ndarray, low: int, table: np.ndarray) -> np.ndarray:
     """uint8 [H, W]: table[stored - low]."""
     gray = np.empty(stored.shape, np.uint8)
     for strip in _strips(*stored.shape):
-        np.take(table, stored[strip].astype(np.intp) - low, out=gray[strip], mode="clip")  # faster than "raise"
+        np.take(table, stored[strip].astype(np.intp) - low, out=gray[strip], mode="clip")  # mode "clip" is faster
     return gray
 
 
-# ---- elements ----
+# ---- elements of the header ----
 
 
 def _text(ds: Dataset, keyword: str) -> str:
@@ -292,8 +302,8 @@ def _text(ds: Dataset, keyword: str) -> str:
     return "\\".join(str(part) for part in parts if part is not None).strip(" \0")
 
 
-def _first(ds: Dataset, keyword: str) -> float | None:
-    """The first of an element's numbers; None where there is none."""
+def _first_number(ds: Dataset, keyword: str) -> float | None:
+    """The first number of an element; None if it has none."""
     value = ds.get(keyword)
     if isinstance(value, MultiValue):
         value = value[0] if len(value) else None
@@ -303,15 +313,15 @@ def _first(ds: Dataset, keyword: str) -> float | None:
         raise RefusedError(BROKEN, f"{keyword} is {str(value)[:40]!r}; expected a number") from None
 
 
-def _number(ds: Dataset, keyword: str, otherwise: float) -> float:
-    value = _first(ds, keyword)
-    return otherwise if value is None else value
+def _number(ds: Dataset, keyword: str, default: float) -> float:
+    value = _first_number(ds, keyword)
+    return default if value is None else value
 
 
-def _whole(ds: Dataset, keyword: str, otherwise: int | None = None) -> int:
-    value = _first(ds, keyword)
-    if value is None and otherwise is not None:
-        return otherwise
+def _integer(ds: Dataset, keyword: str, default: int | None = None) -> int:
+    value = _first_number(ds, keyword)
+    if value is None and default is not None:
+        return default
     if value is None or not float(value).is_integer():
         raise RefusedError(BROKEN, f"{keyword} is {'missing' if value is None else value}")
     return int(value)

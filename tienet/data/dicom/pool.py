@@ -1,4 +1,4 @@
-"""Work on many files at once, each thread with a process of its own that reads DICOM."""
+"""Threads that work on many files at once, each with its own process that reads DICOM files."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -15,12 +15,14 @@ Result = TypeVar("Result")
 
 
 class ReaderPool:
-    """Threads, and as many readers; these are started where a DICOM file is met.
+    """A pool of threads with one `Reader` each; a reader starts its process at its first DICOM file.
 
-    Leaving the block, by Ctrl-C too, ends the readers in the middle of their files and drops what has not begun.
+    When the `with` block is left, also by Ctrl-C, the readers are ended even in the middle of a file, and work that has
+    not begun is dropped.
     """
 
     def __init__(self, workers: int) -> None:
+        """Args: workers: The number of threads."""
         self._executor = ThreadPoolExecutor(workers)
         self._readers = [Reader() for _ in range(workers)]
         self._free: SimpleQueue[Reader] = SimpleQueue()
@@ -28,7 +30,10 @@ class ReaderPool:
             self._free.put(reader)
 
     def map(self, work: Callable[[Reader, Item], Result], items: Sequence[Item], what: str) -> list[Result]:
-        """The results in order, with a progress bar; `work` has the reader to itself."""
+        """Apply `work` to each item, with a progress bar that is named `what`; returns the results in order.
+
+        No other thread uses the reader during a call of `work`.
+        """
 
         def run(item: Item) -> Result:
             reader = self._free.get()

@@ -1,12 +1,12 @@
-"""X-rays in DICOM files: the picture in grey and what the header says, read in a child process.
+"""X-rays in DICOM files: a child process reads the image in grey and the header.
 
     film = read_dicom("chest.dcm")       # a Dicom
-    gray = read_gray("chest.dcm")        # its pixels only; PNG and JPEG too
-    with Reader() as reader:             # a process of one's own, for threads
+    gray = read_gray("chest.dcm")        # only the pixels; this function reads PNG and JPEG files too
+    with Reader() as reader:             # a separate process, for example for each thread
         film = reader.read("chest.dcm")
 
-How stored values become grey is said in `dicom_pixels`. Pixels are never turned or mirrored; `Dicom.upright` says
-whether PatientOrientation has them as a film hangs. The child imports neither TensorFlow nor the calling script.
+`pixels` says how stored values become grey. Pixels are never turned or mirrored; `Dicom.upright` says whether they are
+stored the way a film hangs. The child process imports neither TensorFlow nor the calling script.
 """
 
 import atexit
@@ -24,19 +24,22 @@ from pathlib import Path
 import numpy as np
 
 from tienet.data import image
-from tienet.data.dicom import view as dicom_view
+from tienet.data.dicom.view import LATERAL, is_upright
 from tienet.errors import InputError
 
 MAX_BYTES = 512 << 20
-SECONDS = 60.0
-PREAMBLE = 132  # bytes up to and with the letters DICM
+MAX_SECONDS = 60.0
+PREAMBLE = 132  # the number of bytes up to the letters DICM, which are included
 
 NOT_DICOM = "file that is no DICOM"
 DIED = "DICOM at which the decoder stopped"
 
 
 class DicomError(InputError):
-    """A DICOM file that gives no picture. `reason` is the kind of fault, without a name or a value of the file."""
+    """A DICOM file that cannot be read as an image.
+
+    `reason` is the kind of fault, without the name of the file and without any value in it.
+    """
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
@@ -45,15 +48,15 @@ class DicomError(InputError):
 
 @dataclass(frozen=True, eq=False)
 class Dicom:
-    r"""What is read of a DICOM file. Strings are empty where the file does not say.
+    r"""The parts of a DICOM file that are used. Strings are empty if the file does not have the element.
 
     Attributes:
-        pixels: uint8 [H, W], 0 is black; None where only the header was read.
-        patient_id, study_uid, sop_uid, accession: identifiers of the patient; not to be written anywhere.
-        modality: CR, DX ...
-        view: "PA", "AP", "LATERAL", "OTHER" (named, but none of these), or "".
+        pixels: uint8 [H, W], 0 is black; None if only the header was read.
+        patient_id, study_uid, sop_uid, accession: Identifiers of the patient, which must not be written anywhere.
+        modality: The modality, such as CR or DX.
+        view: "PA", "AP", "LATERAL", "OTHER" (a view is named, but none of these), or "".
         orientation: PatientOrientation, such as L\F.
-        notes: what a user should know of the picture, without values of the file.
+        notes: Remarks on the image that a user should know, without values of the file.
     """
 
     pixels: np.ndarray | None
@@ -68,29 +71,30 @@ class Dicom:
 
     @property
     def upright(self) -> bool:
-        """False where PatientOrientation says that a frontal or unknown view is stored mirrored or turned."""
-        return self.view == dicom_view.LATERAL or dicom_view.is_upright(self.orientation)
+        """False if PatientOrientation says that a frontal or unknown view is stored mirrored or turned."""
+        return self.view == LATERAL or is_upright(self.orientation)
 
 
 def is_dicom(path: Path | str) -> bool:
-    """Whether a file has DICOM's preamble, whatever its name. Raises OSError if it cannot be opened."""
+    """Whether a file has the preamble of DICOM, whatever its name. Raises OSError if it cannot be opened."""
     with Path(path).open("rb") as file:
         return file.read(PREAMBLE)[128:] == b"DICM"
 
 
 def read_dicom(path: Path | str) -> Dicom:
-    """Read one file by a process that is kept for the next one.
+    """Read one file in a child process, which is kept for the next file.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        DicomError: it is no DICOM, of a kind that is not read (several frames, no or floating-point pixels, more
-            than 16 bits), broken, too large (MAX_BYTES, image.MAX_PIXELS), or takes more than SECONDS to decode.
+        FileNotFoundError: There is no such file.
+        DicomError: The file is no DICOM, is of a kind that is not read (several frames, no or floating-point pixels,
+            more than 16 bits), is broken, is too large (MAX_BYTES, image.MAX_PIXELS), or takes more than MAX_SECONDS
+            to decode.
     """
     return _shared_reader().read(path)
 
 
 def read_gray(path: Path | str) -> np.ndarray:
-    """uint8 [H, W], 0 is black, of a PNG, JPEG or DICOM file. Raises as `image.read_gray` and `read_dicom`."""
+    """Read a PNG, JPEG or DICOM file as uint8 [H, W], 0 is black. Raises as `image.read_gray` and `read_dicom`."""
     path = Path(path)
     if path.is_file() and os.access(path, os.R_OK) and is_dicom(path):
         return read_dicom(path).pixels
@@ -98,10 +102,10 @@ def read_gray(path: Path | str) -> np.ndarray:
 
 
 class Reader:
-    """A child process that reads DICOM files, one at a time; it is started when needed, and again when it died."""
+    """A child process that reads DICOM files, one at a time; it is started when needed, and again after it died."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
-        """Args: seconds: the most that one file may take."""
+    def __init__(self, seconds: float = MAX_SECONDS) -> None:
+        """Args: seconds: The longest time that one file may take."""
         self._seconds = seconds
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
@@ -109,15 +113,15 @@ class Reader:
         self._closed = False
 
     def read(self, path: Path | str) -> Dicom:
-        """The whole file. Raises as `read_dicom`."""
+        """Read the header and the pixels. Raises as `read_dicom`."""
         return self._request(Path(path), with_pixels=True)
 
     def read_header(self, path: Path | str) -> Dicom:
-        """The header only, of any DICOM file; `pixels` is None. Raises as `read_dicom`."""
+        """Read only the header, of any DICOM file; `pixels` is None. Raises as `read_dicom`."""
         return self._request(Path(path), with_pixels=False)
 
     def close(self) -> None:
-        """End the process, in the middle of a file if need be."""
+        """End the process, even in the middle of a file; the reader cannot be used any more."""
         self._closed = True
         process = self._process
         if process is not None:
@@ -140,7 +144,7 @@ class Reader:
                 pixels = self._receive(answer["shape"]) if answer.get("shape") else None
             except (EOFError, OSError):
                 raise DicomError(f"{path}: {self._why_it_died()}", DIED) from None
-            except BaseException:  # such as Ctrl-C: the rest of the answer would be taken for the next one
+            except BaseException:  # such as Ctrl-C: the next request would receive the rest of this answer
                 self._end()
                 raise
         if "error" in answer:
@@ -170,8 +174,8 @@ class Reader:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # decoders write there what they like
-                env=os.environ | one_thread,  # each thread would set memory aside
+                stderr=subprocess.DEVNULL,  # decoders write messages of their own there
+                env=os.environ | one_thread,  # because each thread reserves memory
             )
         self._connection = ours
         try:
@@ -195,7 +199,7 @@ class Reader:
         process, self._process = self._process, None
         self._connection.close()
         try:
-            process.wait(timeout=1)  # it may be dying with a signal that tells why
+            process.wait(timeout=1)  # it may be about to end by a signal that tells why
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -207,8 +211,8 @@ def _check_file(path: Path) -> None:
         if not stat.S_ISREG(status.st_mode):
             raise DicomError(f"{path} is not a file", NOT_DICOM)
         if status.st_size > MAX_BYTES:
-            much = f"{status.st_size:,} bytes; the most that is read is {MAX_BYTES:,}"
-            raise DicomError(f"{path}: {much}", "DICOM that is too large")
+            too_large = f"{status.st_size:,} bytes; the most that is read is {MAX_BYTES:,}"
+            raise DicomError(f"{path}: {too_large}", "DICOM that is too large")
         if not is_dicom(path):
             raise DicomError(f"{path} is no DICOM file (no DICM at byte 128)", NOT_DICOM)
     except FileNotFoundError:
@@ -222,7 +226,7 @@ _shared_lock = threading.Lock()
 
 
 def _shared_reader() -> Reader:
-    """This process's own: one that was inherited by a fork belongs to the parent."""
+    """The shared reader of this process; a reader that was inherited by a fork belongs to the parent process."""
     with _shared_lock:
         if os.getpid() not in _shared:
             _shared.clear()

@@ -1,7 +1,8 @@
-"""The process in which `dicom.Reader` has its files read.
+"""The child process in which `reader.Reader` has its files read.
 
-Decoders are native code, and broken or hostile files can make them crash, hang, or ask for all memory there is. Here
-that ends this process only: the kernel limits its memory, and a timer kills it when a file takes too long.
+Decoders are native code. Broken or hostile files can make them crash, hang, or request all the memory of the machine.
+In this process such a file ends only the process itself: the kernel limits its memory, and a timer kills it when a file
+takes too long.
 """
 
 import json
@@ -10,16 +11,21 @@ import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-MEMORY_BYTES = 2 << 30
+MAX_MEMORY_BYTES = 2 << 30
 
 
 def serve(descriptor: int, seconds: float) -> None:
-    """Answer requests until the other end closes.
+    """Answer requests until the parent process closes the connection.
 
-    A request is JSON: path, and pixels (bool). An answer is JSON: header, and shape (or null), after which the pixels
-    follow as bytes; or error, and reason (the kind of fault, in words that give nothing away).
+    A request is JSON with `path` and `pixels` (bool). An answer is JSON with `header` and `shape` (or null), and the
+    pixels follow as bytes if there is a shape; or JSON with `error` and `reason` (the kind of fault, without any value
+    of the file).
+
+    Args:
+        descriptor: The file descriptor of the connection.
+        seconds: The longest time that one file may take.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other end decides when to stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process decides when to stop
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     with Connection(descriptor) as connection:
         try:
@@ -30,7 +36,7 @@ def serve(descriptor: int, seconds: float) -> None:
             _send(connection, missing=error.name, error=str(error))
             return
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the patient's data
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
         _send(connection, ready=True)
         while True:
             try:
@@ -48,12 +54,12 @@ def _answer(connection: Connection, path: Path, with_pixels: bool) -> None:
     try:
         header, pixels = dicom_pixels.read(path, with_pixels)
     except dicom_pixels.RefusedError as error:
-        _send(connection, error=_line(error), reason=error.reason)
+        _send(connection, error=_one_line(error), reason=error.reason)
     except MemoryError:
-        much = f"reading it takes more than {MEMORY_BYTES >> 30} GB of memory"
-        _send(connection, error=much, reason=dicom_pixels.BROKEN)
+        too_much = f"reading it takes more than {MAX_MEMORY_BYTES >> 30} GB of memory"
+        _send(connection, error=too_much, reason=dicom_pixels.BROKEN)
     except Exception as error:
-        _send(connection, error=f"cannot be decoded ({_line(error)})", reason=dicom_pixels.BROKEN)
+        _send(connection, error=f"cannot be decoded ({_one_line(error)})", reason=dicom_pixels.BROKEN)
     else:
         _send(connection, header=header, shape=None if pixels is None else pixels.shape)
         if pixels is not None:
@@ -64,7 +70,7 @@ def _send(connection: Connection, **answer: object) -> None:
     connection.send_bytes(json.dumps(answer).encode())
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= 240 else text[:237] + "..."

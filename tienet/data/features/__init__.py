@@ -1,1 +1,1 @@
-"""What the frozen backbone gives for each image, computed once and kept beside the manifest."""
+"""The outputs of the frozen backbone for each image, which are computed once and kept beside the manifest."""

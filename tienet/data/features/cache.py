@@ -1,7 +1,7 @@
-"""The feature cache: what the frozen backbone gives for an image, computed once and mapped from then on.
+"""The feature cache: the outputs of the frozen backbone for images, computed once and read from the disk afterwards.
 
-A row belongs to an image file's content (`image_hashes`), so it cannot be stale: a changed image has no row yet, an
-added one only adds one, equal ones share one. How rows lie on the disk is in `feature_store`.
+A row belongs to the content of an image file (`image_hashes`), so it cannot be out of date: a changed image has no row
+yet, an added image adds a row, and equal images share a row. `store` describes how the rows lie on the disk.
 """
 
 import contextlib
@@ -26,31 +26,37 @@ from tienet.errors import InputError
 from tienet.grid import ENDS, backbone_side
 
 PREPROCESSING = 1
-"""Raise it when `image.read_image` or `backbone.preprocess` gives other pixels, and old rows are not used."""
+"""Increase this when `image.read_image` or `backbone.preprocess` gives other pixels, so that old rows are not used."""
 
 Extractor = Callable[[np.ndarray], np.ndarray]
-"""uint8 [B, px, px] -> float16 [B, h, w, C], all finite; a `close` method is called at the end."""
+"""Maps images uint8 [B, px, px] to features float16 [B, h, w, C], all finite; a `close` method is called at the end."""
 
-_ROWS_AT_ONCE = 32  # rows that are pooled together
+_ROWS_AT_ONCE = 32  # the number of rows that are pooled at a time
 
 
 @dataclass(frozen=True)
 class FeatureKey:
-    """What a feature depends on besides the image file."""
+    """What features depend on besides the image file.
+
+    Attributes:
+        weights_fingerprint: The fingerprint of the weights of the backbone.
+        end: The layer of the backbone whose output is kept, res4f or res5c.
+        image_px: The side of the images in pixels.
+    """
 
     weights_fingerprint: str
-    end: str  # res4f or res5c
+    end: str
     image_px: int
 
     @property
     def row_shape(self) -> tuple[int, int, int]:
-        """(h, w, C) of one image's features."""
+        """The shape (h, w, C) of the features of one image."""
         side = backbone_side(self.image_px, self.end)
         return side, side, ENDS[self.end][1]
 
     @property
     def facts(self) -> dict[str, object]:
-        """All of the above and `PREPROCESSING`, as JSON can hold it."""
+        """The attributes and `PREPROCESSING`, in a form that JSON can hold."""
         return {
             "weights": self.weights_fingerprint,
             "end": self.end,
@@ -60,20 +66,20 @@ class FeatureKey:
 
     @property
     def name(self) -> str:
-        """The folder's name: 16 hex digits."""
+        """The name of the folder of these features: 16 hexadecimal digits."""
         return hashlib.sha256(json.dumps(self.facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class Features:
-    """Features of a manifest's studies, read from the file.
+    """The features of the N studies of a manifest, which are read from the disk when they are needed.
 
     Attributes:
-        shape: (N, h, w, C); N studies, in the manifest's order.
-        folder: where they lie.
-        row_bytes: bytes of one row.
-        new_rows: rows that `open_features` had to compute.
-        reused_rows: rows of this manifest's images that were there.
-        compute_s: seconds that computing took, decoding and writing included.
+        shape: (N, h, w, C); the studies are in the order of the manifest.
+        folder: The folder that the features lie in.
+        row_bytes: The number of bytes of one row.
+        new_rows: The number of rows that `open_features` had to compute.
+        reused_rows: The number of rows for images of this manifest that had been computed before.
+        compute_s: The seconds that computing the new rows took; decoding the images and writing are included.
     """
 
     def __init__(self, store: Store, manifest: Manifest, rows: np.ndarray, new_rows: int, compute_s: float) -> None:
@@ -88,10 +94,10 @@ class Features:
         return len(self._rows)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """float16 [n, h, w, C], a copy: the features of the studies at these positions of the manifest.
+        """The features, float16 [n, h, w, C], of the studies at these positions of the manifest, as a copy.
 
         Raises:
-            InputError: one of them has no image, or the file is shorter than its index says.
+            InputError: A study has no image, or the file is shorter than its index says.
         """
         indices = np.asarray(indices, np.int64)
         rows = self._rows[indices]
@@ -99,13 +105,13 @@ class Features:
             study = self._study_ids[indices[np.argmin(rows)]]
             raise InputError(f"study {study} has no image, so no features; leave it out or use annotate-text")
         out = np.empty((len(rows), *self.shape[1:]), FLOAT16)
-        for position in np.argsort(rows, kind="stable"):  # in the file's order
+        for position in np.argsort(rows, kind="stable"):  # in the order of the file
             if os.preadv(self._file.fileno(), [out[position]], int(rows[position]) * self.row_bytes) < self.row_bytes:
                 raise InputError(f"{self._file.name}: shorter than its index says; remove {self.folder} and run again")
         return out.astype(np.float16, copy=False)
 
     def pooled(self) -> np.ndarray:
-        """float32 [N, 2C]: over the grid, the mean of each channel, then the maximum of each."""
+        """float32 [N, 2C]: the mean of each channel over the grid, and then the maximum of each channel."""
         out = np.empty((len(self), 2 * self.shape[3]), np.float32)
         for start in range(0, len(self), _ROWS_AT_ONCE):
             x = self.take(np.arange(start, min(start + _ROWS_AT_ONCE, len(self)))).astype(np.float32)
@@ -121,18 +127,18 @@ def open_features(
     batch: int = 16,
     progress: bool = True,
 ) -> Features:
-    """The features of all images of `manifest`; what the cache lacks is computed and kept.
+    """The features of all images of a manifest; features that the cache lacks are computed and kept.
 
     Args:
-        manifest: studies without an image are passed over (see `require_images`).
-        extractor_factory: makes the network (as `key` has it); called only if a row is missing.
-        key: what the rows depend on.
-        batch: images per call of the network.
-        progress: show bars.
+        manifest: The studies; those without an image are skipped (see `require_images`).
+        extractor_factory: Makes the network that `key` describes; it is called only if a row is missing.
+        key: What the features depend on besides the image files.
+        batch: The number of images per call of the network.
+        progress: Whether to show progress bars.
     Raises:
-        InputError: images that cannot be read (all are named, the rows of the others kept); not enough room
-            on the disk; a folder that cannot be written to; no study has an image.
-        OSError: ENOSPC, with the folder's name, where the disk fills up meanwhile; finished batches are kept.
+        InputError: Images cannot be read (the message names all of them, and the rows of the others are kept), there is
+            not enough room on the disk, the folder cannot be written to, or no study has an image.
+        OSError: The disk became full meanwhile (ENOSPC, with the name of the folder); finished batches are kept.
     """
     if not any(manifest.images):
         raise InputError(f"{manifest.path}: no study has an image; use annotate-text, which needs none")
@@ -141,22 +147,22 @@ def open_features(
     hashes, problems = image_hashes.hash_images(manifest, root, progress)
     rows, new, compute_s = store.rows(), 0, 0.0
     if not rows.keys() >= set(hashes.values()):
-        with store.writing() as there:  # another run may have added some while we waited
-            missing = {sha: path for path, sha in hashes.items() if sha not in there}
+        with store.writing() as old_rows:  # another run may have added rows while this one waited
+            missing = {sha: path for path, sha in hashes.items() if sha not in old_rows}
             start = time.perf_counter()
-            unreadable = _compute(store, key.image_px, len(there), missing, extractor_factory, batch, progress)
+            unreadable = _compute(store, key.image_px, len(old_rows), missing, extractor_factory, batch, progress)
             compute_s = time.perf_counter() - start
             rows = store.rows()
-            new = len(rows) - len(there)
+            new = len(rows) - len(old_rows)
         problems |= {path: unreadable[sha] for path, sha in hashes.items() if sha in unreadable}
     if problems:
         raise InputError(_describe(manifest, problems))
-    of_studies = np.array([-1 if path is None else rows[hashes[path]] for path in manifest.images], np.int64)
-    return Features(store, manifest, of_studies, new, compute_s)
+    study_rows = np.array([-1 if path is None else rows[hashes[path]] for path in manifest.images], np.int64)
+    return Features(store, manifest, study_rows, new, compute_s)
 
 
 def require_images(manifest: Manifest, mode: str) -> None:
-    """Raise InputError unless every study has an image, as `mode` needs."""
+    """Raise InputError unless every study has an image, as `mode` requires."""
     without = [study for study, path in zip(manifest.study_ids, manifest.images, strict=True) if path is None]
     if without:
         raise InputError(
@@ -165,7 +171,7 @@ def require_images(manifest: Manifest, mode: str) -> None:
         )
 
 
-# ---- the network over what is missing ----
+# ---- computing the missing features ----
 
 
 def _compute(
@@ -177,7 +183,7 @@ def _compute(
     batch: int,
     progress: bool,
 ) -> dict[str, str]:
-    """Add rows for `missing` (sha256 -> file) from `row` on; sha256 -> reason where a file cannot be read."""
+    """Add rows for `missing` (sha256 -> file) from number `row` on; returns sha256 -> reason for unreadable files."""
     unreadable: dict[str, str] = {}
     if not missing:
         return unreadable
@@ -208,10 +214,10 @@ def _compute(
 
 
 def _load(sha: str, path: Path, image_px: int) -> tuple[str, np.ndarray | None, str | None]:
-    """The hash, the image uint8 [px, px], None; or the hash, None, and why it cannot be read."""
+    """(sha256, image uint8 [px, px], None); or (sha256, None, reason) if the image cannot be read."""
     try:
         pixels = read_image(path, image_px)
-        if image_hashes.hash_file(path)[0] != sha:  # or the row would be filed under what the file held before
+        if image_hashes.hash_file(path)[0] != sha:  # else the row would belong to the old content
             return sha, None, "changed while it was read; run again"
     except (InputError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -220,7 +226,7 @@ def _load(sha: str, path: Path, image_px: int) -> tuple[str, np.ndarray | None, 
 
 
 def _check_room(store: Store, count: int) -> None:
-    """Say how much will be written, and refuse what plainly does not fit."""
+    """Log how many bytes will be written. Raises InputError if more are needed than are free on the disk."""
     needed, free = count * store.row_bytes, shutil.disk_usage(store.folder).free
     what = f"{count} images need {needed / 1e9:.2f} GB in {store.folder}, where {free / 1e9:.2f} GB are free"
     if needed > free:

@@ -1,7 +1,7 @@
-"""sha256 of a manifest's image files; a file that did not change since the last time is not read again.
+"""The sha256 of the image files of a manifest; a file that did not change since the last time is not read again.
 
-`files.json` holds [sha256, size, mtime_ns, ctime_ns, inode] of each file that was not just written. It only saves
-time: without it, or with a damaged one, all files are read.
+`files.json` keeps [sha256, size, mtime_ns, ctime_ns, inode] of each file, except those that were written just before.
+It only saves time: if it is missing or damaged, all files are read.
 """
 
 import contextlib
@@ -23,21 +23,21 @@ from tienet.data.manifest import Manifest
 
 THREADS = 4  # cv2 and hashlib release the GIL
 
-_SETTLED_NS = 2_000_000_000  # a file younger than this may change again within one tick of its clock
+_SETTLED_NS = 2_000_000_000  # a file younger than this may change again without a change of its times
 
 
 def hash_images(manifest: Manifest, root: Path, progress: bool) -> tuple[dict[Path, str], dict[Path, str]]:
-    """File -> sha256, and file -> reason where it cannot be read.
+    """The sha256 of each image file (file -> sha256), and the reason for each file that cannot be read.
 
-    A file is read anew only where its size, times or inode are not those in `files.json`, as git does it.
+    As in git, a file is read again only if its size, times or inode differ from those in `files.json`.
 
     Args:
-        manifest: studies without an image are passed over.
-        root: the folder of `files.json`, in the manifest's folder; where it cannot be written to, nothing is kept.
-        progress: show a bar.
+        manifest: The studies; those without an image are skipped.
+        root: The folder of `files.json`, in the folder of the manifest; if it cannot be written to, nothing is kept.
+        progress: Whether to show a progress bar.
     """
     known = read_json(root / "files.json") or {}
-    folder = root.parent.absolute()  # names are relative to it, so that the data set can move
+    folder = root.parent.absolute()  # names are relative to it, so that the data set can be moved
     hashes: dict[Path, str] = {}
     problems: dict[Path, str] = {}
     changed: dict[Path, str] = {}
@@ -62,13 +62,13 @@ def hash_images(manifest: Manifest, root: Path, progress: bool) -> tuple[dict[Pa
             if settled:
                 known[changed[path]] = [sha, *state]
     if changed:
-        with contextlib.suppress(OSError):  # it only saves time; rows that cannot be written will say so
+        with contextlib.suppress(OSError):  # the file only saves time, and writing the rows will report the error
             files.write_text(root / "files.json", json.dumps(known))
     return hashes, problems
 
 
 def hash_file(path: Path) -> tuple[str, list[int], bool]:
-    """sha256 of the file's bytes, its state, and whether a later change is sure to change the state."""
+    """The sha256 of a file, its state, and whether any later change of the file is sure to change the state."""
     now = time.time_ns()
     with path.open("rb") as file:
         state = _state(os.fstat(file.fileno()))
@@ -87,7 +87,7 @@ def _state(stat: os.stat_result) -> list[int]:
 
 
 def read_json(path: Path) -> dict | None:
-    """The object in a file; None where there is no file or no JSON."""
+    """The JSON object in a file; None if there is no file or no such object in it."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -96,14 +96,14 @@ def read_json(path: Path) -> dict | None:
 
 
 def image_bar(items: Sequence | dict, what: str, progress: bool) -> tqdm:
-    """A progress bar over images on standard error; none where there is nothing to do."""
+    """A progress bar over images on standard error; it is hidden if there is nothing to do."""
     return tqdm(total=len(items), desc=what, unit="image", disable=not (progress and items), file=sys.stderr)
 
 
 def ahead(pool: ThreadPoolExecutor, work: Callable, items: Iterable, count: int) -> Iterator:
-    """work(item) for each item, in order, up to `count` of them made ahead: the network never waits."""
+    """Yield work(item) for each item, in order; up to `count` results are computed before the caller needs them."""
     items = iter(items)
-    waiting = deque(pool.submit(work, item) for item in islice(items, count))
-    while waiting:
-        yield waiting.popleft().result()
-        waiting.extend(pool.submit(work, item) for item in islice(items, 1))
+    futures = deque(pool.submit(work, item) for item in islice(items, count))
+    while futures:
+        yield futures.popleft().result()
+        futures.extend(pool.submit(work, item) for item in islice(items, 1))

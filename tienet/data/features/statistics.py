@@ -1,6 +1,7 @@
-"""Mean and standard deviation of the backbone's channels over the training images, for `feature_norm`.
+"""Mean and standard deviation of the channels of the backbone over the training images, for `feature_norm`.
 
-ImageNet's channels are far from zero mean on X-rays: on OpenI their mean is four times what differs between images.
+On X-rays the channels of a network that was trained on ImageNet are far from zero mean: on OpenI their mean is four
+times as large as the differences between images.
 """
 
 from collections.abc import Callable
@@ -11,20 +12,20 @@ import numpy as np
 from tienet import files
 from tienet.errors import InputError
 
-IMAGES = 512
-"""As many training images, evenly spaced, are looked at."""
+MAX_IMAGES = 512
+"""The statistics are taken over at most this number of training images, evenly spaced."""
 
 _AT_ONCE = 16
 
 
 def channel_statistics(count: int, features_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """float32 [2, channels]: mean and standard deviation over images and locations.
+    """float32 [2, channels]: the mean and the standard deviation of each channel over images and locations.
 
     Args:
-        count: number of training images.
-        features_of: int [n] positions of training images -> their features [n, h, w, channels].
+        count: The number of training images.
+        features_of: Returns the features [n, h, w, channels] of the training images at the positions int [n].
     """
-    indices = np.unique(np.linspace(0, count - 1, min(IMAGES, count)).astype(int))
+    indices = np.unique(np.linspace(0, count - 1, min(MAX_IMAGES, count)).astype(int))
     locations, total, squares = 0, 0.0, 0.0
     for start in range(0, len(indices), _AT_ONCE):
         x = features_of(indices[start : start + _AT_ONCE]).astype(np.float64)
@@ -33,17 +34,17 @@ def channel_statistics(count: int, features_of: Callable[[np.ndarray], np.ndarra
         squares = squares + (x * x).sum((0, 1, 2))
     mean = total / locations
     std = np.sqrt(np.maximum(squares / locations - mean**2, 0))
-    return np.stack([mean, np.maximum(std, 1e-3)]).astype(np.float32)  # a dead channel stays small
+    return np.stack([mean, np.maximum(std, 1e-3)]).astype(np.float32)  # a channel that is always zero stays small
 
 
 def save(path: Path, statistics: np.ndarray) -> None:
-    """Write them as .npy."""
+    """Write the statistics as a .npy file."""
     with files.replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, statistics)
 
 
 def load(path: Path, channels: int) -> np.ndarray:
-    """Read what `save` wrote; InputError where it is missing or of another network."""
+    """Read the statistics that `save` wrote. Raises InputError if the file is missing or belongs to another network."""
     if not path.is_file():
         raise InputError(f"{path}: not there, and the run was trained with feature_norm; put it back")
     try:

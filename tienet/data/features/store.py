@@ -1,14 +1,15 @@
-"""The feature cache on the disk: rows that are only ever added, by one run at a time.
+"""The feature cache on the disk: a file to which rows are added, by one run at a time, and never changed.
 
-`<manifest's folder>/features/<key>/` belongs to one set of weights, end, image size and preprocessing:
+The folder `<folder of the manifest>/features/<key>/` belongs to one set of weights, one end layer, one image size and
+one preprocessing:
 
-    meta.json      what it is; written first
-    features.f16   float16 [rows, h, w, C], C order, little-endian; rows are only ever added
-    index.jsonl    line n is {"sha256": S, "row": n}: row n is of the image file whose bytes have the hash S;
-                   a line is added after the row's bytes are on the disk
-    lock           held (flock) by the one run that adds rows
+    meta.json      These facts; this file is written first.
+    features.f16   float16 [rows, h, w, C], C order, little-endian; rows are only added.
+    index.jsonl    Line n is {"sha256": S, "row": n}: row n belongs to the image file whose bytes have the hash S.
+                   A line is added after the bytes of its row are on the disk.
+    lock           The run that adds rows holds this file (flock).
 
-A killed run leaves whole rows and perhaps a part of one, which the next run cuts off before it goes on.
+A run that is killed leaves whole rows and possibly a part of one, which the next run cuts off before it continues.
 """
 
 import contextlib
@@ -28,19 +29,20 @@ from tienet.data.features.image_hashes import read_json
 from tienet.errors import InputError
 
 FLOAT16 = np.dtype("<f2")
-"""The type of the numbers on the disk."""
+"""The type of the numbers in the file."""
 
 _LINE = re.compile(rb'\{"sha256": "([0-9a-f]{64})", "row": (0|[1-9][0-9]*)\}\n')
 _NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)
 
 
 class Store:
-    """One folder of the cache: its files, and how rows get into them.
+    """One folder of the cache, which reads and adds rows.
 
     Args:
-        folder: it need not be there; `writing` makes it.
-        row_shape: (h, w, C) of one image's features.
-        facts: what the rows depend on, as JSON can hold it; InputError where the folder's own are others.
+        folder: The folder; it need not exist, because `writing` makes it.
+        row_shape: The shape (h, w, C) of the features of one image.
+        facts: What the rows depend on, in a form that JSON can hold. Reading raises InputError if the folder was
+            written with other facts.
     """
 
     def __init__(self, folder: Path, row_shape: tuple[int, int, int], facts: dict[str, object]) -> None:
@@ -52,11 +54,11 @@ class Store:
         self._facts = {**facts, "row_shape": list(row_shape), "dtype": "float16, little-endian"}
 
     def rows(self) -> dict[str, int]:
-        """sha256 -> row, for the rows that are whole on the disk."""
+        """The row of each sha256, for the rows that are completely on the disk."""
         return self._read_index()[0]
 
     def _read_index(self) -> tuple[dict[str, int], int]:
-        """As `rows`, and how many bytes of the index are good: all before the first bad line."""
+        """The rows as `rows` returns them, and the number of bytes of the index before its first bad line."""
         rows: dict[str, int] = {}
         if not self.meta.is_file():
             return rows, 0
@@ -65,12 +67,12 @@ class Store:
             raise InputError(f"{self.meta}: expected {self._facts}, found {found}; delete {self.folder}")
         good = 0
         lines = self.index.read_bytes() if self.index.is_file() else b""
-        # Looked at after the index: a run that is writing now puts the rows there first.
-        whole = self.data.stat().st_size // self.row_bytes if self.data.is_file() else 0
+        # The file is looked at after the index because a run that is writing adds the rows first.
+        complete_rows = self.data.stat().st_size // self.row_bytes if self.data.is_file() else 0
         for line in lines.splitlines(keepends=True):
             match = _LINE.fullmatch(line)
             row = len(rows)
-            if row == whole or not match or int(match[2]) != row or (sha := match[1].decode()) in rows:
+            if row == complete_rows or not match or int(match[2]) != row or (sha := match[1].decode()) in rows:
                 break
             rows[sha] = row
             good += len(line)
@@ -78,7 +80,10 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[dict[str, int]]:
-        """The only writer for the length of the block: waits for its turn, cuts torn tails, gives `rows`."""
+        """Be the only writer while the `with` block runs.
+
+        Waits until no other run writes, cuts off incomplete rows, and gives the rows as `rows` returns them.
+        """
         with _explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / "lock").open("ab")
@@ -98,15 +103,15 @@ class Store:
             yield rows
 
     def append(self, hashes: list[str], features: np.ndarray, first_row: int) -> None:
-        """Add rows, inside `writing`; the index hears of them only when they are on the disk.
+        """Add rows, inside `writing`; their lines are added to the index after the rows are on the disk.
 
         Args:
-            hashes: sha256 of the image files, as hex; none of them is there yet.
+            hashes: The sha256 of the image files, in hexadecimal digits; none of them has a row yet.
             features: float16 [n, h, w, C].
-            first_row: how many rows there are.
+            first_row: The number of rows that exist already.
         Raises:
-            InputError: the folder cannot be written to.
-            OSError: any other failed write, such as ENOSPC, with the folder's name.
+            InputError: The folder cannot be written to.
+            OSError: Any other failed write, such as ENOSPC, with the name of the folder.
         """
         assert features.shape == (len(hashes), *self.row_shape), (features.shape, self.row_shape)
         assert features.dtype == np.float16, features.dtype
@@ -125,7 +130,7 @@ def _append(path: Path, content: memoryview) -> None:
 
 @contextlib.contextmanager
 def _explained(folder: Path) -> Iterator[None]:
-    """A failed write as one line: what to do, or (full disk) at least the name, which such errors lack."""
+    """Turn a failed write into an InputError with advice; a full disk stays an OSError, but names the folder."""
     try:
         yield
     except OSError as error:

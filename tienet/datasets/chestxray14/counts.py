@@ -1,7 +1,8 @@
-"""How many test images of ChestX-ray14 have each label, by version of NIH's label table.
+"""How many test images of ChestX-ray14 have each label, in each version of NIH's label table.
 
-NIH revised the labels and kept the file's name: Data_Entry_2017.csv is the version that the paper used, or the later
-one that Data_Entry_2017_v2020.csv has too. So the counts tell, and the name alone does not.
+NIH revised the labels and kept the name of the file: Data_Entry_2017.csv is either the version that the paper used or
+the later version, which Data_Entry_2017_v2020.csv has too. Therefore the counts identify the version and the name alone
+does not.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from tienet.datasets import paper_counts
 from tienet.labels import LABELS
 
 TRAIN_VAL_IMAGES, TEST_IMAGES = 86_524, 25_596
-"""Lines of NIH's train_val_list.txt and test_list.txt."""
+"""The numbers of lines of NIH's train_val_list.txt and test_list.txt."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class Version:
     """One version of the labels.
 
     Attributes:
-        name: for messages.
-        test_positives: label -> images of test_list.txt that have it.
+        name: The name of the version in messages.
+        test_positives: Maps each label to the number of images of test_list.txt that have it.
     """
 
     name: str
@@ -36,17 +37,17 @@ LATER = Version(
 
 
 def differences(positives: Mapping[str, int], version: Version) -> dict[str, tuple[int, int]]:
-    """label -> (here, in the version), of the labels whose counts differ, in the order of LABELS."""
+    """Maps each label whose counts differ to (count here, count of the version), in the order of LABELS."""
     return paper_counts.differences(positives, version.test_positives)
 
 
 def describe(positives: Mapping[str, int], test_images: int, file_name: str) -> list[str]:
-    """Lines that say which version a label table looks like, and where it differs from the paper's test counts.
+    """Lines that say which version a label table is most like, and where it differs from the test counts of the paper.
 
     Args:
-        positives: label -> images of the test list that have it.
-        test_images: how many images of that list the table has.
-        file_name: the table's; used where the counts cannot tell.
+        positives: Maps each label to the number of images of the test list that have it.
+        test_images: The number of images of that list that the table has.
+        file_name: The name of the table, which is used if the counts cannot identify the version.
     """
     says_2020 = "2020" in file_name
     if test_images != TEST_IMAGES:

@@ -1,4 +1,4 @@
-"""Splits of ChestX-ray14: NIH's two lists, and validation cut from the first by patient."""
+"""The splits of ChestX-ray14: NIH's two lists, and a validation split that is cut from the first list by patient."""
 
 import itertools
 import re
@@ -18,9 +18,11 @@ _LINE = re.compile(r"[^\s,;|]+\.(png|jpe?g)", re.IGNORECASE)
 
 
 def read_list(path: Path) -> list[str]:
-    """The stems of train_val_list.txt or test_list.txt: one image's file name a line, none twice.
+    """Read train_val_list.txt or test_list.txt, which have the file name of an image in each line; returns the stems.
 
-    Raises InputError if it is not such a list.
+    Raises:
+        FileNotFoundError: There is no such file.
+        InputError: The file is not such a list, or names an image twice.
     """
     try:
         lines = read_bytes(path).decode("utf-8-sig").splitlines()
@@ -35,28 +37,28 @@ def read_list(path: Path) -> list[str]:
     stems = [stem(line) for _, line in named]
     twice = [name for name, n in Counter(stems).items() if n > 1]
     if twice:
-        raise InputError(f"{path}: {_some(twice, 'image')} there more than once; get it again")
+        raise InputError(f"{path}: {_listed(twice, 'image')} there more than once; get it again")
     return stems
 
 
 def train_or_val(patient: str) -> str:
-    """ "train" or "val" for a patient of the train-val list, 7 : 1 on average, the same on every machine.
+    """The split, "train" or "val", of a patient of the train-val list, 7 : 1 on average and the same on every machine.
 
-    The paper's shares are 70/10/20. NIH has fixed the test set, so the rest is cut 70 : 10: `splits.by_hash` of
-    "0 PATIENT", then "1 PATIENT" and so on, until it does not say test.
+    The shares of the paper are 70/10/20. NIH has fixed the test split, so the rest is divided 70 : 10. For this
+    `splits.by_hash` is taken of "0 PATIENT", "1 PATIENT" and so on, until it is not "test".
     """
-    answers = (splits.by_hash(f"{n} {patient}") for n in itertools.count())
-    return next(split for split in answers if split != "test")
+    hashed = (splits.by_hash(f"{n} {patient}") for n in itertools.count())
+    return next(split for split in hashed if split != "test")
 
 
 def assign(patients: pd.Series, train_val: Sequence[str], test: Sequence[str]) -> list[str]:
-    """The split of each image of the entry table: "train", "val" or "test".
+    """The split, "train", "val" or "test", of each image of the entry table.
 
     Args:
-        patients: patient ids, by stem.
-        train_val, test: the stems of NIH's lists; they may name more images than there are patients.
+        patients: The patient id of each image, by stem.
+        train_val, test: The stems of NIH's lists; they may name more images than the entry table has.
     Raises:
-        InputError: an image is in no list or in both, a patient in both, or the lists are swapped.
+        InputError: An image is in no list or in both, a patient is in both, or the lists are swapped.
     """
     if (len(train_val), len(test)) == (counts.TEST_IMAGES, counts.TRAIN_VAL_IMAGES):
         raise InputError(
@@ -64,20 +66,20 @@ def assign(patients: pd.Series, train_val: Sequence[str], test: Sequence[str]) -
         )
     both = sorted(set(train_val) & set(test))
     if both:
-        raise InputError(f"{_some(both, 'image')} in --train-val-list and in --test-list; get NIH's lists again")
+        raise InputError(f"{_listed(both, 'image')} in --train-val-list and in --test-list; get NIH's lists again")
     listed = dict.fromkeys(train_val, "train_val") | dict.fromkeys(test, "test")
     neither = [name for name in patients.index if name not in listed]
     if neither:
-        raise InputError(f"{_some(neither, 'image')} in --entry and in neither list; give NIH's whole lists")
-    part = [listed[name] for name in patients.index]
-    in_test = {patient for patient, which in zip(patients, part, strict=True) if which == "test"}
-    torn = sorted({patient for patient, which in zip(patients, part, strict=True) if which != "test"} & in_test)
-    if torn:
-        raise InputError(f"{_some(torn, 'patient')} in --train-val-list and in --test-list; get NIH's lists again")
+        raise InputError(f"{_listed(neither, 'image')} in --entry and in neither list; give NIH's whole lists")
+    lists = [listed[name] for name in patients.index]
+    in_test = {patient for patient, which in zip(patients, lists, strict=True) if which == "test"}
+    in_both = sorted({patient for patient, which in zip(patients, lists, strict=True) if which != "test"} & in_test)
+    if in_both:
+        raise InputError(f"{_listed(in_both, 'patient')} in --train-val-list and in --test-list; get NIH's lists again")
     split_of = {patient: train_or_val(patient) for patient in patients.unique()}
-    return ["test" if which == "test" else split_of[name] for name, which in zip(patients, part, strict=True)]
+    return ["test" if which == "test" else split_of[name] for name, which in zip(patients, lists, strict=True)]
 
 
-def _some(names: Sequence[str], what: str) -> str:
-    """ "3 images (the first is X) are", or "image X is" for one."""
+def _listed(names: Sequence[str], what: str) -> str:
+    """The start of a sentence: "3 images (the first is X) are", or "image X is" for a single name."""
     return f"{len(names):,} {what}s (the first is {names[0]}) are" if len(names) > 1 else f"{what} {names[0]} is"

@@ -1,7 +1,7 @@
-"""NIH's files on ChestX-ray14 as published, plain or gzipped, and users' tables about the same images.
+"""The tables that NIH publishes about ChestX-ray14, plain or gzipped, and tables of users about the same images.
 
-An image goes by its name without ending (its stem, 00000001_000), which is also the study's name: the tables say
-.png where the files may be .jpg.
+An image is identified by its file name without the ending (its stem, such as 00000001_000), because the tables have
+.png even if the files are .jpg. The stem is also the study id.
 """
 
 import re
@@ -17,7 +17,7 @@ from tienet.data.text import report_text
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS, NO_FINDING, canonical
 
-BOX_FRAME_PX = 1024  # NIH's PNG files, in whose pixels its boxes are
+BOX_FRAME_PX = 1024  # the side of NIH's PNG files; the boxes are in their pixels
 FINDING_LABELS = "Finding Labels"
 _ENDING = re.compile(r"\.(png|jpe?g)$", re.IGNORECASE)
 _IMAGE_COLUMNS = ("image index", "image", "study id", "study")
@@ -26,18 +26,19 @@ _HAND_VALUES = {"1": 1.0, "0": 0.0, "": np.nan, "1.0": 1.0, "0.0": 0.0, "yes": 1
 
 
 def stem(image: str) -> str:
-    """The name of an image without its folder and its ending."""
+    """The name of an image file without its folder and its ending."""
     return _ENDING.sub("", image.strip().rpartition("/")[2])
 
 
 def read_entries(path: Path) -> pd.DataFrame:
-    """Data_Entry_2017.csv of either version.
+    """Read Data_Entry_2017.csv of either version.
 
     Returns:
-        A row for each image, in the file's order, by stem: patient_id, view (PA, AP; empty where the file has no
+        A row for each image, by stem, in the order of the file: patient_id, view (PA or AP; empty if the file has no
         such column), and the 15 labels as 1.0 or 0.0.
     Raises:
-        InputError: a column is missing, an image is repeated, a label is unknown.
+        FileNotFoundError: There is no such file.
+        InputError: A column is missing, an image is repeated, or a label is not known.
     """
     table = read_table(path, ("Image Index", FINDING_LABELS, "Patient ID"))
     stems = _unique_stems(table, "Image Index")
@@ -55,9 +56,14 @@ def read_entries(path: Path) -> pd.DataFrame:
 
 
 def read_reports(path: Path) -> dict[str, str]:
-    """stem -> report, from a table with a column image or study, and report (or text, or findings and impression).
+    """Read the reports of images (stem -> report) from a table.
 
-    Sections become one string by `report_text`; white space runs become one space. Rows without text are left out.
+    The table needs a column image or study, and a column report or text, or the columns findings and impression, which
+    `report_text` makes into one string. Runs of white space become one space. Rows without text are left out.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        InputError: A column is missing, or an image is repeated.
     """
     table = read_table(path)
     image, text = image_column(table), _column(table, _TEXT_COLUMNS)
@@ -75,13 +81,17 @@ def read_reports(path: Path) -> dict[str, str]:
 
 
 def read_hand_labels(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Labels by people over some images: columns of 1 and 0 (yes and no) for findings, else `Finding Labels`.
+    """Read labels that people gave to some images.
 
-    A finding without a column is unknown. No_Finding without a column is 0 beside a finding, 1 where all 14 are 0,
-    else unknown.
+    The table has columns of 1 and 0 (or yes and no) for findings; without such columns it needs `Finding Labels`. A
+    finding without a column is unknown. No_Finding without a column is 0 if there is a finding, 1 if all 14 findings
+    are 0, and unknown otherwise.
 
     Returns:
-        A row for each image by stem: the 15 labels, 1.0, 0.0 or NaN; and what a user should see.
+        A row for each image, by stem, with the 15 labels as 1.0, 0.0 or NaN (unknown); and notes for the user.
+    Raises:
+        FileNotFoundError: There is no such file.
+        InputError: A column is missing, an image is repeated, or a cell is no label.
     """
     table = read_table(path)
     image = image_column(table)
@@ -103,10 +113,14 @@ def read_hand_labels(path: Path) -> tuple[pd.DataFrame, list[str]]:
 
 
 def read_boxes(path: Path) -> pd.DataFrame:
-    """BBox_List_2017.csv, whose header has fewer or more cells than its rows.
+    """Read BBox_List_2017.csv, whose header has fewer or more cells than its rows.
 
     Returns:
-        study_id, finding, and x, y, w, h as floats in pixels of the 1024 x 1024 image; x, y: top-left corner.
+        The columns study_id, finding, and x, y, w, h as floats in pixels of the 1024 x 1024 image, where (x, y) is the
+        top left corner.
+    Raises:
+        FileNotFoundError: There is no such file.
+        InputError: A row names no finding, or its box is not inside the image.
     """
     sides = ("x", "y", "w", "h")
     table = read_table(path, ("Image Index", "Finding Label", *sides), _mend_box_table)
@@ -128,7 +142,7 @@ def read_boxes(path: Path) -> pd.DataFrame:
 
 
 def _mend_box_table(content: bytes) -> bytes:
-    """NIH writes the header `Bbox [x,y,w,h],,,`, and rows with and without commas at their end."""
+    """Correct NIH's header `Bbox [x,y,w,h],,,`, and remove the commas at the end of some rows."""
     content = re.sub(rb"Bbox ?\[x,y,w,h\]", b"x,y,w,h", content, count=1)
     return re.sub(rb",+(?=\r?$)", b"", content, flags=re.MULTILINE)
 
@@ -137,12 +151,13 @@ def _mend_box_table(content: bytes) -> bytes:
 
 
 def _column(table: Table, names: Sequence[str]) -> str | None:
-    """The first of `names` that the table has, in its own spelling."""
+    """The first of `names` that the table has, in the spelling of the table; None if it has none."""
     by_key = {name.lower().replace("_", " "): name for name in table.header}
     return next((by_key[name] for name in names if name in by_key), None)
 
 
 def image_column(table: Table) -> str:
+    """The column of a table that names the image. Raises InputError if there is none."""
     column = _column(table, _IMAGE_COLUMNS)
     if column is None:
         raise InputError(f"{table.path}, row 1: no column that names the image; expected image, study or Image Index")
@@ -163,7 +178,7 @@ def _unique_stems(table: Table, column: str) -> list[str]:
 
 
 def _listed_labels(table: Table) -> np.ndarray:
-    """float64 [N, 15] of 1 and 0, from names between `|`."""
+    """float64 [N, 15] of 1 and 0, from cells with names separated by `|`."""
     labels = np.zeros((len(table), len(LABELS)))
     for n, cell in enumerate(table.cells(FINDING_LABELS)):
         for name in cell.split("|"):
@@ -177,7 +192,7 @@ def _listed_labels(table: Table) -> np.ndarray:
 
 
 def _label_columns(table: Table) -> dict[str, str]:
-    """Label -> the column that has it; InputError if two have."""
+    """Maps each label to its column. Raises InputError if two columns have the same label."""
     column_of: dict[str, str] = {}
     for name in table.header:
         label = canonical(name)
@@ -187,7 +202,7 @@ def _label_columns(table: Table) -> dict[str, str]:
 
 
 def _column_labels(table: Table, column_of: dict[str, str]) -> np.ndarray:
-    """float64 [N, 15] of 1, 0 and NaN, from a column for each label that has one."""
+    """float64 [N, 15] of 1, 0 and NaN, from the columns of the labels; a label without a column is NaN."""
     labels = np.full((len(table), len(LABELS)), np.nan)
     for k, label in enumerate(LABELS):
         for n, cell in enumerate(table.cells(column_of[label]) if label in column_of else ()):
@@ -197,7 +212,7 @@ def _column_labels(table: Table, column_of: dict[str, str]) -> np.ndarray:
                 table.problem(n, column_of[label], f"{cell!r}; expected 1, 0, yes, no or empty (unknown)")
     if NO_FINDING not in column_of:
         findings = labels[:, : len(FINDINGS)]
-        none = np.where((findings == 1).any(axis=1), 0.0, 1.0 - findings.sum(axis=1))  # NaN if one is unknown
+        none = np.where((findings == 1).any(axis=1), 0.0, 1.0 - findings.sum(axis=1))  # NaN if a finding is unknown
         labels[:, LABELS.index(NO_FINDING)] = none
     return labels
 

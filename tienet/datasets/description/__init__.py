@@ -1,1 +1,1 @@
-"""What `python -m tienet.commands.describe` counts, draws and shows of a data set."""
+"""The description of a data set: what `tienet describe` counts, draws and shows."""

@@ -1,6 +1,6 @@
-"""What is counted of a manifest's rows: splits, labels, pairs of labels, patients, views, empty cells.
+"""Counts over the rows of a manifest: splits, labels, pairs of labels, patients, views and empty cells.
 
-Letters: N studies, K = 15 labels, G = 4 groups (the three splits, and all).
+Letters in shapes: N studies, K = 15 labels, G = 4 groups (the three splits, and all studies).
 """
 
 import re
@@ -25,7 +25,12 @@ _TEXT_COLUMNS = COLUMNS[: -len(LABELS)]
 
 @dataclass(frozen=True, eq=False)
 class GroupCounts:
-    """int [G, 4], what SIZES names; and int [G, K] each: studies where a label is 1, 0, unknown."""
+    """The counts of each group.
+
+    Attributes:
+        sizes: int [G, 4], the numbers that SIZES names.
+        positive, negative, unknown: int [G, K] each, the number of studies in which a label is 1, 0 or unknown.
+    """
 
     sizes: np.ndarray
     positive: np.ndarray
@@ -35,22 +40,25 @@ class GroupCounts:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """How labels go together.
+    """How often two labels occur together.
 
-    both: int [K, K], studies with both; its diagonal has the studies with the label, symmetric.
-    known: int [K, K], studies with the row's label where the column's is known.
+    Attributes:
+        both: int [K, K], the number of studies with both labels; symmetric, with the studies of each label on the
+            diagonal.
+        known: int [K, K], the number of studies that have the label of the row and in which the label of the column is
+            known.
     """
 
     both: np.ndarray
     known: np.ndarray
 
     def share(self) -> np.ndarray:
-        """float [K, K]: of the studies with the row's label, those with the column's too; NaN where there is none."""
+        """float [K, K]: the share of the `known` studies that have the label of the column; NaN if there are none."""
         with np.errstate(invalid="ignore"):
             return self.both / np.where(self.known > 0, self.known, np.nan)
 
     def most_frequent(self, count: int) -> list[tuple[str, str, int]]:
-        """Up to `count` pairs of different labels that a study has, falling."""
+        """Up to `count` pairs of different labels that occur together, with their counts, most frequent first."""
         rows, columns = np.triu_indices(len(LABELS), 1)
         order = np.argsort(-self.both[rows, columns], kind="stable")[:count]
         pairs = [(rows[i], columns[i]) for i in order]
@@ -58,7 +66,7 @@ class Pairs:
 
 
 def count_groups(manifest: Manifest) -> GroupCounts:
-    """Studies, patients, images, reports and each label's values, per split and in all."""
+    """Count studies, patients, images, reports and the values of each label, in each split and in total."""
     sizes, values = [], []
     for group in GROUPS:
         chosen = np.flatnonzero(np.ones(len(manifest), bool) if group == "all" else manifest.splits == group)
@@ -71,18 +79,22 @@ def count_groups(manifest: Manifest) -> GroupCounts:
 
 
 def has_text(report: str) -> bool:
-    """Is there more in it than white space?"""
+    """Whether a report has more than white space."""
     return bool(report.strip())
 
 
 def count_pairs(labels: np.ndarray) -> Pairs:
-    """Labels that are there together. labels: float [N, K], 1, 0 or NaN."""
+    """Count the studies with each pair of labels.
+
+    Args:
+        labels: float [N, K], 1, 0 or NaN (unknown).
+    """
     present = (labels == 1).astype(np.int64)
     return Pairs(present.T @ present, present.T @ (~np.isnan(labels)).astype(np.int64))
 
 
 def per_patient(manifest: Manifest) -> dict[str, np.ndarray]:
-    """ "studies" and "images" -> int [patients], how many each patient has."""
+    """Under "studies" and "images": int [number of patients], how many of them each patient has."""
     studies = Counter(manifest.patient_ids)
     with_image = Counter(
         patient for patient, image in zip(manifest.patient_ids, manifest.images, strict=True) if image is not None
@@ -95,10 +107,12 @@ def per_patient(manifest: Manifest) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class Cells:
-    """What only the CSV file has.
+    """Counts over the cells of the CSV file, which a `Manifest` does not keep.
 
-    rows: its rows. empty: column -> empty cells, of all columns but the labels. views: column -> value -> studies, of
-    the columns that tell the view.
+    Attributes:
+        rows: The number of rows.
+        empty: Maps each column, except the labels, to its number of empty cells.
+        views: Maps each column that tells the view to the number of studies with each of its values.
     """
 
     rows: int
@@ -107,7 +121,7 @@ class Cells:
 
 
 def count_cells(path: Path) -> Cells:
-    """Empty cells and views. Raises InputError if the file is no CSV table (`csv_table.Table`)."""
+    """Count empty cells and views. Raises InputError if the file is no CSV table (`csv_table.Table`)."""
     table = Table(path, COLUMNS)
     names = [name for name in table.header if name in _TEXT_COLUMNS or name not in COLUMNS]
     empty = {name: sum(not cell for cell in table.cells(name)) for name in names}
@@ -115,11 +129,14 @@ def count_cells(path: Path) -> Cells:
     return Cells(len(table), empty, views)
 
 
-def percent(part: float, whole: float) -> str:
-    """A share with one digit; never "0.0%" of something, nor "100.0%" of less than all; "-" of nothing."""
-    if not whole:
+def percent(part: float, total: float) -> str:
+    """A share in percent with one digit, or "-" if `total` is 0.
+
+    A share is "0.0%" only if it is 0, and "100.0%" only if it is the total; otherwise "<0.1%" and ">99.9%" are used.
+    """
+    if not total:
         return "-"
-    share = 100 * part / whole
+    share = 100 * part / total
     if 0 < share < 0.05:
         return "<0.1%"
     return ">99.9%" if 99.95 <= share < 100 else f"{share:.1f}%"

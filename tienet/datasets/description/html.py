@@ -1,4 +1,4 @@
-"""What the sections of the page are made of: templates and small tables. All text is escaped here."""
+"""The elements of the sections of the page: templates and small tables. All text is escaped here."""
 
 import html
 import re
@@ -11,22 +11,22 @@ _TEMPLATES = Path(__file__).with_name("templates").absolute()
 
 
 def read(name: str) -> str:
-    """The text of a file in this package's templates/."""
-    return template.read(str(_TEMPLATES / name))  # an absolute name is taken as it is
+    """Read the text of a file in the folder templates/ of this package."""
+    return template.read(str(_TEMPLATES / name))  # an absolute path is used as it is
 
 
 def fill(name: str, **values: object) -> str:
-    """As `page_template.fill`, from this package's templates/; values are HTML already."""
+    """Fill a template of the folder templates/ of this package (see `tienet.pages.template.fill`); values are HTML."""
     return template.fill(str(_TEMPLATES / name), **values)
 
 
 def section(title: str, *parts: str) -> str:
-    """A card of the page; the parts are HTML already."""
+    """A section of the page with a title; the parts are HTML."""
     return "\n".join([f'<section id="{_anchor(title)}">', f"<h2>{html.escape(title)}</h2>", *parts, "</section>"])
 
 
 def links(sections: Iterable[str]) -> str:
-    """A link to each section, by its title."""
+    """Links to the sections, with their titles as text."""
     found = (re.match(r'<section id="(.*?)">\n<h2>(.*?)</h2>', text) for text in sections)
     return "\n".join(f'<a href="#{match[1]}">{match[2]}</a>' for match in found if match)
 
@@ -36,17 +36,18 @@ def _anchor(title: str) -> str:
 
 
 def paragraphs(lines: Iterable[str]) -> str:
+    """A paragraph for each line of plain text."""
     return "\n".join(f"<p>{html.escape(line)}</p>" for line in lines)
 
 
 def table(label: str, rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
-    """A table of plain text in a box that scrolls sideways; the first cell of a row is its name."""
+    """A table in a box that scrolls sideways, from plain text; the first cell of a row is the name of the row."""
     heads = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in head)
     return scrolling(label, f"<thead><tr>{heads}</tr></thead>" if head else "", map(_row, rows))
 
 
 def scrolling(label: str, head: str, rows: Iterable[str], css: str = "grid") -> str:
-    """The same of HTML."""
+    """A table in a box that scrolls sideways; the head and the rows are HTML."""
     body = "\n".join(rows)
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{html.escape(label)}">\n'

@@ -1,4 +1,4 @@
-"""Size, bits and colours of a PNG or JPEG, from its header alone: no pixel is read."""
+"""The size, bits and colours of a PNG or JPEG file, from its header alone; no pixels are read."""
 
 import struct
 import zlib
@@ -10,7 +10,7 @@ from tienet.data.image import SIGNATURE_BYTES, file_format
 from tienet.errors import InputError
 
 MAX_HEADER_BYTES = 16_000_000
-"""A JPEG's frame lies before this place, behind thumbnails and colour profiles."""
+"""The frame header of a JPEG lies before this position, after thumbnails and colour profiles."""
 
 _PNG_COLOURS = {
     0: ("grey", (1, 2, 4, 8, 16)),
@@ -22,12 +22,19 @@ _PNG_COLOURS = {
 _JPEG_COLOURS = {1: "grey", 3: "colour", 4: "four colours"}
 _STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])  # markers without a length
 _MAX_FILL = 1024
-_NO_FRAMES = frozenset([0xC4, 0xC8, 0xCC])  # of C0 to CF
+_NO_FRAMES = frozenset([0xC4, 0xC8, 0xCC])  # these markers from C0 to CF do not start a frame
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself. width, height in pixels, above 0; `bits` of each channel."""
+    """What the header of an image file says.
+
+    Attributes:
+        format: "PNG" or "JPEG".
+        width, height: The size in pixels, above 0.
+        bits: The number of bits of each channel.
+        colours: The colours in words, such as "grey".
+    """
 
     format: str
     width: int
@@ -37,15 +44,15 @@ class Header:
 
     @property
     def kind(self) -> str:
-        """As people say it: "PNG, 8 bits, grey"."""
+        """The format, bits and colours in words, such as "PNG, 8 bits, grey"."""
         return f"{self.format}, {self.bits} bit{'s' if self.bits > 1 else ''}, {self.colours}"
 
 
 def read_header(path: Path | str) -> Header:
-    """The header of a PNG or JPEG file.
+    """Read the header of a PNG or JPEG file.
 
     Raises:
-        InputError: the file cannot be read, is no PNG or JPEG, or its header is truncated or corrupted; the message
+        InputError: The file cannot be read, is no PNG or JPEG, or its header is truncated or corrupted. The message
             does not name the file.
     """
     try:
@@ -65,7 +72,7 @@ def read_header(path: Path | str) -> Header:
 
 
 def _png(file: BinaryIO) -> Header:
-    """The header of a PNG whose signature has been read."""
+    """Read the header of a PNG whose signature has been read."""
     length, kind = struct.unpack(">I4s", file.read(8))
     if kind != b"IHDR" or length != 13:
         raise InputError("corrupted PNG header (its first chunk is not IHDR)")
@@ -81,7 +88,7 @@ def _png(file: BinaryIO) -> Header:
 
 
 def _jpeg(file: BinaryIO) -> Header:
-    """The frame header of a JPEG; the segments before it are passed over."""
+    """Read the frame header of a JPEG; the segments before it are skipped."""
     file.seek(2)
     while (place := file.tell()) < MAX_HEADER_BYTES:
         fill, marker = struct.unpack(">BB", file.read(2))
@@ -95,7 +102,7 @@ def _jpeg(file: BinaryIO) -> Header:
             raise InputError(f"corrupted JPEG header (more than {_MAX_FILL} fill bytes at byte {place})")
         if marker in _STANDALONE:
             continue
-        if marker in (0xD9, 0xDA):  # the end, or pixels
+        if marker in (0xD9, 0xDA):  # the end of the image, or the start of its pixels
             break
         (length,) = struct.unpack(">H", file.read(2))
         if length < 2:

@@ -1,4 +1,4 @@
-"""Sizes and formats of a data set's image files, or of a sample of them where they are many."""
+"""The sizes and formats of the image files of a data set, or of a random sample of them if there are many."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,17 +13,19 @@ from tienet.data.image import MAX_PIXELS
 from tienet.datasets.description.image_header import Header, read_header
 from tienet.errors import InputError
 
-THREADS = 16  # they wait for the disk, or for a network, and hardly compute
+THREADS = 16  # they mostly wait for the disk or the network
 
 
 @dataclass
 class ImageSurvey:
-    """What the headers say.
+    """What the headers of the image files say.
 
     Attributes:
-        files: how many different files the data set names. read: how many of them were read.
-        sizes: (width, height) in pixels -> files. kinds: "PNG, 8 bits, grey" -> files.
-        broken: file -> what is wrong with its header.
+        files: The number of different files that the data set names.
+        read: The number of files whose headers were read.
+        sizes: Maps (width, height) in pixels to the number of files.
+        kinds: Maps `Header.kind`, such as "PNG, 8 bits, grey", to the number of files.
+        broken: Maps each file with a broken header to what is wrong with it.
     """
 
     files: int
@@ -33,15 +35,16 @@ class ImageSurvey:
     broken: dict[Path, str] = field(default_factory=dict)
 
 
-def survey_images(images: Iterable[Path | None], most: int, seed: int, progress: bool) -> ImageSurvey:
-    """Read the headers of up to `most` files, drawn by `seed` where there are more; pixels are not read.
+def survey_images(images: Iterable[Path | None], max_files: int, seed: int, progress: bool) -> ImageSurvey:
+    """Read the headers of image files; pixels are not read.
 
     Args:
-        images: None is passed over, a file that is there twice is read once.
-        progress: show a bar.
+        images: The files; None is skipped, and a file that occurs twice is read once.
+        max_files: The largest number of files that are read; if there are more, they are drawn at random by `seed`.
+        progress: Whether to show a progress bar.
     """
     paths: Sequence[Path] = list(dict.fromkeys(path for path in images if path is not None))
-    survey = ImageSurvey(len(paths), min(len(paths), most))
+    survey = ImageSurvey(len(paths), min(len(paths), max_files))
     if survey.read < survey.files:
         drawn = np.random.default_rng(seed).choice(survey.files, survey.read, replace=False)
         paths = [paths[i] for i in np.sort(drawn)]
@@ -57,7 +60,7 @@ def survey_images(images: Iterable[Path | None], most: int, seed: int, progress:
 
 
 def _try_read(path: Path) -> tuple[Path, Header | str]:
-    """The header, or what is wrong with it."""
+    """The file with its header, or with what is wrong with it."""
     try:
         header = read_header(path)
     except InputError as error:

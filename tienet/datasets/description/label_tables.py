@@ -1,4 +1,4 @@
-"""The page's tables of labels: counts per split, and pairs."""
+"""The tables of labels on the page: the counts in each split, and the pairs of labels."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,17 +9,17 @@ from tienet.datasets.description.counts import GROUPS, SIZES, GroupCounts, Pairs
 from tienet.datasets.description.sentences import counted
 from tienet.labels import LABELS, readable
 
-_FIRST = ' class="first"'  # a line before the column
+_FIRST = ' class="first"'  # draws a line before the column
 
 
 def sizes_section(groups: GroupCounts) -> str:
-    """Studies, patients, images and reports per split."""
+    """The section with the numbers of studies, patients, images and reports in each split."""
     rows = [[name, *(f"{n:,}" for n in groups.sizes[:, i])] for i, name in enumerate(SIZES)]
     return html.section("Splits", html.table("splits", rows, ["", *GROUPS]))
 
 
 def labels_section(groups: GroupCounts) -> str:
-    """Positive, negative and unknown per label and split; what is empty has no columns."""
+    """Section with the positive, negative and unknown studies of each label and split; empty splits are left out."""
     shown = [g for g in range(len(GROUPS)) if groups.sizes[g, 0]]
     kinds = ["positive", "negative", "unknown"] if groups.unknown.any() else ["positive", "negative"]
     tops = (f'<th scope="colgroup" colspan="{len(kinds)}" class="first group">{GROUPS[g]}</th>' for g in shown)
@@ -41,15 +41,15 @@ def _label_row(groups: GroupCounts, shown: Sequence[int], kinds: Sequence[str], 
         counts = {kind: int(getattr(groups, kind)[g, k]) for kind in kinds}
         known = counts["positive"] + counts["negative"]
         for kind, count in counts.items():
-            whole = known if kind != "unknown" else known + count
+            total = known if kind != "unknown" else known + count
             css = " ".join([*(["first"] if kind == "positive" else []), *([] if count else ["zero"])])
-            share = percent(count, whole) if count else ""
+            share = percent(count, total) if count else ""
             cells += f'<td class="{css}">{count:,} <small>{share}</small></td>'
     return f'<tr><th scope="row">{readable(LABELS[k])}</th>{cells}</tr>'
 
 
 def pairs_section(pairs: Pairs) -> str:
-    """A table of all pairs, shaded by share; a box to tick shows the shares."""
+    """The section with a table of all pairs, shaded by share; a tick box shows the shares in place of the counts."""
     share = pairs.share()
     outside = share[~np.eye(len(LABELS), dtype=bool)]
     largest = 0.0 if np.isnan(outside).all() else float(np.nanmax(outside))
@@ -72,12 +72,12 @@ def _pair_rows(pairs: Pairs, share: np.ndarray, largest: float) -> Iterator[str]
                     f'<td class="own" title="{counted(both, "study", "studies")} with {readable(row)}">{both:,}</td>'
                 )
                 continue
-            told = f"{readable(row)} and {readable(column)}: {counted(both, 'study', 'studies')}"
-            told += f", {percent(both, known)} of the {known:,} with {readable(row)}" if known else ""
+            tooltip = f"{readable(row)} and {readable(column)}: {counted(both, 'study', 'studies')}"
+            tooltip += f", {percent(both, known)} of the {known:,} with {readable(row)}" if known else ""
             shade = f' style="--p:{share[j, k] / largest:.3f}"' if both else ""
             zero = "" if both else ' class="zero"'
             cells.append(
-                f'<td title="{told}"{shade}{zero}><span class="number">{both:,}</span>'
+                f'<td title="{tooltip}"{shade}{zero}><span class="number">{both:,}</span>'
                 f'<span class="share">{percent(both, known)}</span></td>'
             )
         yield f'<tr><th scope="row">{readable(row)}</th>{"".join(cells)}</tr>'

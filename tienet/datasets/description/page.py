@@ -1,4 +1,4 @@
-"""The summary as a page: one HTML file that needs no network, tables first, studies to look at below."""
+"""The summary as a page: one HTML file that needs no network, with tables first and studies to look at below."""
 
 import html
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _PATIENT_BINS = (0, 1, 2, 3, 4, 5, 10, 20, 50, 100)
 
 
 def render(summary: Summary, seed: int) -> str:
-    """The page as HTML; `seed` draws the studies to look at."""
+    """The page as HTML; the studies to look at are drawn at random by `seed`."""
     manifest = summary.manifest
     sections = [*_sections(summary), samples_section(manifest, seed)]
     return page_parts.fill(
@@ -65,7 +65,7 @@ def _patients(summary: Summary) -> str:
 
 
 def _patient_rows(patients: dict[str, np.ndarray]) -> list[list[str]]:
-    """How many patients have 0, 1, 2, ... studies and images; bins that nobody is in are left out."""
+    """Rows with the numbers of patients that have 0, 1, 2, ... studies and images; empty bins are left out."""
     rows = []
     for low, high in zip(_PATIENT_BINS, (*_PATIENT_BINS[1:], np.inf), strict=True):
         counts = [int(((each >= low) & (each < high)).sum()) for each in patients.values()]
@@ -104,25 +104,25 @@ def _reports(reports: ReportLengths, line: str) -> str:
 
 def _histogram(reports: ReportLengths) -> str:
     bins = histogram(reports.words)
-    most = max(bar.count for bar in bins)
+    highest = max(bar.count for bar in bins)
     bars = (
-        f'<span title="{_words(bar)}: {sentences.counted(bar.count, "report")}">'
-        f'<i style="height:{100 * bar.count / most:.2f}%"></i></span>'
+        f'<span title="{_bin_in_words(bar)}: {sentences.counted(bar.count, "report")}">'
+        f'<i style="height:{100 * bar.count / highest:.2f}%"></i></span>'
         for bar in bins
     )
     every = max(1, round(len(bins) / 6))
     ends = [f"{bar.low:,}" if n % every == 0 and n < len(bins) - every else "" for n, bar in enumerate(bins)]
-    ends[-1] = _words(bins[-1], short=True)
+    ends[-1] = _bin_in_words(bins[-1], short=True)
     return page_parts.fill(
         "histogram.html",
         label=f"histogram, {len(bins)} bars: {reports.quantile(50)} words is the median",
         bars="\n".join(bars),
         axis="".join(f"<span>{end}</span>" for end in ends),
-        most=sentences.counted(most, "report"),
+        most=sentences.counted(highest, "report"),
     )
 
 
-def _words(bar: Bin, short: bool = False) -> str:
+def _bin_in_words(bar: Bin, short: bool = False) -> str:
     if bar.high is None:
         return f"{bar.low:,}+" if short else f"{bar.low:,} words or more"
     span = f"{bar.low:,}" if bar.low == bar.high else f"{bar.low:,} to {bar.high:,}"
@@ -151,8 +151,8 @@ def _images(summary: Summary) -> str:
         ]
     if images.broken:
         folder = summary.manifest.path.parent
-        said = (f"{sentences.shown_path(path, folder)}: {why}" for path, why in images.broken.items())
-        named = "\n".join(f"<li>{html.escape(line)}</li>" for line in said)
+        lines = (f"{sentences.shown_path(path, folder)}: {why}" for path, why in images.broken.items())
+        items = "\n".join(f"<li>{html.escape(line)}</li>" for line in lines)
         parts.append(f"<h3>Broken headers: {sentences.counted(len(images.broken), 'file')}</h3>")
-        parts.append(f'<ul class="broken" tabindex="0">\n{named}\n</ul>')
+        parts.append(f'<ul class="broken" tabindex="0">\n{items}\n</ul>')
     return page_parts.section("Images", *parts)

@@ -1,4 +1,4 @@
-"""How long a data set's reports are in words, and how many different ones there are."""
+"""The lengths of the reports of a data set in words, and the number of different reports."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,14 +17,15 @@ _STEPS = (1, 2, 5)
 
 @dataclass(frozen=True, eq=False)
 class ReportLengths:
-    """Of R reports that are not empty.
+    """Facts about the R reports that are not empty.
 
     Attributes:
-        words: int [R].
-        empty: studies without a report.
-        distinct: reports that differ in a word; case and white space do not count.
-        longest: its study.
-        frequent: the report that is there most often, as it is written first, and how often; "" and 0 where R = 0.
+        words: int [R], the number of words of each report.
+        empty: The number of studies without a report.
+        distinct: The number of reports that differ in a word; case and white space do not count.
+        longest: The study id of the longest report; empty if R = 0.
+        frequent: The most frequent report, in the spelling in which it occurs first; empty if R = 0.
+        times: How often the most frequent report occurs.
     """
 
     words: np.ndarray
@@ -35,12 +36,12 @@ class ReportLengths:
     times: int
 
     def quantile(self, percent: float) -> int:
-        """The least number of words that this share of the reports does not exceed; R > 0."""
+        """The smallest number of words that this percentage of the reports does not exceed; R must be above 0."""
         return int(np.percentile(self.words, percent, method="inverted_cdf"))
 
 
 def measure_reports(reports: Sequence[str], study_ids: Sequence[str], progress: bool) -> ReportLengths:
-    """Count the words of N reports; `progress`: show a bar."""
+    """Count the words of N reports, with a progress bar if `progress` is set."""
     texts = Counter(filter(has_text, reports))
     words: dict[str, int] = {}
     spelling: dict[str, str] = {}
@@ -53,20 +54,20 @@ def measure_reports(reports: Sequence[str], study_ids: Sequence[str], progress: 
         times[key] += count
     there = [n for n, report in enumerate(reports) if has_text(report)]
     lengths = np.array([words[reports[n]] for n in there], np.int64)
-    ((key, most),) = times.most_common(1) or [("", 0)]
+    ((key, largest),) = times.most_common(1) or [("", 0)]
     return ReportLengths(
         words=lengths,
         empty=len(reports) - len(there),
         distinct=len(times),
         longest=study_ids[there[int(lengths.argmax())]] if there else "",
         frequent=spelling.get(key, ""),
-        times=most,
+        times=largest,
     )
 
 
 @dataclass(frozen=True)
 class Bin:
-    """`count` reports of `low` to `high` words; `high` is None in the last bin if it holds all longer ones too."""
+    """`count` reports have `low` to `high` words; `high` is None in the last bin if it also has all longer reports."""
 
     low: int
     high: int | None
@@ -74,10 +75,12 @@ class Bin:
 
 
 def histogram(words: np.ndarray) -> list[Bin]:
-    """Up to MOST_BINS bins of 1, 2, 5, 10, 20, ... words up to the 99% quantile; the last one holds what is longer.
+    """Up to MAX_BINS bins, each 1, 2, 5, 10, 20, ... words wide, up to the 99% quantile.
+
+    The last bin also has the reports that are longer.
 
     Args:
-        words: int [R], R > 0, at least 0.
+        words: int [R], R > 0, the number of words of each report, at least 0.
     """
     low, top = int(words.min()), int(np.percentile(words, 99, method="inverted_cdf"))
     widths = (step * 10**power for power in range(19) for step in _STEPS)

@@ -1,21 +1,21 @@
-"""The studies to look at: picture, labels, report."""
+"""The cards of the studies to look at, with image, labels and report."""
 
 import base64
 import html
 
 from tienet.data.manifest import Manifest
 from tienet.datasets.description import html as page_parts
-from tienet.datasets.description.sampling import SAMPLES, draw_samples, small_picture
+from tienet.datasets.description.sampling import MAX_SAMPLES, draw_samples, small_image
 from tienet.errors import InputError
 from tienet.labels import LABELS, readable
 
 MAX_CHARACTERS = 4000
-"""A longer report is cut, and says so."""
+"""A longer report is cut, with a remark that it was."""
 
 
 def samples_section(manifest: Manifest, seed: int) -> str:
-    """Up to SAMPLES studies, drawn by `seed`; a picture that cannot be read says why."""
-    drawn = draw_samples(manifest.labels, manifest.images, SAMPLES, seed)
+    """The section with up to MAX_SAMPLES studies, drawn by `seed`; an image that cannot be read has the reason."""
+    drawn = draw_samples(manifest.labels, manifest.images, MAX_SAMPLES, seed)
     title = f"{len(drawn)} studies to look at" if len(drawn) > 1 else "A study to look at"
     if not drawn:
         return page_parts.section("Studies to look at", "<p>No study has an image.</p>")
@@ -27,14 +27,14 @@ def samples_section(manifest: Manifest, seed: int) -> str:
 def _card(manifest: Manifest, n: int) -> str:
     study_id = html.escape(manifest.study_ids[n])
     try:
-        jpeg, (width, height) = small_picture(manifest.images[n])
+        jpeg, (width, height) = small_image(manifest.images[n])
         uri = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
-        picture = f'<img src="{uri}" width="{width}" height="{height}" alt="chest X-ray of study {study_id}">'
+        image = f'<img src="{uri}" width="{width}" height="{height}" alt="chest X-ray of study {study_id}">'
     except (InputError, OSError) as error:
-        picture = f'<p class="nothing">{html.escape(str(error))}</p>'
+        image = f'<p class="nothing">{html.escape(str(error))}</p>'
     return page_parts.fill(
         "sample.html",
-        picture=picture,
+        picture=image,
         study_id=study_id,
         split=manifest.splits[n],
         chips=_chips(manifest, n),
@@ -43,7 +43,7 @@ def _card(manifest: Manifest, n: int) -> str:
 
 
 def _chips(manifest: Manifest, n: int) -> str:
-    """The labels that the study has; how many are unknown."""
+    """List items with the labels that the study has, and with how many are unknown."""
     labels = manifest.labels[n]
     shown = [f"<strong>{readable(LABELS[k])}</strong>" for k in range(len(LABELS)) if labels[k] == 1]
     unknown = sum(int(label != label) for label in labels)
@@ -55,7 +55,7 @@ def _chips(manifest: Manifest, n: int) -> str:
 
 
 def report_html(report: str) -> str:
-    """A report as it stands, escaped, without the white space around it; a very long one is cut."""
+    """A report as HTML: escaped, without the white space around it, and cut after MAX_CHARACTERS."""
     report = report.strip()
     if not report:
         return '<em class="kind">no report</em>'

@@ -1,4 +1,4 @@
-"""What the table and the page both say in words: plain text, not escaped."""
+"""The sentences that both the text table and the page have: plain text that is not escaped."""
 
 import os
 from collections import Counter
@@ -14,13 +14,13 @@ from tienet.datasets.description.summary import Summary
 _MAX_CHARACTERS = 60
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """ "1 study", "3,362 studies"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """A number with its noun, such as "1 study" or "3,362 studies"."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def patient_lines(summary: Summary) -> list[str]:
-    """How many studies and images a patient has; the images only where that is something else."""
+    """Lines on how many studies and how many images a patient has."""
     studies, images = summary.patients["studies"], summary.patients["images"]
     lines = [_per_patient("Studies", studies)]
     if (studies == images).all():
@@ -32,37 +32,37 @@ def patient_lines(summary: Summary) -> list[str]:
 
 def _per_patient(what: str, each: np.ndarray) -> str:
     median = float(np.median(each))
-    one = int((each == 1).sum())
+    with_one = int((each == 1).sum())
     return (
         f"{what} per patient: {_span(each)}, median {median:g}, mean {each.mean():.2f};"
-        f" {percent(one, len(each))} of the patients have one."
+        f" {percent(with_one, len(each))} of the patients have one."
     )
 
 
-def view_lines(summary: Summary, most: int) -> list[str]:
-    """The views of each column that tells them, up to `most` by name; or that they are not known."""
+def view_lines(summary: Summary, max_views: int) -> list[str]:
+    """A line for each column with views, which names up to `max_views`; or a line that the views are not known."""
     if not summary.cells.views:
         return [f"Views: not known (no column {VIEW_COLUMNS})."]
     rows = summary.cells.rows
     lines = []
     for column, views in summary.cells.views.items():
-        said = [f"{name} {count:,} ({percent(count, rows)})" for name, count in most_common(views, most)]
+        parts = [f"{name} {count:,} ({percent(count, rows)})" for name, count in most_common(views, max_views)]
         unknown = rows - views.total()
-        said += [f"not known {unknown:,} ({percent(unknown, rows)})"] if unknown else []
-        lines.append(f"Views (column {column}): {', '.join(said)}.")
+        parts += [f"not known {unknown:,} ({percent(unknown, rows)})"] if unknown else []
+        lines.append(f"Views (column {column}): {', '.join(parts)}.")
     return lines
 
 
 def report_line(summary: Summary) -> str:
-    """How many reports, distinct ones and empty ones there are."""
+    """A line with the numbers of reports, of distinct reports and of studies without a report."""
     reports = summary.reports
-    there = len(reports.words)
+    total = len(reports.words)
     without = "1 study has" if reports.empty == 1 else f"{reports.empty:,} studies have"
-    return f"{counted(there, 'report')}, {reports.distinct:,} distinct; {without} none."
+    return f"{counted(total, 'report')}, {reports.distinct:,} distinct; {without} none."
 
 
 def empty_line(summary: Summary) -> str:
-    """Empty cells per column; the labels' are counted as unknown elsewhere."""
+    """A line with the empty cells of each column; empty cells of labels are counted as unknown elsewhere."""
     empty, rows = summary.cells.empty, summary.cells.rows
     some = ", ".join(f"{name} {count:,} ({percent(count, rows)})" for name, count in empty.items() if count)
     none = ", ".join(name for name, count in empty.items() if not count)
@@ -72,7 +72,7 @@ def empty_line(summary: Summary) -> str:
 
 
 def survey_line(images: ImageSurvey) -> str:
-    """How many image files were read, and whether they are all."""
+    """A line that says how many image headers were read, and whether these are all."""
     if not images.files:
         return "No image."
     if images.read < images.files:
@@ -81,13 +81,13 @@ def survey_line(images: ImageSurvey) -> str:
 
 
 def size_line(images: ImageSurvey) -> str:
-    """The span of the sizes; at least one was read."""
+    """A line with the range of the image sizes; at least one header must have been read."""
     widths, heights = ([size[side] for size in images.sizes] for side in (0, 1))
     return f"{counted(len(images.sizes), 'size')}: width {_span(widths)}, height {_span(heights)} pixels."
 
 
 def size_counts(images: ImageSurvey) -> Counter[str]:
-    """ "512 x 420" -> files."""
+    """The number of files of each size, under names such as "512 x 420"."""
     return Counter({f"{width} x {height}": count for (width, height), count in images.sizes.items()})
 
 
@@ -96,27 +96,27 @@ def _span(values: Sequence[int]) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def most_common(counts: Counter, most: int) -> list[tuple[str, int]]:
-    """The most frequent values by name, up to `most`, and the others together."""
-    named = [(one_line(name, _MAX_CHARACTERS), count) for name, count in counts.most_common(most)]
-    others = len(counts) - len(named)
+def most_common(counts: Counter, max_values: int) -> list[tuple[str, int]]:
+    """(name, count) of the most frequent values, up to `max_values`, and of all others together."""
+    pairs = [(one_line(name, _MAX_CHARACTERS), count) for name, count in counts.most_common(max_values)]
+    others = len(counts) - len(pairs)
     if others:
-        named.append((counted(others, "other"), counts.total() - sum(count for _, count in named)))
-    return named
+        pairs.append((counted(others, "other"), counts.total() - sum(count for _, count in pairs)))
+    return pairs
 
 
 def shown_path(path: Path, folder: Path) -> str:
-    """Relative to the data set's folder where it is inside."""
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100  as the manifest makes its paths absolute
+    """A path as text, relative to the folder of the data set if it is inside."""
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100  the manifest makes its paths absolute in this way
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
-def one_line(text: str, most: int) -> str:
-    """The text on one line, cut behind `most` characters, and it says so."""
-    plain = " ".join(text.split())
-    return plain if len(plain) <= most else f"{plain[:most]}... ({len(plain) - most:,} characters more)"
+def one_line(text: str, max_length: int) -> str:
+    """The text in one line; if it is cut after `max_length` characters, a remark says so."""
+    line = " ".join(text.split())
+    return line if len(line) <= max_length else f"{line[:max_length]}... ({len(line) - max_length:,} characters more)"
 
 
 def printable(text: str) -> str:
-    """What a terminal would obey becomes "?"; line breaks stay."""
+    """Replace the control characters of a terminal by "?"; line breaks are kept."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)

@@ -1,4 +1,4 @@
-"""All that is said of a data set, counted once for the table and for the page."""
+"""All facts of the description of a data set, which are counted once for the text table and for the page."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from tienet.datasets.description.report_lengths import ReportLengths, measure_re
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """A manifest, and what was counted of it; `patients`: see `counts.per_patient`."""
+    """A manifest and its counts; `patients` is the result of `counts.per_patient`."""
 
     manifest: Manifest
     groups: GroupCounts
@@ -31,12 +31,14 @@ class Summary:
     images: ImageSurvey
 
 
-def summarize(manifest: Manifest, most_images: int, seed: int, progress: bool) -> Summary:
-    """Count everything.
+def summarize(manifest: Manifest, max_images: int, seed: int, progress: bool) -> Summary:
+    """Count all facts about a data set.
 
     Args:
-        most_images: the headers of at most so many image files are read, drawn by `seed`.
-        progress: show bars.
+        manifest: The data set.
+        max_images: The largest number of image files whose headers are read, drawn by `seed` if there are more.
+        seed: The seed of the random sample of images.
+        progress: Whether to show progress bars.
     """
     return Summary(
         manifest=manifest,
@@ -45,5 +47,5 @@ def summarize(manifest: Manifest, most_images: int, seed: int, progress: bool) -
         patients=per_patient(manifest),
         cells=count_cells(manifest.path),
         reports=measure_reports(manifest.reports, manifest.study_ids, progress),
-        images=survey_images(manifest.images, most_images, seed, progress),
+        images=survey_images(manifest.images, max_images, seed, progress),
     )

@@ -14,7 +14,7 @@ _PAIRS, _VIEWS, _SIZES, _BROKEN, _REPORT_CHARACTERS = 6, 8, 5, 5, 200
 
 
 def text_table(summary: Summary) -> str:
-    """Counts per split, then a line or a few on each other thing."""
+    """The summary as text: a table of the counts in each split, and then a few lines on each other topic."""
     blocks = (_counts(summary), _labels_and_patients(summary), _reports(summary), _images(summary))
     return "\n\n".join("\n".join(map(sentences.printable, lines)) for lines in blocks) + "\n"
 

@@ -1,1 +1,1 @@
-"""A folder of images with reports of one's own."""
+"""A data set from a user's own folder of images, reports and tables."""

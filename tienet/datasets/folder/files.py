@@ -1,8 +1,8 @@
-"""A folder of X-rays as people have them: what is in it, and the texts and tables that go with it.
+"""The files of a user's folder of X-rays, and the texts and tables that belong to the images.
 
-An image goes by several names: its path below the folder without the ending (its name), the last part of that (its
-stem) where only one image has it, and for DICOM the UIDs of image and study, the accession number, and the folder it
-lies in. A report or a row of a table belongs to the images that have its name.
+An image has several names: its path below the folder without the ending (its name); the last part of this path (its
+stem), if only one image has it; the folder that it lies in; and for DICOM files the UIDs of the image and of the study,
+and the accession number. A report, or a row of a table, belongs to the images that have its name.
 """
 
 import os
@@ -22,14 +22,20 @@ from tienet.errors import InputError
 MAX_TEXT_BYTES = 1 << 20
 _ENDING = re.compile(r"\.(png|jpe?g|dcm|dicom|dic|ima)$", re.IGNORECASE)
 _BY_ENDING = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG"}
-_KINDS = ("DICOM", "PNG", "JPEG")  # where a name has several, the first of these counts
+_KINDS = ("DICOM", "PNG", "JPEG")  # if a name has several files, the first of these kinds counts
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Source:
-    """An image file: its kind by its content, or by its ending where the content is none."""
+    """An image file.
+
+    Attributes:
+        path: The path of the file.
+        name: The path below the folder, without the ending.
+        kind: "DICOM", "PNG" or "JPEG" by the content, or by the ending if the content is none of these.
+    """
 
     path: Path
     name: str
@@ -37,23 +43,24 @@ class Source:
 
     @property
     def stem(self) -> str:
+        """The last part of the name."""
         return self.name.rpartition("/")[2]
 
     @property
     def folder(self) -> str:
-        """The name of the folder that it lies in, below the top; else empty."""
+        """The name of the folder that the file lies in; empty if that is the top folder."""
         return self.name.rpartition("/")[0].rpartition("/")[2]
 
 
 @dataclass
 class Folder:
-    """What lies in a folder and below it.
+    """The files in a folder and below it; hidden files are not counted.
 
     Attributes:
-        sources: the images, by name.
-        second: images whose name another one has already.
-        texts: .txt files.
-        others: number of other files by their ending; hidden ones are passed over.
+        sources: The images, one for each name.
+        second: The images whose name another image has already.
+        texts: The .txt files.
+        others: The number of other files by their ending.
     """
 
     sources: list[Source] = field(default_factory=list)
@@ -62,16 +69,17 @@ class Folder:
     others: Counter[str] = field(default_factory=Counter)
 
 
-class Named(Generic[Value]):
-    """Values by name, and which of them were used."""
+class NamedValues(Generic[Value]):
+    """Values that are looked up by name; it is recorded which of them were used."""
 
     def __init__(self, values: dict[str, Value], aliases: dict[str, str] | None = None) -> None:
+        """Args: values: The value of each name. aliases: Maps other names to those of `values`."""
         self.values = values
         self._aliases = aliases or {}
         self._used: set[str] = set()
 
     def find(self, names: Iterable[str]) -> Value | None:
-        """The value of the first name that has one."""
+        """The value of the first name that has one; None if no name has."""
         for name in names:
             key = name if name in self.values else self._aliases.get(name)
             if name and key is not None:
@@ -80,13 +88,19 @@ class Named(Generic[Value]):
         return None
 
     def unused(self) -> list[str]:
+        """The names whose values were never found."""
         return [name for name in self.values if name not in self._used]
 
 
 def index(folder: Path, without: Path) -> Folder:
-    """The files in a folder and all below it, links followed; `without` and what is below it is passed over.
+    """List the files in a folder and below it; links are followed.
 
-    Raises FileNotFoundError if there is no such folder, InputError if no image is in it.
+    Args:
+        folder: The folder.
+        without: A folder that is skipped with everything below it.
+    Raises:
+        FileNotFoundError: There is no such folder.
+        InputError: No image is in it.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"--images {folder}: there is no such folder")
@@ -114,7 +128,7 @@ def _walk(folder: Path, without: Path) -> Iterator[Path]:
     seen: set[tuple[int, int]] = set()
     for top, folders, names in os.walk(folder, followlinks=True):
         status = os.stat(top)  # noqa: PTH116
-        is_new = (status.st_dev, status.st_ino) not in seen  # a link may lead back
+        is_new = (status.st_dev, status.st_ino) not in seen  # because a link may lead back
         seen.add((status.st_dev, status.st_ino))
         if not is_new or Path(top).resolve() == without:
             folders.clear()
@@ -143,10 +157,14 @@ def _name(path: Path, folder: Path) -> str:
 # ---- texts and tables ----
 
 
-def read_texts(paths: Sequence[Path], folder: Path) -> tuple[Named[str], list[str]]:
-    """Reports by name, white space runs as one space; and the names of files that are not UTF-8 text, or too long.
+def read_texts(paths: Sequence[Path], folder: Path) -> tuple[NamedValues[str], list[str]]:
+    """Read the reports in text files.
 
-    A file without text counts as none. A stem that only one of them has is a name too.
+    A file without text is ignored. Runs of white space become one space.
+
+    Returns:
+        The reports by name, and also by stem if only one file has that stem; and the names of the files that are not
+        UTF-8 text or have more than MAX_TEXT_BYTES.
     """
     texts, refused = {}, []
     for path in paths:
@@ -160,17 +178,17 @@ def read_texts(paths: Sequence[Path], folder: Path) -> tuple[Named[str], list[st
             refused.append(name)
         elif text.strip():
             texts[name] = " ".join(text.split())
-    return Named(texts, _stems(texts)), refused
+    return NamedValues(texts, _stems(texts)), refused
 
 
 def texts_beside(folder: Folder) -> bool:
-    """Whether a .txt file has an image's name or that of its folder, so that it is no mere README.txt."""
+    """Whether a .txt file has the name of an image or of its folder, and is therefore not just a README.txt."""
     names = {name for source in folder.sources for name in (source.stem, source.folder)}
     return any(path.stem in names for path in folder.texts)
 
 
 def text_files(folder: Path) -> list[Path]:
-    """The .txt files of a folder and all below it. Raises InputError if there is none."""
+    """The .txt files in a folder and below it. Raises InputError if there are none."""
     paths = [path for path in _walk(folder, Path(os.devnull)) if path.suffix.lower() == ".txt"]
     if not paths:
         raise InputError(f"--reports {folder}: no .txt file in it; expected one for each image, of the same name")
@@ -178,7 +196,13 @@ def text_files(folder: Path) -> list[Path]:
 
 
 def read_column(path: Path, column: str) -> dict[str, str]:
-    """name -> cell of a table with a column that names the image; empty cells are left out."""
+    """Read a column of a table that also has a column with the name of the image.
+
+    Returns:
+        The cell of each name; empty cells are left out.
+    Raises:
+        InputError: A column is missing, or two names are the same without their endings.
+    """
     table = read_table(path)
     if column not in table.header:
         raise InputError(f"{path}, row 1: no column {column}; the columns are: {', '.join(table.header)}")
@@ -187,7 +211,7 @@ def read_column(path: Path, column: str) -> dict[str, str]:
 
 
 def by_plain_name(values: dict[str, Value], path: Path) -> dict[str, Value]:
-    """A table's values by names without an ending. Raises InputError if two names become one."""
+    """The values of a table by names without an ending. Raises InputError if two names become the same."""
     plain: dict[str, Value] = {}
     for name, value in values.items():
         key = _ENDING.sub("", name)

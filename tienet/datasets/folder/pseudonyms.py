@@ -1,4 +1,4 @@
-"""Names that stand for patients and images, and lead back to them only with a secret: a keyed hash (HMAC-SHA256)."""
+"""Pseudonyms of patients and images: keyed hashes (HMAC-SHA256), which lead back to a name only with a secret salt."""
 
 import hashlib
 import hmac
@@ -10,28 +10,29 @@ from pathlib import Path
 from tienet.errors import InputError
 
 SALT_FILE = ".salt"
-DIGITS = 16  # hexadecimal: among a million names the odds of two alike are 1 to 37 million
+DIGITS = 16  # hexadecimal; with a million names two are equal with a probability of 1 in 37 million
 MIN_SALT = 12
 
 
 class Pseudonyms:
-    """The same name has the same pseudonym as long as the salt is the same."""
+    """Makes pseudonyms with a salt; with the same salt the same name always has the same pseudonym."""
 
     def __init__(self, salt: bytes) -> None:
         self._salt = salt
 
     def of(self, kind: str, name: str) -> str:
-        """DIGITS hexadecimal digits for a name; one name as two kinds (patient, image) has two."""
+        """The pseudonym of a name, DIGITS hexadecimal digits; a name has another one for each kind (patient, image)."""
         text = f"{kind}\0{name}".encode("utf-8", "surrogateescape")
         return hmac.new(self._salt, text, hashlib.sha256).hexdigest()[:DIGITS]
 
 
 def read_salt(folder: Path, given: str | None) -> bytes:
-    """The salt that is given, else the one of the folder's file .salt, which is made where it is missing.
+    """The salt that is given, or else the salt in the file .salt of a folder.
 
-    Only the file's owner can read it.
+    If the file is missing, it is made with a random salt, and only its owner can read it.
 
-    Raises InputError if the given one is short enough to be guessed, or the file's was changed.
+    Raises:
+        InputError: The given salt is so short that it can be guessed, or the file is damaged.
     """
     if given is not None:
         if len(given) < MIN_SALT:

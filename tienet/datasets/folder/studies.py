@@ -1,4 +1,4 @@
-"""Which images of a folder become studies, and with which report, labels, patient and split."""
+"""Which images of a folder become studies, and the report, the labels, the patient and the split of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from tienet.data import splits
 from tienet.data.dicom import view
 from tienet.data.dicom.reader import Dicom
 from tienet.datasets.folder import files
-from tienet.datasets.folder.files import Folder, Named, Source
+from tienet.datasets.folder.files import Folder, NamedValues, Source
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS
 
@@ -23,7 +23,9 @@ LATERAL = "lateral view"
 OTHER_VIEW = "view that is neither frontal nor lateral"
 MIRRORED = "stored mirrored or turned (PatientOrientation)"
 MODALITY = "modality {}, no X-ray of the chest"
-CHOSEN = (LATERAL, OTHER_VIEW, MODALITY.partition("{}")[0])  # left out by choice, not by a fault
+CHOSEN = (LATERAL, OTHER_VIEW, MODALITY.partition("{}")[0])
+"""The starts of the reasons of images that are left out by choice and not because of a fault."""
+
 NO_REPORT = "image without a report"
 AMBIGUOUS = "image without a report of its own: several folders have its name"
 NO_IMAGE = "report without an image"
@@ -37,7 +39,16 @@ BAD_TEXT = "text file that is not UTF-8, or too long"
 
 @dataclass
 class FolderStudy:
-    """An image that may become a row of the manifest."""
+    """An image that may become a row of the manifest.
+
+    Attributes:
+        source: The image file.
+        header: The header of a DICOM file; None for other files.
+        report: The report; may be empty.
+        labels: float [15] in the order of LABELS; 1 or 0, NaN where a label is unknown.
+        patient: The id of the patient; may be empty.
+        split: The name of the split; may be empty.
+    """
 
     source: Source
     header: Dicom | None
@@ -49,14 +60,15 @@ class FolderStudy:
 
 @dataclass
 class Fault:
-    """What is left out, and why. `reason` may be written anywhere; `message` is only shown: it may name a patient.
+    """An image, a report or a row that is left out, and the reason.
 
     Attributes:
-        name: of the image, report or row.
-        reason: the kind of fault.
-        message: a line that names the file and what is wrong with it.
+        name: The name of the image, report or row.
+        reason: The kind of fault, which may be written anywhere.
+        message: A line that names the file and what is wrong with it. It is only shown and must not be written to a
+            file, because it may name a patient.
         what: "image", "report" or "labels".
-        path: the image's file.
+        path: The file of the image.
     """
 
     name: str
@@ -67,17 +79,23 @@ class Fault:
 
     @classmethod
     def from_source(cls, source: Source, reason: str, message: str = "") -> "Fault":
+        """The fault of an image file; without a message, the message is its path and the reason."""
         return cls(source.name, reason, message or f"{source.path}: {reason}", path=source.path)
 
 
 @dataclass
 class Tables:
-    """What is known of the images from tables and texts."""
+    """What tables and texts say about the images; None if a table was not given.
 
-    reports: Named[str] | None
-    labels: Named[np.ndarray] | None
-    patients: Named[str] | None
-    splits: Named[str] | None
+    Attributes:
+        reports, labels, patients, splits: The values by the names of images; labels are float [15] as in `FolderStudy`.
+        bad_texts: The names of text files that cannot be read.
+    """
+
+    reports: NamedValues[str] | None
+    labels: NamedValues[np.ndarray] | None
+    patients: NamedValues[str] | None
+    splits: NamedValues[str] | None
     bad_texts: list[str]
 
 
@@ -109,15 +127,18 @@ def _names(study: FolderStudy, unique: set[str]) -> list[str]:
 def choose(
     studies: Sequence[FolderStudy], tables: Tables, keep: Sequence[str]
 ) -> tuple[list[FolderStudy], list[Fault]]:
-    """The studies that are taken, and the others with their reasons.
+    """Choose the studies that become rows; returns them, and the others with their reasons.
 
     Args:
-        keep: what is taken though it would be left out: lateral, mirrored, modality, no-report.
+        studies: All studies.
+        tables: The tables that were given.
+        keep: The kinds of images that are not left out although they usually are: lateral, mirrored, modality,
+            no-report.
     """
     chosen, left_out, seen = [], [], set()
     for study in studies:
         uid = study.header.sop_uid if study.header else ""
-        reason = _why_not(study, tables, keep) or (SECOND_COPY if uid in seen else None)
+        reason = _reason_to_leave_out(study, tables, keep) or (SECOND_COPY if uid in seen else None)
         if reason:
             left_out.append(Fault.from_source(study.source, reason))
         else:
@@ -126,7 +147,7 @@ def choose(
     return chosen, left_out
 
 
-def _why_not(study: FolderStudy, tables: Tables, keep: Sequence[str]) -> str | None:
+def _reason_to_leave_out(study: FolderStudy, tables: Tables, keep: Sequence[str]) -> str | None:
     header = study.header
     if header:
         if header.modality not in (*X_RAY, *NO_MODALITY) and "modality" not in keep:
@@ -141,7 +162,7 @@ def _why_not(study: FolderStudy, tables: Tables, keep: Sequence[str]) -> str | N
 
 
 def leftovers(folder: Folder, tables: Tables) -> list[Fault]:
-    """Files and rows that no image has a use for."""
+    """The files and rows that belong to no image, and second files of one name, as faults."""
     faults = [
         Fault(source.name + source.path.suffix, SECOND_NAME, f"{source.path}: {SECOND_NAME}", path=source.path)
         for source in folder.second
@@ -153,9 +174,14 @@ def leftovers(folder: Folder, tables: Tables) -> list[Fault]:
 
 
 def assign_splits(studies: Sequence[FolderStudy], way: str) -> None:
-    """Settle each study's split: "hash" of its patient, "test", or "column" (as it is in the table).
+    """Set the split of each study.
 
-    Raises InputError where nothing could be trained on the outcome: better now than after the long work.
+    Args:
+        studies: The studies.
+        way: "hash" (by a hash of the patient), "test" (all are tested), or "column" (the split in the table is kept).
+    Raises:
+        InputError: A split is not known, a patient is in two splits, or nothing can be learnt from the training split.
+            This is checked here because the work that follows is long.
     """
     of_patient: dict[str, str] = {}
     for study in studies:

@@ -1,20 +1,22 @@
-"""Findings and impression, cut out of a free-text radiology report as MIMIC-CXR has them.
+"""The findings and the impression of a free-text radiology report of MIMIC-CXR.
 
 The rules are those of PhysioNet's create_section_files, which most work on MIMIC-CXR uses:
 
-- A heading stands at a line's start, in capitals, with a colon: "FINDINGS:". "Findings:" counts too, for common
-  headings only, and so does FINDINGS alone in its line. A colon inside a sentence cuts nothing.
-- Conclusion, "findings and impression" and "findings/impression" are the impression. Slips of the keyboard
-  (IMPRESSON) are seen through.
+- A heading stands at the start of a line, in capitals, with a colon: "FINDINGS:". Common headings also count in mixed
+  case ("Findings:"), and FINDINGS counts without a colon if it is alone in its line. A colon inside a sentence does not
+  start a section.
+- "Conclusion", "findings and impression" and "findings/impression" are headings of the impression. Misspelt headings
+  (IMPRESSON) are recognised.
 - A heading that names the film ("CHEST, TWO VIEWS:") starts the findings.
-- Of several sections with one name the last that has text counts: addenda and corrections follow.
-- Without either, the paragraphs after the first of the last section are the report: it was written under HISTORY or
-  COMPARISON. Without those it is the whole text.
+- If several sections have the same name, the last one that has text counts, because addenda and corrections follow.
+- If there are neither findings nor an impression, the report is taken to be the paragraphs after the first one of the
+  last section, because it was then written under HISTORY or COMPARISON. Without such paragraphs it is the whole text.
 
-Where they differ, it is so that no finding is lost. What stands before FINAL REPORT (a wet read, an addendum) counts
-only if nothing follows. A heading of no known kind ("PICC LINE:") cuts nothing, nor does a film's or an organ's
-("LUNGS:") in the middle of the findings or the impression. Notifications and recommendations at the end are passed
-over in the search for the last section. PhysioNet's list of 54 reports that were cut by hand is not used.
+Our rules differ from PhysioNet's in a few cases so that no finding is lost. Text before FINAL REPORT (a wet read, an
+addendum) counts only if no text follows. A heading of no known kind ("PICC LINE:") does not start a section, and
+neither does the heading of a film or an organ ("LUNGS:") in the middle of the findings or the impression. Notifications
+and recommendations at the end are skipped in the search for the last section. PhysioNet's list of 54 reports that were
+cut by hand is not used.
 """
 
 import difflib
@@ -24,16 +26,16 @@ from functools import lru_cache
 
 HEADINGS, LAST_PARAGRAPHS, WHOLE_TEXT, EMPTY = "headings", "last paragraphs", "whole text", "empty"
 CUTS: tuple[str, ...] = (HEADINGS, LAST_PARAGRAPHS, WHOLE_TEXT, EMPTY)
-"""How a report was cut."""
+"""The ways in which a report may have been cut."""
 
 _FINDINGS, _IMPRESSION = "findings", "impression"
 _TITLE = "title"  # FINAL REPORT
-_BEFORE, _AFTER = "before", "after"  # what else stands in a report, before and after its findings and impression
+_BEFORE, _AFTER = "before", "after"  # other sections before and after the findings and the impression
 _VIEW, _ORGAN = "view", "organ"
 
-# A heading with one of these words; the first line that has one wins.
+# The kind of a heading by its words; the first line that has one of its words decides.
 _KEYWORDS = (
-    (_AFTER, "wet wetread preliminary provisional pfi"),  # also where "impression" follows
+    (_AFTER, "wet wetread preliminary provisional pfi"),  # also if "impression" follows
     (_IMPRESSION, "impression impressions conclusion conclusions"),
     (_FINDINGS, "findings finding"),
     (_BEFORE, "comparison comparisons indication indications technique examination examinations exam study history"),
@@ -43,16 +45,16 @@ _KEYWORDS = (
 )
 _LINE_OF = {word: n for n, (_, words) in enumerate(_KEYWORDS) for word in words.split()}
 _HEADING_LETTERS = 120
-_LIKE_WORD = 0.87  # difflib's ratio: FINIDNGS is findings, COMPRESSION is not impression
+_LIKE_WORD = 0.87  # the ratio of difflib: FINIDNGS is findings, COMPRESSION is not impression
 _LIKE_WORD_LETTERS = 7
-_HEADING_WORDS, _VIEW_WORDS = 6, 12  # a heading with more of them is a sentence
+_HEADING_WORDS, _VIEW_WORDS = 6, 12  # a longer heading is a sentence
 
 _VIEWS = frozenset(["chest", "cxr", "portable", "rib", "ribs", "view", "views", "radiograph", "radiographs", "frontal"])
 _SIDES = (frozenset({"pa", "ap"}), frozenset({"lateral", "lat"}))
 _NO_VIEW = frozenset({"ct", "mr", "mri", "pet", "pain"})  # CHEST CT in a comparison
 _ORGANS = frozenset(["lung", "lungs", "heart", "pleura", "mediastinum", "hila", "bones", "cardiomediastinum", "and"])
 
-_COLON = r"(?:(?<!\d):|:(?!\d))"  # not that of 10:30
+_COLON = r"(?:(?<!\d):|:(?!\d))"  # but not the colon of 10:30
 _CAPITALS = re.compile(rf"\s*(?P<name>[A-Z][A-Z0-9 \t()/,&_'-]*){_COLON}(?P<rest>.*)")
 _MIXED_CASE = re.compile(rf"\s*(?P<name>[A-Z][A-Za-z /()]*){_COLON}(?P<rest>.*)")
 _MIXED_CASE_NAMES = ("findings", "impression", "findings and impression", "conclusion", "comparison", "indication",
@@ -68,17 +70,17 @@ _NO_COLON = {
     "ADDENDUM": _AFTER,
     "WET READ": _AFTER,
 }
-_RULE = re.compile(r"\s*_{10,}\s*")  # a line across the page; ___ is the mark for removed text
+_RULE = re.compile(r"\s*_{10,}\s*")  # a rule across the page; ___ is the mark for removed text
 
 
 @dataclass(frozen=True)
 class Sections:
-    """What `sections` cuts out; white space runs are one space.
+    """The sections of a report; runs of white space are one space.
 
     Attributes:
-        findings: the findings; all of the text where `cut` is LAST_PARAGRAPHS or WHOLE_TEXT.
-        impression: the impression.
-        cut: one of CUTS; EMPTY where there is no text.
+        findings: The findings; if `cut` is LAST_PARAGRAPHS or WHOLE_TEXT, all of the text that was kept.
+        impression: The impression.
+        cut: One of CUTS; EMPTY if there is no text.
     """
 
     findings: str
@@ -87,8 +89,8 @@ class Sections:
 
 
 @dataclass
-class _Part:
-    """A heading with what follows it."""
+class _Section:
+    """A heading with the lines that follow it."""
 
     kind: str
     heading: str
@@ -99,8 +101,8 @@ class _Part:
 
 
 def sections(text: str) -> Sections:
-    """Findings and impression of a report, by the rules above; never raises."""
-    parts = _final(_parts(text))
+    """Cut the findings and the impression out of a report, by the rules above; never raises."""
+    parts = _final_report(_split_at_headings(text))
     found = {part.kind: part.text() for part in parts if part.text()}
     findings, impression = found.get(_FINDINGS, ""), found.get(_IMPRESSION, "")
     if findings or impression:
@@ -114,9 +116,9 @@ def sections(text: str) -> Sections:
     return Sections(" ".join(whole.split()), "", WHOLE_TEXT)
 
 
-def _parts(text: str) -> list[_Part]:
-    """The text from heading to heading; the first part has none."""
-    parts = [_Part(_BEFORE, "")]
+def _split_at_headings(text: str) -> list[_Section]:
+    """Split a text at its headings; the first section has no heading."""
+    parts = [_Section(_BEFORE, "")]
     titled = False
     for line in text.splitlines():
         kind, heading, rest = _heading("" if _RULE.fullmatch(line) else line)
@@ -128,23 +130,23 @@ def _parts(text: str) -> list[_Part]:
                 heading = heading if kind == _VIEW else ""
                 kind = _FINDINGS
         if kind == _TITLE:
-            kind, rest = (None, "") if titled else (kind, rest)  # repeated on each page
+            kind, rest = (None, "") if titled else (kind, rest)  # the title is repeated on each page
             titled = True
         if kind is None:
             parts[-1].lines.append(rest)
         else:
-            parts.append(_Part(kind, heading, [rest]))
+            parts.append(_Section(kind, heading, [rest]))
     return parts
 
 
-def _final(parts: list[_Part]) -> list[_Part]:
-    """What follows FINAL REPORT, or all of it where nothing does."""
+def _final_report(parts: list[_Section]) -> list[_Section]:
+    """The sections from FINAL REPORT on, or all sections if none of these has text."""
     title = next((n for n, part in enumerate(parts) if part.kind == _TITLE), 0)
     return parts[title:] if any(part.text() for part in parts[title:]) else parts
 
 
-def _last_paragraphs(parts: list[_Part]) -> str:
-    """The paragraphs after the first of the last section that can hold the report; empty if there are none."""
+def _last_paragraphs(parts: list[_Section]) -> str:
+    """The paragraphs after the first one of the last section that can hold the report; empty if there are none."""
     part = next((part for part in reversed(parts) if part.kind in (_TITLE, _BEFORE)), None)
     if part is None or not part.heading:
         return ""
@@ -155,7 +157,7 @@ def _last_paragraphs(parts: list[_Part]) -> str:
 
 
 def _heading(line: str) -> tuple[str | None, str, str]:
-    """Kind, heading as written and rest of a line; kind None, "" and the line where it starts with no known heading."""
+    """(kind, heading as written, rest of the line); (None, "", line) if it does not start with a known heading."""
     bare = _NO_COLON.get(" ".join(line.split()).removesuffix(":"))
     if bare:
         return bare, "" if bare == _TITLE else line, ""
@@ -173,17 +175,17 @@ def _heading(line: str) -> tuple[str | None, str, str]:
 
 @lru_cache(maxsize=10_000)
 def _kind(name: str) -> str | None:
-    """The kind of a heading, None if it is not known."""
+    """The kind of a heading; None if it is not known."""
     words = re.findall(r"[a-z]+", name.lower())
     if len(words) <= _HEADING_WORDS:
         known = [word for word in map(_known_word, words) if word]
         if known:
             return _KEYWORDS[min(_LINE_OF[word] for word in known)][0]
-    there = set(words)
-    if words and there <= _ORGANS and there != {"and"}:
+    distinct = set(words)
+    if words and distinct <= _ORGANS and distinct != {"and"}:
         return _ORGAN
-    is_view = there & _VIEWS or all(there & side for side in _SIDES)
-    return _VIEW if is_view and not there & _NO_VIEW and len(words) <= _VIEW_WORDS else None
+    is_view = distinct & _VIEWS or all(distinct & side for side in _SIDES)
+    return _VIEW if is_view and not distinct & _NO_VIEW and len(words) <= _VIEW_WORDS else None
 
 
 def _known_word(word: str) -> str | None:

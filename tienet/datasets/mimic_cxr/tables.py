@@ -1,6 +1,6 @@
-"""MIMIC-CXR-JPG's tables: split, metadata, and the labels of CheXpert and NegBio; plain or gzipped.
+"""The tables of MIMIC-CXR-JPG, plain or gzipped: the split, the metadata, and the labels of CheXpert and NegBio.
 
-Names are PhysioNet's: a study is a report with all its images, dicom_id names an image, subject_id a patient.
+The names are PhysioNet's: a study is a report with all its images, dicom_id names an image, and subject_id a patient.
 """
 
 import re
@@ -21,11 +21,11 @@ COLUMNS: tuple[str, ...] = (
     "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Enlarged Cardiomediastinum", "Fracture", "Lung Lesion",
     "Lung Opacity", "No Finding", "Pleural Effusion", "Pleural Other", "Pneumonia", "Pneumothorax", "Support Devices",
 )  # fmt: skip
-"""The 14 columns of both labellers."""
+"""The 14 columns of the tables of both labellers."""
 
 SPLIT_OF = {"train": "train", "validate": "val", "test": "test"}
 UNCERTAIN = {"positive": 1.0, "negative": 0.0, "unknown": np.nan}
-"""What an uncertain label, -1, may become."""
+"""The values that an uncertain label, -1, may become."""
 
 _UNCERTAIN_CELL = -1.0
 _CELLS = {"": 0.0, "1": 1.0, "1.0": 1.0, "0": 0.0, "0.0": 0.0, "-1": _UNCERTAIN_CELL, "-1.0": _UNCERTAIN_CELL}
@@ -38,13 +38,13 @@ _ID_FORMS = {
 
 @dataclass(frozen=True)
 class StudyLabels:
-    """A labeller's table.
+    """The table of a labeller.
 
     Attributes:
-        table: a row for each study, by study_id: subject_id, and the 15 labels, 1.0, 0.0 or NaN (unknown). A label
-            that the labeller has no column for is unknown in all rows.
-        unused: the labeller's columns that are none of the 15 labels.
-        uncertain: label -> cells that are -1, of the labels that have some.
+        table: A row for each study, by study_id: subject_id, and the 15 labels as 1.0, 0.0 or NaN (unknown). A label
+            for which the labeller has no column is unknown in all rows.
+        unused: The columns of the labeller that are none of the 15 labels.
+        uncertain: Maps each label that has uncertain cells (-1) to their number.
     """
 
     table: pd.DataFrame
@@ -53,9 +53,9 @@ class StudyLabels:
 
 
 def find_table(folders: Sequence[Path], what: str) -> Path:
-    """mimic-cxr-2.0.0-WHAT.csv.gz, or .csv, of the first folder that has it; of several versions the latest.
+    """Find mimic-cxr-2.0.0-WHAT.csv.gz (or .csv) in the first folder that has it; of several versions the latest.
 
-    Raises FileNotFoundError if none has.
+    Raises FileNotFoundError if no folder has it.
     """
     for folder in folders:
         for ending in ("csv.gz", "csv"):
@@ -67,12 +67,12 @@ def find_table(folders: Sequence[Path], what: str) -> Path:
 
 
 def read_split(path: Path) -> pd.DataFrame:
-    """The official split, a row for each image.
+    """Read the official split.
 
     Returns:
-        study_id, subject_id, split (train, val, test), by dicom_id, in the file's order.
+        A row for each image, by dicom_id, in the order of the file: study_id, subject_id and split (train, val, test).
     Raises:
-        InputError: a column is missing, an image is repeated, a study has images in two splits or of two patients.
+        InputError: A column is missing, an image is repeated, or a study has images in two splits or of two patients.
     """
     table = read_table(path, ("dicom_id", "study_id", "subject_id", "split"))
     frame = _images(table)
@@ -82,18 +82,18 @@ def read_split(path: Path) -> pd.DataFrame:
             table.problem(n, "split", f"{cell!r}; expected {', '.join(SPLIT_OF)}")
     frame["split"] = [SPLIT_OF.get(cell, cell) for cell in cells]
     for column in ("subject_id", "split"):
-        _one_a_study(table, frame, column)
+        _check_equal_in_study(table, frame, column)
     table.raise_problems()
     return frame
 
 
 def read_views(path: Path) -> pd.DataFrame:
-    """The metadata, of which the view is used.
+    """Read the views from the metadata.
 
     Returns:
-        study_id, subject_id, view (ViewPosition: PA, AP, LATERAL, ..., or empty), by dicom_id.
+        A row for each image, by dicom_id: study_id, subject_id and view (ViewPosition: PA, AP, LATERAL, ..., or empty).
     Raises:
-        InputError: a column is missing, an image is repeated.
+        InputError: A column is missing, or an image is repeated.
     """
     table = read_table(path, ("dicom_id", "subject_id", "study_id", "ViewPosition"))
     frame = _images(table)
@@ -103,14 +103,14 @@ def read_views(path: Path) -> pd.DataFrame:
 
 
 def read_labels(path: Path, uncertain: float) -> StudyLabels:
-    """CheXpert's or NegBio's labels.
+    """Read the labels of CheXpert or NegBio.
 
-    A blank cell (the report does not mention the finding) is 0.
+    A blank cell, which means that the report does not mention the finding, becomes 0.
 
     Args:
-        uncertain: what -1 becomes, a value of UNCERTAIN.
+        uncertain: The value of UNCERTAIN that -1 becomes.
     Raises:
-        InputError: a column is missing, a study is repeated, a cell is no label.
+        InputError: A column is missing, a study is repeated, or a cell is no label.
     """
     table = read_table(path, ("subject_id", "study_id", *COLUMNS))
     column_of = _column_of(table)
@@ -135,7 +135,7 @@ def read_labels(path: Path, uncertain: float) -> StudyLabels:
 
 
 def _column_of(table: Table) -> dict[str, str]:
-    """Label -> the column that has it."""
+    """Maps each label to its column. Raises InputError if two columns have the same label."""
     column_of: dict[str, str] = {}
     for name in table.header:
         label = canonical(name)
@@ -145,13 +145,13 @@ def _column_of(table: Table) -> dict[str, str]:
 
 
 def _images(table: Table) -> pd.DataFrame:
-    """study_id and subject_id by dicom_id."""
+    """The columns study_id and subject_id of a table, by dicom_id."""
     columns = {name: _ids(table, name) for name in ("study_id", "subject_id")}
     return pd.DataFrame(columns, index=_ids(table, "dicom_id", unique=True))
 
 
 def _ids(table: Table, column: str, unique: bool = False) -> list[str] | pd.Index:
-    """A column's ids; what is wrong with them goes to `table`."""
+    """The ids of a column; problems with them are recorded in `table`."""
     form, expected = _ID_FORMS[column]
     cells = table.cells(column)
     first: dict[str, int] = {}
@@ -163,8 +163,8 @@ def _ids(table: Table, column: str, unique: bool = False) -> list[str] | pd.Inde
     return pd.Index(cells, name=column, dtype=object) if unique else cells
 
 
-def _one_a_study(table: Table, frame: pd.DataFrame, column: str) -> None:
-    """All images of a study have the same value in a column."""
+def _check_equal_in_study(table: Table, frame: pd.DataFrame, column: str) -> None:
+    """Check that all images of a study have the same value in a column; problems are recorded in `table`."""
     first: dict[str, int] = {}
     values = list(frame[column])
     for n, study in enumerate(frame.study_id):

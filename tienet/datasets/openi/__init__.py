@@ -1,1 +1,1 @@
-"""OpenI: its XML reports, MeSH terms and image names."""
+"""The data set OpenI: its XML reports, its MeSH terms and the names of its images."""

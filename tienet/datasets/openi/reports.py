@@ -1,4 +1,4 @@
-"""OpenI's reports: one XML file each, in NLM's archive or in a folder."""
+"""The reports of OpenI, each of which is an XML file in NLM's archive or in a folder."""
 
 import sys
 import tarfile
@@ -14,21 +14,28 @@ from tqdm import tqdm
 from tienet.data.text import report_text
 from tienet.errors import InputError
 
-MAX_XML_BYTES = 10_000_000  # a real one has some 10 kB
+MAX_XML_BYTES = 10_000_000  # a real report has about 10 kB
 
 
 @dataclass(frozen=True)
 class Report:
-    """One XML file: the text as the network reads it, and the MeSH majors."""
+    """What is read from one XML file.
+
+    Attributes:
+        text: The findings and the impression as one string (`tienet.data.text.report_text`).
+        majors: The MeSH majors.
+    """
 
     text: str
     majors: tuple[str, ...]
 
 
 def read_reports(source: Path) -> dict[str, Report]:
-    """uid -> report, of all XML files in a tar archive or in a folder.
+    """Read all XML files in a tar archive or in a folder; returns uid -> report.
 
-    Raises InputError with the file's name if one is broken, declares entities, or repeats a uid.
+    Raises:
+        FileNotFoundError: There is no such archive or folder.
+        InputError: There is no XML file, or one is broken, declares entities, or repeats a uid; the message names it.
     """
     reports: dict[str, Report] = {}
     for name, content in tqdm(_xml_files(source), desc="reports", unit="", file=sys.stderr, disable=None):
@@ -61,7 +68,7 @@ def _parse_xml(name: str, content: bytes) -> Element:
 
 
 def _xml_files(source: Path) -> Iterator[tuple[str, bytes]]:
-    """(name for messages, content) of each .xml file."""
+    """Yield (name for messages, content) of each .xml file."""
     if source.is_dir():
         for path in sorted(source.rglob("*.xml")):
             yield str(path), _limited(str(path), path.stat().st_size, path.read_bytes)

@@ -1,12 +1,12 @@
-"""OpenI's views: what they are called, which of them are frontal, and which files have them.
+"""The views of OpenI: their names, which of them are frontal, and the files that hold them.
 
-A view's name is uid_IM-series-image, 1_IM-0001-4001 or 2084_IM-0715-1001-0001. The sources write the same numbers with
-other things around them:
-    1_IM-0001-4001.dcm.png         Kaggle's images and projections (7,466 views)
-    2_IM-0652-1001.dcm             NLM's DICOM archive, in a folder 2/
-    CXR2_IM-0652-1001.png          NLM's PNG archive; the reports' XML says CXR2_IM-0652-1001 (7,470 views)
-    CXR1_1_IM-0001-4001.png        the same, but the uid is there twice: the two views of report 1, no others
-Kaggle has all of NLM's views but 2084_IM-0715-1001-0002, 2084_IM-0715-2001-0001, 2560_IM-1064-4001 and
+The name of a view is uid_IM-series-image, such as 1_IM-0001-4001 or 2084_IM-0715-1001-0001. The sources write the same
+numbers with different prefixes and endings:
+    1_IM-0001-4001.dcm.png         The images and projections on Kaggle (7,466 views).
+    2_IM-0652-1001.dcm             NLM's DICOM archive, in a folder 2/.
+    CXR2_IM-0652-1001.png          NLM's PNG archive; the XML of the reports has CXR2_IM-0652-1001 (7,470 views).
+    CXR1_1_IM-0001-4001.png        NLM's PNG archive, with the uid twice; only the two views of report 1 are so named.
+Kaggle has all views of NLM except 2084_IM-0715-1001-0002, 2084_IM-0715-2001-0001, 2560_IM-1064-4001 and
 3809_IM-1919-1003002.
 """
 
@@ -19,7 +19,7 @@ from tienet.data.csv_table import Table
 from tienet.errors import InputError
 
 FRONTAL, LATERAL = "Frontal", "Lateral"
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")  # where a view has several files, the first of these counts
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")  # if a view has several files, the first of these endings counts
 _ENDINGS = re.compile(r"(\.dcm)?(\.(png|jpe?g|dcm))?$", re.IGNORECASE)
 _UID_TWICE = re.compile(r"^CXR(\d+)_(?=\1_IM-)")
 _UID = re.compile(r"(\d+)_IM-")
@@ -27,26 +27,31 @@ _UID = re.compile(r"(\d+)_IM-")
 
 @dataclass(frozen=True)
 class Views:
-    """uid -> the names of its views, in the file's order; a report without such views is not in it."""
+    """The names of the frontal and of the lateral views of each report, by uid, in the order of the file.
+
+    A report without frontal (lateral) views is not among the keys of `frontal` (`lateral`).
+    """
 
     frontal: dict[str, list[str]]
     lateral: dict[str, list[str]]
 
     def names(self) -> set[str]:
-        """Of all views."""
+        """The names of all views."""
         return {view for of_report in (self.frontal, self.lateral) for views in of_report.values() for view in views}
 
 
 def view_name(file_name: str) -> str:
-    """What a view is called, whatever folder, prefix and ending its file has: 1_IM-0001-4001."""
+    """The name of a view, such as 1_IM-0001-4001, without the folder, the prefix and the ending of its file."""
     stem = _ENDINGS.sub("", file_name.strip().rpartition("/")[2], count=1)
     return _UID_TWICE.sub("", stem).removeprefix("CXR")
 
 
 def read_projections(path: Path) -> Views:
-    """Read indiana_projections.csv: uid, filename, projection (Frontal or Lateral).
+    """Read indiana_projections.csv, with the columns uid, filename and projection (Frontal or Lateral).
 
-    Raises InputError if a view is repeated, has another projection, or is named after another report.
+    Raises:
+        FileNotFoundError: There is no such file.
+        InputError: A view is repeated, has any other projection, or has the name of another report.
     """
     table = Table(path, ("uid", "filename", "projection"))
     views = Views({}, {})
@@ -74,9 +79,14 @@ def read_projections(path: Path) -> Views:
 
 
 def index_images(folder: Path) -> tuple[dict[str, Path], list[Path]]:
-    """All PNG and JPEG files under a folder: view name -> file, and the files of views that have a file already.
+    """Find all PNG and JPEG files in a folder and below it.
 
-    A .png goes before a .jpg, then the order of the paths decides.
+    Returns:
+        The file of each view (view name -> file), and the spare files of views that have several. A .png file is
+        preferred to a .jpg file; among files of the same ending the first path counts.
+    Raises:
+        FileNotFoundError: There is no such folder.
+        InputError: There is no such file in it.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"--images {folder}: there is no such folder")

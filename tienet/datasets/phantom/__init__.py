@@ -1,4 +1,5 @@
-"""The phantom data set: drawn chests, and reports from the same facts. No medical evidence, for tests and first runs.
+"""The phantom data set: drawings of chests, and reports that are made from the same facts.
 
-facts.py says who has what, drawing.py and lesions.py draw it, reports.py words it.
+It is for tests and first runs and is no medical evidence. facts.py decides which findings each study has, anatomy.py,
+drawing.py and lesions.py draw the images, and reports.py writes the reports.
 """

@@ -1,6 +1,6 @@
-"""The drawn patient: what differs from one to the next, and the masks of the organs.
+"""The anatomy of a drawn patient: the quantities that differ between patients, and the masks of the organs.
 
-Lengths are shares of the image's side, with the origin at the top left; brightness is 0 (air) to 1 (bone).
+Lengths are shares of the side of the image, with the origin at the top left. Brightness is from 0 (air) to 1 (bone).
 """
 
 from collections.abc import Sequence
@@ -16,21 +16,33 @@ SIGN = {RIGHT: -1.0, LEFT: 1.0}
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What differs between patients."""
+    """The quantities that differ between patients.
 
-    middle: float  # x of the spine
-    width: float  # factor on all widths of the chest
-    apex: float  # y of the lungs' tops
-    base: float  # y of the right dome of the diaphragm
-    dome: float  # height of the domes
-    heart_x: float  # half width of the heart
+    Attributes:
+        middle: x of the spine.
+        width: The factor on all widths of the chest.
+        apex: y of the tops of the lungs.
+        base: y of the right dome of the diaphragm.
+        dome: The height of the domes.
+        heart_x: Half the width of the heart.
+        rib_step: The distance from one rib to the next.
+        soft_tissue: The brightness of the soft tissue.
+        seed: The seed of the vessels.
+    """
+
+    middle: float
+    width: float
+    apex: float
+    base: float
+    dome: float
+    heart_x: float
     rib_step: float
     soft_tissue: float
-    seed: int  # for vessels
+    seed: int
 
     @classmethod
     def from_rng(cls, rng: np.random.Generator) -> "Anatomy":
-        """A patient, drawn at random."""
+        """Draw a patient at random."""
         return cls(
             middle=0.5 + rng.normal(0, 0.008),
             width=rng.uniform(0.94, 1.06),
@@ -58,7 +70,15 @@ class Anatomy:
 
 
 class Chest:
-    """The masks (float32 [px, px], 0 to 1) that the picture and the lesions are made from."""
+    """The masks, float32 [px, px] in [0, 1], from which the image and the lesions are drawn.
+
+    Attributes:
+        anatomy: The anatomy of the patient.
+        px: The side of the image in pixels.
+        grid: The coordinates of the pixels.
+        lung, air: For each side the mask of the lung, and of its part that heart and mediastinum do not cover.
+        heart, mediastinum: Their masks.
+    """
 
     def __init__(self, anatomy: Anatomy, px: int) -> None:
         self.anatomy, self.px, self.grid = anatomy, px, Grid(px)
@@ -81,11 +101,11 @@ class Chest:
         return np.maximum(band, ellipse(grid, x + 0.042, 0.305, 0.044, 0.05))
 
     def lung_centre(self, side: str) -> tuple[float, float]:
-        """(x, half width) of a lung."""
+        """(x of the middle, half the width) of a lung."""
         return self.anatomy.middle + SIGN[side] * 0.205 * self.anatomy.width, 0.165 * self.anatomy.width
 
     def lung_shape(self, side: str, scale: float = 1.0, dome: bool = True) -> np.ndarray:
-        """A lung's mask; `scale` < 1 shrinks it toward the hilum, without `dome` it goes on below the diaphragm."""
+        """The mask of a lung; `scale` < 1 shrinks it toward the hilum; without `dome` it continues below the dome."""
         grid, anatomy = self.grid, self.anatomy
         cx, rx = self.lung_centre(side)
         hilum_x, hilum_y = self.hilum(side)
@@ -98,18 +118,18 @@ class Chest:
         return mask * grid.soft(self.dome(side) - grid.y) if dome else mask
 
     def dome(self, side: str) -> np.ndarray:
-        """y of the diaphragm at each pixel's x: highest near the middle of the lung, deepest at the side wall."""
+        """y of the diaphragm at the x of each pixel: highest near the middle of the lung, lowest at the side wall."""
         cx, rx = self.lung_centre(side)
         top = self.anatomy.base + (0.018 if side == LEFT else 0.0)
         u = (self.grid.x - cx) / rx + 0.25 * SIGN[side]
         return top + self.anatomy.dome * 0.75 * u**2
 
     def hilum(self, side: str) -> tuple[float, float]:
-        """(x, y) where the vessels enter a lung."""
+        """(x, y) of the point where the vessels enter a lung."""
         return self.anatomy.middle + SIGN[side] * 0.085 * self.anatomy.width, 0.45 if side == RIGHT else 0.435
 
     def zone(self, side: str, name: str) -> tuple[float, float]:
-        """(x, y) of the middle of a lung's zone."""
+        """(x, y) of the middle of a zone (upper, mid or lower) of a lung."""
         cx, rx = self.lung_centre(side)
         share = {"upper": 0.24, "mid": 0.52, "lower": 0.82}[name]
         y = self.anatomy.apex + share * (self.anatomy.base - self.anatomy.apex)

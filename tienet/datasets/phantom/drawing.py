@@ -1,6 +1,6 @@
-"""A schematic frontal chest X-ray, seen as radiographs are hung: the patient's right is the image's left.
+"""Drawings of schematic frontal chest X-rays, seen the way radiographs are hung: the patient's right is at the left.
 
-Lengths are shares of the image's side, origin at the top left; brightness is 0 (air) to 1 (bone).
+Lengths are shares of the side of the image, with the origin at the top left. Brightness is from 0 (air) to 1 (bone).
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tienet.datasets.phantom.shapes import blob, ellipse, noise_field, strokes, 
 
 @dataclass(frozen=True)
 class Box:
-    """Where a lesion is drawn, in pixels of the image: top-left corner, width, height."""
+    """The place of a lesion in pixels of the image: its top left corner (x, y), its width and its height."""
 
     fact: Fact
     x: int
@@ -27,10 +27,10 @@ class Box:
 
 
 def draw(anatomy: Anatomy, facts: Sequence[Fact], px: int, rng: np.random.Generator) -> tuple[np.ndarray, list[Box]]:
-    """The picture of a patient with these findings.
+    """Draw the image of a patient with these findings.
 
     Returns:
-        uint8 [px, px], and a box for each finding, two for one that is in both lungs.
+        The image uint8 [px, px], and a box for each finding; a finding in both lungs has two boxes.
     """
     chest = Chest(anatomy.with_facts(facts), px)
     image = _soft_tissue(chest)
@@ -45,20 +45,20 @@ def draw(anatomy: Anatomy, facts: Sequence[Fact], px: int, rng: np.random.Genera
 
 
 def _bounds(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """x, y, w, h of what is drawn at a third of the mask's peak or more."""
+    """(x, y, w, h) of the pixels where the mask has a third of its maximum or more."""
     rows, columns = np.nonzero(mask >= mask.max() / 3)
     x, y = int(columns.min()), int(rows.min())
     return x, y, int(columns.max()) - x + 1, int(rows.max()) - y + 1
 
 
 def _soft_tissue(chest: Chest) -> np.ndarray:
-    """Body, lungs, diaphragm, mediastinum and heart."""
+    """Draw the body, the lungs, the diaphragm, the mediastinum and the heart."""
     grid, anatomy = chest.grid, chest.anatomy
     d = np.abs(grid.x - anatomy.middle)
     shoulder = 0.035 + 0.13 * np.clip((d - 0.09) / 0.36, 0, 1) ** 1.4
     body = grid.soft(0.465 * anatomy.width - d + 0.015 * np.cos(6 * grid.y), 2) * grid.soft(grid.y - shoulder, 2)
     image = 0.02 + body * anatomy.soft_tissue
-    image = image + body * 0.10 * np.clip((d - 0.30) / 0.16, 0, 1)  # the chest wall, seen edge on
+    image = image + body * 0.10 * np.clip((d - 0.30) / 0.16, 0, 1)  # the chest wall, which is seen from its edge
     domes = np.where(grid.x < anatomy.middle, chest.dome(RIGHT), chest.dome(LEFT))
     image = toward(image, 0.70, body * grid.soft(grid.y - domes, 1.5) * grid.soft(0.40 * anatomy.width - d, 3))
     stomach = ellipse(grid, anatomy.middle + 0.17, anatomy.base + 0.085, 0.055, 0.028, softness=2)
@@ -73,7 +73,7 @@ def _soft_tissue(chest: Chest) -> np.ndarray:
 
 
 def _vessels(chest: Chest) -> np.ndarray:
-    """Hila and the vessels that branch from them; the same for all studies of a patient."""
+    """Draw the hila and the vessels that branch from them; they are the same in all studies of a patient."""
     rng = np.random.default_rng(chest.anatomy.seed)
     lines = []
     image = np.zeros((chest.px, chest.px), np.float32)
@@ -92,12 +92,12 @@ def _vessels(chest: Chest) -> np.ndarray:
 
 
 def _direction(sign: float, angle: float) -> np.ndarray:
-    """The unit vector that points away from the middle, `angle` above (-) or below (+) the horizontal."""
+    """The unit vector away from the middle, at `angle` (in radians) above (-) or below (+) the horizontal."""
     return np.array([sign * np.cos(angle), np.sin(angle)])
 
 
 def _bones(chest: Chest, image: np.ndarray) -> np.ndarray:
-    """Ribs, clavicles and spine, over everything else."""
+    """Draw the ribs, the clavicles and the spine over everything else."""
     grid, anatomy = chest.grid, chest.anatomy
     d = np.abs(grid.x - anatomy.middle) / anatomy.width
     cage = grid.soft(0.385 - d, 1) * grid.soft(d - 0.04, 1)
@@ -116,13 +116,13 @@ def _bones(chest: Chest, image: np.ndarray) -> np.ndarray:
 
 
 def _rib(distance: np.ndarray, half: float) -> np.ndarray:
-    """A band with brighter edges, at `distance` from its middle line."""
+    """The brightness of a band with brighter edges, at `distance` from its middle line."""
     t = (distance / half) ** 2
     return np.exp(-(t**2)) * (0.65 + 0.5 * np.minimum(t, 1.2))
 
 
 def _develop(image: np.ndarray, px: int, rng: np.random.Generator) -> np.ndarray:
-    """Exposure, blur, grain and the side marker; uint8."""
+    """Add blur, exposure, grain and the side marker; returns uint8."""
     image = cv2.GaussianBlur(image.astype(np.float32), (0, 0), 0.0028 * px)
     image = image + 0.03 * (noise_field(px, 6, rng) - 0.5) * (image > 0.1)
     image = np.clip(image, 0, 1) ** rng.uniform(0.92, 1.08) * rng.uniform(0.94, 1.06) + rng.normal(0, 0.01)

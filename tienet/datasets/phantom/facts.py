@@ -1,4 +1,4 @@
-"""Who has which findings, where and how severe: the facts that pictures and reports are made from."""
+"""The facts that images and reports are made from: which findings each study has, where, and how severe."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ RIGHT, LEFT, BILATERAL, MIDLINE = "right", "left", "bilateral", "midline"
 SEVERITIES = ("mild", "moderate", "severe")
 MIN_STUDIES = 10
 NORMAL_SHARE = 0.40
-_SHARES = {"val": 0.10, "test": 0.20}  # the rest is train
-_NUMBER_OF_FINDINGS = (1, 2, 3, 2)  # in turn, for studies that are not normal: 2 on average
+_SHARES = {"val": 0.10, "test": 0.20}  # the rest is the training split
+_NUMBER_OF_FINDINGS = (1, 2, 3, 2)  # used in turn for the studies that are not normal: 2 on average
 
 _ONE_LUNG, _ANY_LUNG, _ZONES = (RIGHT, LEFT), (RIGHT, LEFT, BILATERAL), ("upper", "mid", "lower")
 PLACES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -31,23 +31,24 @@ PLACES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Pleural_Thickening": (_ANY_LUNG, ("upper", "lower")),
     "Hernia": ((MIDLINE,), ("retrocardiac",)),
 }
-"""Finding -> (sides, zones) where it may lie."""
+"""Maps each finding to the (sides, zones) where it may lie."""
 
 _NEVER_TOGETHER = (
     {"Emphysema", "Edema"},
     {"Emphysema", "Cardiomegaly"},
     {"Pneumothorax", "Pleural_Thickening"},
-    {"Cardiomegaly", "Hernia"},  # one would hide the other
+    {"Cardiomegaly", "Hernia"},  # because one would hide the other
 )
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One finding.
+    """One finding of a study.
 
     Attributes:
-        side: of the patient: right, left, bilateral or midline. The patient's right is the image's left.
-        zone: upper, mid or lower lung; perihilar, diffuse, cardiac or retrocardiac.
+        finding: The name of the finding.
+        side: The side of the patient: right, left, bilateral or midline. The patient's right is the left of the image.
+        zone: The upper, mid or lower lung; or perihilar, diffuse, cardiac or retrocardiac.
         severity: mild, moderate or severe.
     """
 
@@ -58,7 +59,7 @@ class Fact:
 
     @property
     def lungs(self) -> tuple[str, ...]:
-        """The lungs that it is in."""
+        """The sides of the lungs that the finding is in."""
         return {BILATERAL: (RIGHT, LEFT), MIDLINE: ()}.get(self.side, (self.side,))
 
     def _slots(self) -> set[tuple[str, str]]:
@@ -68,7 +69,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class PhantomStudy:
-    """One image and report; `number` counts from 1 over the whole data set."""
+    """One study, which has an image and a report; `number` counts from 1 over the whole data set."""
 
     number: int
     patient: int
@@ -85,14 +86,15 @@ class PhantomStudy:
 
 
 def plan(studies: int, seed: int) -> list[PhantomStudy]:
-    """The studies of a data set.
+    """Plan the studies of a data set.
 
-    Of each split, 40% are normal and the others have one to three findings, dealt from shuffled packs of the 14
-    so that all are about equally frequent. Three patients in ten have two or three studies, in one split.
+    In each split, 40% of the studies are normal and the others have one to three findings. These are dealt from
+    shuffled packs of the 14 findings, so that all are about equally frequent. Three patients in ten have two or three
+    studies, which are all in one split.
 
     Args:
-        studies: LEAST_STUDIES or more.
-        seed: 0 or more; the same plan for the same seed.
+        studies: The number of studies, MIN_STUDIES or more.
+        seed: The seed of the plan, 0 or more; the same seed gives the same plan.
     """
     sizes = {split: max(1, round(share * studies)) for split, share in _SHARES.items()}
     sizes = {"train": studies - sum(sizes.values()), **sizes}
@@ -100,7 +102,7 @@ def plan(studies: int, seed: int) -> list[PhantomStudy]:
     patient = 0
     for k, (split, size) in enumerate(sizes.items()):
         rng = np.random.default_rng([seed, k])
-        left = 0  # studies that the patient still gets
+        left = 0  # the number of studies that the patient still gets
         for facts in _deal(size, rng):
             if not left:
                 patient, left = patient + 1, int(rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1]))
@@ -110,7 +112,7 @@ def plan(studies: int, seed: int) -> list[PhantomStudy]:
 
 
 def _deal(size: int, rng: np.random.Generator) -> list[tuple[Fact, ...]]:
-    """The facts of each study of a split; no facts where it is normal."""
+    """The facts of each study of a split; a normal study has none."""
     normal = round(NORMAL_SHARE * size)
     pack: deque[str] = deque()
     dealt: list[tuple[Fact, ...]] = [()] * normal
@@ -127,7 +129,7 @@ def _deal(size: int, rng: np.random.Generator) -> list[tuple[Fact, ...]]:
 
 
 def _place(finding: str, others: tuple[Fact, ...], rng: np.random.Generator) -> Fact | None:
-    """The finding at a place that none of `others` has taken, or None if it does not go with them."""
+    """The finding at a place that none of `others` has taken; None if it cannot occur together with them."""
     names = {other.finding for other in others}
     if finding in names or any(finding in pair and pair & names for pair in _NEVER_TOGETHER):
         return None

@@ -1,5 +1,8 @@
-"""How each finding looks. Each function takes the chest, the image so far, the fact and the lung, and gives the new
-image and the lesion's mask (float32 [px, px])."""
+"""How each finding is drawn.
+
+Each function takes the chest, the image so far, the fact and the side of the lung (None for the midline). It returns
+the new image and the mask of the lesion, both float32 [px, px].
+"""
 
 from __future__ import annotations
 
@@ -16,32 +19,33 @@ Drawn = tuple[np.ndarray, np.ndarray]
 
 
 def _level(fact: Fact, *values: float) -> float:
-    """The value for mild, moderate or severe."""
+    """The value for the severity (mild, moderate, severe) of a fact."""
     return values[SEVERITIES.index(fact.severity)]
 
 
 def _outward(side: str) -> float:
+    """The sign of the x direction that points away from the middle."""
     return 1.0 if side == LEFT else -1.0
 
 
 def _near(chest: Chest, fact: Fact, side: str, rng: np.random.Generator, spread: float = 0.02) -> tuple[float, float]:
-    """A point near the middle of the fact's zone."""
+    """A random point near the middle of the zone of a fact."""
     x, y = chest.zone(side, fact.zone)
     return x + rng.uniform(-spread, spread), y + rng.uniform(-spread, spread)
 
 
-def _lucent_patchy(chest: Chest, cells: int, rng: np.random.Generator) -> np.ndarray:
-    """A mask of patches and gaps."""
+def _patches(chest: Chest, cells: int, rng: np.random.Generator) -> np.ndarray:
+    """A random mask of patches and gaps."""
     return np.clip(2.2 * noise_field(chest.px, cells, rng) - 0.5, 0, 1)
 
 
 def cardiomegaly(chest: Chest, image: np.ndarray, fact: Fact, side: None, rng: np.random.Generator) -> Drawn:
-    """The heart, drawn already, is wide."""
+    """The wide heart, which has been drawn already."""
     return image, chest.heart * chest.grid.soft(chest.grid.y - chest.anatomy.base + 0.20)
 
 
 def emphysema(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: np.random.Generator) -> Drawn:
-    """The lungs, drawn already, are tall and dark over flat domes; here the vessels fade, and bullae."""
+    """Faded vessels and bullae; the tall dark lungs over flat domes have been drawn already."""
     lung = chest.air[side]
     image = toward(image, 0.11, lung * _level(fact, 0.35, 0.5, 0.65))
     x, y = chest.zone(side, "upper")
@@ -72,7 +76,7 @@ def nodule(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: np.rando
 
 
 def infiltration(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: np.random.Generator) -> Drawn:
-    """A faint haze without an edge; vessels are seen through it."""
+    """A faint haze without an edge, through which vessels are seen."""
     x, y = _near(chest, fact, side, rng)
     mask = blob(chest.grid, x, y, 0.085, _level(fact, 0.06, 0.075, 0.09)) * chest.air[side]
     haze = mask * (0.65 + 0.35 * noise_field(chest.px, 14, rng))
@@ -87,7 +91,7 @@ def pneumonia(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: np.ra
     for dx, dy in rng.normal(0, spread, (7, 2)):
         patches = np.maximum(patches, blob(chest.grid, x + dx, y + dy, 0.035, 0.03))
     mask = patches * chest.air[side]
-    ragged = np.clip(1.7 * mask * (0.25 + _lucent_patchy(chest, 24, rng)), 0, 1)
+    ragged = np.clip(1.7 * mask * (0.25 + _patches(chest, 24, rng)), 0, 1)
     return toward(image, 0.60, 0.75 * ragged), mask
 
 
@@ -106,7 +110,7 @@ def consolidation(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: n
 
 
 def atelectasis(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: np.random.Generator) -> Drawn:
-    """One to three plate-like bands; the more severe, the thicker."""
+    """One to three plate-like bands, which are thicker if it is more severe."""
     x, y = _near(chest, fact, side, rng, 0.025)
     lines, tilt = [], rng.uniform(-0.25, 0.25)
     for n in range(SEVERITIES.index(fact.severity) + 1):
@@ -120,7 +124,7 @@ def atelectasis(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: np.
 
 
 def effusion(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: np.random.Generator) -> Drawn:
-    """Fluid over the diaphragm: the angle is blunted, and the level climbs up the side wall (meniscus)."""
+    """Fluid over the diaphragm, which blunts the angle and climbs up the side wall (meniscus)."""
     cx, rx = chest.lung_centre(side)
     lateral = np.clip((_outward(side) * (chest.grid.x - cx) / rx + 1) / 2, 0, 1)
     bottom = chest.anatomy.base + 0.55 * chest.anatomy.dome
@@ -131,7 +135,7 @@ def effusion(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: np.ran
 
 
 def pneumothorax(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: np.random.Generator) -> Drawn:
-    """The lung is shrunk: outside its thin bright edge the chest is dark and without vessels."""
+    """A shrunk lung: outside its thin bright edge the chest is dark and without vessels."""
     scale = _level(fact, 0.88, 0.80, 0.70)
     inner = chest.lung_shape(side, scale, dome=False)
     cx, rx = chest.lung_centre(side)
@@ -143,7 +147,7 @@ def pneumothorax(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: np
 
 
 def edema(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: np.random.Generator) -> Drawn:
-    """A bat's wing of haze around the hilum, and short lines at the side wall of the base (Kerley B)."""
+    """Haze around the hilum in the shape of a bat's wing, and short lines at the side wall of the base (Kerley B)."""
     x, y = chest.hilum(side)
     out, lung = _outward(side), chest.air[side]
     mask = blob(chest.grid, x + out * 0.07, y + 0.05, 0.09, 0.15) * lung
@@ -174,7 +178,7 @@ def fibrosis(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: np.ran
 
 
 def pleural_thickening(chest: Chest, image: np.ndarray, fact: Fact, side: str, rng: np.random.Generator) -> Drawn:
-    """A bright rim along the wall, uneven: over the apex, or along the lower side."""
+    """An uneven bright rim along the wall, over the apex or along the lower side."""
     scale = _level(fact, 0.93, 0.90, 0.87)
     inner = chest.lung_shape(side, scale, dome=False)
     rim = chest.air[side] * (1 - inner)
@@ -190,7 +194,7 @@ def pleural_thickening(chest: Chest, image: np.ndarray, fact: Fact, side: str, r
 
 
 def hernia(chest: Chest, image: np.ndarray, fact: Fact, side: None, rng: np.random.Generator) -> Drawn:
-    """A round pouch behind the heart with a bright wall, air above a fluid level."""
+    """A round pouch behind the heart, with a bright wall and air above a fluid level."""
     r = _level(fact, 0.055, 0.068, 0.082)
     x, y = chest.anatomy.middle + rng.uniform(0.015, 0.035), chest.anatomy.base - 0.085 + rng.uniform(-0.01, 0.01)
     mask = ellipse(chest.grid, x, y, r, 0.92 * r)
@@ -217,4 +221,4 @@ DRAW: dict[str, Callable[..., Drawn]] = {
     "Hernia": hernia,
 }
 ORDER = tuple(DRAW)
-"""Later ones are drawn over earlier ones."""
+"""The order of drawing; later findings are drawn over earlier ones."""

@@ -1,4 +1,4 @@
-"""Which lesions a phantom report names: the grammar of `reports`, read backwards."""
+"""Which lesions a phantom report names; this inverts the grammar of `reports`."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,11 +9,14 @@ from tienet.datasets.phantom.facts import BILATERAL, LEFT, MIDLINE, RIGHT
 from tienet.datasets.phantom.reports import NAMES, NEGATIONS
 
 _SENTENCE_END = re.compile(r"\.(?:\s|$)")
-_SIDES = ((BILATERAL, "bilateral"), (RIGHT, "right"), (LEFT, "left"))  # "bilaterally", too
+_SIDES = ((BILATERAL, "bilateral"), (RIGHT, "right"), (LEFT, "left"))  # "bilateral" also finds "bilaterally"
 
 
 def lesions_named(report: str) -> set[tuple[str, str]]:
-    """(finding, side) of each sentence that names a finding and does not deny it; any case, tokens or plain text."""
+    """The (finding, side) of each sentence that names a finding and does not deny it.
+
+    The case of letters does not matter, and the report may be plain text or tokens joined by spaces.
+    """
     named = set()
     for sentence in _SENTENCE_END.split(report.lower()):
         sentence = re.sub(r"^\s*((findings|impression)\s*:\s*|\d+\s*\.?\s*)*", "", sentence)
@@ -25,13 +28,15 @@ def lesions_named(report: str) -> set[tuple[str, str]]:
 
 
 def score_lesions(reports: Iterable[str], lesions: Sequence[set[tuple[str, str]]]) -> dict[str, float | int | None]:
-    """How many of the true lesions the reports name.
+    """Count how many of the true lesions the reports name.
 
     Args:
-        reports: the written ones. lesions: per report, the true (finding, side).
+        reports: The reports that were written by a network.
+        lesions: The true (finding, side) of the lesions of each report.
     Returns:
-        {"lesions": how many there are, "kind": share whose finding is named, "kind_and_side": with its side,
-        "invented": share of the named ones that are not there}; None where there is none.
+        "lesions" is the number of true lesions; "kind" the share of them whose finding is named; "kind_and_side" the
+        share whose finding is named with its side; "invented" the share of the named lesions that are not true. A share
+        is None if there are no such lesions.
     """
     total = kinds = both = named_total = invented = 0
     for report, true in zip(reports, lesions, strict=True):
@@ -49,7 +54,7 @@ def score_lesions(reports: Iterable[str], lesions: Sequence[set[tuple[str, str]]
 
 
 def lesions_of(boxes: pd.DataFrame, study_ids: Sequence[str]) -> list[set[tuple[str, str]]]:
-    """The true (finding, side) of each study, from the table boxes.csv."""
+    """The true (finding, side) of the lesions of each study, from the table boxes.csv."""
     by_study: dict[str, set[tuple[str, str]]] = {study_id: set() for study_id in study_ids}
     for study_id, finding, side in boxes[["study_id", "finding", "side"]].to_numpy(str):
         if study_id in by_study:

@@ -1,9 +1,9 @@
-"""Reports from facts, by a small grammar.
+"""Reports that are written from facts by a small grammar.
 
-Every sentence is about one finding that is there, or only about findings that are not there (it then has one of
-NEGATIONS), or names no finding. A finding is named by one of NAMES in either case, so that a word alone does not
-tell; side and severity stand in the sentence of the finding. Sentences come in the order in which a film is read:
-heart, mediastinum, lungs, pleura, what is not there, bones.
+Every sentence is about one finding that is present, or only about findings that are absent (it then has one of
+NEGATIONS), or names no finding. Present and absent findings are named by the same NAMES, so that a word alone does not
+tell which of the two is meant. The side and the severity stand in the sentence of the finding. The sentences have the
+order in which a film is read: heart, mediastinum, lungs, pleura, absent findings, bones.
 """
 
 from collections.abc import Sequence
@@ -29,17 +29,17 @@ NAMES: dict[str, tuple[str, ...]] = {
     "Pleural_Thickening": ("pleural thickening",),
     "Hernia": ("hiatal hernia",),
 }
-"""Finding -> the words that name it."""
+"""Maps each finding to the words that name it."""
 
 NEGATIONS = ("no ", "negative for", "free of", "has resolved")
-"""What marks a sentence about findings that are not there (in lower case)."""
+"""The words, in lower case, that mark a sentence about absent findings."""
 
 DEGREE = {"mild": ("mild", "minimal"), "moderate": ("moderate",), "severe": ("severe", "marked")}
 SIZE = {"mild": ("small", "tiny"), "moderate": ("moderate",), "severe": ("large",)}
-"""Severity -> its words, for findings that have a degree and for those that have a size."""
+"""Both map each severity to its words: DEGREE for findings that have a degree, SIZE for findings that have a size."""
 
-# {name} is one of NAMES, {size} and {degree} say the severity; {adjective}: "right lower lobe", {where}: "in the
-# right lower lobe", {on}: "on the right", {side}: "right", "left" or "bilateral".
+# {name} is one of NAMES; {size} and {degree} say the severity; {adjective} is "right lower lobe", {where} is "in the
+# right lower lobe", {on} is "on the right", and {side} is "right", "left" or "bilateral".
 _SENTENCES: dict[str, tuple[str, ...]] = {
     "Atelectasis": (
         "{degree} {adjective} {name}.",
@@ -128,7 +128,7 @@ _SHARE_WITHOUT_FINDINGS, _SHARE_WITHOUT_IMPRESSION = 0.08, 0.05
 
 
 def write(facts: Sequence[Fact], rng: np.random.Generator) -> tuple[str, str]:
-    """The findings and the impression of a report; one of them may be empty, both say all that is there."""
+    """Write the findings and the impression of a report; one may be empty, and each names all present findings."""
     facts = sorted(facts, key=lambda fact: _place_in_order(fact.finding))
     impression = _impression(facts, rng)
     omit = rng.random()
@@ -155,13 +155,13 @@ def _findings(facts: Sequence[Fact], rng: np.random.Generator) -> str:
 
 
 def _place_in_order(finding: str) -> tuple[int, int]:
-    """Heart and mediastinum first, pleura last; in between as the labels go."""
+    """A sort key: heart and mediastinum are first, the pleura is last, the others are in the order of the labels."""
     group = 0 if finding in _READ_FIRST else 2 if finding in _READ_LAST else 1
     return group, FINDINGS.index(finding)
 
 
 def _denials(present: set[str], rng: np.random.Generator) -> list[str]:
-    """Sentences about one to four findings that are not there."""
+    """Sentences about one or more absent findings."""
     often = [finding for finding in _OFTEN_DENIED if finding not in present and rng.random() < 0.6]
     others = [finding for finding in FINDINGS if finding not in present and finding not in often]
     denied = [*often, *rng.permutation(others)[: rng.integers(1, 4)].tolist()]
