@@ -1,32 +1,59 @@
-"""The console script: quick help, and mistakes as one line."""
+"""The console script: quick help, mistakes as one line, and the version."""
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
+import tienet
+from tests import command_line
 from tests.conftest import ROOT
+from tienet.commands import main, subcommand
 from tienet.commands.main import COMMANDS, dispatch
 
+CALLS = [[name] for name, command in COMMANDS.items() if not command.is_group]
+CALLS += [["prepare", name] for name in ("phantom", "openi", "chestxray14", "mimic-cxr", "folder")]
+CALLS += [["weights", name] for name in ("fetch", "convert")]
 
-def test_help_imports_no_tensorflow_and_names_every_command():
+
+def test_help_and_wrong_flags_import_no_tensorflow():
     code = (
         "import sys; from tienet.commands.main import dispatch\n"
-        "for flags in (['--help'], ['report', '--help'], ['export', '--help'], ['annotate', '--help']):\n"
-        "    try: dispatch(flags)\n"
-        "    except SystemExit as end: assert end.code == 0\n"
-        "assert 'tensorflow' not in sys.modules and 'cv2' not in sys.modules"
+        "def end(words):\n"
+        "    try: dispatch(words)\n"
+        "    except SystemExit as end: return end.code\n"
+        "light = [[], ['prepare'], ['report'], ['export'], ['annotate']]\n"
+        "assert [end([*words, '--help']) for words in light] == [0] * 5\n"
+        "assert not {'tensorflow', 'cv2', 'pandas'} & set(sys.modules)\n"
+        f"for words in {CALLS}: assert (end([*words, '--help']), end([*words, '--nonsense'])) == (0, 2), words\n"
+        "assert 'tensorflow' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert all(name in done.stdout for name in COMMANDS)
+    assert all(f"usage: tienet {' '.join(words)} " in done.stdout for words in CALLS)
+
+
+def test_every_call_is_in_the_list():
+    found = [
+        [name, below] if command.is_group else [name]
+        for name, command in COMMANDS.items()
+        for below in (subcommand.commands_of(command) if command.is_group else [name])
+    ]
+    assert sorted(found) == sorted(CALLS)
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["anotate"], "invalid choice: 'anotate'"),
-        (["annotate"], "required: --load, CSV|FOLDER, --out"),
+        (["anotate"], "tienet: argument COMMAND: invalid choice: 'anotate'"),
+        (["--vresion"], "tienet: the following arguments are required: COMMAND"),
+        (["prepare", "opemi"], "tienet prepare: argument COMMAND: invalid choice: 'opemi'"),
+        (["annotate"], "tienet annotate: the following arguments are required: --load, CSV|FOLDER, --out"),
         (["report", "--load", "x"], "required: IMAGE"),
+        (["prepare", "phantom", "--studies", "many"], "tienet prepare phantom: argument --studies: invalid int"),
+        (["prepare", "phantom", "--seed", "-1"], "tienet prepare phantom: --seed -1: expected 0 or more (see --help)"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(flags, message, capsys):
@@ -38,24 +65,40 @@ def test_a_wrong_command_line_is_one_line(flags, message, capsys):
 
 
 def test_no_command_shows_help(capsys):
+    for words in ([], ["weights"]):
+        with pytest.raises(SystemExit) as end:
+            dispatch(words)
+        assert end.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "not a medical device" in said and "commands: fetch download" in said
+
+
+def test_the_version_has_one_place(capsys):
     with pytest.raises(SystemExit) as end:
-        dispatch([])
-    assert end.value.code == 0 and "not a medical device" in " ".join(capsys.readouterr().out.split())
+        dispatch(["--version"])
+    assert end.value.code == 0 and capsys.readouterr().out == f"tienet {tienet.__version__}\n"
+    assert version("tienet") == tienet.__version__
 
 
-def test_a_folder_that_is_no_run_is_one_line_with_status_2(tmp_path):
+def test_a_script_has_its_own_name_and_way_in(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["data_prep/phantom.py", "--help"])
+    with pytest.raises(SystemExit) as end:
+        main.run_script("python data_prep/phantom.py", "prepare", "phantom")
+    said = capsys.readouterr().out
+    assert end.value.code == 0 and said.startswith("usage: phantom.py ")
+    assert "\n    python data_prep/phantom.py --out" in said
+
+
+@pytest.mark.parametrize("way_in", [["-m", "tienet.commands.main"], ["-m", "tienet"]])
+def test_other_ways_in(way_in):
+    command = [sys.executable, *way_in, "evaluate", "--load", "a", "b", "--data", "c"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("tienet evaluate: --out is missing") and done.stderr.count("\n") == 1
+
+
+def test_a_folder_that_is_no_run_is_one_line_with_status_2(tmp_path, capfd):
     (tmp_path / "a.csv").write_text("study_id,report\n1,clear\n")
-    command = [
-        sys.executable,
-        "-m",
-        "tienet.commands.main",
-        "annotate",
-        "--load",
-        str(tmp_path),
-        str(tmp_path / "a.csv"),
-    ]
-    done = subprocess.run(
-        [*command, "--out", str(tmp_path / "out.csv")], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert "no run.json" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert command_line.tienet("annotate", "--load", tmp_path, tmp_path / "a.csv", "--out", tmp_path / "out.csv") == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("tienet annotate: ") and "no run.json" in line

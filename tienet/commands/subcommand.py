@@ -34,6 +34,11 @@ class Subcommand(NamedTuple):
 Subcommands = Mapping[str, Subcommand]
 
 
+def commands_of(group: Subcommand) -> Subcommands:
+    """The sub-commands of a group."""
+    return import_module(group.module).COMMANDS
+
+
 def find(commands: Subcommands, words: Sequence[str]) -> tuple[list[str], Subcommand | None]:
     """Follow the words at the start of a command line down the groups.
 
@@ -49,7 +54,7 @@ def find(commands: Subcommands, words: Sequence[str]) -> tuple[list[str], Subcom
         found = commands[word]
         if not found.is_group:
             break
-        commands = import_module(found.module).COMMANDS
+        commands = commands_of(found)
     return names, found
 
 
@@ -83,7 +88,7 @@ def _add_subparsers(parser: argparse.ArgumentParser, commands: Subcommands) -> N
         module = import_module(command.module)
         below = subparsers.add_parser(name, help=command.summary, **_formatting(module.__doc__))
         if command.is_group:
-            _add_subparsers(below, module.COMMANDS)
+            _add_subparsers(below, commands_of(command))
         else:
             module.add_arguments(below)
 
