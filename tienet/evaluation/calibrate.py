@@ -1,4 +1,4 @@
-"""A run judged on its own validation split, for temperatures and thresholds: RUN/calibration.json."""
+"""The calibration of a checkpoint on its run's validation split: temperatures and thresholds, RUN/calibration.json."""
 
 import sys
 from pathlib import Path
@@ -12,13 +12,18 @@ from tienet.data import leaks
 from tienet.data import manifest as manifests
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError
-from tienet.evaluation.metrics.calibration import LIMITS, expected_calibration_error, fit_temperatures
+from tienet.evaluation.metrics.calibration import (
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
+    expected_calibration_error,
+    fit_temperatures,
+)
 from tienet.evaluation.metrics.thresholds import check_sensitivity, for_sensitivity, youden
 from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS, K
 from tienet.pages.plain_text import align
 
-_LONGEST_LINE = 400
+_MAX_MESSAGE_CHARS = 400
 
 
 def calibrate(
@@ -33,12 +38,16 @@ def calibrate(
     From then on `Predictor` gives calibrated probabilities for this checkpoint. Calibrating again replaces them.
 
     Args:
-        load: an opened run, a run's folder (its best checkpoint) or a checkpoint.
-        data_root: where the data set is that the run was trained on.
-        sensitivity: what the thresholds should reach, above 0, at most 1; None: Youden's.
-        features: as in `Predictor`.
+        load: An opened run, a run's folder (its best checkpoint) or a checkpoint.
+        data_root: The folder of the data sets, with the one that the run was trained on.
+        sensitivity: The sensitivity that the thresholds should reach on the validation split, above 0 and at most 1;
+            None: the thresholds maximise Youden's J.
+        features: As in `Predictor`.
+        progress: Whether a progress bar is shown.
+    Returns:
+        The calibration that was written.
     Raises:
-        InputError: mode caption, or the data set's validation split is not the run's.
+        InputError: The run's mode has no classifier, or the validation split of the data set is not the run's.
     """
     if sensitivity is not None:
         check_sensitivity(sensitivity)
@@ -49,26 +58,27 @@ def calibrate(
             "another mode"
         )
     calibration_file.discard_broken(run.prefix)
-    with Predictor(run, features) as network:
-        part = manifests.load(network.config.data, data_root).split("val")
-        _check(part, network)
-        logits = network.predict(network.studies(part), progress).logits
-        calibration = fit(logits, part.labels, sensitivity)
+    with Predictor(run, features) as predictor:
+        val = manifests.load(predictor.config.data, data_root).split("val")
+        _check_studies(val, run)
+        logits = predictor.predict(predictor.studies(val), progress).logits
+        calibration = fit(logits, val.labels, sensitivity)
         calibration_file.save(run.prefix, calibration)
     return calibration
 
 
 def calibrate_after_training(logdir: Path, data_root: Path | str = "data") -> Calibration | None:
-    """Calibrate the best checkpoint of a run whose training is over, and say in a line what came of it.
+    """Calibrate the best checkpoint of a run whose training is over, and print one line about the outcome.
 
-    A mode without labels is passed over. So is a checkpoint that is calibrated already, as where a finished run is
-    resumed: its thresholds may be those for a sensitivity. What goes wrong is a line on standard error and no
-    exception: the training is over, and its checkpoints are there.
+    A run whose mode has no classifier is left as it is. So is a checkpoint that is calibrated already, as when a
+    finished run is resumed: a user may have chosen its thresholds for a sensitivity. A failure prints a line on
+    standard error and raises nothing, because the training is over and its checkpoints are written.
 
     Args:
-        logdir: the run's folder. data_root: as in training.
+        logdir: The run's folder.
+        data_root: The folder of the data sets, as in training.
     Returns:
-        What was written to calibration.json; None where nothing was.
+        The calibration that was written to calibration.json; None if none was written.
     """
     try:
         run = open_run(logdir)
@@ -79,23 +89,28 @@ def calibrate_after_training(logdir: Path, data_root: Path | str = "data") -> Ca
             return None
         calibration = calibrate(run, data_root, features=run.config.features)
     except Exception as error:
-        what = " ".join(str(error).split())[:_LONGEST_LINE] or type(error).__name__
+        what = " ".join(str(error).split())[:_MAX_MESSAGE_CHARS] or type(error).__name__
         print(f"warning: not calibrated: {what}; later: tienet calibrate --load {logdir}", file=sys.stderr)
         return None
     fitted = K - len(calibration.left_out)
-    path = run.folder / calibration_file.NAME
+    path = run.folder / calibration_file.FILE_NAME
     print(f"{path}: thresholds of {K} labels, temperatures of {fitted}, from the validation split", file=sys.stderr)
     return calibration
 
 
 def fit(logits: np.ndarray, labels: np.ndarray, sensitivity: float | None = None) -> Calibration:
-    """A calibration from a validation split's logits float32 [N, K] and labels [N, K] (1, 0, NaN).
+    """Fit the temperatures and thresholds of a checkpoint.
 
-    A label that is told apart without a mistake keeps temperature 1: its likelihood only grows as the temperature
-    falls, and probabilities of 1.0 would rest on a small split alone.
+    A label whose logits separate the two classes without a mistake keeps temperature 1: its likelihood only grows as
+    the temperature falls, and a small split is not enough evidence for probabilities of 1.0.
+
+    Args:
+        logits: float32 [N, K], the network's logits on the N studies of the validation split.
+        labels: [N, K], 1, 0 or NaN (unknown).
+        sensitivity: As in `calibrate`.
     """
     temperatures, left_out = fit_temperatures(logits, labels)
-    for m in np.flatnonzero(temperatures < LIMITS[0] * 1.01):
+    for m in np.flatnonzero(temperatures < MIN_TEMPERATURE * 1.01):
         temperatures[m], left_out[m] = 1, "told apart without a mistake"
     before, after = with_temperatures(logits, np.ones(K)), with_temperatures(logits, temperatures)
     thresholds = youden(after, labels) if sensitivity is None else for_sensitivity(after, labels, sensitivity)
@@ -103,29 +118,27 @@ def fit(logits: np.ndarray, labels: np.ndarray, sensitivity: float | None = None
         {name: expected_calibration_error(scores[:, m], labels[:, m]) for m, name in enumerate(LABELS)}
         for scores in (before, after)
     ]
-    named = {LABELS[m]: why for m, why in left_out.items()}
-    return Calibration(temperatures, thresholds, sensitivity, named, len(labels), *errors)
+    reasons = {LABELS[m]: why for m, why in left_out.items()}
+    return Calibration(temperatures, thresholds, sensitivity, reasons, len(labels), *errors)
 
 
-def _check(part: Manifest, network: Predictor) -> None:
+def _check_studies(val: Manifest, run: OpenedRun) -> None:
     """Raise InputError unless these are the studies that the run was validated on."""
-    kept = network.run.studies()
-    if kept is None:
-        print(
-            f"note: {network.run.folder}: has no studies.json; see yourself that {part.path} is its data",
-            file=sys.stderr,
-        )
+    run_studies = run.studies()
+    if run_studies is None:
+        print(f"note: {run.folder}: has no studies.json; see yourself that {val.path} is its data", file=sys.stderr)
         return
-    same = len(leaks.find_seen(part, kept["val"]))
-    if not same == len(part) == len(kept["val"]):
+    expected = run_studies["val"]
+    same = len(leaks.find_seen(val, expected))
+    if not same == len(val) == len(expected):
         raise InputError(
-            f"{part.path}: split val has {len(part):,} studies, of which {same:,} are among the {len(kept['val']):,} "
-            f"that {network.run.folder} was validated on; put that data set back"
+            f"{val.path}: split val has {len(val):,} studies, of which {same:,} are among the {len(expected):,} "
+            f"that {run.folder} was validated on; put that data set back"
         )
 
 
 def format_table(calibration: Calibration) -> str:
-    """Temperature, threshold and errors of each label, and what was left out, as text for the terminal."""
+    """The calibration as text for the terminal: a row per label, and notes on labels without a fitted temperature."""
 
     def number(value: float | None) -> str:
         return "-" if value is None else f"{value:.3f}"
@@ -143,13 +156,14 @@ def format_table(calibration: Calibration) -> str:
     chosen = "Youden's" if calibration.sensitivity is None else f"for sensitivity {calibration.sensitivity:g}"
     notes = [f"Over {calibration.studies:,} studies of the validation split. Thresholds: {chosen}."]
     if calibration.left_out:
-        few = "; ".join(f"{label} ({why})" for label, why in calibration.left_out.items())
+        reasons = "; ".join(f"{label} ({why})" for label, why in calibration.left_out.items())
         n = len(calibration.left_out)
-        notes.append(f"{n} {'label keeps' if n == 1 else 'labels keep'} temperature 1: {few}.")
-    limits = np.array(LIMITS)[:, None]
+        notes.append(f"{n} {'label keeps' if n == 1 else 'labels keep'} temperature 1: {reasons}.")
+    limits = np.array([MIN_TEMPERATURE, MAX_TEMPERATURE])[:, None]
     at_limit = (np.abs(np.log(calibration.temperatures / limits)) < 1e-3).any(axis=0)
     if at_limit.any():
         names = ", ".join(np.array(LABELS)[at_limit])
-        notes.append(f"At a limit ({LIMITS[0]:g} or {LIMITS[1]:g}): {names}; the validation split does not bound them.")
+        bounds = f"{MIN_TEMPERATURE:g} or {MAX_TEMPERATURE:g}"
+        notes.append(f"At a limit ({bounds}): {names}; the validation split does not bound them.")
     header = ["Label", "temperature", "threshold", "error before", "after"]
     return "\n".join([*align(header, rows), "", *notes]) + "\n"

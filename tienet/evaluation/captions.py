@@ -1,4 +1,4 @@
-"""The public address of `CaptionScorer`; the metrics are in `tienet.evaluation.metrics.captions`."""
+"""The public address of `CaptionScorer`, which `tienet.evaluation.metrics.captions` defines."""
 
 from tienet.evaluation.metrics.captions import CaptionScorer
 

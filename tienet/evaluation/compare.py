@@ -1,4 +1,4 @@
-"""Several checkpoints on several data sets: the paper's two tables."""
+"""The evaluation of several checkpoints on several data sets: the paper's two tables."""
 
 import itertools
 import sys
@@ -8,61 +8,68 @@ from pathlib import Path
 from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
+from tienet.evaluation.cache import EvaluationCache
 from tienet.evaluation.evaluate import Result, evaluate
 from tienet.evaluation.metrics.paired_bootstrap import paired_auc
-from tienet.evaluation.options import Options, Shared
+from tienet.evaluation.options import Options
 from tienet.evaluation.paper.published import COLUMNS
 from tienet.evaluation.paper.tables import Column, table_1, table_2, write_tables
 from tienet.modes import MODES
 
 ORDER = (*COLUMNS, "Captioning")
+"""The order in which checkpoints are evaluated, by `Mode.paper_name`."""
 
 
 def compare(loads: Sequence[str], data: Sequence[str], data_root: Path, out: Path, options: Options) -> str:
-    """Judge every checkpoint on every data set and write the tables.
+    """Evaluate every checkpoint on every data set and write the tables.
 
-    Each evaluation goes to `out`/DATA/RUN, the tables (text, CSV, JSON, HTML) to `out`.
+    The files of each evaluation go to `out`/DATA/RUN, the tables (text, CSV, JSON, HTML) to `out`.
 
+    Args:
+        loads: What `--load` names: runs' folders or checkpoints.
+        data: The names of data sets in `data_root`, or paths of manifests.
+        data_root: The folder of the data sets.
+        out: The folder to write into.
+        options: What to evaluate, and how.
     Returns:
         The tables as text.
     Raises:
-        InputError: a checkpoint, a data set or the options do not fit; before anything is judged, where it can be seen.
+        InputError: A checkpoint, a data set or the options do not fit; before the first evaluation where possible.
     """
-    opened = _open_runs(loads)
-    modes = {load: run.config.mode for load, run in opened.items()}
-    names = _run_names(opened)
-    by_table = sorted(loads, key=lambda load: ORDER.index(MODES[modes[load]].paper_name))
+    runs = _open_runs(loads)
+    modes = {load: run.config.mode for load, run in runs.items()}
+    folder_names = _name_folders(runs)
+    in_order = sorted(loads, key=lambda load: ORDER.index(MODES[modes[load]].paper_name))
     results: dict[str, dict[str, Result]] = {}
-    with Shared(options) as shared:
+    with EvaluationCache(options) as cache:
         for place in data:
             name = manifests.load(place, data_root).name
             if name in results:
                 raise InputError(f"--data: {name} is given twice")
             results[name] = {}
-            for load in by_table:
+            for load in in_order:
                 print(f"{load} ({modes[load]}) on {name}", file=sys.stderr)
-                folder = out / name / names[load]
-                results[name][load] = evaluate(opened[load], place, data_root, folder, options, shared)
+                folder = out / name / folder_names[load]
+                results[name][load] = evaluate(runs[load], place, data_root, folder, options, cache)
     columns = {
         name: [Column(MODES[modes[load]].paper_name, load, result.metrics) for load, result in by_run.items()]
         for name, by_run in results.items()
     }
-    paired = {name: _paired(by_run, modes, options) for name, by_run in results.items()}
-    notes = _notes(results, modes)
-    return write_tables(out, table_1(columns, paired), table_2(columns), notes)
+    paired = {name: _paired_tests(by_run, modes, options) for name, by_run in results.items()}
+    return write_tables(out, table_1(columns, paired), table_2(columns), _list_differences(results, modes))
 
 
 def _open_runs(loads: Sequence[str]) -> dict[str, OpenedRun]:
-    """The runs by what names them; InputError where one is named twice."""
+    """Open each run once; returns them by the text that names them. InputError if a run is named twice."""
     if len(set(loads)) < len(loads):
         raise InputError(f"--load: {next(load for load in loads if loads.count(load) > 1)} is given twice")
     return {load: open_run(load) for load in loads}
 
 
-def _run_names(opened: dict[str, OpenedRun]) -> dict[str, str]:
-    """A folder's name for each run; those that would be the same are numbered."""
+def _name_folders(runs: dict[str, OpenedRun]) -> dict[str, str]:
+    """A name for each run's results: that of the run's folder, with a number where two would be the same."""
     names: dict[str, str] = {}
-    for load, run in opened.items():
+    for load, run in runs.items():
         stem = name = run.folder.resolve().name
         for number in itertools.count(2):
             if name not in names.values():
@@ -72,15 +79,15 @@ def _run_names(opened: dict[str, OpenedRun]) -> dict[str, str]:
     return names
 
 
-def _paired(by_run: dict[str, Result], modes: dict[str, str], options: Options) -> dict[tuple[str, str], dict]:
-    """The paired tests between all columns of Table 1, named as the columns are."""
-    judged = {load: result for load, result in by_run.items() if result.metrics["auc"] is not None}
-    titles = _titles(list(judged), modes)
+def _paired_tests(by_run: dict[str, Result], modes: dict[str, str], options: Options) -> dict[tuple[str, str], dict]:
+    """The paired test of every two columns of Table 1, by the titles of the two columns."""
+    with_auc = {load: result for load, result in by_run.items() if result.metrics["auc"] is not None}
+    titles = _column_titles(list(with_auc), modes)
     tests = {}
-    for later, earlier in itertools.combinations(reversed(judged), 2):
-        a, b = judged[later], judged[earlier]
+    for later, earlier in itertools.combinations(reversed(with_auc), 2):
+        a, b = with_auc[later], with_auc[earlier]
         tests[titles[later], titles[earlier]] = paired_auc(
-            a.predictions.logits,  # probabilities near 1 may be equal where these are not
+            a.predictions.logits,  # not the probabilities: float32 values near 1 are equal where logits are not
             b.predictions.logits,
             a.studies.labels,
             a.studies.patient_ids,
@@ -89,20 +96,20 @@ def _paired(by_run: dict[str, Result], modes: dict[str, str], options: Options) 
     return tests
 
 
-def _titles(loads: Sequence[str], modes: dict[str, str]) -> dict[str, str]:
-    """The paper's name of each run's mode; with the run where a mode comes twice."""
+def _column_titles(loads: Sequence[str], modes: dict[str, str]) -> dict[str, str]:
+    """The paper's name of each run's mode, followed by the run where several runs have that mode."""
     papers = {load: MODES[modes[load]].paper_name for load in loads}
     return {
         load: name if list(papers.values()).count(name) == 1 else f"{name} ({load})" for load, name in papers.items()
     }
 
 
-def _notes(results: dict[str, dict[str, Result]], modes: dict[str, str]) -> list[str]:
-    """How each run differs from the paper, a line each."""
-    notes = []
+def _list_differences(results: dict[str, dict[str, Result]], modes: dict[str, str]) -> list[str]:
+    """The differences between each run and the paper's, one line for a run and data set; no line comes twice."""
+    lines = []
     for by_run in results.values():
         for load, result in by_run.items():
             line = f"{MODES[modes[load]].paper_name} ({load}): {'; '.join(result.metrics['differs']) or 'as the paper'}"
-            if line not in notes:
-                notes.append(line)
-    return notes
+            if line not in lines:
+                lines.append(line)
+    return lines

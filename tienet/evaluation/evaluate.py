@@ -1,4 +1,4 @@
-"""One checkpoint on one data set: scores, reports, metrics, tables, ROC curves and pages."""
+"""The evaluation of one checkpoint on one data set: scores, reports, metrics, tables, ROC curves and study pages."""
 
 import dataclasses
 import sys
@@ -18,14 +18,15 @@ from tienet.data.dataflow import Studies
 from tienet.data.manifest import Manifest
 from tienet.datasets.phantom.lesions_in_text import lesions_of, score_lesions
 from tienet.errors import InputError
+from tienet.evaluation.cache import EvaluationCache
 from tienet.evaluation.controls.metrics import control_metrics
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
 from tienet.evaluation.metrics.calibration import calibration_metrics, format_calibration
 from tienet.evaluation.metrics.pointing import pointing_game, read_boxes
 from tienet.evaluation.metrics.report_findings import format_findings_table
-from tienet.evaluation.options import Options, Shared
+from tienet.evaluation.options import Options
 from tienet.evaluation.plots import plot_reliability, plot_roc
-from tienet.evaluation.report_metrics import NOTHING, ReportMetrics
+from tienet.evaluation.report_metrics import NO_REPORT_METRICS, ReportMetrics
 from tienet.evaluation.study_pages import study_pages
 from tienet.evaluation.tables import format_auc_table, format_places, format_report_table
 from tienet.inference.predictor import Predictions, Predictor
@@ -34,16 +35,21 @@ from tienet.modes import Mode
 from tienet.pages.study import write_pages
 
 PAPER_DATA = "chestxray14"
+"""The data set that the paper trains on, and that its Table 1 begins with."""
+
 _NOT_OF_THE_METHOD = ("mode", "data", "seed", "features", "epochs", "patience")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came out.
+    """The result of an evaluation.
 
     Attributes:
-        out: the folder. metrics: what metrics.json there holds. table: for the terminal.
-        predictions: probabilities and reports. studies: what was judged.
+        out: The folder that the files were written into.
+        metrics: The content of its metrics.json.
+        table: The tables as text for the terminal.
+        predictions: The network's probabilities and reports.
+        studies: The studies that were evaluated.
     """
 
     out: Path
@@ -54,139 +60,162 @@ class Result:
 
 
 def evaluate(
-    load: str | OpenedRun, data: str, data_root: Path, out: Path | None, options: Options, shared: Shared | None = None
+    load: str | OpenedRun,
+    data: str,
+    data_root: Path,
+    out: Path | None,
+    options: Options,
+    cache: EvaluationCache | None = None,
 ) -> Result:
-    """Judge a checkpoint on a split of a data set.
+    """Evaluate a checkpoint on a split of a data set.
 
-    Writes metrics.json, table.txt and pages/ into `out` (default RUN/eval/NAME-SPLIT), and as far as the mode has them
-    scores.csv, roc.png, reliability.png and reports.csv.
+    Writes metrics.json, table.txt and pages/ into `out`, and those of scores.csv, roc.png, reliability.png and
+    reports.csv that the mode of the checkpoint has.
 
+    Args:
+        load: An opened run, or what `open_run` opens: a run's folder or a checkpoint.
+        data: The name of a data set in `data_root`, or the path of a manifest.
+        data_root: The folder of the data sets.
+        out: The folder to write into; None: RUN/eval/NAME-SPLIT.
+        options: What to evaluate, and how.
+        cache: What this evaluation shares with others that have the same options; None: nothing.
     Raises:
-        InputError: the checkpoint, the data or the options do not fit.
+        InputError: The checkpoint, the data or the options do not fit.
     """
-    if shared is None:
-        with Shared(options) as shared:
-            return evaluate(load, data, data_root, out, options, shared)
+    if cache is None:
+        with EvaluationCache(options) as cache:
+            return evaluate(load, data, data_root, out, options, cache)
     run = open_run(load)
     options.check(run.config.mode_parts, run.load)
-    with Predictor(run, options.features, options.decoding) as network:
+    with Predictor(run, options.features, options.decoding) as predictor:
         mode = run.config.mode_parts
-        whole = manifests.load(data, data_root)
-        part = whole.split(options.split)
-        seen = _seen(run, part, options)
-        out = out or run.folder / "eval" / f"{whole.name}-{options.split}"
-        report_metrics = _report_metrics(part, mode, options, shared)
-        studies = network.studies(part)
-        _note(*studies.notes)
-        boxes = read_boxes(part)
-        predictions = network.predict(studies, progress=True, maps=boxes is not None)
+        dataset = manifests.load(data, data_root)
+        split = dataset.split(options.split)
+        seen = _count_seen_studies(run, split, options)
+        out = out or run.folder / "eval" / f"{dataset.name}-{options.split}"
+        report_metrics = _make_report_metrics(split, mode, options, cache)
+        studies = predictor.studies(split)
+        _log_notes(*studies.notes)
+        boxes = read_boxes(split)
+        predictions = predictor.predict(studies, progress=True, maps=boxes is not None)
         metrics = {
-            "mode": network.config.mode,
-            "data": whole.name,
+            "mode": predictor.config.mode,
+            "data": dataset.name,
             "split": options.split,
-            "studies": len(part),
+            "studies": len(split),
             "seen": seen,
-            **_auc(predictions.logits, part, options),  # temperatures may make equal what is not
-            **(report_metrics.score(predictions.reports) if report_metrics else NOTHING),
-            "true_reports_read": _true_reports_read(network, studies, mode),
-            "pointing": _pointing(predictions, part, boxes),
-            "lesions": _lesions(predictions, part),
-            "calibration": _calibration(network, predictions, part),
-            "controls": control_metrics(whole, part, network, report_metrics, options, shared)
+            # From the logits: with temperatures, different logits may give equal probabilities.
+            **_auc_metrics(predictions.logits, split, options),
+            **(report_metrics.score(predictions.reports) if report_metrics else NO_REPORT_METRICS),
+            "true_reports_read": _true_report_metrics(predictor, studies, mode),
+            "pointing": _pointing_metrics(predictions, split, boxes),
+            "lesions": _lesion_metrics(predictions, split),
+            "calibration": _calibration_metrics(predictor, predictions, split),
+            "controls": control_metrics(dataset, split, predictor, report_metrics, options, cache)
             if options.controls
             else {},
             "decoding": dataclasses.asdict(options.decoding) if options.decoding else None,
-            "differs": differences(network.config, whole.name),
+            "differs": differences(predictor.config, dataset.name),
         }
-        table = _write(out, metrics, predictions, part, mode)
+        table = _write_files(out, metrics, predictions, split, mode)
         if options.pages:
-            write_pages(out / "pages", study_pages(network, studies, predictions, options.pages))
-    return Result(out, metrics, table, predictions, part)
+            write_pages(out / "pages", study_pages(predictor, studies, predictions, options.pages))
+    return Result(out, metrics, table, predictions, split)
 
 
-def _note(*notes: str | None) -> None:
+def _log_notes(*notes: str | None) -> None:
     for note in notes:
         if note:
             print(f"note: {note}", file=sys.stderr)
 
 
-def _seen(run: Run, part: Manifest, options: Options) -> dict[str, int] | None:
-    """How many studies the run was trained and validated on; None where it has not kept them.
+def _count_seen_studies(run: Run, split: Manifest, options: Options) -> dict[str, int] | None:
+    """Count the studies that the run was trained or validated on; None for a run that has no record of them.
 
     Raises:
-        InputError: it was trained on some, and that is not allowed.
+        InputError: The run was trained on some of the studies, and the options do not allow this.
     """
-    kept = run.studies()
-    if kept is None:
-        _note(f"{run.folder}: has no studies.json; see yourself that it was not trained on these studies")
+    run_studies = run.studies()
+    if run_studies is None:
+        _log_notes(f"{run.folder}: has no studies.json; see yourself that it was not trained on these studies")
         return None
-    seen = {split: leaks.find_seen(part, studies) for split, studies in kept.items()}
+    seen = {role: leaks.find_seen(split, fingerprints) for role, fingerprints in run_studies.items()}
     if seen["train"] and not options.allow_seen:
-        n, first = len(seen["train"]), part.study_ids[seen["train"][0]]
+        n, first = len(seen["train"]), split.study_ids[seen["train"][0]]
         raise InputError(
-            f"{run.folder}: was trained on {n:,} of the {len(part):,} studies of {part.path}, split {options.split} "
+            f"{run.folder}: was trained on {n:,} of the {len(split):,} studies of {split.path}, split {options.split} "
             f"(the first is {first}); judge it on others, or say --allow-seen"
         )
-    for split, what in (("train", "was trained on"), ("val", "chose its best epoch and thresholds on")):
-        if seen[split]:
-            _note(f"{run.folder}: {what} {len(seen[split]):,} of these {len(part):,} studies")
-    return {split: len(studies) for split, studies in seen.items()}
+    for role, what in (("train", "was trained on"), ("val", "chose its best epoch and thresholds on")):
+        if seen[role]:
+            _log_notes(f"{run.folder}: {what} {len(seen[role]):,} of these {len(split):,} studies")
+    return {role: len(studies) for role, studies in seen.items()}
 
 
-def _report_metrics(part: Manifest, mode: Mode, options: Options, shared: Shared) -> ReportMetrics | None:
-    """Made before the network runs: what is missing (Java, a labeller) should be said first."""
+def _make_report_metrics(split: Manifest, mode: Mode, options: Options, cache: EvaluationCache) -> ReportMetrics | None:
+    """The metrics of written reports; None where there are none.
+
+    They are made before the network runs, so that missing Java or an unfit labeller is reported before the long part.
+    """
     if not mode.writes or options.metrics == "auc":
         return None
-    if not any(report.strip() for report in part.reports):
-        _note(f"{part.path}: no study of split {options.split} has a report, so there are no caption metrics")
+    if not any(report.strip() for report in split.reports):
+        _log_notes(f"{split.path}: no study of split {options.split} has a report, so there are no caption metrics")
         return None
-    scorer, labeller = shared.scorer, shared.labeller
-    _note(scorer.note, labeller.check_words(part.reports) if labeller else None)
-    return shared.once(("judge", part.path), lambda: ReportMetrics(part, scorer, labeller, options.resamples))
+    scorer, labeller = cache.scorer, cache.labeller
+    _log_notes(scorer.note, labeller.check_words(split.reports) if labeller else None)
+    return cache.get_or_make(
+        ("report metrics", split.path), lambda: ReportMetrics(split, scorer, labeller, options.resamples)
+    )
 
 
-def _auc(scores: np.ndarray | None, part: Manifest, options: Options) -> dict:
-    """The AUC entries of metrics.json; None without scores."""
+def _auc_metrics(scores: np.ndarray | None, split: Manifest, options: Options) -> dict:
+    """The AUC entries of metrics.json; all None without scores."""
     if scores is None or options.metrics == "captions":
         means = {f"{name}{end}": None for name in MEANS for end in ("", "_lo", "_hi")}
         return {"auc": None, **means, "findings_covered": 0, "avg10_findings": 0}
-    return evaluate_auc(scores, part.labels, part.patient_ids, resamples=options.resamples)
+    return evaluate_auc(scores, split.labels, split.patient_ids, resamples=options.resamples)
 
 
-def _true_reports_read(network: Predictor, studies: Studies, mode: Mode) -> dict | None:
-    """Mode `report`: the means that it would reach if it were given the true reports, as in training."""
+def _true_report_metrics(predictor: Predictor, studies: Studies, mode: Mode) -> dict | None:
+    """The mean AUCs of mode `report` if it were given the true reports, as in training; None in other modes."""
     if not (mode.writes and mode.classifies and any(studies.manifest.reports)):
         return None
-    scores = network.probabilities_of_true_reports(studies)
+    scores = predictor.probabilities_of_true_reports(studies)
     means = evaluate_auc(scores, studies.labels, studies.manifest.patient_ids, resamples=0)
     return {name: means[name] for name in MEANS}
 
 
-def _pointing(predictions: Predictions, part: Manifest, boxes: dict[str, np.ndarray] | None) -> dict | None:
-    """The pointing game over the studies that have a box; None without boxes or a map."""
+def _pointing_metrics(predictions: Predictions, split: Manifest, boxes: dict[str, np.ndarray] | None) -> dict | None:
+    """The pointing game over the studies that have a box; None without boxes or attention maps."""
     if predictions.a_ws is None:
         return None
-    chosen = [n for n, study_id in enumerate(part.study_ids) if study_id in boxes]
-    return pointing_game(predictions.a_ws[chosen], [boxes[part.study_ids[n]] for n in chosen])
+    with_box = [n for n, study_id in enumerate(split.study_ids) if study_id in boxes]
+    return pointing_game(predictions.a_ws[with_box], [boxes[split.study_ids[n]] for n in with_box])
 
 
-def _calibration(network: Predictor, predictions: Predictions, part: Manifest) -> dict | None:
-    """How far the probabilities can be taken at their word, before and after; None if the run is not calibrated."""
-    if network.calibration is None or predictions.logits is None:
+def _calibration_metrics(predictor: Predictor, predictions: Predictions, split: Manifest) -> dict | None:
+    """The calibration error with and without the checkpoint's temperatures; None if it is not calibrated."""
+    if predictor.calibration is None or predictions.logits is None:
         return None
-    return calibration_metrics(predictions.logits, part.labels, network.calibration.temperatures)
+    return calibration_metrics(predictions.logits, split.labels, predictor.calibration.temperatures)
 
 
-def _lesions(predictions: Predictions, part: Manifest) -> dict | None:
-    """Phantom data: which lesions the written reports name; None for other data."""
-    path = part.path.parent / "boxes.csv"
+def _lesion_metrics(predictions: Predictions, split: Manifest) -> dict | None:
+    """Which lesions of phantom data the written reports name; None for other data and without reports."""
+    path = split.path.parent / "boxes.csv"
     if predictions.reports is None or not path.is_file() or "side" not in (table := pd.read_csv(path, dtype=str)):
         return None
-    return score_lesions(predictions.reports, lesions_of(table, part.study_ids))
+    return score_lesions(predictions.reports, lesions_of(table, split.study_ids))
 
 
 def differences(config: Config, data: str) -> list[str]:
-    """How this run differs from the paper's, a line each."""
+    """The differences between a run and the paper's, one line each.
+
+    Args:
+        config: The run's settings.
+        data: The name of the data set that it is evaluated on.
+    """
     paper = Config()
     lines = [] if data == PAPER_DATA else [f"judged on {data}, the paper's Table 1 on {PAPER_DATA}"]
     if config.data != PAPER_DATA:
@@ -198,24 +227,24 @@ def differences(config: Config, data: str) -> list[str]:
     return lines
 
 
-# ---- what is written ----
+# ---- the files that are written ----
 
 
-def _write(out: Path, metrics: dict, predictions: Predictions, part: Manifest, mode: Mode) -> str:
-    """All files but the pages; returns the table."""
+def _write_files(out: Path, metrics: dict, predictions: Predictions, split: Manifest, mode: Mode) -> str:
+    """Write all files but the pages; returns the tables as text."""
     tables = []
     files.write_json(out / "metrics.json", metrics)
     if predictions.probabilities is not None:
-        _write_csv(out / "scores.csv", part, dict(zip(LABELS, predictions.probabilities.T, strict=True)))
+        _write_csv(out / "scores.csv", split, dict(zip(LABELS, predictions.probabilities.T, strict=True)))
         title = f"{mode.paper_name} classification on {metrics['data']}"
-        plot_roc(out / "roc.png", predictions.logits, part.labels, title)  # the AUCs of the table
-        before = with_temperatures(predictions.logits, np.ones(len(LABELS)))
-        after = predictions.probabilities if metrics["calibration"] else None
-        plot_reliability(out / "reliability.png", part.labels, before, after, title)
+        plot_roc(out / "roc.png", predictions.logits, split.labels, title)  # from the logits, as the table's AUCs
+        uncalibrated = with_temperatures(predictions.logits, np.ones(len(LABELS)))
+        calibrated = predictions.probabilities if metrics["calibration"] else None
+        plot_reliability(out / "reliability.png", split.labels, uncalibrated, calibrated, title)
     if metrics["auc"] is not None:
         tables.append(format_auc_table(metrics))
     if predictions.reports is not None:
-        _write_csv(out / "reports.csv", part, {"written": predictions.reports, "true": part.reports})
+        _write_csv(out / "reports.csv", split, {"written": predictions.reports, "true": split.reports})
     if metrics["captions"] is not None:
         tables.append(format_report_table(metrics))
     if metrics["report_findings"] is not None:
@@ -226,7 +255,7 @@ def _write(out: Path, metrics: dict, predictions: Predictions, part: Manifest, m
     return table
 
 
-def _write_csv(path: Path, part: Manifest, columns: dict) -> None:
-    table = pd.DataFrame({"study_id": part.study_ids, **columns})
+def _write_csv(path: Path, split: Manifest, columns: dict) -> None:
+    table = pd.DataFrame({"study_id": split.study_ids, **columns})
     with files.replacing(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6f")

@@ -1,4 +1,4 @@
-"""Labels for reports from a trained network of mode `annotate-text`: auto-annotation put to use."""
+"""Labels for reports from a trained network of mode `annotate-text`: the paper's auto-annotation put to use."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,16 +14,18 @@ from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS
 
 MAX_UNKNOWN_SHARE = 0.2
-"""A labeller that does not know more than this share of the true reports' words is refused."""
+"""A labeller whose vocabulary lacks more than this share of the words of the true reports is refused."""
 
 
 class Labeller:
     """Reads reports and names the labels whose probability reaches the threshold of the validation split.
 
+    Use it as a context manager, which frees the network's session.
+
     Args:
-        load: a run's folder or a checkpoint, of mode `annotate-text`.
+        load: A run's folder or a checkpoint, of mode `annotate-text`.
     Raises:
-        InputError: another mode, or no thresholds (a checkpoint that was never validated).
+        InputError: The mode is another one, or the checkpoint was never validated and has no thresholds.
     """
 
     def __init__(self, load: str | Path):
@@ -32,21 +34,23 @@ class Labeller:
         self._thresholds = run.thresholds()
         if np.isnan(self._thresholds).all():
             raise InputError(f"--labeller {load}: the checkpoint has no thresholds; give one that was validated")
-        self._network, self._load = Predictor(run), load
+        self._predictor, self._load = Predictor(run), load
 
     def __enter__(self) -> "Labeller":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._network.close()
+        self._predictor.close()
 
     def check_words(self, reports: Sequence[str]) -> str | None:
-        """A note if the labeller does not know some of these reports' words; None if it knows all.
+        """Check that the labeller's vocabulary has the words of these reports.
 
+        Returns:
+            A note on the share of the words that it lacks; None if it has all of them.
         Raises:
-            InputError: it does not know more than `MAX_UNKNOWN_SHARE` of them: its vocabulary is of other reports.
+            InputError: It lacks more than `MAX_UNKNOWN_SHARE` of the words, so it was trained on other reports.
         """
-        ids = [self._network.run.vocab.encode(report)[:-1] for report in reports]
+        ids = [self._predictor.run.vocab.encode(report)[:-1] for report in reports]
         total = sum(map(len, ids))
         unknown = sum(int((row == OOV).sum()) for row in ids) / max(total, 1)
         if unknown > MAX_UNKNOWN_SHARE:
@@ -57,9 +61,16 @@ class Labeller:
         return f"the labeller {self._load} does not know {unknown:.1%} of the words" if unknown else None
 
     def label(self, studies: Manifest, reports: Sequence[str]) -> np.ndarray:
-        """float32 [N, K], 1 or 0; 0 for a label without a threshold. `reports` take the place of the studies' own."""
+        """Label N reports.
+
+        Args:
+            studies: The N studies that the reports describe; their own reports are not read.
+            reports: N reports.
+        Returns:
+            float32 [N, K], 1 or 0; always 0 for a label without a threshold.
+        """
         if not any(report.strip() for report in reports):
             return np.zeros((len(reports), len(LABELS)), np.float32)
-        part = dataclasses.replace(studies, reports=list(reports))
-        probabilities = self._network.probabilities(self._network.studies(part))
+        studies = dataclasses.replace(studies, reports=list(reports))
+        probabilities = self._predictor.probabilities(self._predictor.studies(studies))
         return (probabilities >= np.nan_to_num(self._thresholds, nan=np.inf)).astype(np.float32)

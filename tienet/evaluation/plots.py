@@ -1,7 +1,7 @@
-"""Figures of an evaluation.
+"""The figures of an evaluation.
 
-ROC curves as the paper's Figure 3 has them: one panel per test, one curve per label, AUC in the legend. Reliability
-curves: one panel per label.
+ROC curves are drawn as in the paper's Figure 3: one panel per test, one curve per label, the AUC in the legend.
+Reliability curves have one panel per label.
 """
 
 import math
@@ -22,25 +22,26 @@ from tienet.labels import LABELS
 from tienet.pages.plain_text import UNDEFINED
 
 PANEL_PX = 800
-"""Width and height of one panel in the PNG."""
+"""Width and height of one panel of ROC curves in the PNG."""
 
 SMALL_PANEL_PX = 360
-"""Width and height of one label's panel in the PNG of reliability curves."""
+"""Width and height of one panel of reliability curves in the PNG."""
 
 _RELIABILITY_COLUMNS = 5
 _DPI = 125
 
-# 15 lines that a colour-blind reader can tell apart: five of Okabe and Ito's colours, each with three dashes.
+# 15 line styles that a colour-blind reader can tell apart: five colours of Okabe and Ito, with three dashes each.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
 _DASHES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)))
 STYLES = tuple((colour, dash) for dash in _DASHES for colour in _COLOURS)
 
 
 class Panel(NamedTuple):
-    """One set of axes.
+    """The content of one set of axes.
 
-    title: what was judged on what, such as "I + R on ChestX-ray14".
-    scores, labels: [N, 15], as in `auroc.evaluate_auc`.
+    Attributes:
+        title: The network and the data set, such as "I + R on ChestX-ray14".
+        scores, labels: [N, 15], as in `auroc.evaluate_auc`.
     """
 
     title: str
@@ -49,17 +50,21 @@ class Panel(NamedTuple):
 
 
 def plot_roc(path: Path | str, scores: np.ndarray, labels: np.ndarray, title: str) -> None:
-    """Write one panel as a PNG of PANEL_PX x PANEL_PX (see `plot_roc_grid`)."""
+    """Write one panel of ROC curves as a PNG of PANEL_PX x PANEL_PX (see `plot_roc_grid`)."""
     plot_roc_grid(path, [Panel(title, scores, labels)])
 
 
 def plot_roc_grid(path: Path | str, panels: Sequence[Panel], columns: int = 3) -> None:
-    """Write a grid of ROC panels, row by row, as one PNG; every panel has PANEL_PX x PANEL_PX.
+    """Write panels of ROC curves as one PNG, row by row, each of PANEL_PX x PANEL_PX.
 
-    A label whose AUC is undefined has no curve and says so in the legend.
+    A label whose AUC is undefined has no curve, and the legend says so.
 
+    Args:
+        path: The PNG file.
+        panels: The panels, at least one.
+        columns: The largest number of panels in a row.
     Raises:
-        ValueError: no panel, or scores or labels that `auroc.auc` refuses.
+        ValueError: There is no panel, or `auroc.auc` refuses the scores or labels.
     """
     if not panels:
         raise ValueError("plot_roc_grid needs at least one panel")
@@ -70,14 +75,14 @@ def plot_roc_grid(path: Path | str, panels: Sequence[Panel], columns: int = 3) -
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, panel in zip(grid.flat, panels, strict=False):
-        _draw(axes, panel)
+        _draw_roc(axes, panel)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png")
 
 
-def _draw(axes: Axes, panel: Panel) -> None:
+def _draw_roc(axes: Axes, panel: Panel) -> None:
     axes.plot([0, 1], [0, 1], color="0.75", linewidth=0.8)
     for k, (name, (colour, dash)) in enumerate(zip(LABELS, STYLES, strict=True)):
         scores, labels = panel.scores[:, k], panel.labels[:, k]
@@ -87,33 +92,37 @@ def _draw(axes: Axes, panel: Panel) -> None:
             axes.plot([], [], linestyle="none", label=f"{title} {UNDEFINED}")
             continue
         style = {"color": colour, "linestyle": dash, "linewidth": 1.5}
-        axes.plot(*_curve(scores, labels), **style, label=f"{title} {area:.3f}")
+        axes.plot(*_roc_points(scores, labels), **style, label=f"{title} {area:.3f}")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set(xlabel="False positive rate", ylabel="True positive rate")
-    axes.set_title(panel.title, fontsize=11, parse_math=False)  # a "$" is a "$"
+    axes.set_title(panel.title, fontsize=11, parse_math=False)  # so that a "$" in the title stays a "$"
     axes.grid(color="0.92", linewidth=0.6)
     axes.set_axisbelow(True)
-    # below the diagonal, where a curve that is better than chance never comes
+    # Below the diagonal, where no curve is that is better than chance.
     axes.legend(loc="lower right", fontsize=7.5, handlelength=3.2, labelspacing=0.3, framealpha=0.9)
 
 
-def _curve(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """False and true positive rates; unknown labels left out."""
+def _roc_points(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The false and the true positive rates of a label's ROC curve; unknown labels are left out."""
     known = ~np.isnan(labels)
-    fall_out, recall, _ = roc_curve(labels[known], scores[known])
-    return fall_out, recall
+    false_positive_rates, true_positive_rates, _ = roc_curve(labels[known], scores[known])
+    return false_positive_rates, true_positive_rates
 
 
 def plot_reliability(
     path: Path | str, labels: np.ndarray, before: np.ndarray, after: np.ndarray | None, title: str
 ) -> None:
-    """Write a panel per label, 5 in a row, as one PNG: how often a label is true at each probability.
+    """Write reliability curves as one PNG with a panel per label, 5 in a row: how often a label is true.
 
-    Each is SMALL_PANEL_PX wide and high. A dot's area grows with its bin's studies; the error is in the panel's title.
-    A label without a temperature has the curve before only.
+    Each panel is SMALL_PANEL_PX wide and high. The area of a dot grows with the number of studies in its bin, and the
+    title of a panel has the calibration error. A label without a temperature has only the curve `before`.
 
     Args:
-        labels: [N, K], 1, 0 or NaN. before, after: float [N, K] in 0..1, without and with temperatures; None: no such.
+        path: The PNG file.
+        labels: [N, K], 1, 0 or NaN (unknown).
+        before: float [N, K] in 0..1, the probabilities without temperatures.
+        after: float [N, K] in 0..1, the probabilities with temperatures; None if the checkpoint is not calibrated.
+        title: The title of the whole figure.
     """
     rows = math.ceil(len(LABELS) / _RELIABILITY_COLUMNS)
     side = SMALL_PANEL_PX / _DPI

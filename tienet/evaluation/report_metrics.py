@@ -1,4 +1,4 @@
-"""What is measured of written reports, a model's or a control's: caption metrics, variety, findings."""
+"""The metrics of written reports, a network's or a control's: caption metrics, variety, and findings."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,37 +10,37 @@ from tienet.evaluation.metrics.captions import CaptionScorer
 from tienet.evaluation.metrics.report_findings import evaluate_findings
 from tienet.evaluation.metrics.report_variety import report_statistics
 
-NOTHING: Mapping[str, None] = {"captions": None, "reports": None, "report_findings": None}
-"""Where there are no written reports, or no true ones to compare with."""
+NO_REPORT_METRICS: Mapping[str, None] = {"captions": None, "reports": None, "report_findings": None}
+"""The entries of metrics.json where there are no written reports, or no true ones to compare them with."""
 
 
 class ReportMetrics:
-    """Compares reports with the true ones of a data set.
+    """Compares written reports with the true ones of a data set.
 
     Args:
-        studies: with the true reports; those that are empty are left out and counted.
-        scorer: of caption metrics.
-        labeller: names the findings in both reports; None: `report_findings` is None.
-        resamples: of the bootstrap.
+        studies: The studies with their true reports. Studies whose report is empty are left out and counted.
+        scorer: The scorer of the caption metrics.
+        labeller: Names the findings in the true and in the written reports; None: `report_findings` is None.
+        resamples: The number of bootstrap resamples.
     """
 
     def __init__(self, studies: Manifest, scorer: CaptionScorer, labeller: Labeller | None, resamples: int):
         self._true, self._scorer, self._labeller, self._resamples = studies.reports, scorer, labeller, resamples
-        self._there = [n for n, report in enumerate(studies.reports) if report.strip()]
-        self._studies = studies.take(self._there)
+        self._with_report = [n for n, report in enumerate(studies.reports) if report.strip()]
+        self._studies = studies.take(self._with_report)
         self._true_labels = labeller.label(self._studies, self._studies.reports) if labeller else None
 
     def score(self, written: Sequence[str]) -> dict[str, dict | None]:
-        """{"captions", "reports", "report_findings"} as metrics.json has them, for a report per study."""
+        """The entries "captions", "reports" and "report_findings" of metrics.json, for one report per study."""
         return {
             "captions": self._scorer.score(self._true, written),
             "reports": report_statistics(self._true, written),
-            "report_findings": self._findings([written[n] for n in self._there]),
+            "report_findings": self._evaluate_findings([written[n] for n in self._with_report]),
         }
 
-    def _findings(self, written: Sequence[str]) -> dict | None:
+    def _evaluate_findings(self, written: Sequence[str]) -> dict | None:
         if self._labeller is None:
             return None
-        named = self._labeller.label(self._studies, written).astype(np.int64)
-        true = self._true_labels.astype(np.int64)
-        return evaluate_findings(named, true, self._studies.patient_ids, resamples=self._resamples)
+        written_labels = self._labeller.label(self._studies, written).astype(np.int64)
+        true_labels = self._true_labels.astype(np.int64)
+        return evaluate_findings(written_labels, true_labels, self._studies.patient_ids, resamples=self._resamples)

@@ -1,4 +1,4 @@
-"""Which studies get a page, and what the network has to show for them."""
+"""Which studies get a page, and what the page shows of the network's predictions for them."""
 
 from collections.abc import Iterator
 
@@ -11,19 +11,25 @@ from tienet.inference.predictor import Predictions, Predictor
 from tienet.pages.study import StudyPage
 
 
-def study_pages(network: Predictor, studies: Studies, predictions: Predictions, count: int) -> Iterator[StudyPage]:
-    """The pages of up to `count` studies, one at a time."""
-    indices = varied(studies.labels, count)
-    mode, thresholds = network.config.mode_parts, network.run.thresholds()
-    for n in indices:
-        (explanation,) = network.explain(studies, [n])
+def study_pages(predictor: Predictor, studies: Studies, predictions: Predictions, count: int) -> Iterator[StudyPage]:
+    """Yield the pages of at most `count` studies, one at a time, so that not all images are in memory.
+
+    Args:
+        predictor: The opened checkpoint.
+        studies: The studies that were evaluated.
+        predictions: The network's predictions for all of them, in the same order.
+        count: The largest number of pages.
+    """
+    mode, thresholds = predictor.config.mode_parts, predictor.run.thresholds()
+    for n in choose_varied(studies.labels, count):
+        (explanation,) = predictor.explain(studies, [n])
         report = studies.manifest.reports[n]
         words = explanation.words
-        if not mode.writes:  # as they stand in the report, also those that the network does not know
+        if not mode.writes:  # show the words as they stand in the report, also those outside of the vocabulary
             words = words[:1] + tokenize(report)[: max(len(words) - 1, 0)]
         yield StudyPage(
             study_id=studies.manifest.study_ids[n],
-            image=read_image(studies.manifest.images[n], network.config.image_px) if mode.image else None,
+            image=read_image(studies.manifest.images[n], predictor.config.image_px) if mode.image else None,
             a_ws=explanation.a_ws,
             words=words,
             g=explanation.g,
@@ -35,13 +41,16 @@ def study_pages(network: Predictor, studies: Studies, predictions: Predictions, 
         )
 
 
-def varied(labels: np.ndarray, count: int) -> np.ndarray:
-    """Up to `count` studies in which each label has its turn, in the data set's order.
+def choose_varied(labels: np.ndarray, count: int) -> np.ndarray:
+    """Choose at most `count` studies such that every label is shown, also the rare ones.
+
+    The labels take turns, and each chooses the first of its positive studies that is not chosen yet; after the last
+    label the first study of all that is left is chosen.
 
     Args:
-        labels: [N, K], 1, 0 or NaN.
+        labels: [N, K], 1, 0 or NaN (unknown).
     Returns:
-        int [at most count], rising.
+        int [at most count], the rows of the chosen studies in rising order.
     """
     chosen: dict[int, None] = {}
     queues = [list(np.flatnonzero(column == 1)) for column in labels.T] + [list(range(len(labels)))]

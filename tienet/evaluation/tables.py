@@ -1,4 +1,4 @@
-"""The tables of one evaluation as text: AUCs, for the terminal and for Markdown, and written reports."""
+"""The tables of one evaluation as text: AUCs (for the terminal and in Markdown), and written reports."""
 
 from collections.abc import Mapping
 
@@ -11,11 +11,11 @@ _MEAN_NAMES = {"avg": "AVG", "wavg": "#wAVG", "avg10": "AVG10"}
 
 
 def format_auc_table(metrics: Mapping, controls: Mapping[str, Mapping] | None = None) -> str:
-    """The table as aligned plain text, with notes under it on what the means cover.
+    """The AUC table as aligned plain text, with notes under it on the findings that the means are over.
 
     Args:
-        metrics: what `auroc.evaluate_auc` returns, or a metrics.json that contains it.
-        controls: the same by name; each becomes a column (default: metrics["controls"], if there).
+        metrics: The result of `auroc.evaluate_auc`, or a metrics.json that contains it.
+        controls: Such results of controls by their names, each a column; default: metrics["controls"], if present.
     """
     controls = _controls(metrics, controls)
     header, rows = _header(metrics, controls), _rows(metrics, controls)
@@ -24,10 +24,10 @@ def format_auc_table(metrics: Mapping, controls: Mapping[str, Mapping] | None = 
 
 
 def format_report_table(metrics: Mapping) -> str:
-    """How the written reports compare with the true ones, beside the controls: aligned plain text with notes.
+    """The metrics of the written reports, beside those of the controls, as aligned plain text with notes.
 
     Args:
-        metrics: a metrics.json whose `captions` is there.
+        metrics: A metrics.json whose entry `captions` is not None.
     """
     columns = {"written": metrics} | {
         name: control for name, control in (metrics.get("controls") or {}).items() if control.get("captions")
@@ -59,7 +59,7 @@ def format_report_table(metrics: Mapping) -> str:
 
 
 def format_places(metrics: Mapping) -> str:
-    """Lines on where the attention points and which lesions are named; empty where there are no boxes."""
+    """Lines of text on the pointing game and on the lesions that the reports name; empty if there are no boxes."""
     lines = []
     if (pointing := metrics.get("pointing")) and pointing["studies"]:
         lines.append(
@@ -88,7 +88,7 @@ def _figure(value: float | int | None) -> str:
 
 
 def format_markdown(metrics: Mapping, controls: Mapping[str, Mapping] | None = None) -> str:
-    """The same table and notes as Markdown (arguments as `format_auc_table`)."""
+    """The AUC table and its notes as Markdown (arguments as in `format_auc_table`)."""
     controls = _controls(metrics, controls)
     header = [cell.replace("|", r"\|") for cell in _header(metrics, controls)]
     rows = _rows(metrics, controls)
@@ -110,7 +110,7 @@ def _header(metrics: Mapping, controls: Mapping[str, Mapping]) -> list[str]:
 
 
 def _rows(metrics: Mapping, controls: Mapping[str, Mapping]) -> list[list[str]]:
-    """The 15 labels, then the three means; as many cells as `_header`."""
+    """The rows of the AUC table: the 15 labels, then the three means, each with as many cells as the header."""
     rows = []
     for name in LABELS:
         entry = metrics["auc"][name]
@@ -125,7 +125,7 @@ def _rows(metrics: Mapping, controls: Mapping[str, Mapping]) -> list[list[str]]:
 
 
 def _notes(metrics: Mapping, controls: Mapping[str, Mapping]) -> list[str]:
-    """What the means cover, where a control's cover something else, and how the intervals were made."""
+    """Notes on the findings that the means are over, on controls that differ in them, and on the intervals."""
     lacking = _undefined(metrics)
     notes = [
         f"AVG and #wAVG (weighted by positives) are over {_covered(lacking)}, without No_Finding.",

@@ -1,1 +1,1 @@
-"""HTML pages of single studies: the image under its attention map, labels, words."""
+"""HTML pages of single studies, with the image under its attention map, the labels and the words."""

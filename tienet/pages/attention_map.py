@@ -1,4 +1,4 @@
-"""How a page shows where the network looked: the image, the map over it, and every word's map as data.
+"""The attention maps of a page: the image with the map a_ws over it, and the map of every word as data for the script.
 
 Letters: T words; D cells on a side of the attention grid; px pixels on a side of the image.
 """
@@ -14,25 +14,26 @@ import numpy as np
 from tienet.pages import template
 
 COLOUR_MAP = "inferno"
-"""Matplotlib's name; its lightness rises evenly, so equal steps of attention look equal."""
+"""The name of a Matplotlib colour map. Its lightness rises evenly, so equal steps of attention look equal."""
 
 PX_PER_CELL = 8
-"""A map is at most this fine; the browser stretches it over the image. Keeps a page small."""
+"""The largest resolution of a map. It keeps a page small; the browser stretches the map over the image."""
 
 
 def overlay(a_ws: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The map in colour, for laying over the image.
+    """The map in colour, to be laid over the image.
 
-    Bicubic from the grid to the size asked for, scaled by its maximum; alpha rises with the value, so the
+    The map is resized by bicubic interpolation and scaled by its maximum. Its opacity rises with its value, so the
     image stays as it is where there is no attention.
 
     Args:
         a_ws: float [D, D], at least 0.
+        height, width: The size of the result in pixels.
     Returns:
-        uint8 [height, width, 4], RGBA; all transparent where a_ws is 0 everywhere.
+        uint8 [height, width, 4], RGBA; fully transparent if a_ws is 0 everywhere.
     """
     smooth = cv2.resize(np.asarray(a_ws, np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    smooth = np.clip(smooth, 0, None)  # bicubic undershoots beside a peak
+    smooth = np.clip(smooth, 0, None)  # bicubic interpolation falls below 0 beside a peak
     peak = smooth.max()
     level = np.rint(255 * smooth / peak).astype(np.uint8) if peak > 0 else np.zeros(smooth.shape, np.uint8)
     return np.dstack([_colours()[level], level])
@@ -40,47 +41,50 @@ def overlay(a_ws: np.ndarray, height: int, width: int) -> np.ndarray:
 
 @cache
 def _colours() -> np.ndarray:
-    """uint8 [256, 3], RGB by level."""
+    """The colour map: uint8 [256, 3], RGB for each level."""
     return matplotlib.colormaps[COLOUR_MAP](np.arange(256), bytes=True)[:, :3]
 
 
-def data_uri(picture: np.ndarray) -> str:
-    """A PNG data URI of uint8 [h, w] or RGBA [h, w, 4]."""
-    if picture.ndim == 3:
-        picture = cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA)
-    done, png = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+def data_uri(pixels: np.ndarray) -> str:
+    """A PNG as a data URI, from pixels uint8 [h, w] (grey) or [h, w, 4] (RGBA)."""
+    if pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA)
+    done, png = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 9])
     assert done, "cv2 could not encode a PNG"
     return "data:image/png;base64," + _base64(png)
 
 
 def figure(study_id: str, image: np.ndarray, a_ws: np.ndarray | None, a: np.ndarray | None) -> str:
-    """The image, its maps with their controls, and the caption.
+    """The HTML of the image, its maps with the controls for them, and the caption.
 
     Args:
-        image: uint8 [px, px]. a_ws: float [D, D] or None. a: float [T, D, D], the map of each word, or None.
+        study_id: The name of the study, any text.
+        image: uint8 [px, px].
+        a_ws: float [D, D], the attention over the image; None if there is none.
+        a: float [T, D, D], the map of each word; None if there are none.
     """
-    picture = f'<img src="{data_uri(image)}" alt="chest X-ray of study {html.escape(study_id)}">'
+    image_html = f'<img src="{data_uri(image)}" alt="chest X-ray of study {html.escape(study_id)}">'
     if a_ws is None and a is None:
-        return f'<figure class="picture"><div class="frame">{picture}</div></figure>'
+        return f'<figure class="picture"><div class="frame">{image_html}</div></figure>'
     ramp = ", ".join(f"#{bytes(_colours()[level]).hex()}" for level in range(0, 256, 15))
     return template.fill(
         "picture.html",
-        image=picture,
-        map="" if a_ws is None else _map(a_ws, image),
-        canvas="" if a is None else _canvas(a),
-        hidden="hidden" if a_ws is None else "",  # nothing to show before the script shows a word's map
+        image=image_html,
+        map="" if a_ws is None else _map_html(a_ws, image),
+        canvas="" if a is None else _canvas_html(a),
+        hidden="hidden" if a_ws is None else "",  # without a_ws there is no map until the script shows a word's map
         ramp=ramp,
         caption="" if a_ws is None else _map_caption(a_ws),
     )
 
 
-def _map(a_ws: np.ndarray, image: np.ndarray) -> str:
+def _map_html(a_ws: np.ndarray, image: np.ndarray) -> str:
     height, width = (min(side, PX_PER_CELL * cells) for side, cells in zip(image.shape, a_ws.shape, strict=True))
     return f'<img class="map" src="{data_uri(overlay(a_ws, height, width))}" alt="attention map">'
 
 
-def _canvas(a: np.ndarray) -> str:
-    """Where the script draws the map of a word, with the data for it."""
+def _canvas_html(a: np.ndarray) -> str:
+    """The canvas in which the script draws the map of a word, with the data of all maps."""
     rows, columns = a.shape[1:]
     return (
         f'<canvas class="map" role="img" width="{PX_PER_CELL * columns}" height="{PX_PER_CELL * rows}"'
@@ -90,7 +94,7 @@ def _canvas(a: np.ndarray) -> str:
 
 
 def levels(a: np.ndarray) -> np.ndarray:
-    """uint8 [T, D, D]: each word's map from 0 to its own peak, which is 255."""
+    """Each word's map as levels uint8 [T, D, D], from 0 to 255 at the map's own peak."""
     peaks = a.max(axis=(1, 2), keepdims=True)
     return np.rint(255 * a / np.where(peaks > 0, peaks, 1)).astype(np.uint8)
 
@@ -107,7 +111,7 @@ def _map_caption(a_ws: np.ndarray) -> str:
 
 
 def word_caption(a_t: np.ndarray) -> str:
-    """What is said under one word's map, float [D, D]: where its peak is, and how far from uniform it is."""
+    """The caption under the map of one word, float [D, D]: where its peak is, and how far from uniform it is."""
     total = float(np.sum(a_t))
     if total <= 0:
         return "its attention is 0 everywhere."
@@ -120,17 +124,21 @@ def word_caption(a_t: np.ndarray) -> str:
 
 
 def _peak(shares: np.ndarray) -> tuple[int, int, float]:
-    """Row and column, from 1, of the largest cell, and what it holds."""
+    """The row and the column of the largest cell, counted from 1, and its share."""
     row, column = np.unravel_index(np.argmax(shares), shares.shape)
     return int(row) + 1, int(column) + 1, float(shares[row, column])
 
 
 def relative_entropy(a_t: np.ndarray) -> float:
-    """The entropy of a map that sums to 1, as a share of a uniform map's: 0 one cell holds all, 1 uniform."""
+    """The entropy of a map that sums to 1, divided by that of a uniform map.
+
+    It is 0 for a map whose attention is all in one cell, and 1 for a uniform one.
+    """
     if a_t.size == 1:
         return 1.0
-    held = a_t[a_t > 0]
-    return abs(float(-(held * np.log(held)).sum() / np.log(a_t.size)))  # abs: no "-0.0%"
+    positive = a_t[a_t > 0]
+    entropy = float(-(positive * np.log(positive)).sum() / np.log(a_t.size))
+    return abs(entropy)  # so that -0.0 is never printed
 
 
 def _base64(array: np.ndarray) -> str:

@@ -1,18 +1,21 @@
-"""Plain text for a terminal: aligned tables, wrapped notes, and how numbers and intervals are written."""
+"""Plain text for a terminal: aligned tables, wrapped notes, numbers and intervals."""
 
 import itertools
 import textwrap
 from collections.abc import Mapping
 
 WIDTH = 120
-"""Columns of the terminal that tables and notes are laid out for."""
+"""The width in characters of the terminal that tables and notes are laid out for."""
 
 UNDEFINED = "undefined"
-"""What stands in place of a figure that does not exist, such as the AUC of one class."""
+"""The text in place of a figure that does not exist, such as the AUC of a label with one class only."""
 
 
 def align(header: list[str], *groups: list[list[str]]) -> list[str]:
-    """The lines of a text table, a rule before each group of rows; the first column is text, the others end alike."""
+    """The lines of a text table, with a rule before each group of rows.
+
+    The first column is aligned to the left, the others to the right.
+    """
     widths = [max(len(row[i]) for row in [header, *itertools.chain(*groups)]) for i in range(len(header))]
 
     def line(row: list[str]) -> str:
@@ -24,19 +27,20 @@ def align(header: list[str], *groups: list[list[str]]) -> list[str]:
 
 
 def wrapped(note: str) -> str:
-    """The note in lines of at most WIDTH columns, indented from the second on."""
+    """The note in lines of at most WIDTH characters; all but the first are indented."""
     return textwrap.fill(note, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def level_text(metrics: Mapping) -> str:
+    """The level of the bootstrap intervals in a metrics.json, such as "95%"."""
     return f"{100 * metrics.get('bootstrap', {}).get('level', 0.95):g}%"
 
 
 def number_text(value: float | None) -> str:
-    """A figure with three decimals; None is `UNDEFINED`."""
+    """A figure with three decimals; `UNDEFINED` for None."""
     return UNDEFINED if value is None else f"{value:.3f}"
 
 
 def span_text(lo: float | None, hi: float | None) -> str:
-    """An interval with three decimals; `UNDEFINED` where an end is None."""
+    """An interval with three decimals; `UNDEFINED` if an end is None."""
     return UNDEFINED if lo is None or hi is None else f"{lo:.3f} to {hi:.3f}"

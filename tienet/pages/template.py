@@ -1,4 +1,4 @@
-"""The files beside this one that pages are made of: HTML with $names to fill in, style, scripts."""
+"""The template files that pages are made from: HTML with $names to fill in, style sheets and scripts."""
 
 from functools import cache
 from pathlib import Path
@@ -7,14 +7,17 @@ from string import Template
 
 @cache
 def read(name: str) -> str:
-    """The text of a file in templates/."""
+    """The text of a file in the folder templates/ beside this module."""
     return (Path(__file__).with_name("templates") / name).read_text(encoding="utf-8")
 
 
 def fill(name: str, **values: object) -> str:
-    """A template with every $name in it replaced; values are HTML already, nothing is escaped here.
+    """A template with every $name in it replaced.
 
+    Args:
+        name: The name of the template's file.
+        values: The HTML for each $name. It is not escaped here, so text must be escaped before.
     Raises:
-        KeyError: the template has a name that `values` lacks.
+        KeyError: The template has a $name that `values` lacks.
     """
     return Template(read(name)).substitute(values)

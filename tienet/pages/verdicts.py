@@ -1,4 +1,7 @@
-"""How a page shows the labels: each judged, as a chip, as a table row and as a letter for the index's filter."""
+"""Whether each label's prediction is right, and how a page shows it: as a chip, a table row, and a letter to filter by.
+
+A label is "named" if its probability reaches its threshold, so that the network predicts it.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,12 +14,16 @@ from tienet.labels import LABELS, readable
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a label was judged: the CSS class, the mark and the words, so that colour is never alone.
+    """The outcome of a label's prediction. A mark and a text stand beside the colour, so that colour is never alone.
 
-    code: the letter that the index filters by; "-": neither true nor named.
-
-    Where the truth of no label of a study is known, as with a new image, nothing is right or wrong: a label is NAMED
+    If the truth of no label of a study is known, as for a new image, no prediction is right or wrong: a label is NAMED
     or NOT_NAMED.
+
+    Attributes:
+        css: The CSS class, which gives the colour.
+        mark: A symbol.
+        text: The word or words.
+        code: The letter that the script of the index filters by; "-" for a label that is neither true nor named.
     """
 
     css: str
@@ -31,18 +38,18 @@ MISSED = Verdict("missed", "○", "missed", "m")
 ABSENT = Verdict("absent", "·", "absent", "-")
 NAMED_UNKNOWN = Verdict("unknown", "?", "named", "n")
 UNKNOWN = Verdict("unknown", "?", "unknown", "-")
-UNJUDGED = Verdict("unknown", "?", "no threshold", "-")
+NO_THRESHOLD = Verdict("unknown", "?", "no threshold", "-")
 NAMED = Verdict("named", "●", "yes", "n")
 NOT_NAMED = Verdict("absent", "·", "no", "-")
 
-TRUE_UNJUDGED = "t"
-"""The letter of a label that is true where nothing says whether it was named."""
+TRUE_WITHOUT_THRESHOLD = "t"
+"""The letter of a label that is true, where no threshold says whether it is named."""
 
 
 def verdict_of(probability: float, label: float, threshold: float) -> Verdict:
-    """The verdict on one label: named where probability >= threshold, right where the truth agrees."""
+    """The verdict on one label: it is named if probability >= threshold, and right if the truth agrees."""
     if math.isnan(threshold):
-        return UNJUDGED
+        return NO_THRESHOLD
     named = probability >= threshold
     if math.isnan(label):
         return NAMED_UNKNOWN if named else UNKNOWN
@@ -52,7 +59,7 @@ def verdict_of(probability: float, label: float, threshold: float) -> Verdict:
 
 
 def verdicts_of(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> list[Verdict]:
-    """A verdict for each label; all float [15], in the order of LABELS."""
+    """A verdict for each label; all arguments are float [15], in the order of LABELS, NaN where unknown."""
     columns = zip(probabilities, labels, thresholds, strict=True)
     verdicts = [
         verdict_of(float(probability), float(label), float(threshold)) for probability, label, threshold in columns
@@ -63,51 +70,51 @@ def verdicts_of(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.nd
 
 
 def any_known(labels: np.ndarray) -> bool:
-    """Whether the truth of some label is known: float [15], NaN where it is not."""
+    """Whether the truth of at least one label is known; `labels` is float [15], NaN where unknown."""
     return not np.isnan(labels).all()
 
 
 def codes(verdicts: Sequence[Verdict] | None, labels: np.ndarray) -> str:
-    """A letter per label for the index's filter; `verdicts` is None where the mode does not classify."""
-    known = verdicts or [UNJUDGED] * len(labels)
+    """A letter per label, by which the index is filtered; `verdicts` is None in a mode that does not classify."""
     return "".join(
-        TRUE_UNJUDGED if verdict == UNJUDGED and label == 1 else verdict.code
-        for verdict, label in zip(known, labels, strict=True)
+        TRUE_WITHOUT_THRESHOLD if verdict == NO_THRESHOLD and label == 1 else verdict.code
+        for verdict, label in zip(verdicts or [NO_THRESHOLD] * len(labels), labels, strict=True)
     )
 
 
 def chips(verdicts: Sequence[Verdict]) -> str:
-    """The labels that were named or should have been, in colour and with their marks."""
+    """The HTML list of the labels that are named or should have been, in colour and with their marks."""
     shown = [
-        f'<li class="{verdict.css}">{_marked(verdict)} <strong>{readable(name)}</strong>'
+        f'<li class="{verdict.css}">{_mark_html(verdict)} <strong>{readable(name)}</strong>'
         f"{'' if verdict == NAMED else f' <small>{verdict.text}</small>'}</li>"
         for name, verdict in zip(LABELS, verdicts, strict=True)
         if verdict in (RIGHT, WRONG, MISSED, NAMED_UNKNOWN, NAMED)
     ]
-    return f'<ul class="chips">{"".join(shown) or f"<li>{_nothing(verdicts)}</li>"}</ul>'
+    return f'<ul class="chips">{"".join(shown) or f"<li>{_no_chips_text(verdicts)}</li>"}</ul>'
 
 
-def _nothing(verdicts: Sequence[Verdict]) -> str:
-    """What is said where no label was named or missed."""
-    if all(verdict == UNJUDGED for verdict in verdicts):
+def _no_chips_text(verdicts: Sequence[Verdict]) -> str:
+    """The text in place of the chips, if no label is named or missed."""
+    if all(verdict == NO_THRESHOLD for verdict in verdicts):
         return "no threshold is known"
     return "no label named" if NOT_NAMED in verdicts else "no label named, none missed"
 
 
 def rows(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> Iterator[str]:
-    """A table row per label: name, bar with the threshold's tick, probability, truth, verdict.
+    """Yield an HTML table row per label: name, bar with a tick at the threshold, probability, truth, verdict.
 
-    Where the truth of no label is known: no truth, and whether it is named; not even this without a threshold.
+    If the truth of no label is known, there is no cell for the truth, and the last cell says whether the label is
+    named; if no threshold is known either, there is no such cell. Arguments as in `verdicts_of`.
     """
-    verdicts, known = verdicts_of(probabilities, labels, thresholds), any_known(labels)
-    judged = known or not np.isnan(thresholds).all()
+    verdicts, truth_known = verdicts_of(probabilities, labels, thresholds), any_known(labels)
+    show_verdict = truth_known or not np.isnan(thresholds).all()
     for k, (name, verdict) in enumerate(zip(LABELS, verdicts, strict=True)):
         probability, label, threshold = (float(v[k]) for v in (probabilities, labels, thresholds))
         tick = "" if math.isnan(threshold) else f'<s style="left:{100 * threshold:.2f}%"></s>'
         hint = "no threshold" if math.isnan(threshold) else f"threshold {threshold:.3f}"
         truth = "unknown" if math.isnan(label) else ("yes" if label else "no")
-        cells = f'<td class="truth">{truth}</td>' if known else ""
-        cells += f'<td class="verdict">{_marked(verdict)} {verdict.text}</td>' if judged else ""
+        cells = f'<td class="truth">{truth}</td>' if truth_known else ""
+        cells += f'<td class="verdict">{_mark_html(verdict)} {verdict.text}</td>' if show_verdict else ""
         yield (
             f'<tr class="{verdict.css}"><th scope="row">{readable(name)}</th>'
             f'<td class="bar" title="{hint}"><div><i style="width:{100 * probability:.2f}%"></i>{tick}</div>'
@@ -115,5 +122,5 @@ def rows(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) 
         )
 
 
-def _marked(verdict: Verdict) -> str:
+def _mark_html(verdict: Verdict) -> str:
     return f"<b>{verdict.mark}</b>"

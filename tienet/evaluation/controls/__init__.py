@@ -1,1 +1,1 @@
-"""Plain classifiers and reports that the network is compared with."""
+"""Controls: plain classifiers and simple reports that the network is compared with."""

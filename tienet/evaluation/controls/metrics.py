@@ -1,74 +1,85 @@
-"""What has no network, judged beside it: scikit-learn models (AUC) and simple reports (caption metrics)."""
+"""The metrics of the controls, which have no network: scikit-learn models (AUC) and simple reports (captions)."""
 
 import numpy as np
 
 from tienet.data.manifest import Manifest
 from tienet.data.text import tokenize
+from tienet.evaluation.cache import EvaluationCache
 from tienet.evaluation.controls import classifiers
 from tienet.evaluation.controls.reports import most_frequent_report, nearest_reports
 from tienet.evaluation.metrics.auroc import evaluate_auc
-from tienet.evaluation.options import Options, Shared
+from tienet.evaluation.options import Options
 from tienet.evaluation.report_metrics import ReportMetrics
 from tienet.inference.predictor import Predictor
 
 Pooled = list[np.ndarray]
-"""Pooled features of the training, validation and judged studies."""
+"""Pooled features of the training, the validation and the evaluated studies."""
 
 
 def control_metrics(
-    whole: Manifest,
-    part: Manifest,
-    network: Predictor,
+    dataset: Manifest,
+    split: Manifest,
+    predictor: Predictor,
     report_metrics: ReportMetrics | None,
     options: Options,
-    shared: Shared,
+    cache: EvaluationCache,
 ) -> dict[str, dict]:
-    """Metrics of what has no network, made from the training split of the data set that is judged."""
-    train, val = whole.split("train"), whole.split("val")
+    """Evaluate the controls that fit the checkpoint's mode; they are made from the training split of the data set.
+
+    Args:
+        dataset: All studies of the data set.
+        split: The studies that are evaluated.
+        predictor: The checkpoint that the controls are compared with; the image controls use its image features.
+        report_metrics: The metrics of written reports; None: there are no report controls.
+        options: The options of the evaluation.
+        cache: Keeps the metrics for checkpoints that use the same image features.
+    Returns:
+        The metrics by the name of the control, with the same keys as in metrics.json.
+    """
+    train, val = dataset.split("train"), dataset.split("val")
     pooled, key = None, None
-    if network.config.mode_parts.image and options.features == "cache":
-        key = network.config.image_px, network.config.backbone_end
-        parts = (train, val, part)
-        pooled = shared.once(
-            ("pooled", whole.path, options.split, key),
-            lambda: [network.studies(studies).features.pooled() for studies in parts],
+    if predictor.config.mode_parts.image and options.features == "cache":
+        key = predictor.config.image_px, predictor.config.backbone_end
+        pooled = cache.get_or_make(
+            ("pooled", dataset.path, options.split, key),
+            lambda: [predictor.studies(studies).features.pooled() for studies in (train, val, split)],
         )
-    found = {}
-    if network.config.mode_parts.classifies and options.metrics != "captions":
-        found |= shared.once(
-            ("auc controls", whole.path, key), lambda: _auc_controls(train, val, part, pooled, options)
+    metrics = {}
+    if predictor.config.mode_parts.classifies and options.metrics != "captions":
+        metrics |= cache.get_or_make(
+            ("auc controls", dataset.path, key), lambda: _evaluate_classifiers(train, val, split, pooled, options)
         )
     if report_metrics is not None and any(train.reports):
-        found |= shared.once(
-            ("report controls", whole.path, key), lambda: _report_controls(train, part, pooled, report_metrics)
+        metrics |= cache.get_or_make(
+            ("report controls", dataset.path, key), lambda: _evaluate_reports(train, split, pooled, report_metrics)
         )
-    return found
+    return metrics
 
 
-def _auc_controls(
-    train: Manifest, val: Manifest, part: Manifest, pooled: Pooled | None, options: Options
+def _evaluate_classifiers(
+    train: Manifest, val: Manifest, split: Manifest, pooled: Pooled | None, options: Options
 ) -> dict[str, dict]:
-    """Plain scikit-learn models."""
+    """Train the scikit-learn models for which there are reports or image features, and evaluate them by AUC."""
     scores = {}
-    if any(train.reports) and any(part.reports):
+    if any(train.reports) and any(split.reports):
         scores["tfidf_logistic"] = classifiers.tfidf_logistic(
-            train.reports, train.labels, part.reports, val_reports=val.reports, val_labels=val.labels
+            train.reports, train.labels, split.reports, val_reports=val.reports, val_labels=val.labels
         )
     if pooled is not None:
         scores["pooled_logistic"] = classifiers.pooled_logistic(
             pooled[0], train.labels, pooled[2], val_features=pooled[1], val_labels=val.labels
         )
     return {
-        name: evaluate_auc(values, part.labels, part.patient_ids, resamples=options.resamples)
+        name: evaluate_auc(values, split.labels, split.patient_ids, resamples=options.resamples)
         for name, values in scores.items()
     }
 
 
-def _report_controls(
-    train: Manifest, part: Manifest, pooled: Pooled | None, report_metrics: ReportMetrics
+def _evaluate_reports(
+    train: Manifest, split: Manifest, pooled: Pooled | None, report_metrics: ReportMetrics
 ) -> dict[str, dict]:
-    """The most frequent training report for all, and the report of the nearest training image."""
-    reports = {"constant_report": [most_frequent_report(train.reports)] * len(part)}
+    """Evaluate the most frequent training report, given to all studies, and the report of the nearest image."""
+    reports = {"constant_report": [most_frequent_report(train.reports)] * len(split)}
     if pooled is not None:
         nearest = nearest_reports(pooled[0], train.reports, pooled[2])
         reports["nearest_report"] = [" ".join(tokenize(report)) for report in nearest]

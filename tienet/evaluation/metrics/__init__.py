@@ -1,1 +1,1 @@
-"""Each metric in a module of its own."""
+"""The metrics, each in a module of its own."""

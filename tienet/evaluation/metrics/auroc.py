@@ -1,9 +1,9 @@
-"""AUC per finding, its 95% interval, and the means: the evaluation protocol.
+"""The AUC of each label, its bootstrap interval, and the means over the findings.
 
-Axes: N studies, L labels (the 15 of `tienet.labels.LABELS`), R resamples, F findings (the 14, no No_Finding).
+Axes: N studies, L labels (the 15 of `tienet.labels.LABELS`), R resamples, F findings (the 14 without No_Finding).
 
-The AUC is the Mann-Whitney statistic: the share of (positive, negative) pairs in which the positive scores
-higher, a tie counting one half. An AUC with one class only does not exist: it is None, never 0.
+The AUC is the Mann-Whitney statistic: the share of (positive, negative) pairs in which the positive study has the
+higher score, where a tie counts one half. The AUC of a label with one class only is undefined: None, never 0.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,20 +14,20 @@ import numpy as np
 from tienet.labels import FINDINGS, LABELS
 
 AVG10_POSITIVES = 10
-"""Findings with fewer positives than this are left out of `avg10`: one or three cases make a mean noisy."""
+"""Findings with fewer positives than this are left out of `avg10`, because the AUC of a few cases is noisy."""
 
 MEANS = ("avg", "wavg", "avg10")
 
-_CHUNK_CELLS = 1 << 20  # cells of [r, N] held at once: a few tens of MB with the temporaries
+_MAX_CHUNK_CELLS = 1 << 20  # of [r, N], held at once: with the temporary arrays a few tens of MB
 
 
 class _Ranking(NamedTuple):
-    """Where each positive stands among the negatives; the negatives are sorted by score."""
+    """The place of each positive study among the negative ones, which are sorted by score."""
 
-    negatives: np.ndarray  # int [n], indices of studies, by rising score
-    positives: np.ndarray  # int [p], indices of studies
-    below: np.ndarray  # int [p], number of negatives with a lower score
-    up_to: np.ndarray  # int [p], number of negatives with a lower or the same score
+    negatives: np.ndarray  # int [n], indices of the negative studies by rising score
+    positives: np.ndarray  # int [p], indices of the positive studies
+    below: np.ndarray  # int [p], for each positive the number of negatives with a lower score
+    up_to: np.ndarray  # int [p], for each positive the number of negatives with a lower or the same score
 
     @property
     def defined(self) -> bool:
@@ -35,6 +35,7 @@ class _Ranking(NamedTuple):
 
 
 def rank_scores(scores: np.ndarray, labels: np.ndarray) -> _Ranking:
+    """Rank the scores of one label; arguments and errors as in `auc`."""
     scores, labels = np.asarray(scores), np.asarray(labels, dtype=np.float64)
     if scores.ndim != 1 or scores.shape != labels.shape:
         raise ValueError(f"scores {scores.shape} and labels {labels.shape} must both be [N]")
@@ -44,52 +45,54 @@ def rank_scores(scores: np.ndarray, labels: np.ndarray) -> _Ranking:
     lacking = np.isnan(scores)
     if lacking.any() and not lacking.all():
         raise ValueError(f"{lacking.sum()} of {len(scores)} scores are NaN, first in row {lacking.argmax()}")
-    if lacking.all():  # no scores at all, as of a control that could not be trained
+    if lacking.all():  # there are no scores, as for a control that could not be trained
         known[:] = False
     negatives = np.flatnonzero(known & (labels == 0))
     positives = np.flatnonzero(known & (labels == 1))
     negatives = negatives[np.argsort(scores[negatives], kind="stable")]
-    ladder = scores[negatives]
-    below = np.searchsorted(ladder, scores[positives], side="left")
-    up_to = np.searchsorted(ladder, scores[positives], side="right")
+    below = np.searchsorted(scores[negatives], scores[positives], side="left")
+    up_to = np.searchsorted(scores[negatives], scores[positives], side="right")
     return _Ranking(negatives, positives, below, up_to)
 
 
 def _weighted_auc(ranking: _Ranking, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mann-Whitney with each study counted `weights` times; in whole numbers, so that no order matters.
+    """The Mann-Whitney statistic with each study counted `weights` times.
+
+    It adds whole numbers, so the order of the studies does not change the sum.
 
     Args:
         weights: unsigned int [R, N].
     Returns:
-        float64 [R], the AUC, NaN where one class has no weight; int64 [R], the weight of the positives.
+        The AUC float64 [R], NaN where one class has no weight; the weight of the positives int64 [R].
     """
-    of_positives = np.take(weights, ranking.positives, axis=1).astype(np.int64)
-    # ladder[:, i] is the weight of the i lowest negatives
-    ladder = np.zeros((len(weights), len(ranking.negatives) + 1), np.int64)
-    np.cumsum(np.take(weights, ranking.negatives, axis=1), axis=1, dtype=np.int64, out=ladder[:, 1:])
-    twice_won = np.take(ladder, ranking.below, axis=1)
-    twice_won += np.take(ladder, ranking.up_to, axis=1)
-    won = np.einsum("rp,rp->r", of_positives, twice_won) / 2
-    positives = of_positives.sum(axis=1)
-    pairs = positives * ladder[:, -1]
+    positive_weights = np.take(weights, ranking.positives, axis=1).astype(np.int64)
+    # negative_weights[:, i] is the weight of the i negatives with the lowest scores.
+    negative_weights = np.zeros((len(weights), len(ranking.negatives) + 1), np.int64)
+    np.cumsum(np.take(weights, ranking.negatives, axis=1), axis=1, dtype=np.int64, out=negative_weights[:, 1:])
+    twice_won = np.take(negative_weights, ranking.below, axis=1)
+    twice_won += np.take(negative_weights, ranking.up_to, axis=1)
+    won = np.einsum("rp,rp->r", positive_weights, twice_won) / 2
+    positives = positive_weights.sum(axis=1)
+    pairs = positives * negative_weights[:, -1]
     return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0), positives
 
 
 def auc(scores: np.ndarray, labels: np.ndarray) -> float | None:
-    """Area under the ROC curve, ties counting one half.
+    """The area under the ROC curve, where a tie counts one half.
 
     Args:
-        scores: float [N], higher means more likely positive; any scale. All NaN: there is no score.
+        scores: float [N] of any scale; a higher score means more likely positive. All NaN: there are no scores.
         labels: [N], 1, 0 or NaN (unknown, left out).
     Returns:
-        The AUC in 0..1, or None where it is undefined: one class only, or no scores.
+        The AUC in 0..1; None where it is undefined, because there is one class only or there are no scores.
     Raises:
-        ValueError: some scores are NaN but not all, a label is something else, or the shapes differ.
+        ValueError: Some scores are NaN but not all, a label is not 1, 0 or NaN, or the shapes differ.
     """
     return plain_auc(rank_scores(scores, labels), len(scores))
 
 
 def plain_auc(ranking: _Ranking, studies: int) -> float | None:
+    """The AUC of a ranking of `studies` studies, each counted once; None where it is undefined."""
     if not ranking.defined:
         return None
     return float(_weighted_auc(ranking, np.ones((1, studies), np.uint16))[0][0])
@@ -98,29 +101,37 @@ def plain_auc(ranking: _Ranking, studies: int) -> float | None:
 def patient_weights(
     patient_ids: Sequence[str], resamples: int = 1000, seed: int = 0, chunk: int | None = None
 ) -> Iterator[np.ndarray]:
-    """Bootstrap resamples of patients: how often each study counts in each of them.
+    """Draw bootstrap resamples of patients, as the number of times that each study counts in each resample.
 
-    A resample draws as many patients as there are, with replacement; all studies of a drawn patient come
-    along. It depends on the set of patients and on `seed`, not on the order of the studies nor on `chunk`:
-    models judged on the same studies get the same resamples, so a difference can be tested pair by pair.
+    A resample draws as many patients as there are, with replacement; all studies of a drawn patient are in it.
+    The resamples depend on the set of patients and on `seed`, but not on the order of the studies nor on `chunk`:
+    models that are evaluated on the same studies get the same resamples, so their difference can be tested in pairs.
 
+    Args:
+        patient_ids: [N], the patient of each study.
+        resamples: The number of resamples.
+        seed: The seed of the random numbers.
+        chunk: The largest number r of resamples in an array (default: as many as a limit on memory allows).
     Yields:
-        uint16 [r, N]; the r of all chunks sum to `resamples`. `chunk` is the largest r (default: by memory).
+        uint16 [r, N]; the r of all arrays sum to `resamples`.
     """
     patients, row_of_study = np.unique(np.asarray(patient_ids, dtype=str), return_inverse=True)
     if not len(patients):
         return
-    chunk = chunk or max(1, _CHUNK_CELLS // len(row_of_study))
+    chunk = chunk or max(1, _MAX_CHUNK_CELLS // len(row_of_study))
     random = np.random.default_rng(seed)
     for start in range(0, resamples, chunk):
         drawn = np.empty((min(chunk, resamples - start), len(patients)), np.uint16)
-        for row in drawn:  # one draw per resample, so that chunks do not change what is drawn
+        for row in drawn:  # one draw per resample, so that the resamples do not depend on the chunks
             row[:] = np.bincount(random.integers(len(patients), size=len(patients)), minlength=len(patients))
         yield drawn[:, row_of_study]
 
 
 def percentile_interval(values: np.ndarray, level: float) -> tuple[float | None, float | None]:
-    """Percentile interval of float [R]; NaN (undefined) resamples are left out."""
+    """The interval (lo, hi) that holds the share `level` of the values float [R].
+
+    NaN, the value of an undefined resample, is left out; (None, None) if no value is left.
+    """
     values = values[~np.isnan(values)]
     if not len(values):
         return None, None
@@ -131,7 +142,7 @@ def percentile_interval(values: np.ndarray, level: float) -> tuple[float | None,
 def resampled_auc(
     rankings: list[_Ranking], patient_ids: Sequence[str], resamples: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """AUC float64 [R, L] (NaN: undefined) and weight of the positives int64 [R, L] in every resample."""
+    """Each label's AUC float64 [R, L] (NaN: undefined) and number of positives int64 [R, L] in every resample."""
     areas = np.full((resamples, len(rankings)), np.nan)
     positives = np.zeros((resamples, len(rankings)), np.int64)
     start = 0
@@ -153,15 +164,17 @@ def bootstrap_auc(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float | None, float | None]:
-    """Percentile bootstrap interval of one label's AUC, resampled by patient (see `patient_weights`).
+    """The percentile bootstrap interval of one label's AUC, resampled by patient (see `patient_weights`).
 
     Args:
         scores, labels: [N], as in `auc`.
-        patient_ids: [N].
+        patient_ids: [N], the patient of each study.
+        resamples, seed: As in `patient_weights`.
+        level: The share of the resamples that the interval holds.
     Returns:
-        (lo, hi), or (None, None) where the AUC is undefined. Resamples with one class only are left out.
+        (lo, hi); (None, None) where the AUC is undefined. Resamples with one class only are left out.
     Raises:
-        ValueError: as `auc`, or patient_ids is not [N].
+        ValueError: As in `auc`, or patient_ids is not [N].
     """
     check_patients(patient_ids, len(scores))
     areas, _ = resampled_auc([rank_scores(scores, labels)], patient_ids, resamples, seed)
@@ -169,16 +182,16 @@ def bootstrap_auc(
 
 
 def averages(auc_of: np.ndarray, positives: np.ndarray, frequent: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """The three means over the findings, as the paper's Table 1 has them: undefined AUCs are left out.
+    """The three means over the findings. As in the paper's Table 1, undefined AUCs are left out.
 
-    avg = mean of the AUCs; wavg (#wAVG) = sum(positives * AUC) / sum(positives); avg10 = avg of the frequent.
+    avg = mean of the AUCs; wavg (#wAVG) = sum(positives * AUC) / sum(positives); avg10 = avg of the frequent findings.
 
     Args:
-        auc_of: float [..., F], NaN where undefined.
-        positives: int [..., F].
+        auc_of: float [..., F], the AUC of each finding, NaN where undefined.
+        positives: int [..., F], the number of positives of each finding.
         frequent: bool [F], the findings of avg10; default: those with at least AVG10_POSITIVES positives.
     Returns:
-        {"avg", "wavg", "avg10"}: float64 [...], NaN where no finding is defined.
+        {"avg", "wavg", "avg10"}: float64 [...], NaN where the AUC of no finding is defined.
     """
     auc_of, positives = np.asarray(auc_of, np.float64), np.asarray(positives, np.float64)
     frequent = positives >= AVG10_POSITIVES if frequent is None else frequent
@@ -202,20 +215,22 @@ def evaluate_auc(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict:
-    """All AUC entries of metrics.json.
+    """Compute all AUC entries of metrics.json.
 
     Args:
-        scores: float [N, 15], columns as `LABELS`; a column of NaN: that label has no scores.
-        labels: [N, 15], 1, 0 or NaN.
-        patient_ids: [N].
+        scores: float [N, 15], columns in the order of `LABELS`; a column of NaN means that the label has no scores.
+        labels: [N, 15], 1, 0 or NaN (unknown).
+        patient_ids: [N], the patient of each study.
+        resamples, seed: As in `patient_weights`.
+        level: The share of the resamples that an interval holds.
     Returns:
-        {"auc": {LABEL: {"auc", "lo", "hi", "positives", "negatives"}}, "avg", "avg_lo", "avg_hi", the same
-        for wavg and avg10 (`averages`), "findings_covered": how many findings are in avg and wavg,
-        "avg10_findings": how many in avg10, "bootstrap": {"resamples", "seed", "level", "left_out": {LABEL:
-        count}}}; None where undefined. `left_out` counts the resamples that had one class only of a label
-        whose AUC is defined; there the means are over the other findings.
+        {"auc": {LABEL: {"auc", "lo", "hi", "positives", "negatives"}}, "avg", "avg_lo", "avg_hi", the same keys
+        for wavg and avg10 (`averages`), "findings_covered": the number of findings in avg and wavg,
+        "avg10_findings": the number of findings in avg10, "bootstrap": {"resamples", "seed", "level", "left_out":
+        {LABEL: count}}}; None where undefined. `left_out` counts the resamples that had one class only of a label
+        whose AUC is defined; in such a resample the means are over the other findings.
     Raises:
-        ValueError: as `auc`, or a shape is wrong.
+        ValueError: As in `auc`, or a shape is wrong.
     """
     scores, labels = np.asarray(scores), np.asarray(labels, dtype=np.float64)
     if scores.shape != labels.shape or scores.ndim != 2 or scores.shape[1] != len(LABELS):
@@ -239,10 +254,10 @@ def evaluate_auc(
 
 
 def _means(by_label: dict, drawn_auc: np.ndarray, drawn_positives: np.ndarray, level: float) -> dict:
-    """The means with their intervals, and how many findings they cover."""
+    """The means with their intervals, and the number of findings that they are over."""
     auc_of = np.array([np.nan if by_label[f]["auc"] is None else by_label[f]["auc"] for f in FINDINGS])
     positives = np.array([by_label[f]["positives"] for f in FINDINGS])
-    frequent = positives >= AVG10_POSITIVES  # fixed: avg10 is over the same findings in every resample
+    frequent = positives >= AVG10_POSITIVES  # of the data set, so avg10 is over the same findings in every resample
     values = averages(auc_of, positives, frequent)
     drawn = averages(drawn_auc, drawn_positives, frequent)
     means: dict = {}
@@ -255,5 +270,6 @@ def _means(by_label: dict, drawn_auc: np.ndarray, drawn_positives: np.ndarray, l
 
 
 def check_patients(patient_ids: Sequence[str], studies: int) -> None:
+    """Raise ValueError unless there is one patient id per study."""
     if len(patient_ids) != studies:
         raise ValueError(f"{len(patient_ids)} patient ids for {studies} studies")

@@ -1,7 +1,7 @@
-"""How far probabilities can be taken at their word, and temperatures that bring them nearer (Guo et al. 2017).
+"""The calibration error of probabilities, and the temperatures that make it smaller (Guo et al. 2017).
 
-Each label has a temperature T > 0 of its own: its probability is sigmoid(logit / T). The order of the studies, and so
-the AUC, stays. Axes: N studies, K labels.
+Each label has a temperature T > 0 of its own, and its probability is sigmoid(logit / T). A temperature does not change
+the order of the studies, so it does not change the AUC. Axes: N studies, K labels.
 """
 
 from collections.abc import Mapping
@@ -14,30 +14,31 @@ from tienet.checkpoint.calibration import with_temperatures
 from tienet.labels import FINDINGS, LABELS
 
 BINS = 10
-"""Of [0, 1], equally wide, for the curve and the error."""
+"""The number of bins of equal width that [0, 1] is cut into for the reliability curve and the calibration error."""
 
 MIN_CASES = 10
 """A label with fewer known positives or negatives than this keeps temperature 1."""
 
-LIMITS = (0.05, 20.0)
-"""The least and the greatest temperature: labels that are told apart without a mistake would get 0."""
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
+"""The range of a temperature. Without it, a label whose logits separate the classes without a mistake would get 0."""
 
 
 class Curve(NamedTuple):
     """A reliability curve: a point for each bin that holds a study."""
 
-    predicted: np.ndarray  # float64 [bins], the mean probability
-    observed: np.ndarray  # float64 [bins], the share of positives
-    counts: np.ndarray  # int64 [bins], studies
+    predicted: np.ndarray  # float64 [bins], the mean probability of the bin's studies
+    observed: np.ndarray  # float64 [bins], the share of positives among them
+    counts: np.ndarray  # int64 [bins], the number of studies in the bin
 
 
 def fit_temperatures(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, dict[int, str]]:
-    """Per label the temperature with the least negative log-likelihood, within LIMITS.
+    """Choose for each label the temperature with the least negative log-likelihood, within the range above.
 
     Args:
-        logits: float [N, K]. labels: [N, K], 1, 0 or NaN (unknown, left out).
+        logits: float [N, K].
+        labels: [N, K], 1, 0 or NaN (unknown, left out).
     Returns:
-        float32 [K], and column -> why it was left at 1.
+        The temperatures float32 [K], and the reason for each column whose temperature was left at 1.
     """
     temperatures, left_out = np.ones(logits.shape[1], np.float32), {}
     for m in range(logits.shape[1]):
@@ -48,35 +49,48 @@ def fit_temperatures(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray
         if few:
             left_out[m] = f"{' and '.join(few)}, needs {MIN_CASES}"
         else:
-            temperatures[m] = _fit(logits[known, m].astype(np.float64), labels[known, m] == 1)
+            temperatures[m] = _fit_temperature(logits[known, m].astype(np.float64), labels[known, m] == 1)
     return temperatures, left_out
 
 
-def _fit(logits: np.ndarray, positive: np.ndarray) -> float:
-    away = np.where(positive, -logits, logits)  # the loss is ln(1 + e^(away / T)): convex in 1 / T, so one minimum
+def _fit_temperature(logits: np.ndarray, positive: np.ndarray) -> float:
+    wrong_way = np.where(positive, -logits, logits)
 
+    # A study's loss is ln(1 + e^(wrong_way / T)). It is convex in 1 / T, so there is one minimum.
     def loss(log_temperature: float) -> float:
-        return float(np.logaddexp(0, away * np.exp(-log_temperature)).mean())
+        return float(np.logaddexp(0, wrong_way * np.exp(-log_temperature)).mean())
 
-    found = minimize_scalar(loss, bounds=np.log(LIMITS), method="bounded", options={"xatol": 1e-6})
+    bounds = np.log((MIN_TEMPERATURE, MAX_TEMPERATURE))
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))
 
 
 def reliability_curve(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Curve:
-    """One label's curve: probabilities [N] in 0..1, labels [N], 1, 0 or NaN (left out). A bin has its upper edge."""
+    """The reliability curve of one label; the upper edge of a bin belongs to it.
+
+    Args:
+        probabilities: [N], in 0..1.
+        labels: [N], 1, 0 or NaN (unknown, left out).
+        bins: The number of bins.
+    """
     known = ~np.isnan(labels)
     probabilities, labels = probabilities[known].astype(np.float64), labels[known].astype(np.float64)
-    which = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], probabilities)
-    counts = np.bincount(which, minlength=bins)
-    there = counts > 0
-    means = (np.bincount(which, values, minlength=bins)[there] / counts[there] for values in (probabilities, labels))
-    return Curve(*means, counts[there])
+    bin_of = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], probabilities)
+    counts = np.bincount(bin_of, minlength=bins)
+    filled = counts > 0
+    means = (np.bincount(bin_of, v, minlength=bins)[filled] / counts[filled] for v in (probabilities, labels))
+    return Curve(*means, counts[filled])
 
 
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float | None:
-    """One label's mean distance from the curve to the diagonal, each bin counted by its studies; None if none is known.
+    """The expected calibration error of one label: 0 is best, 1 is worst.
 
-    0 is best, 1 worst. Arguments as `reliability_curve`.
+    It is the mean distance from the reliability curve to the diagonal, each bin weighted by the number of its studies.
+
+    Args:
+        probabilities, labels, bins: As in `reliability_curve`.
+    Returns:
+        The error; None if no label is known.
     """
     curve = reliability_curve(probabilities, labels, bins)
     if not curve.counts.size:
@@ -85,7 +99,15 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bi
 
 
 def calibration_metrics(logits: np.ndarray, labels: np.ndarray, temperatures: np.ndarray) -> dict:
-    """The key "calibration" of metrics.json: the error before and after, per label and on average over the findings."""
+    """The entry "calibration" of metrics.json: the error of each label, and its mean over the findings.
+
+    "before" is the error of the plain probabilities, "after" that of the probabilities with the temperatures.
+
+    Args:
+        logits: float32 [N, K], not calibrated.
+        labels: [N, K], 1, 0 or NaN (unknown).
+        temperatures: float32 [K].
+    """
     before, after = with_temperatures(logits, np.ones(len(LABELS))), with_temperatures(logits, temperatures)
     per_label = {
         name: {
@@ -96,7 +118,7 @@ def calibration_metrics(logits: np.ndarray, labels: np.ndarray, temperatures: np
         for m, name in enumerate(LABELS)
     }
     findings = [per_label[name] for name in FINDINGS if per_label[name]["ece_before"] is not None]
-    means = {key: _mean([one[key] for one in findings]) for key in ("ece_before", "ece_after")}
+    means = {key: _mean([finding[key] for finding in findings]) for key in ("ece_before", "ece_after")}
     return {"bins": BINS, "findings": len(findings), **means, "labels": per_label}
 
 
@@ -105,14 +127,15 @@ def _mean(values: list[float]) -> float | None:
 
 
 def format_calibration(metrics: Mapping) -> str:
-    """A line on the calibration; empty where metrics.json has none."""
-    found = metrics.get("calibration")
-    if not found or found["ece_before"] is None:
+    """The calibration error as a line of text; empty if metrics.json has no calibration."""
+    errors = metrics.get("calibration")
+    if not errors or errors["ece_before"] is None:
         return ""
-    fitted = [one for one in found["labels"].values() if one["temperature"] != 1 and one["ece_before"] is not None]
-    before, after = (_mean([one[key] for one in fitted]) for key in ("ece_before", "ece_after"))
+    labels = errors["labels"].values()
+    fitted = [label for label in labels if label["temperature"] != 1 and label["ece_before"] is not None]
+    before, after = (_mean([label[key] for label in fitted]) for key in ("ece_before", "ece_after"))
     over_fitted = f"; {before:.3f} and {after:.3f} over the {len(fitted)} labels with a temperature" if fitted else ""
     return (
-        f"Calibration: expected error {found['ece_before']:.3f} before and {found['ece_after']:.3f} after, mean of "
-        f"{found['findings']} findings{over_fitted}.\n"
+        f"Calibration: expected error {errors['ece_before']:.3f} before and {errors['ece_after']:.3f} after, mean of "
+        f"{errors['findings']} findings{over_fitted}.\n"
     )

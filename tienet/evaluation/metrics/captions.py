@@ -1,8 +1,8 @@
-"""How close written reports are to the true ones: BLEU-1 to 4, METEOR, ROUGE-L and CIDEr, on whole reports.
+"""The caption metrics: BLEU-1 to 4, METEOR, ROUGE-L and CIDEr between written and true reports, on whole reports.
 
-The figures are pycocoevalcap's. Two of its parts are Java programs, and this module starts them itself: pycocoevalcap's
-own PTBTokenizer writes into its package folder and says nothing when Java fails, and its Meteor waits for ever.
-SPICE is not used: it downloads.
+The figures are those of pycocoevalcap. Two of its parts are Java programs, and this module starts them itself: the
+PTBTokenizer class of pycocoevalcap writes into its package folder and reports no error when Java fails, and its Meteor
+class then waits for ever. SPICE is not used, because it downloads files.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from tienet.errors import InputError
 CAPTION_METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr")
 
 TIMEOUT_S = 120.0
-"""Seconds that a Java program may take for one answer; METEOR takes 15 to start, and less than one for a report."""
+"""Seconds that a Java program may take for one answer. METEOR takes 15 to start, and less than one for a report."""
 
 NO_JAVA_NOTE = (
     "Without Java: no METEOR, and words are split by TieNet's tokenizer, which keeps punctuation; "
@@ -46,7 +46,7 @@ _PROBE, _PROBE_TOKENS = "No pneumothorax.", "no pneumothorax"
 
 
 def bleu4(true: Sequence[str], written: Sequence[str]) -> float:
-    """Corpus BLEU-4 (0 to 1) on `tienet.data.text.tokenize` tokens: fast, without Java.
+    """Corpus BLEU-4 (0 to 1) on the tokens of `tienet.data.text.tokenize`; it is fast and needs no Java.
 
     Studies without a true report are left out; NaN if none is left. Raises ValueError if the lengths differ.
     """
@@ -58,17 +58,17 @@ def bleu4(true: Sequence[str], written: Sequence[str]) -> float:
 
 
 class CaptionScorer:
-    """The seven metrics; a context manager, as METEOR's process is kept until the end.
+    """Computes the seven metrics. Use it as a context manager, which ends METEOR's process.
 
-    METEOR starts with the first report that is scored, and takes 1.3 GB of memory.
+    METEOR's process starts with the first report that is scored, and takes 1.3 GB of memory.
 
     Attributes:
-        java: whether METEOR and the PTBTokenizer are used.
-        note: a line for under the table when they are not, else None.
+        java: Whether METEOR and the PTBTokenizer are used.
+        note: A line that says what changes without them, for the user to read; None if they are used.
     """
 
     def __init__(self, java: bool = True) -> None:
-        """Raises InputError if `java` and Java is missing or does not work."""
+        """Check that Java works, if it is asked for; raises InputError if it does not."""
         self.java = java
         self.note = None if java else NO_JAVA_NOTE
         self._java, self._meteor = "", None
@@ -88,61 +88,61 @@ class CaptionScorer:
             self._meteor.close()
 
     def score(self, true: Sequence[str], written: Sequence[str]) -> dict[str, float | int | None]:
-        """The metrics of the written reports against the true ones.
+        """Compute the metrics of the written reports against the true ones.
 
-        Every report is brought to one line without control characters first. A written report without a word scores 0
+        Every report is first brought to one line without control characters. A written report without a word scores 0
         in every metric, and its true report still counts in BLEU's length penalty and METEOR's recall.
 
         Args:
-            true: N whole reports, not cut; those without a word are left out.
-            written: N reports.
+            true: N true reports, whole and not cut; studies whose true report has no word are left out.
+            written: N written reports.
         Returns:
-            A float for each of CAPTION_METRICS (0 to 1, CIDEr 0 to 10), None where undefined: nothing to judge, or
-            METEOR without Java. And three counts: "studies" judged, "empty" written reports among them, and
-            "references_empty", the studies left out.
+            A float for each of CAPTION_METRICS (0 to 1, CIDEr 0 to 10); None where undefined, because no study is
+            left or because METEOR needs Java. Also three counts: "studies", the studies that were scored, "empty",
+            the empty written reports among them, and "references_empty", the studies that were left out.
         Raises:
-            ValueError: the lengths differ.
-            InputError: a Java program failed, or gave no answer in TIMEOUT_S.
+            ValueError: The lengths differ.
+            InputError: A Java program failed, or gave no answer in TIMEOUT_S.
         """
         return self.score_each(true, written)[0]
 
     def score_each(
         self, true: Sequence[str], written: Sequence[str]
     ) -> tuple[dict[str, float | int | None], dict[str, np.ndarray]]:
-        """As `score`, and each metric by study: float64 [N], NaN where undefined.
+        """The metrics as from `score`, and each metric's value for every study: float64 [N], NaN where undefined.
 
-        BLEU and METEOR of the whole are not the means of these: they add up counts first.
+        BLEU and METEOR of all reports are not the means of the studies' values, because they add up counts first.
         """
         _check_lengths(true, written)
         references, hypotheses = self._tokenize(true), self._tokenize(written)
-        judged = [i for i, reference in enumerate(references) if reference]
+        scored = [i for i, reference in enumerate(references) if reference]
         totals: dict[str, float | int | None] = dict.fromkeys(CAPTION_METRICS)
         each = {metric: np.full(len(references), np.nan) for metric in CAPTION_METRICS}
-        if judged:
-            found = self._score([references[i] for i in judged], [hypotheses[i] for i in judged])
-            for metric, (total, values) in found.items():
+        if scored:
+            scores = self._score([references[i] for i in scored], [hypotheses[i] for i in scored])
+            for metric, (total, values) in scores.items():
                 totals[metric] = float(total)
-                each[metric][judged] = values
-        totals["empty"] = sum(not hypotheses[i] for i in judged)
-        totals["references_empty"] = len(references) - len(judged)
-        totals["studies"] = len(judged)
+                each[metric][scored] = values
+        totals["empty"] = sum(not hypotheses[i] for i in scored)
+        totals["references_empty"] = len(references) - len(scored)
+        totals["studies"] = len(scored)
         return totals, each
 
     def _tokenize(self, texts: Sequence[str]) -> list[str]:
-        """The tokens of each text, joined by spaces; "" where there is no word."""
+        """The tokens of each text, joined by spaces; "" for a text without a word."""
         if not self.java:
             return _words(texts)
         return _ptb_tokenize(self._java, [_one_line(text) for text in texts])
 
     def _score(self, references: list[str], hypotheses: list[str]) -> dict[str, tuple[float, Sequence[float]]]:
-        """By metric, of the whole and of each; no reference is empty."""
-        found = _bleu(references, hypotheses)
+        """Each metric of all reports together and of every report; no reference is empty."""
+        scores = _bleu(references, hypotheses)
         if self._meteor:
-            found["METEOR"] = self._meteor.score(references, hypotheses)
+            scores["METEOR"] = self._meteor.score(references, hypotheses)
         gts, res = _keyed(references), _keyed(hypotheses)
-        found["ROUGE-L"] = Rouge().compute_score(gts, res)
-        found["CIDEr"] = Cider().compute_score(gts, res)
-        return found
+        scores["ROUGE-L"] = Rouge().compute_score(gts, res)
+        scores["CIDEr"] = Cider().compute_score(gts, res)
+        return scores
 
 
 def _check_lengths(true: Sequence[str], written: Sequence[str]) -> None:
@@ -155,18 +155,18 @@ def _words(texts: Sequence[str]) -> list[str]:
 
 
 def _keyed(captions: list[str]) -> dict[int, list[str]]:
-    """As pycocoevalcap wants them."""
+    """The captions in the form that pycocoevalcap takes: a list of one caption for each key."""
     return {i: [caption] for i, caption in enumerate(captions)}
 
 
 def _bleu(references: list[str], hypotheses: list[str]) -> dict[str, tuple[float, Sequence[float]]]:
-    # verbose=0: it prints otherwise
+    # With verbose=0 it prints nothing.
     totals, each = Bleu(4).compute_score(_keyed(references), _keyed(hypotheses), verbose=0)
     return {f"BLEU-{n}": (totals[n - 1], each[n - 1]) for n in range(1, 5)}
 
 
 def _one_line(text: str) -> str:
-    """Without line breaks, control characters and runs of white space: the Java programs read line by line."""
+    """The text without line breaks, control characters and runs of white space, as the Java programs read lines."""
     text = " ".join(text.split())
     if not text.isprintable():
         text = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cs"))
@@ -182,7 +182,7 @@ def _java_error(reason: str) -> InputError:
 
 
 def _find_java() -> str:
-    """The path of a `java` that works: it has to tokenize a sentence."""
+    """The path of the `java` in PATH, which must work: it has to tokenize a sentence."""
     java = shutil.which("java")
     if java is None:
         raise _java_error("there is no java in PATH")
@@ -193,40 +193,43 @@ def _find_java() -> str:
 
 def _ptb_tokenize(java: str, lines: list[str]) -> list[str]:
     """The PTBTokenizer's tokens of each line, lower-case, without punctuation, joined by spaces."""
-    asked = [line for line in lines if line]
-    if not asked:
+    not_empty = [line for line in lines if line]
+    if not not_empty:
         return [""] * len(lines)
     program = ["-cp", str(_TOKENIZER_JAR), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
     command = [java, "-Dfile.encoding=UTF-8", *program]
-    timeout = TIMEOUT_S + len(asked) / 100
+    timeout = TIMEOUT_S + len(not_empty) / 100
     try:
-        text = "".join(f"{line}\n" for line in asked).encode()
+        text = "".join(f"{line}\n" for line in not_empty).encode()
         done = subprocess.run(command, input=text, capture_output=True, timeout=timeout, check=False)
     except OSError as error:
         raise _java_error(f"{java} does not start ({error.strerror})") from None
     except subprocess.TimeoutExpired:
         raise _java_error(f"{java} gave no answer in {timeout:.0f} s") from None
     if done.returncode:
-        raise _java_error(f"{java} ended with status {done.returncode}{_said(done.stderr)}")
+        raise _java_error(f"{java} ended with status {done.returncode}{_first_message(done.stderr)}")
     answers = done.stdout.decode(errors="replace").removesuffix("\n").split("\n")
-    if len(answers) != len(asked):
-        raise _java_error(f"{java} gave {len(answers)} lines for {len(asked)} reports{_said(done.stderr)}")
+    if len(answers) != len(not_empty):
+        raise _java_error(f"{java} gave {len(answers)} lines for {len(not_empty)} reports{_first_message(done.stderr)}")
     tokens = iter(" ".join(t for t in answer.rstrip().split(" ") if t not in _PUNCTUATION) for answer in answers)
     return [next(tokens) if line else "" for line in lines]
 
 
-def _said(stderr: bytes) -> str:
-    """The first line of a program's complaint, for a message."""
+def _first_message(stderr: bytes) -> str:
+    """The first line of a program's error output in parentheses, for an error message; "" if there is none."""
     lines = [line.strip() for line in stderr.decode(errors="replace").splitlines()]
-    lines = [line for line in lines if line and not line.startswith("Picked up ")]  # Java on its own settings
+    lines = [line for line in lines if line and not line.startswith("Picked up ")]  # Java prints its settings
     return f" ({lines[0][:200]})" if lines else ""
 
 
 class _Meteor:
-    """METEOR 1.5 as a process that answers line by line; started when asked, ended by `close` and by any failure."""
+    """METEOR 1.5 in a process that answers line by line.
+
+    The process is started by the first call of `score`, and ended by `close` and by any failure.
+    """
 
     def __init__(self, java: str) -> None:
-        # With -a its paraphrases are found in a folder whose name has a space, too.
+        # With -a METEOR finds its paraphrases also in a folder whose name has a space.
         paraphrases = str(_METEOR_JAR.parent / "data" / "paraphrase-en.gz")
         program = [str(_METEOR_JAR), "-", "-", "-stdio", "-l", "en", "-norm", "-a", paraphrases]
         self._command = [java, "-Dfile.encoding=UTF-8", "-Xmx2G", "-jar", *program]
@@ -234,10 +237,10 @@ class _Meteor:
         self.process: subprocess.Popen | None = None
 
     def score(self, references: list[str], hypotheses: list[str]) -> tuple[float, list[float]]:
-        """Of the whole and of each; the pairs are lines without a line break."""
+        """METEOR of all reports together and of each; no report may have a line break."""
         statistics = []
         for pair in zip(references, hypotheses, strict=True):
-            fields = (text.replace(_SEPARATOR, "") for text in pair)  # as pycocoevalcap does for the second
+            fields = (text.replace(_SEPARATOR, "") for text in pair)  # pycocoevalcap does so with the hypothesis only
             statistics += self._ask(f" {_SEPARATOR} ".join(["SCORE", *fields]), answers=1)
         line = f" {_SEPARATOR} ".join(["EVAL", *statistics])
         *each, total = map(float, self._ask(line, answers=len(statistics) + 1))
@@ -251,11 +254,11 @@ class _Meteor:
         _kill(process)
         process.wait()
         for pipe in (process.stdin, process.stdout, self._stderr):
-            with contextlib.suppress(OSError):  # what was left to write
+            with contextlib.suppress(OSError):  # data that could not be written any more
                 pipe.close()
 
     def _ask(self, line: str, answers: int) -> list[str]:
-        """Write a line and read as many lines of numbers as `answers`; InputError if they do not come."""
+        """Write a line and read `answers` lines of numbers; raises InputError if they do not come."""
         if self.process is None:
             self._start()
         begun = time.monotonic()
@@ -263,14 +266,14 @@ class _Meteor:
         watch.daemon = True
         watch.start()
         try:
-            with contextlib.suppress(BrokenPipeError):  # then there is no answer, either
+            with contextlib.suppress(BrokenPipeError):  # the process has ended, so its answer is missing too
                 self.process.stdin.write(line.encode() + b"\n")
                 self.process.stdin.flush()
             lines = [self.process.stdout.readline().decode(errors="replace").strip() for _ in range(answers)]
             wrong = next((line for line in lines if not _is_numbers(line)), None)
             if wrong is not None:
                 raise self._failure(wrong, time.monotonic() - begun)
-        except BaseException:  # Ctrl-C, too: an answer that nobody read would be taken for the next one's
+        except BaseException:  # also Ctrl-C: an answer that nobody read would be taken for that of the next question
             self.close()
             raise
         finally:
@@ -278,10 +281,10 @@ class _Meteor:
         return lines
 
     def _start(self) -> None:
-        # a file, as a pipe that nobody reads would fill up
+        # A file, because a pipe that nobody reads would fill up.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            # a group of its own, so that a `java` that is a script is ended together with what it started
+            # In a process group of its own, so that a `java` that is a script is ended together with its children.
             self.process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
@@ -299,7 +302,7 @@ class _Meteor:
             reason = f"gave no answer in {TIMEOUT_S:g} s"
         else:
             self._stderr.seek(0)
-            reason = f"ended before its answer{_said(self._stderr.read())}"
+            reason = f"ended before its answer{_first_message(self._stderr.read())}"
         return InputError(f"METEOR {reason}; it needs 2 GB of memory; try again, or pass --no-java to leave it out")
 
 
@@ -310,7 +313,7 @@ def _kill(process: subprocess.Popen) -> None:
 
 
 def _is_numbers(line: str) -> bool:
-    """Whether the line is one finite number or more."""
+    """Whether the line consists of one or more finite numbers."""
     try:
         values = [float(value) for value in line.split()]
     except ValueError:

@@ -1,9 +1,9 @@
-"""Is one column of AUCs better than another? Both are judged on the same studies and in the same resamples.
+"""The paired bootstrap test of two models' AUCs, on the same studies and in the same resamples.
 
 Axes: N studies, L = 15 labels of `tienet.labels.LABELS`, F = 14 findings, R resamples.
 
-The difference a - b is taken in every resample. What makes a resample easy or hard is the same for both, so it
-cancels: the interval of the difference is narrower than two separate intervals suggest.
+The difference a - b of the AUCs is taken in every resample. Whether a resample is easy or hard affects both models
+alike, so it cancels: the interval of the difference is narrower than two separate intervals suggest.
 """
 
 from collections.abc import Sequence
@@ -35,22 +35,23 @@ def paired_auc(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict:
-    """Differences of the AUCs of two sets of scores, and of their means, with intervals and p-values.
+    """The differences between the AUCs of two sets of scores, and between their means, with intervals and p-values.
 
     Args:
-        scores_a, scores_b: float [N, 15], as in `auroc.evaluate_auc`, on the same studies in the same order.
+        scores_a, scores_b: float [N, 15], as in `auroc.evaluate_auc`, of the same studies in the same order.
         labels: [N, 15], 1, 0 or NaN (unknown).
-        patient_ids: [N]. The resamples are those of `auroc.patient_weights`.
+        patient_ids: [N], the patient of each study. The resamples are those of `auroc.patient_weights`.
+        resamples, seed, level: As in `auroc.evaluate_auc`.
     Returns:
         {"auc": {LABEL: entry}, "avg": entry, "wavg": entry, "avg10": entry, "findings_covered",
         "avg10_findings", "bootstrap": {"resamples", "seed", "level"}}, ready for JSON. An entry is
-        {"difference": a - b, "lo", "hi", "p"}, all None where either is undefined. The means are over the
-        findings that are defined in both; avg10 over those of them with at least AVG10_POSITIVES positives.
+        {"difference": a - b, "lo", "hi", "p"}, all None where either AUC is undefined. The means are over the
+        findings whose AUC is defined in both; avg10 is over those of them with at least AVG10_POSITIVES positives.
 
-        p is two-sided: twice the smaller of the shares of resamples with a - b <= 0 and >= 0, at most 1 and
-        at least 1 / resamples. Resamples with one class only are left out, and do not count here either.
+        p is two-sided: twice the smaller of the shares of resamples with a - b <= 0 and with a - b >= 0, at most 1
+        and at least 1 / resamples. Resamples with one class only are left out of the interval and of these shares.
     Raises:
-        ValueError: a shape is wrong, some scores of a label are NaN but not all, or a label is something else.
+        ValueError: A shape is wrong, some scores of a label are NaN but not all, or a label is not 1, 0 or NaN.
     """
     scores_a, scores_b = np.asarray(scores_a), np.asarray(scores_b)
     labels = np.asarray(labels, dtype=np.float64)
@@ -64,12 +65,12 @@ def paired_auc(
     by_label = {
         label: _entry(areas_a[k] - areas_b[k], drawn_a[:, k] - drawn_b[:, k], level) for k, label in enumerate(LABELS)
     }
-    # where only one has scores, neither counts
+    # A finding for which only one of the two has scores is in neither mean.
     areas_a, areas_b = _defined_in_both(areas_a[:_F], areas_b[:_F])
-    drawn_positives = drawn_positives[:, :_F]  # those of b are the same where both have scores
+    drawn_positives = drawn_positives[:, :_F]  # the positives of b are the same where both have scores
     drawn_a, drawn_b = _defined_in_both(drawn_a[:, :_F], drawn_b[:, :_F])
     positives = (labels[:, :_F] == 1).sum(axis=0)
-    frequent = positives >= AVG10_POSITIVES  # the same findings in every resample
+    frequent = positives >= AVG10_POSITIVES  # of the data set, so the findings are the same in every resample
     values = _differences(averages(areas_a, positives, frequent), averages(areas_b, positives, frequent))
     drawn = _differences(averages(drawn_a, drawn_positives, frequent), averages(drawn_b, drawn_positives, frequent))
     covered = ~np.isnan(areas_a)
@@ -85,7 +86,7 @@ def paired_auc(
 def _areas(
     scores: np.ndarray, labels: np.ndarray, patient_ids: Sequence[str], resamples: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """AUCs float64 [L]; in every resample float64 [R, L], with the positives int64 [R, L]. NaN: undefined."""
+    """The AUCs float64 [L], those in every resample float64 [R, L], and its positives int64 [R, L]; NaN: undefined."""
     rankings = [rank_scores(scores[:, k], labels[:, k]) for k in range(len(LABELS))]
     plain = [plain_auc(ranking, len(scores)) for ranking in rankings]
     drawn, positives = resampled_auc(rankings, patient_ids, resamples, seed)
@@ -93,6 +94,7 @@ def _areas(
 
 
 def _defined_in_both(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both arrays, with NaN in each wherever one of the two has NaN."""
     lacking = np.isnan(a) | np.isnan(b)
     return np.where(lacking, np.nan, a), np.where(lacking, np.nan, b)
 
@@ -102,7 +104,7 @@ def _differences(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> dict[str
 
 
 def _entry(difference: float | np.ndarray, drawn: np.ndarray, level: float) -> dict:
-    """One difference, its interval and its p-value, from its values float64 [R] in the resamples."""
+    """A difference with its interval and p-value, which come from its values `drawn`, float64 [R], in the resamples."""
     lo, hi = percentile_interval(drawn, level)
     undefined = bool(np.isnan(difference))
     return {"difference": None if undefined else float(difference), "lo": lo, "hi": hi, "p": _two_sided_p(drawn)}

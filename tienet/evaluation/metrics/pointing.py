@@ -1,7 +1,7 @@
-"""The pointing game: does the peak of the attention a_ws lie in a lesion's box?
+"""The pointing game: how often the peak of the attention a_ws lies in the box of a lesion.
 
-Boxes are in `boxes.csv` beside the manifest: study_id, finding, x, y, w, h in pixels of the image file, from its upper
-left corner. Units here: shares of the image's width and height, 0 to 1.
+The boxes are in `boxes.csv` beside the manifest: study_id, finding, x, y, w, h in pixels of the image file, from its
+upper left corner. In this module coordinates are shares of the image's width and height, 0 to 1.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,12 @@ _COLUMNS = ("study_id", "finding", "x", "y", "w", "h")
 
 
 def read_boxes(studies: Manifest) -> dict[str, np.ndarray] | None:
-    """study_id -> float64 [n, 4], (left, upper, right, lower) of its boxes; None where there is no boxes.csv.
+    """Read the boxes of the studies from the boxes.csv beside their manifest.
 
+    Returns:
+        For each study_id float64 [n, 4], (left, upper, right, lower) of its boxes; None if there is no boxes.csv.
     Raises:
-        InputError: a column is missing, or a number is not one.
+        InputError: A column is missing, or a coordinate is not a number.
     """
     path = studies.path.parent / "boxes.csv"
     if not path.is_file():
@@ -43,15 +45,17 @@ def read_boxes(studies: Manifest) -> dict[str, np.ndarray] | None:
 
 
 def pointing_game(maps: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> dict[str, float | int | None]:
-    """How often the peak lies in a box, and how often a random point would.
+    """How often the peak of a map lies in a box of its study, and how often a random point would.
 
     Args:
-        maps: per study float [D, D]; its peak is the middle of the largest cell. boxes: per study float [n, 4], n >= 1.
+        maps: For each study float [D, D]; the peak is the middle of the largest cell.
+        boxes: For each study float [n, 4], n >= 1, as from `read_boxes`.
     Returns:
-        {"studies", "hits", "share", "chance"}; shares are None without studies.
+        {"studies": the number of maps, "hits": the number of peaks in a box, "share": hits / studies, "chance": the
+        expected share of random points}; "share" and "chance" are None without studies.
     """
-    hits = [_hit(a_ws, own) for a_ws, own in zip(maps, boxes, strict=True)]
-    chance = [_covered(own) for own in boxes]
+    hits = [_is_hit(a_ws, own_boxes) for a_ws, own_boxes in zip(maps, boxes, strict=True)]
+    chance = [_covered_share(own_boxes) for own_boxes in boxes]
     return {
         "studies": len(hits),
         "hits": int(sum(hits)),
@@ -60,15 +64,15 @@ def pointing_game(maps: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> di
     }
 
 
-def _hit(a_ws: np.ndarray, boxes: np.ndarray) -> bool:
+def _is_hit(a_ws: np.ndarray, boxes: np.ndarray) -> bool:
     row, column = np.unravel_index(np.argmax(a_ws), a_ws.shape)
     y, x = (row + 0.5) / a_ws.shape[0], (column + 0.5) / a_ws.shape[1]
     left, upper, right, lower = boxes.T
     return bool(((left <= x) & (x <= right) & (upper <= y) & (y <= lower)).any())
 
 
-def _covered(boxes: np.ndarray, cells: int = 128) -> float:
-    """The share of the image that lies in a box."""
+def _covered_share(boxes: np.ndarray, cells: int = 128) -> float:
+    """The share of the image that the boxes cover together, counted on a grid of `cells` by `cells` points."""
     middle = (np.arange(cells) + 0.5) / cells
     inside = np.zeros((cells, cells), bool)
     for left, upper, right, lower in boxes:

@@ -1,9 +1,10 @@
-"""Does a written report say the right diseases? Precision, recall and F1 of the findings that a labeller reads in it.
+"""Precision, recall and F1 of the findings in written reports, as a labeller reads them.
 
 Axes: N studies, K = 15 labels of `tienet.labels.LABELS`, F = 14 findings, R resamples.
 
-A rate without a case is None, never 0 and never 1: precision of what is never written, recall of what is never
-true, F1 of what is neither. F1 = 2 TP / (written + true), so it is 0 where a finding is true and never written.
+A rate without a case is undefined: None, never 0 and never 1. Precision is undefined for a finding that is never
+written, recall for one that is never true, and F1 for one that is neither. F1 = 2 TP / (written + true), so it is 0
+for a finding that is true and never written.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,26 +30,27 @@ def evaluate_findings(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict:
-    """Compare the labels of the written reports with those of the true ones.
+    """Compare the labels of the written reports with the labels of the true ones.
 
     Args:
-        written: [N, 15], 1 or 0: the labels read in the written reports, columns as `LABELS`.
-        true: [N, 15], 1 or 0: the same of the true reports. Leave out studies that have none.
-        patient_ids: [N]. The resamples are those of `auroc.patient_weights`.
+        written: [N, 15], 1 or 0, the labels of the written reports; columns in the order of `LABELS`.
+        true: [N, 15], 1 or 0, the labels of the true reports. Studies without a true report must be left out.
+        patient_ids: [N], the patient of each study. The resamples are those of `auroc.patient_weights`.
+        resamples, seed, level: As in `auroc.evaluate_auc`.
     Returns:
         {"findings": {LABEL: entry}, "micro": entry, "macro": entry, "studies": N, "bootstrap": {"resamples",
         "seed", "level", "left_out": {LABEL: {RATE: count}}}}, ready for JSON. An entry has "precision", "recall"
-        and "f1" in 0..1, the interval of each ("precision_lo", "precision_hi", ...), and, but for macro, how
-        many cases are "true" and "written". None where undefined. `left_out` counts the resamples without a case
-        for a rate that is defined; its interval is over the others.
+        and "f1" in 0..1, the interval of each ("precision_lo", "precision_hi", ...), and, except for macro, the
+        numbers of cases that are "true" and "written". None where undefined. `left_out` counts the resamples without
+        a case for a rate that is defined; the interval of the rate is over the other resamples.
 
-        micro: the cases of the 14 findings counted together. macro: the mean over the findings with a true case,
-        "findings_covered" of them; precision over those of them that are written too, "precision_covered".
-        In each resample the means are over what has a case there.
+        micro counts the cases of the 14 findings together. macro is the mean over the findings with a true case,
+        whose number is "findings_covered"; its precision is over those of them that are also written, whose number
+        is "precision_covered". In each resample the means are over the findings that have a case there.
     Raises:
-        ValueError: a shape is wrong, or a label is neither 0 nor 1.
+        ValueError: A shape is wrong, or a label is neither 0 nor 1.
     """
-    written, true = _binary(written, "written"), _binary(true, "true")
+    written, true = _check_binary(written, "written"), _check_binary(true, "true")
     if written.shape != true.shape:
         raise ValueError(f"written {written.shape} and true {true.shape} must have the same shape")
     check_patients(patient_ids, len(true))
@@ -59,9 +61,10 @@ def evaluate_findings(
     values, drawn = _rates(*counts), _rates(*drawn_counts)
     by_label, left_out = {}, {}
     for k, label in enumerate(LABELS):
-        one, several = _column(values, k), _column(drawn, k)
-        by_label[label] = _entry(one, several, level) | {"true": int(counts[2][k]), "written": int(counts[1][k])}
-        lacking = {rate: int(np.isnan(several[rate]).sum()) for rate in RATES if not np.isnan(one[rate])}
+        of_label, drawn_of_label = _column(values, k), _column(drawn, k)
+        cases = {"true": int(counts[2][k]), "written": int(counts[1][k])}
+        by_label[label] = _entry(of_label, drawn_of_label, level) | cases
+        lacking = {rate: int(np.isnan(drawn_of_label[rate]).sum()) for rate in RATES if not np.isnan(of_label[rate])}
         if any(lacking.values()):
             left_out[label] = {rate: count for rate, count in lacking.items() if count}
     bootstrap = {"resamples": resamples, "seed": seed, "level": level, "left_out": left_out}
@@ -69,7 +72,8 @@ def evaluate_findings(
     return {"findings": by_label, **means, "studies": len(true), "bootstrap": bootstrap}
 
 
-def _binary(labels: np.ndarray, name: str) -> np.ndarray:
+def _check_binary(labels: np.ndarray, name: str) -> np.ndarray:
+    """The labels as float64; ValueError unless they are [N, K], all 0 or 1."""
     labels = np.asarray(labels, dtype=np.float64)
     if labels.ndim != 2 or labels.shape[1] != K:
         raise ValueError(f"{name} is {labels.shape}; expected [N, {K}]")
@@ -83,7 +87,7 @@ def _binary(labels: np.ndarray, name: str) -> np.ndarray:
 def _resampled_counts(
     cases: Sequence[np.ndarray], patient_ids: Sequence[str], resamples: int, seed: int
 ) -> tuple[np.ndarray, ...]:
-    """For each of the [N, K] arrays float64 [R, K]: its column sums in every resample."""
+    """For each of the arrays [N, K] its column sums float64 [R, K], one row per resample."""
     stacked = np.concatenate(cases, axis=1)
     sums = np.zeros((resamples, stacked.shape[1]))
     start = 0
@@ -94,13 +98,13 @@ def _resampled_counts(
 
 
 def _rates(hits: np.ndarray, written: np.ndarray, true: np.ndarray) -> _Rates:
-    """The rates of counts [..., K]; NaN where there is no case."""
-    parts = {"precision": (hits, written), "recall": (hits, true), "f1": (2 * hits, written + true)}
-    return {rate: _divide(part, whole) for rate, (part, whole) in parts.items()}
+    """The rates of the counts [..., K]; NaN where there is no case."""
+    fractions = {"precision": (hits, written), "recall": (hits, true), "f1": (2 * hits, written + true)}
+    return {rate: _divide(numerator, denominator) for rate, (numerator, denominator) in fractions.items()}
 
 
-def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    return np.divide(numerator, denominator, out=np.full(np.shape(denominator), np.nan), where=denominator > 0)
 
 
 def _column(rates: _Rates, k: int) -> _Rates:
@@ -136,7 +140,7 @@ def _totals(counts: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def _macro(hits: np.ndarray, written: np.ndarray, true: np.ndarray) -> _Rates:
-    """Means [...] of the rates over the findings with a true case, where the rate is defined."""
+    """The means [...] of the rates over the findings with a true case whose rate is defined."""
     means = {}
     for rate, values in _rates(hits, written, true).items():
         counted = (true > 0) & ~np.isnan(values)
@@ -146,7 +150,7 @@ def _macro(hits: np.ndarray, written: np.ndarray, true: np.ndarray) -> _Rates:
 
 
 def format_findings_table(result: Mapping) -> str:
-    """What `evaluate_findings` returns as aligned plain text: the 15 labels, micro, macro, and notes."""
+    """The result of `evaluate_findings` as aligned plain text: the 15 labels, micro, macro, and notes."""
     interval = f"{level_text(result)} interval"
     header = ["Finding", "precision", interval, "recall", interval, "F1", interval, "true", "written"]
     labels = [_row(label, result["findings"][label]) for label in LABELS]
@@ -162,7 +166,7 @@ def _row(name: str, entry: Mapping) -> list[str]:
 
 
 def _notes(result: Mapping) -> list[str]:
-    """What the means cover and what the intervals are made of."""
+    """Notes on the findings that the means are over, and on the resamples that the intervals are made from."""
     macro, bootstrap = result["macro"], result["bootstrap"]
     without = [name for name in FINDINGS if not result["findings"][name]["true"]]
     named = f" (none: {', '.join(without)})" if without else ""

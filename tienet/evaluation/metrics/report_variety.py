@@ -1,4 +1,4 @@
-"""How varied the written reports are, and how long, beside the true ones: a model may write one report for all."""
+"""The variety and the length of the written reports beside the true ones: a model may write the same one for all."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,23 +8,24 @@ from tienet.data.text import tokenize
 
 
 def report_statistics(true: Sequence[str], written: Sequence[str]) -> dict:
-    """Count reports and words, as `tienet.data.text.tokenize` splits them.
+    """Count reports and their words, as `tienet.data.text.tokenize` splits them.
 
     Args:
-        true: N reports; those without a word are left out of all figures on the true reports.
-        written: N reports of the same studies.
+        true: N true reports; those without a word are left out of all figures on the true reports.
+        written: N written reports of the same studies.
     Returns:
-        All None where there is nothing to count:
+        These entries, None where there is nothing to count:
 
-        - "studies": N; "empty": written reports without a word.
-        - "distinct": written reports that differ in their words (all empty ones are one); "distinct_share":
-          the same as a share of N; "words_mean", "words_median": words in a written report, empty ones too.
-        - "true_studies": true reports that have a word; "true_distinct", "true_distinct_share",
-          "true_words_mean", "true_words_median": as above, of these.
-        - "unwritten_share": share of the distinct words of the true reports that no written report has;
-          "unwritten_token_share": the same with each word counted as often as the true reports have it.
+        - "studies": N; "empty": the number of written reports without a word.
+        - "distinct": the number of written reports that differ in their words (all empty ones count as one);
+          "distinct_share": that number as a share of N; "words_mean", "words_median": the number of words in a
+          written report, where empty reports count too.
+        - "true_studies": the number of true reports that have a word; "true_distinct", "true_distinct_share",
+          "true_words_mean", "true_words_median": the same figures as above, of these true reports.
+        - "unwritten_share": the share of the distinct words of the true reports that no written report has;
+          "unwritten_token_share": the same share with each word counted as often as it is in the true reports.
     Raises:
-        ValueError: the two differ in length.
+        ValueError: The two sequences differ in length.
     """
     if len(true) != len(written):
         raise ValueError(f"{len(true)} true reports and {len(written)} written ones; expected one of each per study")
@@ -44,7 +45,7 @@ def report_statistics(true: Sequence[str], written: Sequence[str]) -> dict:
 
 
 def _variety(reports: Sequence[list[str]]) -> dict:
-    """Distinct reports, and words per report."""
+    """The number of distinct reports, and the mean and median number of words."""
     lengths = [len(words) for words in reports]
     distinct = len({tuple(words) for words in reports})
     return {

@@ -1,4 +1,4 @@
-"""The probability from which on a label is named, chosen per label on the validation split."""
+"""Thresholds: a label is predicted where its probability reaches its threshold, chosen on the validation split."""
 
 import math
 
@@ -7,19 +7,20 @@ from sklearn.metrics import roc_curve
 
 from tienet.errors import InputError
 
-UNKNOWN = 0.5
-"""The threshold of a label whose cases do not tell."""
+DEFAULT_THRESHOLD = 0.5
+"""The threshold of a label that has too few cases in the validation split to choose one."""
 
 
 def youden(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Per label the threshold that maximises sensitivity + specificity - 1 (Youden's J).
+    """For each label the threshold that maximises sensitivity + specificity - 1 (Youden's J).
 
     Args:
-        scores: float [N, K]. labels: [N, K], 1, 0 or NaN (unknown, left out).
+        scores: float [N, K].
+        labels: [N, K], 1, 0 or NaN (unknown, left out).
     Returns:
-        float32 [K]; UNKNOWN where a label has one class only.
+        float32 [K]; DEFAULT_THRESHOLD for a label with one class only.
     """
-    chosen = np.full(scores.shape[1], UNKNOWN, np.float32)
+    chosen = np.full(scores.shape[1], DEFAULT_THRESHOLD, np.float32)
     for m in range(scores.shape[1]):
         known = ~np.isnan(labels[:, m])
         if len(np.unique(labels[known, m])) < 2:
@@ -31,26 +32,28 @@ def youden(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def for_sensitivity(scores: np.ndarray, labels: np.ndarray, sensitivity: float) -> np.ndarray:
-    """Per label the highest threshold that at least the share `sensitivity` of the positives reaches.
+    """For each label the highest threshold that at least the share `sensitivity` of the positives reaches.
 
     Args:
-        scores: float32 [N, K]. labels: [N, K], 1, 0 or NaN (unknown, left out). sensitivity: above 0, at most 1.
+        scores: float32 [N, K].
+        labels: [N, K], 1, 0 or NaN (unknown, left out).
+        sensitivity: The share, above 0 and at most 1.
     Returns:
-        float32 [K], scores of positives; UNKNOWN where a label has no positive.
+        float32 [K], each the score of a positive; DEFAULT_THRESHOLD for a label without a positive.
     Raises:
-        InputError: such a share does not exist.
+        InputError: `sensitivity` is not above 0 and at most 1.
     """
     check_sensitivity(sensitivity)
-    chosen = np.full(scores.shape[1], UNKNOWN, np.float32)
+    chosen = np.full(scores.shape[1], DEFAULT_THRESHOLD, np.float32)
     for m in range(scores.shape[1]):
         positives = np.sort(scores[labels[:, m] == 1, m])[::-1]
         if len(positives):
-            needed = max(math.ceil(sensitivity * len(positives) - 1e-9), 1)  # .1 * 30 is a little more than 3
+            needed = max(math.ceil(sensitivity * len(positives) - 1e-9), 1)  # 1e-9: as floats, .1 * 30 is above 3
             chosen[m] = positives[needed - 1]
     return chosen
 
 
 def check_sensitivity(sensitivity: float) -> None:
-    """Raise InputError unless it is a share above 0."""
+    """Raise InputError unless the sensitivity is above 0 and at most 1."""
     if not 0 < sensitivity <= 1:
         raise InputError(f"--sensitivity {sensitivity}: expected a share above 0, at most 1, such as 0.95")

@@ -1,1 +1,1 @@
-"""The paper's two result tables: what it printed, and the same from our runs."""
+"""The paper's two result tables, with the figures that it printed and those of our runs."""

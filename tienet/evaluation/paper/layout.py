@@ -1,4 +1,4 @@
-"""A table in four forms: text, CSV, JSON and HTML. Text and HTML round, CSV and JSON do not."""
+"""A table in four forms: text, CSV, JSON and HTML. Text and HTML have rounded figures, CSV and JSON exact ones."""
 
 import csv
 import html
@@ -9,14 +9,18 @@ from dataclasses import dataclass
 
 from tienet.pages.plain_text import UNDEFINED, WIDTH, wrapped
 
-"""Columns of a terminal: what does not fit goes on below, with the first column again."""
-
 _TESTS = "Paired bootstrap on the same resamples of patients: differences, 95% intervals, two-sided p"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure; None: undefined. `beside` is the paper's figure, or the p-value of a difference."""
+    """One figure of a table.
+
+    Attributes:
+        value: The figure; None if it is undefined.
+        lo, hi: The ends of its interval; None if it has none.
+        beside: The paper's figure, or the p-value of a difference; None if there is none.
+    """
 
     value: float | int | None
     lo: float | None = None
@@ -26,7 +30,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A row's name and a cell per column, None where it is blank. `digits`: shown behind the point."""
+    """One row of a table.
+
+    Attributes:
+        name: The text of the first column.
+        cells: One for each column, None where the row is blank.
+        digits: The number of digits that are shown after the decimal point.
+    """
 
     name: str
     cells: tuple[Cell | None, ...]
@@ -35,7 +45,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Head:
-    """What a column is: its name, and the run where it is one; `twin`: another run has that name too."""
+    """The head of a column.
+
+    Attributes:
+        name: The paper's name of the mode, or the name of a control.
+        run: The run's folder as it was typed; None for a column that is not a run.
+        twin: Whether another run has the same name, so that the title must name the run.
+    """
 
     name: str
     run: str | None = None
@@ -48,9 +64,14 @@ class Head:
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows and columns. `groups`: rows that belong together; `beside`: what the cells' second figure is.
+    """Rows and columns of cells.
 
-    `signed`: the values are differences.
+    Attributes:
+        corner: The head of the first column.
+        heads: The heads of the other columns.
+        groups: The rows, in groups that are set apart by a rule.
+        beside: What `Cell.beside` is: "paper" or "p".
+        signed: Whether the values are differences, which are written with their sign.
     """
 
     corner: str
@@ -66,14 +87,23 @@ class Grid:
     def column(self, c: int) -> list[Cell | None]:
         return [row.cells[c] for row in self.rows]
 
-    def has(self, c: int, part: str) -> bool:
-        """Does any cell of column `c` have a `lo` or a `beside`?"""
-        return any(cell is not None and getattr(cell, part) is not None for cell in self.column(c))
+    def has(self, c: int, field: str) -> bool:
+        """Whether any cell of column `c` has a value in this field, `lo` or `beside`."""
+        return any(cell is not None and getattr(cell, field) is not None for cell in self.column(c))
 
 
 @dataclass(frozen=True)
 class Block:
-    """The part of a table that is on one data set; `tests`: paired differences between its columns."""
+    """The part of a table that is on one data set.
+
+    Attributes:
+        data: The name of the data set.
+        split: The split that was evaluated.
+        studies: The number of studies.
+        results: The figures.
+        tests: The paired differences between columns; None if there are none.
+        notes: The lines of text under the figures.
+    """
 
     data: str
     split: str
@@ -89,7 +119,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: `name` as its files have it, and a block per data set."""
+    """A table with a block per data set; `name` is the name of its files without the ending."""
 
     name: str
     title: str
@@ -100,7 +130,7 @@ class Table:
 
 
 def figure_text(value: float | int | None, digits: int, signed: bool = False) -> str:
-    """As the paper prints figures: no 0 before the point. Counts are whole."""
+    """A figure as the paper prints it, without the 0 before the decimal point; a count (int) as a whole number."""
     if value is None:
         return UNDEFINED
     if isinstance(value, int):
@@ -108,7 +138,7 @@ def figure_text(value: float | int | None, digits: int, signed: bool = False) ->
     text = f"{value:{'+' if signed else ''}.{digits}f}"
     if abs(float(text)) < 1:
         return text.replace("0.", ".", 1)
-    return text[:-1] if text == "1.000" else text  # as wide as the others
+    return text[:-1] if text == "1.000" else text  # so that it is as wide as the others, such as .999
 
 
 def _span(cell: Cell, digits: int, signed: bool) -> str:
@@ -124,7 +154,7 @@ def _beside(grid: Grid, cell: Cell, digits: int) -> str:
 
 
 def _shown(grid: Grid, c: int) -> list[tuple[str, str, str]]:
-    """Value, interval and what is beside, for each cell of a column."""
+    """For each cell of a column the texts of its value, its interval and the figure beside it."""
     shown = []
     for row, cell in zip(grid.rows, grid.column(c), strict=True):
         if cell is None:
@@ -136,16 +166,19 @@ def _shown(grid: Grid, c: int) -> list[tuple[str, str, str]]:
 
 
 def _kinds(grid: Grid, c: int) -> tuple[str, str, str]:
-    """What value, interval and what is beside are called in a column."""
+    """The headings over the values, the intervals and the figures beside them in a column; "" where it has none."""
     beside = grid.beside if grid.has(c, "beside") else ""
     return ("ours" if beside == "paper" else "", "interval" if grid.has(c, "lo") else "", beside)
 
 
 def _text_column(grid: Grid, c: int, twins: bool) -> list[str]:
-    """The lines of a column, all as wide: its head (the run too where there are twins), what its parts are, cells."""
+    """The lines of a column, all of the same width: its head, its headings, and its cells.
+
+    With `twins`, which says that the grid has heads of the same name, the head has a second line for the run.
+    """
     head, kinds, shown = grid.heads[c], _kinds(grid, c), _shown(grid, c)
     _, spans, beside = kinds
-    # "undefined" is longer than a number: it may reach into the interval
+    # The text "undefined" is longer than a number; it may extend into the interval.
     number = max(len(value) for value, *_ in (kinds, *shown) if value != UNDEFINED or not spans)
     span, other = (max(len(parts[i]) for parts in (kinds, *shown)) for i in (1, 2))
     lines = []
@@ -160,7 +193,7 @@ def _text_column(grid: Grid, c: int, twins: bool) -> list[str]:
 
 
 def _text_grid(grid: Grid) -> list[str]:
-    """The lines of a grid; columns that do not fit into WIDTH follow below."""
+    """The lines of a grid. Columns that do not fit into WIDTH follow below, where the first column is repeated."""
     twins = any(head.twin for head in grid.heads)
     columns = [_text_column(grid, c, twins) for c in range(len(grid.heads))]
     first = [*([""] * (2 if twins else 1)), grid.corner, *(row.name for row in grid.rows)]
@@ -179,7 +212,10 @@ def _text_grid(grid: Grid) -> list[str]:
 
 
 def _panels(widths: Sequence[int], room: int) -> list[list[int]]:
-    """Columns side by side as far as they fit into `room`, two spaces before each; at least one in a panel."""
+    """Distribute columns over panels that are at most `room` wide; returns the column numbers of each panel.
+
+    Two spaces stand before each column. A panel has at least one column, even if that is wider than `room`.
+    """
     panels: list[list[int]] = [[]]
     left = room
     for c, width in enumerate(widths):
@@ -192,7 +228,7 @@ def _panels(widths: Sequence[int], room: int) -> list[list[int]]:
 
 
 def table_text(table: Table) -> str:
-    """The table for a terminal of WIDTH columns, a block per data set."""
+    """The table as text for a terminal of WIDTH columns, with a block per data set."""
     lines = [table.title]
     for block in table.blocks:
         lines += ["", block.title, *_text_grid(block.results), "", *map(wrapped, block.notes)]
@@ -205,9 +241,10 @@ def table_text(table: Table) -> str:
 
 
 def table_csv(table: Table) -> str:
-    """A line per row; for each data set and column the value, and as far as there are any lo, hi and paper.
+    """The table as CSV with a line per row, not rounded; undefined and blank cells are empty.
 
-    Not rounded. Undefined and blank are empty. The paired differences are in the JSON only.
+    The values of each data set and column are one CSV column, followed by one each for lo, hi and paper if any row has
+    them. The paired differences are in the JSON form only.
     """
     header = [table.blocks[0].results.corner]
     names = dict.fromkeys(row.name for block in table.blocks for row in block.results.rows)
@@ -216,19 +253,19 @@ def table_csv(table: Table) -> str:
         grid = block.results
         rows = {row.name: row for row in grid.rows}
         for c, head in enumerate(grid.heads):
-            parts = {"value": "", "lo": " lo", "hi": " hi", "beside": f" {grid.beside}"}
-            kept = {part: end for part, end in parts.items() if part == "value" or grid.has(c, part)}
+            endings = {"value": "", "lo": " lo", "hi": " hi", "beside": f" {grid.beside}"}
+            kept = {field: end for field, end in endings.items() if field == "value" or grid.has(c, field)}
             header += [f"{block.data} {head.title}{end}" for end in kept.values()]
             for name, line in lines.items():
                 cell = rows[name].cells[c] if name in rows else None
-                line += ["" if cell is None else getattr(cell, part) for part in kept]
+                line += ["" if cell is None else getattr(cell, field) for field in kept]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *lines.values()])
     return text.getvalue()
 
 
 def table_json(table: Table) -> dict:
-    """The table as JSON has it: data set, column, row; not rounded, null where undefined or blank."""
+    """The table as a JSON object: data sets, columns, rows; not rounded, and null where undefined or blank."""
     return {
         "table": table.name,
         "title": table.title,
@@ -260,6 +297,7 @@ def _cell_json(grid: Grid, cell: Cell | None) -> dict | None:
 
 
 def table_html(table: Table) -> Iterator[str]:
+    """Yield the table as HTML: a heading, and a section per data set."""
     yield f"<h2>{html.escape(table.title)}</h2>"
     for block in table.blocks:
         yield f"<section>\n<h3>{html.escape(block.title)}</h3>"
@@ -272,11 +310,12 @@ def table_html(table: Table) -> Iterator[str]:
 
 
 def list_html(lines: Sequence[str]) -> str:
+    """The lines as an HTML list."""
     return "<ul>\n" + "\n".join(f"<li>{html.escape(line)}</li>" for line in lines) + "\n</ul>"
 
 
 def _grid_html(grid: Grid, label: str) -> Iterator[str]:
-    """A table in a box of its own that scrolls sideways."""
+    """Yield a grid as an HTML table, in a box of its own that scrolls sideways."""
     columns = range(len(grid.heads))
     kinds = [_kinds(grid, c) for c in columns]
     yield f'<div class="scroll" role="region" tabindex="0" aria-label="{html.escape(label)}">\n<table class="grid">'
@@ -285,7 +324,7 @@ def _grid_html(grid: Grid, label: str) -> Iterator[str]:
         run = f' <span class="run">{html.escape(head.run)}</span>' if head.twin and head.run else ""
         heads.append(f'<th scope="col" colspan="{2 if beside else 1}">{html.escape(head.name)}{run}</th>')
     yield f"<thead>\n<tr><th></th>{''.join(heads)}</tr>"
-    cells = [_cell_html(*part, part) for part in kinds]
+    cells = [_cell_html(*headings, headings) for headings in kinds]
     yield f'<tr class="kinds"><th scope="col">{html.escape(grid.corner)}</th>{"".join(cells)}</tr>\n</thead>'
     shown = [_shown(grid, c) for c in columns]
     start = 0
@@ -300,8 +339,8 @@ def _grid_html(grid: Grid, label: str) -> Iterator[str]:
 
 
 def _cell_html(value: str, span: str, beside: str, kinds: tuple[str, str, str]) -> str:
-    """One column's cells in a row: ours with its interval, and what is beside if the column has any."""
-    _, spans, besides = kinds
+    """The HTML cells of one column in a row: our figure with its interval, and the figure beside it if there is any."""
+    _, has_spans, has_besides = kinds
     value = f"<em>{value}</em>" if value == UNDEFINED else value
-    ours = f"<td>{value}" + (f" <small>{html.escape(span)}</small>" if spans else "") + "</td>"
-    return ours + (f'<td class="beside">{html.escape(beside)}</td>' if besides else "")
+    ours = f"<td>{value}" + (f" <small>{html.escape(span)}</small>" if has_spans else "") + "</td>"
+    return ours + (f'<td class="beside">{html.escape(beside)}</td>' if has_besides else "")

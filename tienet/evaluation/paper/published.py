@@ -1,20 +1,21 @@
-"""What the paper printed: the figures of its Table 1 (AUC) and Table 2 (written reports).
+"""The figures that the paper printed in its Table 1 (AUC) and Table 2 (written reports).
 
-`paper_tables` puts them beside ours. The mean rows come out of the cells over the 14 findings without No_Finding (13 on
-OpenI, which has no Hernia), within .001. The exceptions: AVG and #wAVG of I+R on OpenI are .005 and .004 above what the
-cells give, and the #wAVG row of the hand-labeled set is .036 to .046 below it.
+`tienet.evaluation.paper.tables` puts them beside ours. The paper's rows of means agree within .001 with the means of
+its cells over the 14 findings without No_Finding (13 on OpenI, which has no Hernia). The exceptions: AVG and #wAVG of
+I+R on OpenI are .005 and .004 above the means of the cells, and the #wAVG row of the hand-labeled set is .036 to .046
+below them.
 """
 
 COLUMNS: tuple[str, ...] = ("R", "I+R", "I", "I+GR")
-"""Table 1's columns of a test set, in its order: `Mode.paper_name`."""
+"""The columns of Table 1 for a test set, in the paper's order; the names are those of `Mode.paper_name`."""
 
 CAPTION_COLUMNS: tuple[str, ...] = ("Captioning", "I+GR")
-"""Table 2's columns, in its order: `Mode.paper_name`."""
+"""The columns of Table 2 in the paper's order; the names are those of `Mode.paper_name`."""
 
 CAPTION_DATA = "chestxray14"
 """The test set of Table 2."""
 
-# R, I+R, I, I+GR, studies with the finding; None where the paper prints no figure
+# The AUCs of R, I+R, I and I+GR, then the number of studies with the finding; None where the paper prints no figure.
 _TABLE_1: dict[str, dict[str, tuple[float | None, float | None, float | None, float | None, int | None]]] = {
     "chestxray14": {
         "Atelectasis": (0.983, 0.993, 0.700, 0.732, 3255),
@@ -79,12 +80,12 @@ PAPER_AUC: dict[str, dict[str, dict[str, float | None]]] = {
     data: {column: {row: cells[c] for row, cells in rows.items()} for c, column in enumerate(COLUMNS)}
     for data, rows in _TABLE_1.items()
 }
-"""Table 1: PAPER_AUC[test set][column][label, "AVG" or "#wAVG"], in 0..1, to three digits. None: not printed."""
+"""Table 1: PAPER_AUC[test set][column][label, "AVG" or "#wAVG"], in 0..1, to three digits; None if not printed."""
 
 PAPER_POSITIVES: dict[str, dict[str, int]] = {
     data: {row: cells[-1] for row, cells in rows.items() if cells[-1] is not None} for data, rows in _TABLE_1.items()
 }
-"""Table 1's column #: PAPER_POSITIVES[test set][label], how many studies have it."""
+"""The column # of Table 1: PAPER_POSITIVES[test set][label] is the number of studies that have the label."""
 
 PAPER_CAPTIONS: dict[str, dict[str, float]] = {
     "Captioning": {
@@ -94,11 +95,14 @@ PAPER_CAPTIONS: dict[str, dict[str, float]] = {
         "BLEU-1": 0.2860, "BLEU-2": 0.1597, "BLEU-3": 0.1038, "BLEU-4": 0.0736, "METEOR": 0.1076, "ROUGE-L": 0.2263,
     },
 }  # fmt: skip
-"""Table 2: PAPER_CAPTIONS[column][metric], on CAPTION_DATA. It has no CIDEr."""
+"""Table 2: PAPER_CAPTIONS[column][metric], on the test set CAPTION_DATA. The paper has no CIDEr."""
 
 
 def paper_test_set(data: str) -> str | None:
-    """The paper's test set that a data set is compared with: its own name, "openi" for all that start so, or None."""
+    """The paper's test set that a data set is compared with; None if there is none.
+
+    It is the one of the same name, and "openi" for every data set whose name starts with that.
+    """
     if data.startswith("openi"):
         return "openi"
     return data if data in PAPER_AUC else None

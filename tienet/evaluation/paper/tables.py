@@ -1,6 +1,6 @@
-"""The paper's two tables, filled with our figures and the paper's beside them: text, CSV, JSON and one HTML page.
+"""The paper's two tables with our figures, and the paper's beside them, as text, CSV, JSON and one HTML page.
 
-`table_1` and `table_2` compose a `Table`; all four forms are made from it. Text and HTML round, CSV and JSON do not.
+`table_1` and `table_2` compose a `Table`, from which all four forms are made.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ from tienet.pages.study import DISCLAIMER
 
 MEAN_TITLES = dict(zip(MEANS, ("AVG", "#wAVG", "AVG10"), strict=True))
 
-_LOST = {
+_NOT_WRITTEN = {
     "table1": "Table 1 is not written: nothing here was judged by AUC.",
     "table2": "Table 2 is not written: nothing here wrote reports that could be judged.",
 }
@@ -54,12 +54,12 @@ _STATISTICS = {
 
 @dataclass(frozen=True)
 class Column:
-    """One checkpoint on one data set.
+    """The evaluation of one checkpoint on one data set.
 
     Attributes:
-        paper_name: R, I+R, I, I+GR or Captioning (`Mode.paper_name`).
-        run: the run's folder, as typed.
-        metrics: what its metrics.json holds.
+        paper_name: The name of its mode in the paper: R, I+R, I, I+GR or Captioning (`Mode.paper_name`).
+        run: The run's folder, as it was typed.
+        metrics: The content of its metrics.json.
     """
 
     paper_name: str
@@ -73,30 +73,31 @@ class Column:
 def table_1(
     columns_by_data: Mapping[str, Sequence[Column]], paired: Mapping[str, Mapping[tuple[str, str], Mapping]]
 ) -> Table | None:
-    """AUC of each label and the means, in the paper's order R, I+R, I, I+GR, then the controls.
+    """Compose Table 1: the AUC of each label and the means, in the paper's order R, I+R, I, I+GR, then the controls.
 
     Args:
-        columns_by_data: the checkpoints by data set. Those whose `metrics["auc"]` is None are left out. Two runs of
-            one mode are told apart by their folders.
-        paired: data set -> (name of a, name of b) -> {"avg", "wavg", "avg10"}, as `paired.paired_auc` returns them.
+        columns_by_data: The checkpoints of each data set. Those whose `metrics["auc"]` is None are left out. Two runs
+            of one mode are told apart by their folders.
+        paired: For each data set, and for the titles (a, b) of two columns, the result of
+            `paired_bootstrap.paired_auc`.
     Returns:
-        None where nothing was judged by AUC.
+        The table; None if no checkpoint has an AUC.
     """
     blocks = []
     for data, columns in columns_by_data.items():
-        if judged := _ordered(columns, "auc", COLUMNS):
-            blocks.append(_auc_block(data, judged, paired.get(data) or {}))
+        if with_auc := _in_paper_order(columns, "auc", COLUMNS):
+            blocks.append(_auc_block(data, with_auc, paired.get(data) or {}))
     return Table("table1", "Table 1: AUC of each finding", tuple(blocks)) if blocks else None
 
 
-def _ordered(columns: Sequence[Column], key: str, order: Sequence[str]) -> list[Column]:
-    """The columns that have metrics[key], as the paper orders them; names that it lacks come last."""
-    there = [column for column in columns if column.metrics.get(key) is not None]
-    return sorted(there, key=lambda column: [*order, column.paper_name].index(column.paper_name))
+def _in_paper_order(columns: Sequence[Column], key: str, order: Sequence[str]) -> list[Column]:
+    """The columns that have metrics[key], in the paper's order; names that the paper does not have come last."""
+    with_key = [column for column in columns if column.metrics.get(key) is not None]
+    return sorted(with_key, key=lambda column: [*order, column.paper_name].index(column.paper_name))
 
 
 def _heads_and_metrics(columns: Sequence[Column], key: str) -> tuple[list[Head], list[Mapping]]:
-    """The checkpoints, then each control that has metrics[key], once."""
+    """The heads and the metrics of the checkpoints, and then once of each control that has metrics[key]."""
     names = [column.paper_name for column in columns]
     heads = [Head(column.paper_name, column.run, names.count(column.paper_name) > 1) for column in columns]
     controls: dict[str, Mapping] = {}
@@ -115,27 +116,27 @@ def _auc_block(data: str, columns: Sequence[Column], paired: Mapping[tuple[str, 
     counts = PAPER_POSITIVES.get(test_set or "", {})
     labels = []
     for label in LABELS:
-        entries = [one["auc"][label] for one in metrics]
+        entries = [of_column["auc"][label] for of_column in metrics]
         cells = [_cell(e["auc"], e["lo"], e["hi"], p.get(label)) for e, p in zip(entries, papers, strict=True)]
         labels.append(Row(label, (Cell(entries[0]["positives"], beside=counts.get(label)), *cells)))
     means = []
     for key, title in MEAN_TITLES.items():
         cells = [
-            _cell(one[key], one[f"{key}_lo"], one[f"{key}_hi"], paper.get(title))
-            for one, paper in zip(metrics, papers, strict=True)
+            _cell(of_column[key], of_column[f"{key}_lo"], of_column[f"{key}_hi"], paper.get(title))
+            for of_column, paper in zip(metrics, papers, strict=True)
         ]
         means.append(Row(title, (None, *cells)))
     grid = Grid("Finding", (Head("#"), *heads), (tuple(labels), tuple(means)))
-    notes = (*_auc_notes(heads, metrics, test_set), *_true_reports(columns, heads))
-    return Block(data, columns[0].metrics["split"], columns[0].metrics["studies"], grid, _tests(paired), notes)
+    notes = (*_auc_notes(heads, metrics, test_set), *_true_report_notes(columns, heads))
+    return Block(data, columns[0].metrics["split"], columns[0].metrics["studies"], grid, _test_grid(paired), notes)
 
 
 def _cell(value: float | None, lo: float | None = None, hi: float | None = None, beside: float | None = None) -> Cell:
-    """A cell of plain floats, whatever number type came in."""
+    """A cell of plain floats, from numbers of any type."""
     return Cell(*(None if number is None else float(number) for number in (value, lo, hi, beside)))
 
 
-def _tests(paired: Mapping[tuple[str, str], Mapping]) -> Grid | None:
+def _test_grid(paired: Mapping[tuple[str, str], Mapping]) -> Grid | None:
     if not paired:
         return None
     rows = []
@@ -146,29 +147,30 @@ def _tests(paired: Mapping[tuple[str, str], Mapping]) -> Grid | None:
 
 
 def _auc_notes(heads: Sequence[Head], metrics: Sequence[Mapping], test_set: str | None) -> list[str]:
-    """What the means cover, how the intervals came about, and what stands beside."""
+    """Notes on the findings that the means are over, on the intervals, and on the paper's figures."""
     covered: dict[str, list[str]] = {}
-    for head, one in zip(heads, metrics, strict=True):
-        lacking = [name for name in FINDINGS if one["auc"][name]["auc"] is None]
-        frequent = f"{one['avg10_findings']} with at least {AVG10_POSITIVES} positives"
-        said = f"{_over(lacking)}, without No_Finding; AVG10 over the {frequent}"
-        covered.setdefault(said, []).append(head.title)
+    for head, of_column in zip(heads, metrics, strict=True):
+        lacking = [name for name in FINDINGS if of_column["auc"][name]["auc"] is None]
+        frequent = f"{of_column['avg10_findings']} with at least {AVG10_POSITIVES} positives"
+        findings = f"{_count_findings(lacking)}, without No_Finding; AVG10 over the {frequent}"
+        covered.setdefault(findings, []).append(head.title)
     notes = []
-    for said, titles in covered.items():
+    for findings, titles in covered.items():
         whose = f"{', '.join(titles)}: " if len(covered) > 1 else ""
-        notes.append(f"{whose}AVG and #wAVG (weighted by positives) are over {said}.")
+        notes.append(f"{whose}AVG and #wAVG (weighted by positives) are over {findings}.")
     if len(covered) > 1:
         notes.append("Means over different findings cannot be compared; a paired difference is over those of both.")
     notes.append(_bootstrap_note(metrics[0]))
     if test_set is None:
         return [*notes, "The paper has no figures on this data set."]
     unprinted = [name for name in FINDINGS if PAPER_AUC[test_set][COLUMNS[0]][name] is None]
-    return [*notes, f"paper: its Table 1, test set {test_set}; its means are over {_over(unprinted)}; it has no AVG10."]
+    findings = _count_findings(unprinted)
+    return [*notes, f"paper: its Table 1, test set {test_set}; its means are over {findings}; it has no AVG10."]
 
 
-def _over(lacking: Sequence[str]) -> str:
-    named = f" (undefined: {', '.join(lacking)})" if lacking else ""
-    return f"{len(FINDINGS) - len(lacking)} of {len(FINDINGS)} findings{named}"
+def _count_findings(lacking: Sequence[str]) -> str:
+    undefined = f" (undefined: {', '.join(lacking)})" if lacking else ""
+    return f"{len(FINDINGS) - len(lacking)} of {len(FINDINGS)} findings{undefined}"
 
 
 def _bootstrap_note(metrics: Mapping) -> str:
@@ -177,8 +179,8 @@ def _bootstrap_note(metrics: Mapping) -> str:
     return f"Intervals: {100 * bootstrap.get('level', 0.95):g}%, from {drawn} of patients. #: studies with the finding."
 
 
-def _true_reports(columns: Sequence[Column], heads: Sequence[Head]) -> Iterator[str]:
-    """What a network that writes would reach with the true reports."""
+def _true_report_notes(columns: Sequence[Column], heads: Sequence[Head]) -> Iterator[str]:
+    """Notes on the mean AUCs that networks of mode `report` have when they are given the true reports."""
     for column, head in zip(columns, heads[: len(columns)], strict=True):
         if given := column.metrics.get("true_reports_read"):
             means = ", ".join(f"{title} {figure_text(given[key], 3)}" for key, title in MEAN_TITLES.items())
@@ -189,54 +191,59 @@ def _true_reports(columns: Sequence[Column], heads: Sequence[Head]) -> Iterator[
 
 
 def table_2(columns_by_data: Mapping[str, Sequence[Column]]) -> Table | None:
-    """Caption metrics of Captioning and I+GR, then of the controls; variety and length; F1 of the findings.
+    """Compose Table 2: the metrics of written reports of Captioning and I+GR, then of the controls.
+
+    These are the caption metrics, the reports' variety and length, and the F1 of the findings that they name.
 
     Args:
-        columns_by_data: as for `table_1`; those whose `metrics["captions"]` is None are left out.
+        columns_by_data: As in `table_1`; checkpoints whose `metrics["captions"]` is None are left out.
     Returns:
-        None where there are no caption metrics.
+        The table; None if no checkpoint has caption metrics.
     """
     blocks = []
     for data, columns in columns_by_data.items():
-        if writing := _ordered(columns, "captions", CAPTION_COLUMNS):
-            blocks.append(_caption_block(data, writing))
+        if with_captions := _in_paper_order(columns, "captions", CAPTION_COLUMNS):
+            blocks.append(_caption_block(data, with_captions))
     return Table("table2", "Table 2: written reports", tuple(blocks)) if blocks else None
 
 
 def _caption_block(data: str, columns: Sequence[Column]) -> Block:
     heads, metrics = _heads_and_metrics(columns, "captions")
     papers = [PAPER_CAPTIONS.get(head.name, {}) if paper_test_set(data) else {} for head in heads]
-    pairs = [(one["captions"], paper) for one, paper in zip(metrics, papers, strict=True)]
+    pairs = [(of_column["captions"], paper) for of_column, paper in zip(metrics, papers, strict=True)]
     scores = [
         Row(name, tuple(_cell(ours[name], beside=paper.get(name)) for ours, paper in pairs), digits=4)
         for name in CAPTION_METRICS
     ]
-    reports = [one.get("reports") for one in metrics]
+    reports = [of_column.get("reports") for of_column in metrics]
     variety = [
-        Row(title, tuple(None if one is None else _cell(one.get(key)) for one in reports), digits)
+        Row(title, tuple(None if of_column is None else _cell(of_column.get(key)) for of_column in reports), digits)
         for key, (title, digits) in _STATISTICS.items()
         if any(reports)
     ]
-    findings = [one.get("report_findings") for one in metrics]
-    judged = [Row(f"{mean} F1 of findings", tuple(_f1(one, mean) for one in findings)) for mean in ("micro", "macro")]
-    groups = (tuple(scores), tuple(variety), tuple(judged if any(findings) else ()))
+    findings = [of_column.get("report_findings") for of_column in metrics]
+    f1 = [
+        Row(f"{mean} F1 of findings", tuple(_f1_cell(of_column, mean) for of_column in findings))
+        for mean in ("micro", "macro")
+    ]
+    groups = (tuple(scores), tuple(variety), tuple(f1 if any(findings) else ()))
     grid = Grid("Reports", tuple(heads), tuple(group for group in groups if group))
     notes = tuple(_caption_notes(data, heads, metrics))
     return Block(data, columns[0].metrics["split"], columns[0].metrics["studies"], grid, None, notes)
 
 
-def _f1(findings: Mapping | None, mean: str) -> Cell | None:
+def _f1_cell(findings: Mapping | None, mean: str) -> Cell | None:
     return None if findings is None else _cell(*(findings[mean][key] for key in ("f1", "f1_lo", "f1_hi")))
 
 
 def _caption_notes(data: str, heads: Sequence[Head], metrics: Sequence[Mapping]) -> Iterator[str]:
     yield f"Over {metrics[0]['captions']['studies']} studies with a true report."
-    for head, one in zip(heads, metrics, strict=True):
-        if empty := one["captions"]["empty"]:
+    for head, of_column in zip(heads, metrics, strict=True):
+        if empty := of_column["captions"]["empty"]:
             yield f"{head.title}: {empty} written reports are empty; they score 0."
-    if any(one["captions"]["METEOR"] is None for one in metrics):
+    if any(of_column["captions"]["METEOR"] is None for of_column in metrics):
         yield "METEOR needs Java and was left out (--no-java)."
-    if findings := next((one["report_findings"] for one in metrics if one.get("report_findings")), None):
+    if findings := next((found for of_column in metrics if (found := of_column.get("report_findings"))), None):
         covered = findings["macro"]["findings_covered"]
         yield f"F1: of the {len(FINDINGS)} findings, as a labeller names them in the written and in the true report."
         yield f"macro F1: the mean over the {covered} findings that a true report has."
@@ -247,39 +254,41 @@ def _caption_notes(data: str, heads: Sequence[Head], metrics: Sequence[Mapping])
         yield f"paper: its Table 2, on {CAPTION_DATA}{other}; it has no CIDEr."
 
 
-# ---- all of it ----
+# ---- the files ----
 
 
 def write_tables(out: Path, table_1: Table | None, table_2: Table | None, notes: Sequence[str]) -> str:
-    """Write table1 and table2 as .txt, .csv and .json, and tables.html, into `out`.
+    """Write table1 and table2 as .txt, .csv and .json, and both as tables.html, into `out`.
 
     A table that is None is not written, and its files of an earlier call are removed.
 
     Args:
-        notes: how each run differs from the paper, a line each; under every table.
+        out: The folder to write into.
+        table_1, table_2: The tables, as the functions of these names compose them.
+        notes: Lines on how each run differs from the paper's, which stand under every table.
     Returns:
-        The text for the terminal.
+        The tables as text for the terminal.
     """
-    texts, parts = [], []
+    texts, html_parts = [], []
     differs = "\n".join(["How the runs differ from the paper:", *map(wrapped, notes)]) + "\n" if notes else ""
     for name, table in (("table1", table_1), ("table2", table_2)):
         if table is None:
             for end in ("txt", "csv", "json"):
                 (out / f"{name}.{end}").unlink(missing_ok=True)
-            texts.append(_LOST[name] + "\n")
-            parts.append(f"<p>{_LOST[name]}</p>")
+            texts.append(_NOT_WRITTEN[name] + "\n")
+            html_parts.append(f"<p>{_NOT_WRITTEN[name]}</p>")
             continue
         texts.append(table_text(table))
         files.write_text(out / f"{name}.txt", "\n".join(text for text in (texts[-1], differs) if text))
         files.write_text(out / f"{name}.csv", table_csv(table))
         files.write_json(out / f"{name}.json", table_json(table) | {"runs": list(notes)})
-        parts += table_html(table)
+        html_parts += table_html(table)
     if notes:
-        parts += ["<section>\n<h2>How the runs differ from the paper</h2>", list_html(notes), "</section>"]
+        html_parts += ["<section>\n<h2>How the runs differ from the paper</h2>", list_html(notes), "</section>"]
     page = template.fill(
         "tables.html",
         style=template.read("page.css") + template.read("tables.css"),
-        tables="\n".join(parts),
+        tables="\n".join(html_parts),
         disclaimer=DISCLAIMER,
     )
     files.write_text(out / "tables.html", page)

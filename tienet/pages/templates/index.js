@@ -1,6 +1,6 @@
 "use strict";
-// The list's filter. Its state is the address's hash, so that a filtered list can be kept, sent and come back to.
-// Where no truth is known there is no `how`, and where nothing is named, no `finding`.
+// The filter of the list. Its state is in the hash of the address, so a filtered list can be bookmarked, sent and
+// returned to. The page has no input `how` if no truth is known, and no input `finding` if no label is named either.
 const LETTERS = { either: "rwmnt", true: "rmt", named: "rwn", right: "r", wrong: "w", missed: "m" };
 const filters = document.querySelector(".filters");
 const [finding, how, study] = ["finding", "how", "study"].map((id) => document.getElementById(id));
@@ -9,10 +9,10 @@ const inputs = [...lists, study];
 const count = filters.querySelector("output");
 const table = document.querySelector(".index");
 const rows = [...table.querySelectorAll("tr")];
-const options = [...(finding?.options ?? [])]; // "any", then the labels in the order of a row's letters
+const options = [...(finding?.options ?? [])]; // "any", then the labels in the order of the letters of a row
 const names = options.map((option) => option.textContent);
 
-// Does some label (k = 0), or label k, of a row have one of the letters of `kind`?
+// Whether a label of the row (label k, or any label if k is 0) has one of the letters of `kind`.
 function has(row, k, kind) {
   const codes = row.dataset.codes;
   if (k > 0) return LETTERS[kind].includes(codes[k - 1]);

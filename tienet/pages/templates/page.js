@@ -2,7 +2,7 @@
 const figure = document.querySelector(".picture");
 const toggle = document.querySelector("#show-map");
 const home = document.querySelector(".home");
-if (home) home.hash = location.hash; // the list's filter, carried there and back
+if (home) home.hash = location.hash; // the filter of the index, which is kept on the way here and back
 
 if (toggle) {
   // The opacity of the maps follows the slider, which is shown only where this script runs.
@@ -18,21 +18,21 @@ const canvas = document.querySelector("canvas.map");
 if (canvas) showWords(canvas);
 
 function showWords(canvas) {
-  const whole = figure.querySelector("img.map"); // a_ws; null where the mode has none
+  const overallMap = figure.querySelector("img.map"); // the map a_ws; null in a mode without it
   const caption = figure.querySelector("figcaption");
-  if (!whole) caption.textContent = "Choose a word of the report to see its map.";
-  const usual = caption.innerHTML;
+  if (!overallMap) caption.textContent = "Choose a word of the report to see its map.";
+  const overallCaption = caption.innerHTML;
   const words = [...document.querySelectorAll(".word")];
-  let pinned = null; // stays until it is let go
-  let pointed = null; // under the mouse or the keyboard's focus
+  let pinned = null; // the word whose map stays until it is unpinned
+  let pointed = null; // the word under the mouse or with the keyboard's focus
 
   function show() {
     const word = pointed ?? pinned;
     if (word) draw(canvas, words.indexOf(word));
     canvas.hidden = !word;
-    if (whole) whole.hidden = Boolean(word);
+    if (overallMap) overallMap.hidden = Boolean(word);
     if (word) caption.textContent = word.dataset.caption;
-    else caption.innerHTML = usual;
+    else caption.innerHTML = overallCaption;
     canvas.setAttribute("aria-label", word ? `attention map of the word ${word.textContent}` : "");
     for (const each of words) {
       each.setAttribute("aria-pressed", each === pinned);
@@ -43,12 +43,12 @@ function showWords(canvas) {
     pointed = word;
     show();
   }
-  function letGo() {
+  function unpin() {
     pinned = null;
     point(null);
   }
   function press(word) {
-    if (word === pinned) return letGo();
+    if (word === pinned) return unpin();
     pinned = word;
     toggle.checked = true;
     point(word);
@@ -63,7 +63,7 @@ function showWords(canvas) {
 
   words.forEach((word, t) => {
     word.setAttribute("role", "button");
-    word.tabIndex = t ? -1 : 0; // one stop for Tab; the arrow keys do the rest
+    word.tabIndex = t ? -1 : 0; // Tab stops at one word; the arrow keys move to the others
     word.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && point(word));
     word.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && point(null));
     word.addEventListener("focus", () => {
@@ -79,14 +79,14 @@ function showWords(canvas) {
       if (pressed || move(event.key, word)) event.preventDefault();
     });
   });
-  document.addEventListener("keydown", (event) => event.key === "Escape" && letGo());
+  document.addEventListener("keydown", (event) => event.key === "Escape" && unpin());
   figure.classList.add("follows");
   for (const control of figure.querySelectorAll(".control")) control.hidden = false;
   for (const hint of document.querySelectorAll(".hint")) hint.hidden = false;
   show();
 }
 
-// The map of word t in colour: bicubic, then scaled by its maximum, as a_ws was drawn.
+// Draws the map of word t in colour: resized by bicubic interpolation and then scaled by its maximum, as a_ws is.
 function draw(canvas, t) {
   const [rows, columns] = [Number(canvas.dataset.rows), Number(canvas.dataset.columns)];
   const cells = bytes(canvas.dataset.maps).subarray(t * rows * columns, (t + 1) * rows * columns);
@@ -102,18 +102,19 @@ function draw(canvas, t) {
   for (let y = 0; y < height; y++)
     for (const [at, weight] of down[y])
       for (let x = 0; x < width; x++) values[y * width + x] += weight * wide[at * width + x];
-  const peak = values.reduce((most, value) => Math.max(most, value), 0);
-  const picture = new ImageData(width, height);
+  const peak = values.reduce((largest, value) => Math.max(largest, value), 0);
+  const pixels = new ImageData(width, height);
   values.forEach((value, i) => {
     const level = peak > 0 ? Math.round((255 * Math.max(value, 0)) / peak) : 0;
-    picture.data.set([colours[3 * level], colours[3 * level + 1], colours[3 * level + 2], level], 4 * i);
+    pixels.data.set([colours[3 * level], colours[3 * level + 1], colours[3 * level + 2], level], 4 * i);
   });
-  canvas.getContext("2d").putImageData(picture, 0, 0);
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
 
-// For each of `to` pixels, the four of `from` cells around it with their weights; the border is repeated.
+// For each of `to` pixels in a row: which four of the row's `from` cells it is interpolated from, each with its weight.
+// Outside of the row the cell at its end is taken again.
 function taps(from, to) {
-  const A = -0.75; // the kernel's slope, as in OpenCV
+  const A = -0.75; // the parameter of the bicubic kernel, with the value that OpenCV uses
   const kernel = (d) =>
     d <= 1 ? ((A + 2) * d - (A + 3)) * d * d + 1 : d < 2 ? ((A * d - 5 * A) * d + 8 * A) * d - 4 * A : 0;
   return Array.from({ length: to }, (_, pixel) => {
