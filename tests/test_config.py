@@ -7,7 +7,7 @@ import pytest
 from tienet.config import PRESETS, Config, preset
 from tienet.errors import InputError
 from tienet.grid import Transition, transition_for
-from tienet.modes import MODES, mode_named
+from tienet.modes import MODES, mode_from_name
 
 
 def test_defaults_are_the_papers():
@@ -106,7 +106,7 @@ def test_the_table_of_modes():
         "report": ("I+GR", True, True, True, True),
     }
     with pytest.raises(InputError, match="annotate-text"):
-        mode_named("annotate_text")
+        mode_from_name("annotate_text")
 
 
 def test_a_preset_may_differ_by_mode_and_what_is_given_goes_first():

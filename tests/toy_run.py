@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tienet.checkpoint import restore
 from tienet.checkpoint.entries import TrainingState
-from tienet.checkpoint.resume import resume_point
+from tienet.checkpoint.resume import find_resume_point
 from tienet.checkpoint.save import save
 
 tf1 = tf.compat.v1
@@ -46,8 +46,8 @@ class ToyRun:
         self.resume()
 
     def resume(self) -> None:
-        """Go on from what `resume_point` gives."""
-        point = resume_point(self.folder)
+        """Go on from what `find_resume_point` gives."""
+        point = find_resume_point(self.folder)
         self.state = point.state if point else TrainingState()
         if point:
             restore.restore(self.session, point.prefix, self._variables)

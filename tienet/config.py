@@ -10,7 +10,7 @@ from pathlib import Path
 from tienet import files
 from tienet.errors import InputError
 from tienet.grid import transition_for
-from tienet.modes import Mode, mode_named
+from tienet.modes import Mode, mode_from_name
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Config:
     def __post_init__(self) -> None:
         _check_types(self)
         _check_ranges(self)
-        if mode_named(self.mode).image:
+        if mode_from_name(self.mode).image:
             transition_for(self.image_px, self.backbone_end)  # raises with the sizes that are possible
 
     @property
@@ -81,7 +81,7 @@ class Config:
     @property
     def mode_parts(self) -> Mode:
         """The row of the table of modes."""
-        return mode_named(self.mode)
+        return mode_from_name(self.mode)
 
     def replace(self, **settings: object) -> "Config":
         """This config with other values; an unknown name is an InputError that lists the names."""

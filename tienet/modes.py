@@ -53,7 +53,7 @@ MODES: dict[str, Mode] = {
 }
 
 
-def mode_named(name: str) -> Mode:
+def mode_from_name(name: str) -> Mode:
     """The mode called `name`; InputError that lists the modes otherwise."""
     if name not in MODES:
         raise InputError(f"mode {name!r} is not known; choose one of {', '.join(MODES)}")

@@ -9,8 +9,8 @@ from tensorpack.callbacks import JSONWriter
 
 from tests.toy_run import STEPS, ToyRun, named, names_in, spoil, toy_run, value_in
 from tienet.checkpoint import run_folder
-from tienet.checkpoint.entries import TrainingState, complete, damage, entry_of
-from tienet.checkpoint.resume import resume_point, truncate_log
+from tienet.checkpoint.entries import TrainingState, complete_entries, find_damage, read_entry
+from tienet.checkpoint.resume import find_resume_point, truncate_log
 from tienet.errors import InputError
 
 DATA = ".data-00000-of-00001"
@@ -39,14 +39,14 @@ def copy(source: Path, target: Path) -> Path:
 
 def resumed(folder: Path) -> int:
     """The step; best.json must name a sound checkpoint, and latest.json the one that is gone on from."""
-    point = resume_point(folder)
+    point = find_resume_point(folder)
     assert value_in(point.prefix) == point.state.step
     assert named(folder, "latest")["checkpoint"] == point.prefix.name
-    best = entry_of(folder / "checkpoints" / named(folder, "best")["checkpoint"])
-    assert damage(best) is None and best.state.step == value_in(best.prefix)
+    best = read_entry(folder / "checkpoints" / named(folder, "best")["checkpoint"])
+    assert find_damage(best) is None and best.state.step == value_in(best.prefix)
     assert best.state.best_epoch == point.state.best_epoch == best.state.epoch
     assert best.state.best_score == point.state.best_score
-    again = resume_point(folder)
+    again = find_resume_point(folder)
     assert again == point
     return point.state.step
 
@@ -63,10 +63,10 @@ def old_style(folder: Path) -> Path:
 
 
 def test_nothing_there(tmp_path, capsys):
-    assert resume_point(tmp_path) is None
-    assert resume_point(tmp_path / "nothing") is None
+    assert find_resume_point(tmp_path) is None
+    assert find_resume_point(tmp_path / "nothing") is None
     (tmp_path / "checkpoints").mkdir()
-    assert resume_point(tmp_path) is None
+    assert find_resume_point(tmp_path) is None
     assert capsys.readouterr().err == ""
 
 
@@ -170,7 +170,7 @@ def test_latest_json_and_best_json_do_not_matter(runs, run, kind, text):
 def test_all_damaged(run, capsys):
     for path in (run / "checkpoints").glob("*.index"):
         path.write_bytes(b"")
-    assert resume_point(run) is None
+    assert find_resume_point(run) is None
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[1] for line in lines] == ["latest-50", "latest-40", "best-40"]
     assert all(line.endswith("there is no other to go on from") for line in lines)
@@ -180,12 +180,12 @@ def test_the_best_is_gone_on_from_where_it_is_the_newest(runs, tmp_path, capsys)
     run = copy(runs[4], tmp_path / "run")
     spoil(run / "checkpoints" / "latest-40")
     assert resumed(run) == 40
-    assert resume_point(run).prefix.name == "best-40"
+    assert find_resume_point(run).prefix.name == "best-40"
     assert "latest-40 is damaged" in capsys.readouterr().err
     toy = ToyRun(run)
     toy.epoch()
     assert resumed(run) == 50
-    assert {entry.name for entry in complete(run)} == {"latest-50", "latest-30", "best-40"}
+    assert {entry.name for entry in complete_entries(run)} == {"latest-50", "latest-30", "best-40"}
 
 
 def test_a_damaged_newest_checkpoint_is_written_again(runs, tmp_path):
@@ -197,7 +197,7 @@ def test_a_damaged_newest_checkpoint_is_written_again(runs, tmp_path):
     toy.epoch()
     assert names_in(run) == names_in(runs[6])
     assert [named(run, kind) for kind in ("latest", "best")] == [named(runs[6], kind) for kind in ("latest", "best")]
-    assert all(damage(entry) is None for entry in complete(run))
+    assert all(find_damage(entry) is None for entry in complete_entries(run))
 
 
 def test_a_damaged_best_is_linked_again_from_a_latest_one(run, capsys):
@@ -215,13 +215,13 @@ def test_a_lost_best_is_chosen_anew(runs, tmp_path, capsys):
     assert resumed(run) == 60
     line = f"note: best-40 is damaged ({FLIPPED}); the best is chosen anew from latest-60 on\n"
     assert capsys.readouterr().err == line
-    state = resume_point(run).state
+    state = find_resume_point(run).state
     assert (state.best_score, state.best_epoch, state.epochs_since_best) == (None, 6, 0)
     assert run_folder.locate(run)[1].name == "best-60"
     toy = ToyRun(run)
     toy.epoch()
     assert (named(run, "best")["checkpoint"], named(run, "best")["best_score"]) == ("best-70", 1)
-    assert {entry.name for entry in complete(run)} == {"latest-70", "latest-60", "best-70"}
+    assert {entry.name for entry in complete_entries(run)} == {"latest-70", "latest-60", "best-70"}
 
 
 def test_a_lost_best_and_a_lost_newest_one(runs, tmp_path, capsys):
@@ -257,21 +257,21 @@ def test_to_look_only_writes_nothing(run):
     (run / "best.json").unlink()
     (run / "latest.json").unlink()
     before = names_in(run)
-    looked = resume_point(run, mend=False)
+    looked = find_resume_point(run, repair=False)
     assert names_in(run) == before
-    assert looked == resume_point(run)
+    assert looked == find_resume_point(run)
     assert names_in(run) > before
 
 
 def test_a_run_of_before_there_were_entries_goes_on(runs, run, capsys):
     old_style(run)
-    point = resume_point(run)
+    point = find_resume_point(run)
     assert (point.prefix.name, point.state.step, point.state.best_epoch) == ("latest-50", 50, 4)
     assert run_folder.locate(run)[1].name == "best-40"
-    assert run_folder.thresholds_of(run, point.prefix).tolist() == [0.25, 0.5]
+    assert run_folder.read_thresholds(run, point.prefix).tolist() == [0.25, 0.5]
     toy = ToyRun(run)
     toy.epoch()
-    assert {entry.name for entry in complete(run)} == {"latest-60", "best-40"}
+    assert {entry.name for entry in complete_entries(run)} == {"latest-60", "best-40"}
     assert [named(run, kind) for kind in ("latest", "best")] == [named(runs[6], kind) for kind in ("latest", "best")]
     assert capsys.readouterr().err == ""
 
@@ -279,9 +279,9 @@ def test_a_run_of_before_there_were_entries_goes_on(runs, run, capsys):
 def test_a_run_of_before_there_were_entries_with_a_damaged_file(run, capsys):
     old_style(run)
     spoil(run / "checkpoints" / "latest-50")
-    assert resume_point(run).prefix.name == "best-40"
+    assert find_resume_point(run).prefix.name == "best-40"
     assert "latest-50 is damaged" in capsys.readouterr().err
-    assert resume_point(run).state == named_state(run, "best")
+    assert find_resume_point(run).state == named_state(run, "best")
 
 
 def test_a_run_of_before_there_were_entries_that_was_killed_before_best_json(runs, tmp_path):
@@ -297,11 +297,11 @@ def test_a_folder_that_cannot_be_written_is_told(run, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied", "x")
 
-    assert resume_point(run) is not None
+    assert find_resume_point(run) is not None
     (run / "best.json").unlink()
     monkeypatch.setattr("tienet.files.write_json", refuse)
     with pytest.raises(InputError, match=r"cannot be written \(Permission denied\)"):
-        resume_point(run)
+        find_resume_point(run)
 
 
 def named_state(folder: Path, kind: str) -> TrainingState:

@@ -174,8 +174,10 @@ def test_thresholds_are_those_of_the_checkpoint(run):
     for name in ("latest-30", "latest-20", "best-20"):
         path = run / "checkpoints" / f"{name}.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"thresholds": [int(name[-2:]) / 100, 1]}))
-        assert run_folder.thresholds_of(run, path.with_suffix("")).tolist() == pytest.approx([int(name[-2:]) / 100, 1])
-    assert run_folder.thresholds_of(run, run / "checkpoints" / "latest-10") is None
+        assert run_folder.read_thresholds(run, path.with_suffix("")).tolist() == pytest.approx(
+            [int(name[-2:]) / 100, 1]
+        )
+    assert run_folder.read_thresholds(run, run / "checkpoints" / "latest-10") is None
 
 
 def test_the_best_score_so_far():

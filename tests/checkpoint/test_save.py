@@ -20,8 +20,8 @@ import pytest
 
 from tests.toy_run import STEPS, ToyRun, best_epoch_of, named, names_in, toy_run, value_in
 from tienet.checkpoint import run_folder, save
-from tienet.checkpoint.entries import entry_of
-from tienet.checkpoint.resume import resume_point
+from tienet.checkpoint.entries import read_entry
+from tienet.checkpoint.resume import find_resume_point
 from tienet.errors import InputError
 
 MAKES = {"write", "os.mkdir", "os.rename", "os.link"}
@@ -87,7 +87,7 @@ def assert_same(folder: Path, straight: Path) -> None:
 
 def assert_sound(folder: Path) -> int:
     """What a run goes on from is what was written at its step, and so is its best; the step."""
-    point = resume_point(folder)
+    point = find_resume_point(folder)
     assert value_in(point.prefix) == point.state.step == point.state.epoch * STEPS
     assert named(folder, "latest")["checkpoint"] == point.prefix.name
     best = named(folder, "best")
@@ -125,7 +125,7 @@ def test_a_kill_between_any_two_calls_changes_nothing_in_the_end(runs, tmp_path,
             pass
         else:
             break
-        point = resume_point(run.folder)
+        point = find_resume_point(run.folder)
         if point is None:
             assert epochs == 1
             steps.append(0)
@@ -299,7 +299,7 @@ def test_a_step_in_the_middle_of_an_epoch_is_not_the_best(runs, tmp_path):
         "latest-25",
         "best-20",
     )
-    assert run_folder.thresholds_of(run.folder, run.folder / "checkpoints" / "latest-25") is None
+    assert run_folder.read_thresholds(run.folder, run.folder / "checkpoints" / "latest-25") is None
     run.resume()
     assert (run.state.step, run.state.epoch, run.state.best_epoch) == (25, 2, 2)
 
@@ -375,7 +375,7 @@ def test_thirty_kills(tmp_path):
         process.join()
         assert process.exitcode == -signal.SIGKILL
         in_a_write += any(".writing" in name or name.endswith(".tmp") for name in names_in(folder))
-        if resume_point(folder) is not None:
+        if find_resume_point(folder) is not None:
             steps.append(assert_sound(folder))
         assert len(names_in(folder)) <= 5 + 5 * 3 + 4  # what has no step, 3 latest and 2 best, one killed write
     assert steps == sorted(steps) and len(set(steps)) > 5
@@ -386,4 +386,4 @@ def test_thirty_kills(tmp_path):
     straight = toy_run(tmp_path / "straight", 3, size=300_000)
     assert len(names_in(folder)) == len(names_in(straight.folder))
     assert assert_sound(folder) == run.state.step == steps[-1] + 2 * STEPS
-    assert save.damage(entry_of(folder / "checkpoints" / named(folder, "best")["checkpoint"])) is None
+    assert save.find_damage(read_entry(folder / "checkpoints" / named(folder, "best")["checkpoint"])) is None

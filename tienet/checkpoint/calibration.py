@@ -1,7 +1,8 @@
-"""What RUN/calibration.json holds: temperatures and thresholds from the validation split, by checkpoint.
+"""The file RUN/calibration.json: temperatures and thresholds from the validation split, for each checkpoint.
 
-They belong to the weights that they were chosen for. An entry counts for a checkpoint only if its `index_sha256` is
-that of the checkpoint's .index file, which has a checksum of every tensor. best-N and latest-N may be one checkpoint.
+They are valid only for the weights that they were chosen for. An entry is therefore used for a checkpoint only if its
+`index_sha256` is the SHA-256 of the checkpoint's .index file, which holds a checksum of every tensor. An entry under
+the name latest-N is also used for best-N if both are the same checkpoint.
 """
 
 from dataclasses import dataclass
@@ -15,20 +16,21 @@ from tienet.checkpoint.entries import read_json, sha256
 from tienet.errors import InputError
 from tienet.labels import LABELS
 
-NAME = "calibration.json"
+FILE_NAME = "calibration.json"
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of one checkpoint.
+    """The calibration of one checkpoint.
 
     Attributes:
-        temperatures: float32 [K], above 0; a probability is sigmoid(logit / temperature).
-        thresholds: float32 [K], of these probabilities.
-        sensitivity: what the thresholds reach on the validation split; None: they are Youden's.
-        left_out: label -> why its temperature is 1.
-        studies: of the validation split.
-        ece_before, ece_after: label -> expected calibration error on the validation split; None where it has none.
+        temperatures: float32 [K], above 0; a calibrated probability is sigmoid(logit / temperature).
+        thresholds: float32 [K], in 0 to 1, for the calibrated probabilities.
+        sensitivity: The sensitivity that the thresholds reach on the validation split; None: they maximise Youden's J.
+        left_out: Maps each label whose temperature could not be fitted, and is 1, to the reason.
+        studies: The number of studies of the validation split.
+        ece_before, ece_after: Map each label to its expected calibration error on the validation split, before and
+            after the calibration; None where it is undefined.
     """
 
     temperatures: np.ndarray
@@ -41,13 +43,13 @@ class Calibration:
 
 
 def save(prefix: Path, calibration: Calibration) -> Path:
-    """Write a checkpoint's calibration into its run's calibration.json; returns that file.
+    """Write a checkpoint's calibration into the calibration.json of its run; returns the path of that file.
 
-    Those of other checkpoints stay as long as these are there.
+    The entries of other checkpoints are kept as long as these checkpoints exist.
     """
     path, before = _path(prefix), read_json(_path(prefix))
     kept = {} if not isinstance(before, dict) else before
-    kept = {name: entry for name, entry in kept.items() if _is_of(entry, prefix.with_name(name))}
+    kept = {name: entry for name, entry in kept.items() if _belongs_to(entry, prefix.with_name(name))}
     entry = {
         "index_sha256": _sha256(prefix),
         "studies": calibration.studies,
@@ -64,10 +66,10 @@ def save(prefix: Path, calibration: Calibration) -> Path:
 
 
 def load(prefix: Path) -> Calibration | None:
-    """A checkpoint's calibration; None if it has none.
+    """Read a checkpoint's calibration; None if it is not calibrated.
 
     Raises:
-        InputError: the file is broken.
+        InputError: The file is broken.
     """
     path = _path(prefix)
     if not path.is_file():
@@ -83,7 +85,7 @@ def load(prefix: Path) -> Calibration | None:
 
 
 def discard_broken(prefix: Path) -> None:
-    """Remove a checkpoint's entry if `load` refuses it, so that the checkpoint can be calibrated again."""
+    """Remove the entry of a checkpoint if `load` cannot read it, so that the checkpoint can be calibrated again."""
     try:
         load(prefix)
     except InputError:
@@ -99,14 +101,14 @@ def discard_broken(prefix: Path) -> None:
 
 def _parse(where: str, entry: dict) -> Calibration:
     arrays = {}
-    for key, least, most in (("temperatures", np.nextafter(0, 1), np.inf), ("thresholds", 0, 1)):
+    for key, low, high in (("temperatures", np.nextafter(0, 1), np.inf), ("thresholds", 0, 1)):
         values = entry.get(key)
         if not isinstance(values, dict) or set(values) != set(LABELS):
             raise InputError(f"{where}: {key} are not those of the {len(LABELS)} labels; calibrate the run again")
         for label, value in values.items():
-            if type(value) not in (int, float) or not least <= value <= most or value == np.inf:
-                what = "a number above 0" if key == "temperatures" else "a number from 0 to 1"
-                raise InputError(f"{where}: {key}, {label} is {value!r}, expected {what}; calibrate the run again")
+            if type(value) not in (int, float) or not low <= value <= high or value == np.inf:
+                expected = "a number above 0" if key == "temperatures" else "a number from 0 to 1"
+                raise InputError(f"{where}: {key}, {label} is {value!r}, expected {expected}; calibrate the run again")
         arrays[key] = np.array([values[label] for label in LABELS], np.float32)
     return Calibration(
         **arrays,
@@ -119,11 +121,11 @@ def _parse(where: str, entry: dict) -> Calibration:
 
 
 def _by_label(values: np.ndarray) -> dict[str, float]:
-    """The shortest decimals that are the same float32 when they are read."""
+    """The values by label, as the shortest decimals that give the same float32 when they are read back."""
     return {label: float(str(value)) for label, value in zip(LABELS, values.astype(np.float32), strict=True)}
 
 
-def _is_of(entry: object, prefix: Path) -> bool:
+def _belongs_to(entry: object, prefix: Path) -> bool:
     index = prefix.with_name(f"{prefix.name}.index")
     return isinstance(entry, dict) and index.is_file() and entry.get("index_sha256") == sha256(index)
 
@@ -133,9 +135,16 @@ def _sha256(prefix: Path) -> str:
 
 
 def _path(prefix: Path) -> Path:
-    return prefix.parent.parent / NAME
+    return prefix.parent.parent / FILE_NAME
 
 
 def with_temperatures(logits: np.ndarray, temperatures: np.ndarray) -> np.ndarray:
-    """sigmoid(logits / T): [N, K] and [K] -> float32 [N, K]."""
+    """Calibrated probabilities, sigmoid(logits / temperatures).
+
+    Args:
+        logits: float [N, K].
+        temperatures: float [K], above 0.
+    Returns:
+        float32 [N, K].
+    """
     return expit(np.asarray(logits, np.float64) / np.asarray(temperatures, np.float64)).astype(np.float32)

@@ -1,10 +1,11 @@
 """Which checkpoints a run's folder holds, and whether their files are what was written.
 
 checkpoints/latest-STEP.*, best-STEP.*   TensorFlow's files, and NAME.json, the checkpoint's entry: how far the run had
-                                         come, and sizes and sha256 of the files. Without an entry it is not complete.
-latest.json, best.json                   what two of the entries say, for people and for other programs. Runs of before
-                                         there were entries have only these; their checkpoints are read to the end
-                                         instead, with TensorFlow's own checksums.
+                                         come, and the sizes and SHA-256 of the files. A checkpoint without an entry is
+                                         not complete.
+latest.json, best.json                   copies of the latest and the best entry, without the files' sizes and SHA-256,
+                                         for people and other programs. Older runs have no entries, only these two;
+                                         their checkpoints are read to the end instead, with TensorFlow's checksums.
 """
 
 import errno
@@ -30,9 +31,11 @@ class TrainingState:
     """How far a run has come: what `latest.json` and `best.json` hold beside the checkpoint's name.
 
     Attributes:
-        step: updates done. epoch: epochs done.
-        best_score, best_epoch: the best mean validation AUC (caption: BLEU-4) so far, and when;
-        epochs_since_best: epochs after it.
+        step: The number of updates done.
+        epoch: The number of epochs done.
+        best_score: The best mean validation AUC so far (in mode `caption`: BLEU-4); None if it is undefined.
+        best_epoch: The epoch with the best score, from 1; 0 if no epoch was validated yet.
+        epochs_since_best: The number of epochs since then.
     """
 
     step: int = 0
@@ -42,7 +45,10 @@ class TrainingState:
     epochs_since_best: int = 0
 
     def record_epoch(self, step: int, epoch: int, score: float | None) -> bool:
-        """Note an epoch's end; True if its score is the best so far (None, undefined, is below all others)."""
+        """Record the end of an epoch; returns whether its score is the best so far.
+
+        A score of None is undefined, and below all others.
+        """
         self.step, self.epoch = step, epoch
         better = self.best_epoch == 0 or (score is not None and (self.best_score is None or score > self.best_score))
         if better:
@@ -53,12 +59,15 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Entry:
-    """A complete checkpoint.
+    """The entry of a complete checkpoint.
 
     Attributes:
-        prefix: of its files, FOLDER/checkpoints/NAME. state: of the run when it was written.
-        thresholds: K of them; None if it was not judged. best: it was the best one so far.
-        files: sha256 by file name; None where they are not known. sizes: bytes by file name.
+        prefix: The prefix of the checkpoint's files, FOLDER/checkpoints/NAME.
+        state: How far the run had come when the checkpoint was written.
+        thresholds: The K thresholds of the validation split; None if the checkpoint was not evaluated.
+        best: Whether the checkpoint was the best one so far.
+        files: The SHA-256 of each file, by name; None where they are not known.
+        sizes: The size of each file in bytes, by name.
     """
 
     prefix: Path
@@ -70,78 +79,86 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """latest-STEP or best-STEP."""
+        """The name of the checkpoint, latest-STEP or best-STEP."""
         return self.prefix.name
 
     @property
     def path(self) -> Path:
-        """The file that holds the entry."""
+        """The path of the file that holds the entry."""
         return self.prefix.with_name(f"{self.name}.json")
 
     def summary(self) -> dict[str, object]:
-        """What `latest.json` and `best.json` hold."""
+        """The content of `latest.json` or `best.json` that names this checkpoint."""
         return {"checkpoint": self.name, **asdict(self.state), "thresholds": self.thresholds}
 
     def to_json(self) -> dict[str, object]:
-        """What `path` holds."""
+        """The content of the file at `path`."""
         return self.summary() | {"best": self.best, "files": self.files, "bytes": self.sizes}
 
 
-def step_of(name: str) -> int:
-    """320 for latest-320."""
+def step_from_name(name: str) -> int:
+    """The step in the name of a checkpoint: 320 for latest-320."""
     return int(name.rpartition("-")[2])
 
 
-def entry_of(prefix: Path) -> Entry | None:
-    """The entry beside a checkpoint; None where there is none that can be read."""
+def read_entry(prefix: Path) -> Entry | None:
+    """Read the entry beside a checkpoint; None if there is none, or it cannot be read."""
     return _parse(prefix, read_json(prefix.with_name(f"{prefix.name}.json")), with_files=True)
 
 
-def pointed(folder: Path, kind: str) -> Entry | None:
-    """The checkpoint that KIND.json (latest, best) names; None where it names none. It need not be there."""
+def named_entry(folder: Path, kind: str) -> Entry | None:
+    """The entry of the checkpoint that latest.json or best.json names; None if the file names none.
+
+    The checkpoint's files need not exist.
+
+    Args:
+        folder: The run's folder.
+        kind: "latest" or "best".
+    """
     value = read_json(folder / f"{kind}.json")
     name = value.get("checkpoint") if isinstance(value, dict) else None
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return None
     prefix = folder / "checkpoints" / name
-    return entry_of(prefix) or _parse(prefix, value, with_files=False)
+    return read_entry(prefix) or _parse(prefix, value, with_files=False)
 
 
-def complete(folder: Path) -> list[Entry]:
-    """The checkpoints with an entry, or named by latest.json or best.json; newest first, latest-N before best-N.
+def complete_entries(folder: Path) -> list[Entry]:
+    """The checkpoints that have an entry, or are named by latest.json or best.json.
 
-    Whether their files are sound is not looked at here: see `damage`.
+    They are sorted, the newest first and latest-N before best-N. Whether their files are sound is not checked here: see
+    `find_damage`.
     """
     checkpoints = folder / "checkpoints"
-    found = {name: entry_of(checkpoints / name) for name in _names(checkpoints)}
+    found = {name: read_entry(checkpoints / name) for name in _names(checkpoints)}
     for kind in ("latest", "best"):
-        entry = pointed(folder, kind)
+        entry = named_entry(folder, kind)
         if entry is not None:
             found[entry.name] = entry
-    return sorted((e for e in found.values() if e), key=lambda e: (step_of(e.name), e.name), reverse=True)
+    return sorted((e for e in found.values() if e), key=lambda e: (step_from_name(e.name), e.name), reverse=True)
 
 
-def incomplete(folder: Path) -> dict[str, str]:
-    """Name -> why, of what lies in checkpoints/ and is no complete checkpoint."""
+def incomplete_checkpoints(folder: Path) -> dict[str, str]:
+    """The names of the checkpoints in the folder that are not complete, each with the reason."""
     checkpoints = folder / "checkpoints"
-    whole = {entry.name for entry in complete(folder)}
+    complete = {entry.name for entry in complete_entries(folder)}
     reasons = {}
-    for name in _names(checkpoints) - whole:
+    for name in _names(checkpoints) - complete:
         broken = (checkpoints / f"{name}.json").exists()
         reasons[name] = f"{name}.json cannot be read" if broken else "it was not written to its end"
     return reasons
 
 
-def damage(entry: Entry) -> str | None:
-    """What is wrong with a checkpoint's files; None if they are what was written."""
+def find_damage(entry: Entry) -> str | None:
+    """Check the files of a checkpoint; returns what is wrong with them, None if they are what was written."""
     if entry.files is None:
-        return _read_through(entry.prefix)
+        return _read_all(entry.prefix)
     for name, sha in entry.files.items():
         path, kind = entry.prefix.with_name(name), name[len(entry.name) :].split("-")[0]
         try:
-            size, written = path.stat().st_size, entry.sizes.get(name)
-            if written is not None and size != written:
-                return f"its {kind} file is {'shorter' if size < written else 'longer'} than what was written"
+            size, written_size = path.stat().st_size, entry.sizes.get(name)
+            if written_size is not None and size != written_size:
+                return f"its {kind} file is {'shorter' if size < written_size else 'longer'} than what was written"
             if sha256(path) != sha:
                 return f"its {kind} file is not what was written"
         except FileNotFoundError:
@@ -152,12 +169,12 @@ def damage(entry: Entry) -> str | None:
 
 
 def newest_sound(folder: Path, other_than: str = "") -> Entry | None:
-    """The newest checkpoint whose files are what was written."""
-    return next((e for e in complete(folder) if e.name != other_than and damage(e) is None), None)
+    """The newest checkpoint whose files are what was written, except the one named `other_than`; None if none is."""
+    return next((e for e in complete_entries(folder) if e.name != other_than and find_damage(e) is None), None)
 
 
-def remove(checkpoints: Path, name: str) -> None:
-    """Remove a checkpoint, its entry first."""
+def remove_checkpoint(checkpoints: Path, name: str) -> None:
+    """Remove the files of a checkpoint, its entry first, so that it is not complete while the others are removed."""
     (checkpoints / f"{name}.json").unlink(missing_ok=True)
     for path in list(checkpoints.iterdir()):
         match = _FILE_NAME.fullmatch(path.name)
@@ -166,7 +183,7 @@ def remove(checkpoints: Path, name: str) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Of the file's bytes, in hexadecimal."""
+    """The SHA-256 of a file's content, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
@@ -174,8 +191,8 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def reason(error: Exception) -> str:
-    """Why reading or writing failed, in a few words: TensorFlow says it in many lines."""
+def short_reason(error: Exception) -> str:
+    """Why reading or writing failed, in a few words; TensorFlow's own messages have many lines."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     text = str(getattr(error, "message", None) or error)
@@ -187,7 +204,7 @@ def reason(error: Exception) -> str:
 
 
 def read_json(path: Path) -> object:
-    """What a JSON file holds; None where there is no such file or it is broken."""
+    """The content of a JSON file; None if it does not exist or is broken."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -202,22 +219,28 @@ def _names(checkpoints: Path) -> set[str]:
 
 
 def _parse(prefix: Path, value: object, with_files: bool) -> Entry | None:
-    """An entry, or what a latest.json without an entry says; None if that is not what was written."""
+    """The entry that a JSON value stands for; None if it is not what was written there.
+
+    Args:
+        prefix: The prefix of the checkpoint that the value should be about.
+        value: The content of the entry's file, or of latest.json or best.json.
+        with_files: Whether the value is from the entry's file, which has the SHA-256 and sizes of the files.
+    """
     if not isinstance(value, dict):
         return None
     known = {field.name: value[field.name] for field in fields(TrainingState) if field.name in value}
-    state = TrainingState(**{"step": step_of(prefix.name), **known})
+    state = TrainingState(**{"step": step_from_name(prefix.name), **known})
     numbers = [getattr(state, name) for name in ("step", "epoch", "best_epoch", "epochs_since_best")]
     score, thresholds = state.best_score, value.get("thresholds")
     sound = (
         all(type(number) is int and number >= 0 for number in numbers)
         and (score is None or type(score) in (int, float))
         and (thresholds is None or (isinstance(thresholds, list) and all(type(t) in (int, float) for t in thresholds)))
-        and (value.get("checkpoint"), state.step) == (prefix.name, step_of(prefix.name))
+        and (value.get("checkpoint"), state.step) == (prefix.name, step_from_name(prefix.name))
     )
     if not sound:
         return None
-    if not with_files:  # it was judged where it has thresholds, and then it was the best if that epoch was
+    if not with_files:  # with thresholds it was evaluated, and then it was the best if its epoch was the best
         best = prefix.name.startswith("best-") or (thresholds is not None and state.best_epoch == state.epoch)
         return Entry(prefix, state, thresholds, best, None, {})
     files, sizes = value.get("files"), value.get("bytes")
@@ -232,12 +255,12 @@ def _parse(prefix: Path, value: object, with_files: bool) -> Entry | None:
     return Entry(prefix, state, thresholds, value.get("best") is True, files, sizes)
 
 
-def _read_through(prefix: Path) -> str | None:
-    """What TensorFlow finds wrong when it reads every value; None if nothing."""
+def _read_all(prefix: Path) -> str | None:
+    """Read every value of a checkpoint; returns what TensorFlow finds wrong, None if nothing."""
     try:
         reader = tf1.train.NewCheckpointReader(str(prefix))
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     except (tf.errors.OpError, ValueError, RuntimeError, MemoryError) as error:
-        return reason(error)
+        return short_reason(error)
     return None

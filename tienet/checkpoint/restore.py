@@ -1,6 +1,6 @@
-"""Weights from a checkpoint into a session: all variables or an error, never some of them.
+"""Loading the weights of a checkpoint into a session: either all variables are loaded, or an error is raised.
 
-Tensorpack's own restore only logs a missing or extra variable, so that random weights could be evaluated in silence.
+Tensorpack's own restore only logs a missing variable, so that a network with random weights could be evaluated.
 """
 
 from pathlib import Path
@@ -9,49 +9,49 @@ import numpy as np
 import tensorflow as tf
 from tensorpack.tfutils.sessinit import SessionInit
 
-from tienet.checkpoint.entries import damage, entry_of, newest_sound, reason
+from tienet.checkpoint.entries import find_damage, newest_sound, read_entry, short_reason
 from tienet.errors import InputError
 
 tf1 = tf.compat.v1
 
 ACCUMULATION = "tienet_accumulation"
-"""The collection of gradient accumulation's counters and sums: zero whenever a checkpoint is written."""
+"""The collection of the counter and the sums of gradient accumulation; the sums are zero in every checkpoint."""
 
 
 def restore(session: tf1.Session, prefix: Path, variables: list[tf.Variable]) -> None:
-    """Load exactly `variables` from a checkpoint; those in `ACCUMULATION` start at zero where it has none.
+    """Load `variables` from a checkpoint; those in the collection ACCUMULATION are set to zero if they are missing.
 
     Raises:
-        InputError: the file is damaged, or a variable is missing there or has another shape: all are named.
+        InputError: The checkpoint is damaged, or variables are missing there or have another shape; all are named.
     """
     with session.graph.as_default():
-        there, missing = _check_contents(prefix, variables)
+        found, missing = _check_contents(prefix, variables)
         session.run(tf1.variables_initializer(missing))
-        _load(session, tf1.train.Saver(there), prefix)
+        _load(session, tf1.train.Saver(found), prefix)
 
 
 def _load(session: tf1.Session, saver: tf1.train.Saver, prefix: Path) -> None:
     try:
         saver.restore(session, str(prefix))
     except (tf.errors.OpError, ValueError) as error:
-        raise _damaged(prefix, reason(error)) from error
+        raise _damaged(prefix, short_reason(error)) from error
 
 
 def _check_contents(prefix: Path, variables: list[tf.Variable]) -> tuple[list[tf.Variable], list[tf.Variable]]:
-    """The variables that the checkpoint has, and those of `ACCUMULATION` that it need not have and lacks."""
-    entry = entry_of(prefix)
-    flaw = damage(entry) if entry is not None and entry.files is not None else None
+    """The variables that the checkpoint has, and those that are missing there but are allowed to be (ACCUMULATION)."""
+    entry = read_entry(prefix)
+    flaw = find_damage(entry) if entry is not None and entry.files is not None else None
     if flaw is not None:
         raise _damaged(prefix, flaw)
     try:
         shapes = tf1.train.NewCheckpointReader(str(prefix)).get_variable_to_shape_map()
     except (tf.errors.OpError, ValueError) as error:
-        raise _damaged(prefix, reason(error)) from error
-    may_lack = {variable.op.name for variable in tf1.get_collection(ACCUMULATION)}
+        raise _damaged(prefix, short_reason(error)) from error
+    optional = {variable.op.name for variable in tf1.get_collection(ACCUMULATION)}
     problems, missing = [], []
     for variable in variables:
         name, expected = variable.op.name, variable.shape.as_list()
-        if name not in shapes and name in may_lack:
+        if name not in shapes and name in optional:
             missing.append(variable)
         elif name not in shapes:
             problems.append(f"{name} is missing")
@@ -63,31 +63,36 @@ def _check_contents(prefix: Path, variables: list[tf.Variable]) -> tuple[list[tf
 
 
 def _damaged(prefix: Path, flaw: str) -> InputError:
-    """The error for a checkpoint that cannot be used; names one that can."""
+    """The error for a damaged checkpoint; it names a sound one if there is one."""
     other = newest_sound(prefix.parent.parent, other_than=prefix.name) if prefix.parent.name == "checkpoints" else None
     instead = f"use {other.prefix}" if other is not None else "there is no sound one beside it"
     return InputError(f"{prefix}: the checkpoint is damaged ({flaw}); {instead}")
 
 
 class StrictRestore(SessionInit):
-    """`restore` as Tensorpack's trainers want it: all variables, or those that are trained (Adam starts anew)."""
+    """`restore` for Tensorpack's trainers.
+
+    Args:
+        prefix: The prefix of the checkpoint's files.
+        trainable_only: Whether only the trainable variables are loaded, so that the optimizer starts anew.
+    """
 
     def __init__(self, prefix: Path, trainable_only: bool = False):
         self._prefix, self._trainable_only = prefix, trainable_only
 
-    def _setup_graph(self) -> None:  # before the graph is finalized
+    def _setup_graph(self) -> None:  # Tensorpack calls it before it finalizes the graph
         variables = tf1.trainable_variables() if self._trainable_only else tf1.global_variables()
-        there, missing = _check_contents(self._prefix, variables)
-        self._start = tf1.variables_initializer(missing)
-        self._saver = tf1.train.Saver(there, name="strict_restore")
+        found, missing = _check_contents(self._prefix, variables)
+        self._init_missing = tf1.variables_initializer(missing)
+        self._saver = tf1.train.Saver(found, name="strict_restore")
 
     def _run_init(self, session: tf1.Session) -> None:
-        session.run(self._start)
+        session.run(self._init_missing)
         _load(session, self._saver, self._prefix)
 
 
 class WordVectors(SessionInit):
-    """The first values of the word vectors, float32 [V, E]."""
+    """Sets the word vectors to their first values, float32 [V, E]; other variables keep their initializers' values."""
 
     def __init__(self, vectors: np.ndarray):
         self._vectors = vectors

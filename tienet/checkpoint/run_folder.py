@@ -1,15 +1,19 @@
-"""A run's folder: what it holds, how it is started, and how `--load` finds it.
+"""A run's folder: which files it holds, how it is created, and how `--load` names a checkpoint in it.
 
-config.json        the settings            vocab.txt       the words
-run.json           label list, data fingerprint, word vectors' size, backbone's fingerprint
-studies.json       fingerprints of the studies that it was trained and validated on
-backbone.npz       the frozen weights (modes with an image); feature_norm.npy: its channels' mean and std, where used
-checkpoints/       latest-STEP.*, best-STEP.* (TensorFlow's format, weights and optimizer)
-latest.json, best.json   which checkpoint that is, its epoch, validation AUC and thresholds
-stats.json, log.log, events.*   what Tensorpack logs
+config.json        the settings
+vocab.txt          the words of the vocabulary
+run.json           the list of labels, the size of the word vectors, and fingerprints of the data and the backbone
+studies.json       fingerprints of the studies that the run was trained and validated on
+backbone.npz       the frozen weights of the backbone (in modes with an image)
+feature_norm.npy   the mean and standard deviation of the backbone's channels (where `feature_norm` is set)
+calibration.json   temperatures and thresholds of calibrated checkpoints
+checkpoints/       latest-STEP.*, best-STEP.*: weights and the optimizer's state, in TensorFlow's format
+latest.json, best.json          the name of that checkpoint, its epoch, validation score and thresholds
+stats.json, log.log, events.*   Tensorpack's logs
 
-How checkpoints are written: `tienet.checkpoint.save`. From which one a run goes on: `tienet.checkpoint.resume`. Which
-are there, and whether they are sound: `tienet.checkpoint.entries`. How weights are loaded: `tienet.checkpoint.restore`.
+How checkpoints are written is in `tienet.checkpoint.save`, from which one a run is resumed in
+`tienet.checkpoint.resume`, which there are and whether they are sound in `tienet.checkpoint.entries`, and how weights
+are loaded in `tienet.checkpoint.restore`.
 """
 
 import json
@@ -22,7 +26,7 @@ import numpy as np
 from tienet import files
 from tienet.checkpoint import calibration
 from tienet.checkpoint.calibration import Calibration
-from tienet.checkpoint.entries import complete, entry_of, pointed
+from tienet.checkpoint.entries import Entry, complete_entries, named_entry, read_entry
 from tienet.config import Config
 from tienet.data.features import statistics
 from tienet.data.leaks import Fingerprint
@@ -30,12 +34,20 @@ from tienet.data.text import Vocab
 from tienet.errors import InputError
 from tienet.grid import ENDS
 from tienet.labels import LABELS, K
-from tienet.modes import mode_named
+from tienet.modes import mode_from_name
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run's folder says about it, without its weights."""
+    """A run as its folder describes it, without its weights.
+
+    Attributes:
+        folder: The run's folder.
+        config: The settings that the run was trained with.
+        vocab: The run's vocabulary.
+        word_dim: The size of a word vector.
+        facts: The content of run.json.
+    """
 
     folder: Path
     config: Config
@@ -45,29 +57,30 @@ class Run:
 
     @property
     def backbone_path(self) -> Path:
-        """The frozen weights that the run was trained with."""
+        """The file of the frozen backbone weights that the run was trained with."""
         return self.folder / "backbone.npz"
 
     def feature_statistics(self) -> np.ndarray | None:
-        """float32 [2, channels], what the features are standardised with; None if they are not."""
+        """float32 [2, channels], the mean and standard deviation of the features; None if they are not standardised."""
         if not (self.config.mode_parts.image and self.config.feature_norm):
             return None
         return statistics.load(self.folder / "feature_norm.npy", ENDS[self.config.backbone_end][1])
 
     def studies(self) -> dict[str, list[Fingerprint]] | None:
-        """Split -> fingerprints of its studies; None for a run that has not kept them."""
+        """The fingerprints of the studies of each split; None for an older run, which has no studies.json."""
         path = self.folder / "studies.json"
         if not path.is_file():
             return None
-        return {split: [Fingerprint(*one) for one in kept] for split, kept in _read_json(path).items()}
+        return {split: [Fingerprint(*values) for values in studies] for split, studies in _read_json(path).items()}
 
 
 @dataclass(frozen=True)
 class OpenedRun(Run):
-    """A run with the checkpoint of it that is used.
+    """A run with the one of its checkpoints that is used.
 
     Attributes:
-        load: what the user named. prefix: of the checkpoint's files.
+        load: What the user has named with `--load`.
+        prefix: The prefix of the checkpoint's files.
     """
 
     load: str
@@ -75,7 +88,7 @@ class OpenedRun(Run):
 
     @cached_property
     def calibration(self) -> Calibration | None:
-        """The checkpoint's temperatures and thresholds; None if it is not calibrated.
+        """The checkpoint's temperatures and thresholds, read when first asked for; None if it is not calibrated.
 
         Raises:
             InputError: calibration.json is broken.
@@ -83,15 +96,18 @@ class OpenedRun(Run):
         return calibration.load(self.prefix)
 
     def thresholds(self) -> np.ndarray:
-        """float32 [K], from the validation split: of the calibration, else of the epoch; NaN where there is none."""
+        """float32 [K], thresholds of the validation split; NaN if there are none.
+
+        They are those of the calibration, or, without one, those that were chosen when the checkpoint was written.
+        """
         if self.calibration is not None:
             return self.calibration.thresholds
-        found = thresholds_of(self.folder, self.prefix)
+        found = read_thresholds(self.folder, self.prefix)
         return np.full(K, np.nan, np.float32) if found is None else found
 
     def check_mode(self, needed: str, allowed: tuple[str, ...]) -> None:
-        """Raise InputError unless the run's mode is one of `allowed`; `needed` says what for."""
-        mode_named(self.config.mode)
+        """Raise InputError unless the run's mode is one of `allowed`; `needed` says in the message what needs it."""
+        mode_from_name(self.config.mode)
         if self.config.mode not in allowed:
             raise InputError(
                 f"{self.folder}: a checkpoint of mode {self.config.mode}, but {needed} needs {' or '.join(allowed)}"
@@ -101,7 +117,15 @@ class OpenedRun(Run):
 def create_run(
     folder: Path, config: Config, vocab: Vocab, facts: dict[str, object], studies: dict[str, list[Fingerprint]]
 ) -> None:
-    """Start a run's folder; `facts` must have `word_dim`, `studies` goes by split."""
+    """Write the files that a run's folder has before training.
+
+    Args:
+        folder: The run's folder.
+        config: The settings.
+        vocab: The vocabulary.
+        facts: The content of run.json; must have `word_dim`.
+        studies: The fingerprints of the studies of each split.
+    """
     files.write_text(folder / "studies.json", json.dumps(studies) + "\n")
     config.save(folder / "config.json")
     vocab.save(folder / "vocab.txt")
@@ -110,10 +134,10 @@ def create_run(
 
 
 def load_run(folder: Path) -> Run:
-    """Read a run's folder, strictly.
+    """Read a run's folder, without its checkpoints.
 
     Raises:
-        InputError, FileNotFoundError: something is missing, or belongs to another run.
+        InputError: A file is missing or broken, or belongs to another run.
     """
     for name in ("config.json", "vocab.txt", "run.json"):
         if not (folder / name).is_file():
@@ -129,12 +153,12 @@ def load_run(folder: Path) -> Run:
 
 
 def open_run(load: "str | Path | OpenedRun") -> OpenedRun:
-    """What `--load` names, read once; the opened run is what everything after the command line is given.
+    """Open the run that `--load` names. It is opened once, and the opened run is passed on to all that need it.
 
     Args:
-        load: as `locate` takes it, or a run that is open already, which is returned as it is.
+        load: What `locate` takes, or a run that is open already, which is returned as it is.
     Raises:
-        InputError: there is no such checkpoint, or the folder is not that of a whole run.
+        InputError: There is no such checkpoint, or the folder is not the complete folder of a run.
     """
     if isinstance(load, OpenedRun):
         return load
@@ -143,13 +167,15 @@ def open_run(load: "str | Path | OpenedRun") -> OpenedRun:
 
 
 def locate(load: str | Path) -> tuple[Path, Path]:
-    """What `--load` names -> (the run's folder, the checkpoint's prefix).
+    """Find the checkpoint that `--load` names.
 
-    `load` is a run's folder (its best checkpoint), a checkpoint (prefix, .index or .data file), the text file
-    `checkpoint` that TensorFlow keeps beside them (the latest one), or the folder that holds them.
-
+    Args:
+        load: A run's folder or the folder `checkpoints` in it (both name the best checkpoint), a checkpoint (its
+            prefix, or its .index or .data file), or TensorFlow's text file `checkpoint` (the latest checkpoint).
+    Returns:
+        The run's folder and the prefix of the checkpoint's files.
     Raises:
-        InputError: there is no such checkpoint.
+        InputError: There is no such checkpoint.
     """
     path = Path(load)
     if path.is_dir() and (path / "run.json").is_file():
@@ -167,19 +193,29 @@ def locate(load: str | Path) -> tuple[Path, Path]:
 
 
 def _named_checkpoint(folder: Path, kinds: tuple[str, ...] = ("best", "latest")) -> Path:
-    """What best.json names, or, where a kill came before it, the newest best-STEP; else the same of latest."""
+    """The checkpoint that best.json names, or the newest best-STEP if a kill came before best.json was written.
+
+    Without a best checkpoint it is the latest one, found in the same way.
+    """
     for kind in kinds:
-        named = pointed(folder, kind) or next((e for e in complete(folder) if e.name.startswith(f"{kind}-")), None)
-        if named is not None:
-            return named.prefix
+        entry = named_entry(folder, kind) or _newest(folder, kind)
+        if entry is not None:
+            return entry.prefix
         if (folder / f"{kind}.json").is_file():
             raise InputError(f"{folder / f'{kind}.json'}: names no checkpoint; give one of {folder / 'checkpoints'}")
     raise InputError(f"{folder}: the run has no checkpoint yet; train it further with --resume")
 
 
-def thresholds_of(folder: Path, prefix: Path) -> np.ndarray | None:
-    """float32 [K], chosen on the validation split when this checkpoint was written; None if it was not judged."""
-    for entry in (entry_of(prefix), pointed(folder, "best"), pointed(folder, "latest")):
+def _newest(folder: Path, kind: str) -> Entry | None:
+    return next((entry for entry in complete_entries(folder) if entry.name.startswith(f"{kind}-")), None)
+
+
+def read_thresholds(folder: Path, prefix: Path) -> np.ndarray | None:
+    """float32 [K], the thresholds that were chosen on the validation split when the checkpoint was written.
+
+    None if the checkpoint was not evaluated.
+    """
+    for entry in (read_entry(prefix), named_entry(folder, "best"), named_entry(folder, "latest")):
         if entry is not None and entry.name == prefix.name and entry.thresholds:
             return np.array(entry.thresholds, np.float32)
     return None

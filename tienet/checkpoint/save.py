@@ -1,14 +1,15 @@
-"""Checkpoints that survive kills, damage and a full disk: how they are written.
+"""How checkpoints are written, so that they survive kills, damaged files and a full disk.
 
-What happens to a checkpoint, in this order; a kill between any two steps loses nothing:
+A checkpoint is written in the following steps; a kill between any two of them loses nothing:
 
-1. TensorFlow writes it into a folder of its own, checkpoints/.writing-*. The files are synced and moved into place.
-2. Its entry, checkpoints/latest-STEP.json, makes it complete. Before that the run goes on from the checkpoint before,
-   after it from this one.
-3. If it is the best, it is linked as best-STEP, that entry is written, and best.json. The entry of step 2 says that it
-   is the best: what a kill leaves out here, `tienet.checkpoint.resume` makes up for.
-4. TensorFlow's own file `checkpoint`, and latest.json.
-5. Older ones are removed: the two newest and the best are kept. What killed writes left is removed by the next one.
+1. TensorFlow writes it into a temporary folder, checkpoints/.writing-*. The files are synced and moved into place.
+2. Its entry, checkpoints/latest-STEP.json, is written, which makes it complete. A run that was killed before is resumed
+   from the checkpoint before, one that was killed after from this one.
+3. If it is the best, it is linked as best-STEP, and that entry and best.json are written. The entry of step 2 already
+   says that it is the best, so that `tienet.checkpoint.resume` can do what a kill has prevented here.
+4. TensorFlow's own file `checkpoint` and latest.json are written.
+5. Older checkpoints are removed: the two newest and the best are kept. The next save also removes what killed saves
+   have left behind.
 """
 
 import contextlib
@@ -28,16 +29,16 @@ from tienet import files
 from tienet.checkpoint.entries import (
     Entry,
     TrainingState,
-    complete,
-    damage,
-    entry_of,
-    incomplete,
+    complete_entries,
+    find_damage,
+    incomplete_checkpoints,
+    named_entry,
     newest_sound,
-    pointed,
-    reason,
-    remove,
+    read_entry,
+    remove_checkpoint,
     sha256,
-    step_of,
+    short_reason,
+    step_from_name,
 )
 from tienet.errors import InputError
 
@@ -52,29 +53,34 @@ def save(
     thresholds: list[float] | None,
     best: bool,
 ) -> None:
-    """Write the latest checkpoint of a run, and keep it as the best too if it is; Ctrl-C waits until it is done.
+    """Write the latest checkpoint of a run, and link it as the best if it is; Ctrl-C takes effect after that.
 
-    When a step is saved again in the same state, what was known of it (thresholds, being the best) stays.
+    If a step is saved again in the same state, its thresholds are kept, and whether it is the best.
 
     Args:
-        folder: the run's. saver: of all variables that training needs. state: with the step that is saved.
-        thresholds: K of them; None if it was not judged.
+        folder: The run's folder.
+        session: The session that holds the variables.
+        saver: The saver of all variables that training needs.
+        state: How far the run has come, with the step that is saved.
+        thresholds: The K thresholds of the validation split; None if the checkpoint was not evaluated.
+        best: Whether the checkpoint is the best one so far.
     Raises:
-        InputError: it cannot be written (a full disk); those before it are kept, half of it is not.
+        InputError: The checkpoint cannot be written, e.g. to a full disk. The checkpoints before it are kept, and what
+            was written of it is removed.
     """
     checkpoints = folder / "checkpoints"
     prefix = checkpoints / f"latest-{state.step}"
-    with _signals_wait(), _told_in_a_line(folder, prefix):
+    with _deferring_signals(), _failures_as_input_error(folder, prefix):
         checkpoints.mkdir(exist_ok=True)
         _remove_leftovers(folder)
-        _catch_up_removing(folder)
-        before = entry_of(prefix)
-        if before is not None and before.state == state:
-            thresholds, best = before.thresholds if thresholds is None else thresholds, best or before.best
-        with _aside(checkpoints) as aside:
+        _remove_if_too_many(folder)
+        same_step = read_entry(prefix)
+        if same_step is not None and same_step.state == state:
+            thresholds, best = same_step.thresholds if thresholds is None else thresholds, best or same_step.best
+        with _temporary_folder(checkpoints) as temporary:
             with session.graph.as_default():
-                _run_saver(session, saver, aside / prefix.name)
-            entry = _move_in(aside, Entry(prefix, replace(state), thresholds, best, {}, {}))
+                _run_saver(session, saver, temporary / prefix.name)
+            entry = _move_into_place(temporary, Entry(prefix, replace(state), thresholds, best, {}, {}))
         if best:
             make_best(folder, entry)
         name_latest(folder, entry)
@@ -90,37 +96,37 @@ def _run_saver(session: tf1.Session, saver: tf1.train.Saver, prefix: Path) -> No
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(prefix)) from error
 
 
-def _move_in(aside: Path, entry: Entry) -> Entry:
-    """Move a checkpoint's files from the folder `aside` into place and write its entry."""
+def _move_into_place(temporary: Path, entry: Entry) -> Entry:
+    """Move a checkpoint's files from the folder `temporary` into place and write its entry; returns the entry."""
     checkpoints, sums, sizes = entry.prefix.parent, {}, {}
-    for path in sorted(aside.iterdir()):  # .data before .index
+    for path in sorted(temporary.iterdir()):  # .data before .index
         with path.open("rb") as file:
             os.fsync(file.fileno())
         sums[path.name], sizes[path.name] = sha256(path), path.stat().st_size
         path.replace(checkpoints / path.name)
-    _sync(checkpoints)
+    _sync_folder(checkpoints)
     entry = replace(entry, files=sums, sizes=sizes)
     files.write_json(entry.path, entry.to_json())
-    _sync(checkpoints)
+    _sync_folder(checkpoints)
     return entry
 
 
 def make_best(folder: Path, entry: Entry) -> None:
     """Link a checkpoint as the best one, and name it in best.json."""
-    checkpoints, name = folder / "checkpoints", f"best-{step_of(entry.name)}"
+    checkpoints, name = folder / "checkpoints", f"best-{step_from_name(entry.name)}"
     if entry.name != name:
-        with _aside(checkpoints) as aside:
+        with _temporary_folder(checkpoints) as temporary:
             for source in checkpoints.glob(f"{entry.name}.*"):
                 if source != entry.path:
-                    _link(source, aside / source.name.replace(entry.name, name, 1))
-            entry = _move_in(aside, replace(entry, prefix=checkpoints / name))
+                    _link(source, temporary / source.name.replace(entry.name, name, 1))
+            entry = _move_into_place(temporary, replace(entry, prefix=checkpoints / name))
     files.write_json(folder / "best.json", entry.summary())
 
 
 def _link(source: Path, target: Path) -> None:
     try:
         target.hardlink_to(source)
-    except OSError:  # not every file system has links
+    except OSError:  # not every file system supports hard links
         shutil.copyfile(source, target)
 
 
@@ -129,37 +135,40 @@ def name_latest(folder: Path, entry: Entry) -> None:
     state = f'model_checkpoint_path: "{entry.name}"\nall_model_checkpoint_paths: "{entry.name}"\n'
     files.write_text(folder / "checkpoints" / "checkpoint", state)
     files.write_json(folder / "latest.json", entry.summary())
-    _sync(folder)
+    _sync_folder(folder)
 
 
 def _remove_older(folder: Path, newest: Entry) -> None:
-    """Keep `newest`, the newest sound one before it, and what best.json names."""
-    kept, best = {newest.name}, pointed(folder, "best")
-    entries = complete(folder)
+    """Remove all checkpoints but `newest`, the newest sound one before it, and the one that best.json names."""
+    kept, best = {newest.name}, named_entry(folder, "best")
+    entries = complete_entries(folder)
     for entry in entries:
-        older = entry.name.startswith("latest-") and step_of(entry.name) < step_of(newest.name)
-        if older and damage(entry) is None:
+        is_older = entry.name.startswith("latest-") and step_from_name(entry.name) < step_from_name(newest.name)
+        if is_older and find_damage(entry) is None:
             kept.add(entry.name)
             break
-    for name in incomplete(folder):
-        remove(folder / "checkpoints", name)
+    for name in incomplete_checkpoints(folder):
+        remove_checkpoint(folder / "checkpoints", name)
     for entry in entries:
-        replaced = entry.name.startswith("latest-") or (best is not None and entry.name != best.name)
-        if entry.name not in kept and replaced:
-            remove(folder / "checkpoints", entry.name)
+        may_go = entry.name.startswith("latest-") or (best is not None and entry.name != best.name)
+        if entry.name not in kept and may_go:
+            remove_checkpoint(folder / "checkpoints", entry.name)
 
 
-def _catch_up_removing(folder: Path) -> None:
-    """Remove the older ones that killed saves had no time for: kills one after the other must not fill the disk."""
-    there = [entry.name.partition("-")[0] for entry in complete(folder)]
-    if there.count("latest") > 2 or there.count("best") > 1:
+def _remove_if_too_many(folder: Path) -> None:
+    """Remove the older checkpoints that killed saves did not come to remove.
+
+    Without it, saves that are killed one after the other before their last step would fill the disk.
+    """
+    kinds = [entry.name.partition("-")[0] for entry in complete_entries(folder)]
+    if kinds.count("latest") > 2 or kinds.count("best") > 1:
         newest = newest_sound(folder)
         if newest is not None:
             _remove_older(folder, newest)
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove what killed writes left: temporary files, and checkpoints without an entry."""
+    """Remove what killed saves have left behind: temporary files, and checkpoints without an entry."""
     checkpoints = folder / "checkpoints"
     for path in checkpoints.glob(".writing-*"):
         shutil.rmtree(path, ignore_errors=True)
@@ -168,60 +177,60 @@ def _remove_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
     for path in checkpoints.glob(".*.tmp"):
         path.unlink(missing_ok=True)
-    for name in incomplete(folder):
+    for name in incomplete_checkpoints(folder):
         if not (checkpoints / f"{name}.json").exists():
-            remove(checkpoints, name)
+            remove_checkpoint(checkpoints, name)
 
 
 @contextlib.contextmanager
-def _aside(checkpoints: Path) -> Iterator[Path]:
-    """A temporary folder in `checkpoints`, removed at the end."""
-    aside = Path(tempfile.mkdtemp(prefix=".writing-", dir=checkpoints))
+def _temporary_folder(checkpoints: Path) -> Iterator[Path]:
+    """A temporary folder in `checkpoints`, removed at the end of the block."""
+    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=checkpoints))
     try:
-        yield aside
+        yield temporary
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _told_in_a_line(folder: Path, prefix: Path) -> Iterator[None]:
-    """Turn a failed write into an InputError that says what is kept, and remove what was half written."""
+def _failures_as_input_error(folder: Path, prefix: Path) -> Iterator[None]:
+    """Turn a failed write into an InputError that names what is kept, and remove what was written halfway."""
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
         newest = None
         with contextlib.suppress(OSError):
             _remove_leftovers(folder)
-            newest = next((entry.name for entry in complete(folder)), None)
+            newest = next((entry.name for entry in complete_entries(folder)), None)
         kept = f"the checkpoint before it, {newest}, is kept" if newest else "there is none before it"
         if newest == prefix.name:
             kept = "its weights are, and --resume goes on from them"
-        raise InputError(f"{prefix} cannot be written ({reason(error)}); {kept}") from error
+        raise InputError(f"{prefix} cannot be written ({short_reason(error)}); {kept}") from error
 
 
 @contextlib.contextmanager
-def _signals_wait() -> Iterator[None]:
-    """Ctrl-C and SIGTERM that come meanwhile act at the end of the block."""
+def _deferring_signals() -> Iterator[None]:
+    """A context in which Ctrl-C and SIGTERM wait: they take effect at the end of the block."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {number: handler for number, handler in before.items() if handler is not None}
-    for number in before:
-        signal.signal(number, lambda number, _: came.append(number))
+    received: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in handlers.items() if handler is not None}
+    for number in handlers:
+        signal.signal(number, lambda number, _: received.append(number))
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in dict.fromkeys(came):
+        for number in dict.fromkeys(received):
             signal.raise_signal(number)
 
 
-def _sync(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    with contextlib.suppress(OSError):  # not every file system can
+def _sync_folder(folder: Path) -> None:
+    """Sync a folder, so that the names of its files survive a power cut."""
+    with contextlib.suppress(OSError):  # not every file system can sync a folder
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -12,7 +12,7 @@ from tienet.commands import flags
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's flags."""
+    """Add the flags of `tienet calibrate`."""
     flags.add_load(parser, "annotate, annotate-text, classify or report")
     parser.add_argument("--data-root", default="data", type=Path, metavar="DIR", help="folder of the data sets (data)")
     parser.add_argument(
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Calibrate and print the table."""
+    """Calibrate the run and print a table of it; returns the exit status."""
     flags.start(args.gpu)
     from tienet.checkpoint import calibration
     from tienet.checkpoint.run_folder import open_run
@@ -34,5 +34,5 @@ def run(args: argparse.Namespace) -> int:
 
     opened = open_run(args.load)
     print(format_table(calibrate(opened, args.data_root, args.sensitivity, args.features)))
-    print(opened.folder / calibration.NAME)
+    print(opened.folder / calibration.FILE_NAME)
     return 0

@@ -1,1 +1,1 @@
-"""Several processes that train as one."""
+"""Training with several processes, which share each batch and keep the same weights."""

@@ -1,4 +1,4 @@
-"""Who trains together: from --workers and --task, or from TF_CONFIG as schedulers set it."""
+"""The processes that train together, as --workers and --task name them, or TF_CONFIG as schedulers set it."""
 
 import ipaddress
 import json
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from tienet.errors import InputError
 
 CHIEF_JOBS = ("chief", "master")
-"""Names that schedulers give to the job of rank 0."""
+"""The names that schedulers give to the job of rank 0."""
 REFUSED_JOBS = {
     "evaluator": "this training has no evaluator (the chief validates)",
     "ps": "this training has no parameter servers (ps)",
 }
 EXPECTED_ADDRESS = "expected host:port, such as 10.0.0.2:4000"
 EXPECTED_TF_CONFIG = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
-MAX_SHOWN = 80  # characters of a wrong value
+MAX_SHOWN_CHARS = 80  # of a wrong value in a message
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,9 @@ class Cluster:
     """The processes that train together.
 
     Attributes:
-        addresses: "host:port" by rank, an IPv6 host in brackets; empty where one process trains alone.
-        rank: this process; 0 is the chief, which alone writes.
+        addresses: The address of each worker as "host:port", by rank, with an IPv6 host in brackets; empty if one
+            process trains alone.
+        rank: The rank of this process. Rank 0 is the chief, which is the only one that writes files.
     """
 
     addresses: tuple[str, ...] = ()
@@ -38,50 +39,51 @@ class Cluster:
 
     @property
     def size(self) -> int:
-        """How many processes there are, at least 1."""
+        """The number of processes, at least 1."""
         return max(len(self.addresses), 1)
 
     @property
     def is_chief(self) -> bool:
-        """Whether this is the process that writes."""
+        """Whether this process is the chief."""
         return self.rank == 0
 
     def name(self, rank: int) -> str:
-        """A process as users know it: "worker 1 (10.0.0.2:4000)"."""
+        """The name of a process in messages to users, such as "worker 1 (10.0.0.2:4000)"."""
         return f"worker {rank} ({self.addresses[rank]})" if self.addresses else f"worker {rank}"
 
     @classmethod
     def from_arguments(
         cls, workers: str | None, task: int | None, environ: Mapping[str, str] = os.environ
     ) -> "Cluster":
-        """The cluster of the flags, else that of TF_CONFIG, else a cluster of one.
+        """The cluster that the flags name, else the one that TF_CONFIG names, else a cluster of one process.
 
-        With both, the flags are used, and a note on standard error says so where TF_CONFIG differs.
+        If both name one, the flags are used, and a note on standard error says where TF_CONFIG differs.
 
         Args:
-            workers: the value of --workers, "host:port,host:port,..." by rank.
-            task: the value of --task, this process's rank.
-            environ: where TF_CONFIG is looked for.
+            workers: The value of --workers, "host:port,host:port,..." by rank.
+            task: The value of --task, the rank of this process.
+            environ: The environment variables, among which TF_CONFIG may be.
         Raises:
-            InputError: one flag without the other, or anything malformed or out of range.
+            InputError: One flag is given without the other, or a value is malformed or out of range.
         """
         if (workers is None) != (task is None):
-            there, missing = ("--task", "--workers") if workers is None else ("--workers", "--task")
-            raise InputError(f"{there} without {missing}; expected both: --workers host:port,host:port,... --task N")
+            given, missing = ("--task", "--workers") if workers is None else ("--workers", "--task")
+            raise InputError(f"{given} without {missing}; expected both: --workers host:port,host:port,... --task N")
         tf_config = environ.get("TF_CONFIG", "").strip()
         if workers is None or task is None:
             return _from_tf_config(tf_config) if tf_config else cls()
         cluster = _from_flags(workers, task)
         if tf_config:
-            _note_difference(cluster, tf_config)
+            _log_difference(cluster, tf_config)
         return cluster
 
 
 ONE_PROCESS = Cluster()
+"""A process that trains alone."""
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """The two parts of a cluster's address; the brackets of an IPv6 host are taken off."""
+    """The host and the port of an address of a cluster; the brackets of an IPv6 host are removed."""
     host, _, port = address.rpartition(":")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
@@ -97,7 +99,7 @@ def _from_flags(workers: str, task: int) -> Cluster:
     return _cluster(addresses, task)
 
 
-def _note_difference(cluster: Cluster, tf_config: str) -> None:
+def _log_difference(cluster: Cluster, tf_config: str) -> None:
     try:
         same = _from_tf_config(tf_config) == cluster
     except InputError:
@@ -107,7 +109,7 @@ def _note_difference(cluster: Cluster, tf_config: str) -> None:
 
 
 def _cluster(addresses: Sequence[str], rank: int) -> Cluster:
-    """A cluster; one worker alone needs no address."""
+    """A cluster of these addresses; one worker that trains alone needs no address."""
     return Cluster(tuple(addresses), rank) if len(addresses) > 1 else Cluster()
 
 
@@ -118,15 +120,15 @@ def _from_tf_config(text: str) -> Cluster:
         raise InputError(f"TF_CONFIG {_shown(text)}: not JSON ({error}); expected {EXPECTED_TF_CONFIG}") from None
     if not isinstance(given, dict):
         raise InputError(f"TF_CONFIG {_shown(text)}: not an object; expected {EXPECTED_TF_CONFIG}")
-    jobs, task = _part(given, "cluster"), _part(given, "task")
+    jobs, task = _object(given, "cluster"), _object(given, "task")
     kind = task.get("type")
-    _check_kinds(jobs, kind)
+    _check_jobs(jobs, kind)
     order = [job for job in (*CHIEF_JOBS, "worker") if jobs.get(job)]
     entries = [(f"TF_CONFIG, {job} {n}", address) for job in order for n, address in enumerate(jobs[job])]
     addresses = _addresses(entries)
     if not task and len(addresses) < 2:
         return Cluster()
-    if not order:  # a job that runs alone may have an empty cluster and still a task
+    if not order:  # a scheduler may give a single process a task and an empty cluster
         kind = kind or "worker"
         order, jobs = [kind], {kind: [""]}
     if kind not in order:
@@ -135,16 +137,16 @@ def _from_tf_config(text: str) -> Cluster:
     return _cluster(addresses, index + sum(len(jobs[job]) for job in order[: order.index(kind)]))
 
 
-def _part(given: dict, key: str) -> dict:
-    """A part of TF_CONFIG; empty where it is missing or null."""
-    part = {} if given.get(key) is None else given[key]
-    if not isinstance(part, dict):
-        raise InputError(f"TF_CONFIG: {key} is {_shown(part)}; expected an object, as in {EXPECTED_TF_CONFIG}")
-    return part
+def _object(tf_config: dict, key: str) -> dict:
+    """The object at a key of TF_CONFIG; empty if it is missing or null."""
+    value = {} if tf_config.get(key) is None else tf_config[key]
+    if not isinstance(value, dict):
+        raise InputError(f"TF_CONFIG: {key} is {_shown(value)}; expected an object, as in {EXPECTED_TF_CONFIG}")
+    return value
 
 
-def _check_kinds(jobs: dict, kind: object) -> None:
-    """Raise InputError for a job or a task that this training has no use for."""
+def _check_jobs(jobs: dict, kind: object) -> None:
+    """Raise InputError for a job or a task type that this training does not know."""
     if kind is not None and kind not in (*CHIEF_JOBS, "worker", *REFUSED_JOBS):
         raise InputError(f"TF_CONFIG: task type {_shown(kind)}; expected chief, master or worker")
     for job in (kind, *(job for job, addresses in jobs.items() if addresses)):
@@ -161,7 +163,7 @@ def _check_kinds(jobs: dict, kind: object) -> None:
 
 
 def _index(task: dict, kind: str, count: int) -> int:
-    """The task's index within its job, which some schedulers write as a string."""
+    """The index of the task within its job; some schedulers write it as a string."""
     index = task.get("index")
     if isinstance(index, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", index):
         index = int(index)
@@ -172,7 +174,7 @@ def _index(task: dict, kind: str, count: int) -> int:
 
 
 def _addresses(entries: Sequence[tuple[str, object]]) -> list[str]:
-    """Checked addresses of (where, text) pairs, without the white space around them."""
+    """The checked addresses of (where, text) pairs, without white space around them; `where` is for messages."""
     addresses: list[str] = []
     seen: dict[tuple[str, int], str] = {}
     for where, text in entries:
@@ -187,16 +189,16 @@ def _addresses(entries: Sequence[tuple[str, object]]) -> list[str]:
 
 
 def _address(where: str, text: object) -> str:
-    """The "host:port" of one entry; InputError where it is anything else."""
-    wrong = _wrong_with(text.strip()) if isinstance(text, str) else "not a text"
-    if wrong:
-        raise InputError(f"{where}, {_shown(text)}: {wrong}; {EXPECTED_ADDRESS}")
+    """The "host:port" of one entry. Raises InputError if the entry is anything else."""
+    flaw = _find_flaw(text.strip()) if isinstance(text, str) else "not a text"
+    if flaw:
+        raise InputError(f"{where}, {_shown(text)}: {flaw}; {EXPECTED_ADDRESS}")
     host, _, port = text.strip().rpartition(":")
     return f"{host.rstrip()}:{int(port)}"
 
 
-def _wrong_with(text: str) -> str | None:
-    """What is wrong with an address, if anything."""
+def _find_flaw(text: str) -> str | None:
+    """What is wrong with an address; None if nothing is."""
     host, colon, port = text.rpartition(":")
     host = host.rstrip()
     bracketed = host.startswith("[") and host.endswith("]")
@@ -232,6 +234,6 @@ def _is_ip(host: str) -> bool:
 
 
 def _shown(value: object) -> str:
-    """A wrong value on one line, cut where it is long."""
+    """A wrong value on one line, shortened if it is long."""
     text = repr(value)
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
+    return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 3] + "..."

@@ -47,7 +47,7 @@ class LearningRateDrop(Callback):
 
 
 class StopEarly(Callback):
-    """Ends the training of all workers after the epoch after which `should_stop` returns True in the chief."""
+    """Ends the training of all workers at the end of an epoch once `should_stop` returns True in the chief."""
 
     _chief_only = False
 

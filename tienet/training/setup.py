@@ -17,7 +17,7 @@ from tensorpack.utils import logger
 from tienet.checkpoint import run_folder
 from tienet.checkpoint.entries import TrainingState
 from tienet.checkpoint.restore import StrictRestore, WordVectors
-from tienet.checkpoint.resume import ResumePoint, resume_point, truncate_log
+from tienet.checkpoint.resume import ResumePoint, find_resume_point, truncate_log
 from tienet.config import Config
 from tienet.data import leaks, vocabulary
 from tienet.data import manifest as manifests
@@ -84,7 +84,7 @@ def find_start(logdir: Path, resume: bool, is_chief: bool) -> ResumePoint | None
         InputError: All checkpoints are damaged, or the folder holds a run that should not be resumed.
     """
     if resume:
-        point = resume_point(logdir, mend=is_chief)
+        point = find_resume_point(logdir, repair=is_chief)
         if point is None and any((logdir / "checkpoints").glob("latest-*")):
             raise InputError(f"{logdir}: all its checkpoints are damaged; start a run in another --logdir")
         if point is None and is_chief:

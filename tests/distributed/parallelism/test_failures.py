@@ -10,7 +10,7 @@ import pytest
 
 from tests.distributed.parallelism.disturb import at_save, at_step, fill, in_validation, limit_save, poison, send_term
 from tests.distributed.parallelism.runs import DRAWN, QUICK, SEED, assert_same_bits, read
-from tienet.checkpoint.resume import resume_point
+from tienet.checkpoint.resume import find_resume_point
 from tienet.config import Config
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies, epoch_batches
@@ -33,7 +33,7 @@ def test_a_loss_that_is_not_finite_names_step_studies_and_gradients_and_keeps_th
         stopped.error,
     ), stopped.error
     assert re.search(rf"largest gradients: {gradient}(, {gradient}){{2}};", stopped.error), stopped.error
-    point = resume_point(stopped.logdir)
+    point = find_resume_point(stopped.logdir)
     assert point.state.step == read(stopped.logdir)["step"] == 4
     assert not list((stopped.logdir / "checkpoints").glob("*7*"))
 
