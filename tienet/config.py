@@ -1,4 +1,4 @@
-"""Every setting of a run: one frozen dataclass, its presets, its checks and its JSON."""
+"""The settings of a run: a frozen dataclass, with presets, checks, and reading and writing as JSON."""
 
 import dataclasses
 import json
@@ -15,81 +15,94 @@ from tienet.modes import Mode, mode_from_name
 
 @dataclass(frozen=True)
 class Config:
-    """All settings; the defaults are the paper's (preset `paper`). Letters as in `tienet/README.md`."""
+    """All settings of a run. The defaults are the paper's (preset `paper`); letters are as in `tienet/README.md`."""
 
     # What is trained, on what
-    mode: str = "annotate"
-    data: str = "chestxray14"  # NAME of data/NAME/manifest.csv, or a manifest's path
-    seed: int = 0  # of the weights, the batch order and dropout
+    mode: str = "annotate"  # a name of the table in tienet/modes.py
+    data: str = "chestxray14"  # NAME of data/NAME/manifest.csv, or the path of a manifest
+    seed: int = 0  # seed of the weights, the order of the batches and dropout
 
     # Image side
-    image_px: int = 512  # side of the square that the image is resized to, in pixels
+    image_px: int = 512  # side in pixels of the square that the image is resized to
     backbone_end: str = "res5c"  # last layer of the frozen ResNet-50: res5c (stride 32) or res4f (stride 16)
-    feature_norm: bool = False  # standardise the backbone's channels by the training images' mean and std
-    grid_position: bool = False  # the transition also sees where a location is, so that words can tell the side
+    feature_norm: bool = False  # standardise the backbone's channels by their mean and std on the training images
+    grid_position: bool = False  # the transition also gets each location's position, so that reports can name the side
     transition_channels: int = 1024  # C
     attention_units: int = 256  # hidden units of the spatial attention
     attention_norm: bool = False  # standardise W_x x over the locations before the scores (see tienet/README.md)
-    attention_gate: bool = False  # Xu's beta_t: how much a step looks at the image
-    pooling: str = "lse"  # of mode classify: lse, mean or max
+    attention_gate: bool = False  # use Xu's beta_t: how much a step uses the image
+    pooling: str = "lse"  # pooling of mode classify: lse, mean or max
     lse_r: float = 10.0  # r of log-sum-exp pooling
-    features: str = "cache"  # "cache": backbone outputs are computed once; "off": at every step, from images
+    features: str = "cache"  # "cache": the backbone's outputs are computed once; "off": at every step, from the images
 
     # Text side
     lstm_units: int = 256  # H
     attention_rows: int = 5  # r of eq. 3
     attention_hidden: int = 2000  # s of eq. 3
-    output_hidden: int = 0  # ReLU units before the output layer; 0: none
-    max_words: int = 300  # words of a report that are read; what is longer is cut, and counted
-    word_vector_std: float | None = None  # rescale the first word vectors to this std; null: as they were made
-    report_drop: float = 0.0  # share of training words (or reports) that the network does not see
+    output_hidden: int = 0  # ReLU units before the output layer; 0: no such layer
+    max_words: int = 300  # words of a report that are read; a longer report is cut, and counted in a note
+    word_vector_std: float | None = None  # rescale the first word vectors to this std; null: leave them as they are
+    report_drop: float = 0.0  # share of the training words (or reports) that are hidden from the network
     report_drop_unit: str = "words"  # "words" or "reports"
 
     # Writing
     deep_output: bool = False  # Xu's output layer: the next word depends on w_t, h_t and z_t, not on h_t alone
-    written_words: int = 100  # most words that are written
-    classify_on: str = "true"  # report that the classifier of mode report is trained on: true, own or half
-    scheduled_sampling: float = 0.0  # share of the words read in training that the model drew itself
+    written_words: int = 100  # the largest number of words that are written
+    classify_on: str = "true"  # the report that mode report trains its classifier on: true, own or half
+    scheduled_sampling: float = (
+        0.0  # share of the words read in training that are drawn from the model's own predictions
+    )
 
     # Loss
-    alpha: float | None = None  # of eq. 7; null: the mode's own
+    alpha: float | None = None  # alpha of eq. 7; null: the mode's own value
     penalty: float = 1.0  # weight of ||G G^T - I||_F^2
-    weighted_loss: bool = True  # beta and lambda of eq. 6; false: all 1
+    weighted_loss: bool = True  # use the weights beta and lambda of eq. 6; false: all weights are 1
     l2: float = 1e-4  # weight decay, not on biases and word vectors
-    doubly_stochastic: float = 1e-4  # weight of Xu's term; more makes the attention uniform (tienet/README.md)
-    dropout: float = 0.5  # share of [x_aete; x_swgap] dropped in training
-    dropout_image: float | None = None  # share of x_swgap that is dropped; null: as dropout
+    doubly_stochastic: float = 1e-4  # weight of Xu's term; a large one makes the attention uniform (tienet/README.md)
+    dropout: float = 0.5  # share of [x_aete; x_swgap] that is dropped in training
+    dropout_image: float | None = None  # share of x_swgap that is dropped; null: the same as dropout
 
     # Optimisation
     batch: int = 32  # studies per update
-    epochs: int = 50  # at most
+    epochs: int = 50  # the largest number of epochs
     patience: int = 8  # epochs without a better validation AUC before training stops; 0: never stops
-    learning_rate: float = 1e-3  # of Adam
-    lr_drop_at: float = 1.0  # share of the epochs after which the rate is divided by ten; 1: constant
+    learning_rate: float = 1e-3  # learning rate of Adam
+    lr_drop_at: float = 1.0  # share of the epochs after which the learning rate is divided by ten; 1: never
 
     def __post_init__(self) -> None:
         _check_types(self)
         _check_ranges(self)
         if mode_from_name(self.mode).image:
-            transition_for(self.image_px, self.backbone_end)  # raises with the sizes that are possible
+            transition_for(self.image_px, self.backbone_end)  # raises an InputError that names the possible sizes
 
     @property
     def loss_alpha(self) -> float:
-        """alpha of eq. 7."""
+        """alpha of eq. 7: the setting, or the mode's own value."""
         return self.mode_parts.alpha if self.alpha is None else self.alpha
 
     @property
     def mode_parts(self) -> Mode:
-        """The row of the table of modes."""
+        """Which parts of the network the mode has."""
         return mode_from_name(self.mode)
 
     def replace(self, **settings: object) -> "Config":
-        """This config with other values; an unknown name is an InputError that lists the names."""
+        """A copy of this config with other values.
+
+        Raises:
+            InputError: A name is unknown (the message lists the names), or a value is not allowed.
+        """
         _check_names(settings)
         return dataclasses.replace(self, **settings)
 
     def with_texts(self, texts: dict[str, str], settings: dict[str, object] | None = None) -> "Config":
-        """As `replace`, with `texts` as typed at the prompt (`--set KEY=VALUE`), and further `settings`."""
+        """A copy of this config with values given as texts, and others given as values.
+
+        Args:
+            texts: The texts of settings, as typed on the command line (`--set KEY=VALUE`).
+            settings: The values of further settings.
+        Raises:
+            InputError: As in `replace`; also if a setting is given twice.
+        """
         _check_names(texts)
         for name in texts.keys() & (settings or {}).keys():
             raise InputError(f"setting {name} is given twice, as --set {name}={texts[name]} too; leave one of them out")
@@ -101,16 +114,16 @@ class Config:
 
     @classmethod
     def from_json(cls, settings: dict[str, object]) -> "Config":
-        """The inverse of `to_json`; an unknown or misspelt name is an InputError."""
+        """The config with these settings, the inverse of `to_json`; an unknown name raises InputError."""
         return cls().replace(**settings)
 
     def save(self, path: Path) -> None:
-        """Write the settings as JSON."""
+        """Write the settings to a JSON file."""
         files.write_json(path, self.to_json())
 
     @classmethod
     def load(cls, path: Path) -> "Config":
-        """Read what `save` wrote; a file that is not JSON is an InputError."""
+        """Read the settings that `save` wrote; a file that is not JSON raises InputError."""
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
@@ -137,8 +150,9 @@ PRESETS: dict[str, dict[str, object]] = {
         "patience": 0,
     },
 }
-"""Settings that go together: `paper` is the defaults; `lin2017` reads the paper's training paragraph as Lin et al.
-(2017) have it; `openi` was found on the validation split of OpenI, which is far smaller than the paper's data."""
+"""Settings that belong together. `paper` is the defaults. `lin2017` takes the sizes of Lin et al. (2017), whom the
+paper's paragraph on training follows. `openi` was chosen on the validation split of OpenI, which is far smaller than the
+paper's data."""
 
 PRESETS_BY_MODE: dict[str, dict[str, dict[str, object]]] = {
     "openi": {
@@ -148,18 +162,18 @@ PRESETS_BY_MODE: dict[str, dict[str, dict[str, object]]] = {
         "report": {"feature_norm": True, "classify_on": "half", "dropout": 0.5},
     },
 }
-"""What a preset has besides for one mode."""
+"""Further settings of a preset, by mode."""
 
 
 def preset_settings(name: str, mode: str) -> dict[str, object]:
-    """The settings of a preset for a mode; InputError that lists the presets for another name."""
+    """The settings of a preset for a mode. Raises InputError, which lists the presets, if the name is unknown."""
     if name not in PRESETS:
         raise InputError(f"preset {name!r} is not known; choose one of {', '.join(PRESETS)}")
     return PRESETS[name] | PRESETS_BY_MODE.get(name, {}).get(mode, {})
 
 
 def preset(name: str, mode: str = Config.mode) -> Config:
-    """The config of a preset for a mode; InputError that lists the presets, or the modes, for another name."""
+    """The config of a preset for a mode. Raises InputError, which lists the choices, if a name is unknown."""
     return Config().replace(mode=mode, **preset_settings(name, mode))
 
 
@@ -176,14 +190,14 @@ _AT_LEAST_ONE = (
     "max_words", "written_words", "batch", "epochs",
 )  # fmt: skip
 _AT_LEAST_ZERO = ("seed", "output_hidden", "penalty", "l2", "patience", "doubly_stochastic")
-_SHARES = {
+_MAX_SHARES = {
     "report_drop": 1.0,
     "alpha": 1.0,
     "dropout": 0.99,
     "dropout_image": 0.99,
     "lr_drop_at": 1.0,
     "scheduled_sampling": 1.0,
-}  # 0 to this value
+}  # each share is a number from 0 to this value
 _POSITIVE = ("learning_rate", "word_vector_std", "lse_r")
 
 
@@ -193,54 +207,54 @@ def _check_names(settings: dict[str, object]) -> None:
             raise InputError(f"setting {name!r} is not known; there are {', '.join(_TYPES)}")
 
 
-def _allowed(name: str) -> tuple[type, ...]:
+def _allowed_types(name: str) -> tuple[type, ...]:
     annotation = _TYPES[name]
     return typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
 
 
 def _parse(name: str, text: str) -> object:
-    if _allowed(name) == (str,):
+    if _allowed_types(name) == (str,):
         return text
-    for read in (json.loads, float):  # ".5" and "1." are numbers to people, not to JSON
+    for read in (json.loads, float):  # ".5" and "1." are numbers for people, but not in JSON
         try:
             return read(text)
         except ValueError:
             continue
-    return text  # the type check says what was expected
+    return text  # the check of the types then says what was expected
 
 
 def _check_types(config: Config) -> None:
     for field in dataclasses.fields(config):
-        value, allowed = getattr(config, field.name), _allowed(field.name)
+        value, allowed = getattr(config, field.name), _allowed_types(field.name)
         if float in allowed and type(value) is int:
             object.__setattr__(config, field.name, float(value))
         elif type(value) not in allowed:
-            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in allowed)
-            raise InputError(f"setting {field.name}={value!r}: expected {wanted}")
+            expected = " or ".join("null" if kind is type(None) else kind.__name__ for kind in allowed)
+            raise InputError(f"setting {field.name}={value!r}: expected {expected}")
 
 
 def _check_ranges(config: Config) -> None:
     def refuse(name: str, expected: str) -> typing.NoReturn:
         raise InputError(f"setting {name}={getattr(config, name)!r}: expected {expected}")
 
-    def misses(name: str, holds: typing.Callable[[float], bool]) -> bool:
+    def violates(name: str, is_allowed: typing.Callable[[float], bool]) -> bool:
         value = getattr(config, name)
-        return value is not None and not holds(value)  # NaN holds nothing
+        return value is not None and not is_allowed(value)  # no comparison with NaN is true
 
     for name, choices in _CHOICES.items():
         if getattr(config, name) not in choices:
             refuse(name, " or ".join(choices))
     for name in _AT_LEAST_ONE:
-        if misses(name, lambda value: value >= 1):
+        if violates(name, lambda value: value >= 1):
             refuse(name, "1 or more")
     for name in _AT_LEAST_ZERO:
-        if misses(name, lambda value: 0 <= value < float("inf")):
+        if violates(name, lambda value: 0 <= value < float("inf")):
             refuse(name, "0 or more")
-    for name, most in _SHARES.items():
-        if misses(name, lambda value, most=most: 0 <= value <= most):
-            refuse(name, f"a number from 0 to {most:g}")
+    for name, maximum in _MAX_SHARES.items():
+        if violates(name, lambda value, maximum=maximum: 0 <= value <= maximum):
+            refuse(name, f"a number from 0 to {maximum:g}")
     for name in _POSITIVE:
-        if misses(name, lambda value: 0 < value < float("inf")):
+        if violates(name, lambda value: 0 < value < float("inf")):
             refuse(name, "a number above 0")
     if config.mode_parts.alpha in (0.0, 1.0) and config.alpha not in (None, config.mode_parts.alpha):
         refuse("alpha", f"{config.mode_parts.alpha:g} or null: mode {config.mode} has one of the two losses only")

@@ -1,4 +1,4 @@
-"""Which GPUs a run takes."""
+"""The GPUs and the CPU cores that this process uses."""
 
 import os
 import shutil
@@ -8,12 +8,20 @@ from functools import cache
 
 from tienet.errors import InputError
 
+MAX_CORES = 8
+"""The largest number of CPU cores that are used."""
+
 
 def choose_devices(text: str) -> list[int]:
-    """`--gpu`: "cpu", or GPU numbers such as "0,1"; they are made the only ones that TensorFlow sees.
+    """Parse `--gpu`, and hide all other GPUs from TensorFlow.
 
+    Args:
+        text: "cpu", or the numbers of GPUs, such as "0,1".
+    Returns:
+        The numbers of the GPUs; empty for the CPU. On a machine without a GPU the numbers are returned as well, and a
+        note says that the CPU is used.
     Raises:
-        InputError: not such a list, or a number that is not there while other GPUs are.
+        InputError: The text is not such a list, or there are GPUs, but not all of these.
     """
     if text == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -24,18 +32,20 @@ def choose_devices(text: str) -> list[int]:
         gpus = [-1]
     if min(gpus) < 0 or len(set(gpus)) < len(gpus):
         raise InputError(f"--gpu {text}: expected cpu, or GPU numbers such as 0 or 0,1,2,3")
-    there = count()
-    if not there:
+    available = count()
+    if not available:
         print(f"note: no GPU here; --gpu {text} runs on the CPU", file=sys.stderr)
         return gpus
-    if missing := sorted(set(gpus) - set(range(there))):
-        raise InputError(f"--gpu {text}: there is no GPU {missing[0]}; there are {','.join(map(str, range(there)))}")
+    if missing := sorted(set(gpus) - set(range(available))):
+        raise InputError(
+            f"--gpu {text}: there is no GPU {missing[0]}; there are {','.join(map(str, range(available)))}"
+        )
     os.environ["CUDA_VISIBLE_DEVICES"] = text
     return gpus
 
 
 def count() -> int:
-    """How many GPUs the driver shows; asked without TensorFlow, which would take all of them."""
+    """The number of GPUs that the driver shows, found without TensorFlow, which would reserve all of them."""
     if not shutil.which("nvidia-smi"):
         return 0
     listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
@@ -44,12 +54,14 @@ def count() -> int:
 
 @cache
 def gpu_computes() -> bool:
-    """Whether there is a GPU that this process may use."""
+    """Whether this process may compute on a GPU."""
     return count() > 0 and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1"
 
 
 @cache
 def cores() -> int:
-    """How many CPU cores this process may use, 8 at most."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # Linux only
-    return min(allowed, 8)
+    """The number of CPU cores that this process may use, at most MAX_CORES."""
+    allowed = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )  # sched_getaffinity exists on Linux only
+    return min(allowed, MAX_CORES)

@@ -1,9 +1,9 @@
-"""The one exception for what a user can mend."""
+"""The exception for input that the user can correct."""
 
 
 class InputError(ValueError):
-    """Bad input: the message says which value, where, what was expected and what to do.
+    """Wrong input: the message says which value is wrong, where it is, what was expected and what to do.
 
-    The scripts print it as it is and exit with status 2 (`tienet.cli.run`); any other exception is a bug of
-    ours and keeps its traceback.
+    Commands print the message and exit with status 2 (`tienet.cli.run`). Any other exception is a bug of this project
+    and is shown with its traceback.
     """

@@ -1,22 +1,27 @@
-"""The D x D grid: from the image's size and the backbone's end to the transition's kernel and stride."""
+"""The D x D grid of locations, and the transition that reaches it from the image's size and the backbone's end."""
 
 from dataclasses import dataclass
 
 from tienet.errors import InputError
 
 ENDS: dict[str, tuple[int, int]] = {"res4f": (16, 1024), "res5c": (32, 2048)}
-"""Where the backbone may end: its stride in pixels and its number of channels there."""
+"""Where the backbone may end, each with its stride in pixels and its number of channels there."""
 
 MIN_IMAGE_PX = 32
-"""The smallest image: it gives one location at the end res5c."""
+"""The side of the smallest image in pixels; it gives one location at the end res5c."""
 
 GRID_SIDE = 16
-"""D: locations along a side of the grid that the attention looks at."""
+"""D, the number of locations along a side of the grid that the attention is over."""
 
 
 @dataclass(frozen=True)
 class Transition:
-    """The transition convolution's kernel side and stride; padding is SAME."""
+    """The transition convolution, with padding SAME.
+
+    Attributes:
+        kernel: The side of the kernel.
+        stride: The stride.
+    """
 
     kernel: int
     stride: int
@@ -25,10 +30,11 @@ class Transition:
 def transition_for(image_px: int, backbone_end: str) -> Transition:
     """The transition that brings an image of `image_px` pixels to the 16 x 16 grid.
 
-    The backbone gives `image_px / stride` locations a side: 16 need a 1 x 1 kernel, 32 a 3 x 3 kernel of stride 2.
+    The backbone gives `image_px / stride` locations along a side: 16 of them need a 1 x 1 kernel, 32 a 3 x 3 kernel of
+    stride 2.
 
     Raises:
-        InputError: no transition fits; the message names the sizes that do.
+        InputError: No transition fits the size; the message names the sizes that fit.
     """
     stride, _ = ENDS[backbone_end]
     sizes = {GRID_SIDE * stride: Transition(1, 1), 2 * GRID_SIDE * stride: Transition(3, 2)}
@@ -42,13 +48,14 @@ def transition_for(image_px: int, backbone_end: str) -> Transition:
 
 
 def backbone_side(image_px: int, end: str) -> int:
-    """Locations along a side of the backbone's output for square images of `image_px`: 256 gives 16 at res4f.
+    """The number of locations along a side of the backbone's output, for square images of `image_px` pixels.
 
-    A convolution of stride 2 leaves ceil(n / 2) of n locations, and the max-pool, which does not pad,
-    ceil((n - 3) / 2) + 1. A total stride of 16 is conv1, the pool and two stages; one of 32 has a third stage.
+    Images of 256 pixels, for instance, give 16 locations at the end res4f. A convolution of stride 2 turns n locations
+    into ceil(n / 2), and the max-pool, which does not pad, into ceil((n - 3) / 2) + 1. A total stride of 16 comes from
+    conv1, the pool and two stages; one of 32 has a third stage.
 
     Raises:
-        InputError: the image is smaller than MIN_IMAGE_PX.
+        InputError: The image is smaller than MIN_IMAGE_PX.
     """
     if image_px < MIN_IMAGE_PX:
         raise InputError(f"image_px={image_px} is too small for the backbone; use {MIN_IMAGE_PX} or more")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a run stops between two updates, saves, and can go on."""
+"""Ctrl-C and SIGTERM: a run stops between two updates and saves, so that it can be resumed."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ class Interrupted(KeyboardInterrupt):
     """A signal asked the run to stop.
 
     Attributes:
-        status: for the shell: 0 for SIGTERM, by which clusters evict, 130 for Ctrl-C.
+        status: The exit status: 0 for SIGTERM, by which clusters evict a job, 130 for Ctrl-C.
     """
 
     def __init__(self, signum: int):
@@ -19,13 +19,13 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interruption:
-    """Takes Ctrl-C and SIGTERM while it is entered.
+    """A context in which Ctrl-C and SIGTERM are handled here.
 
-    Within `deferred` a signal only sets `wanted`; elsewhere, within `heeded`, and at the second Ctrl-C, it raises
-    `Interrupted`.
+    Within `deferred` a signal only sets `wanted`. Elsewhere, and within `heeded`, it raises `Interrupted`; so does a
+    second Ctrl-C anywhere.
 
     Attributes:
-        wanted: the signal that asked to stop; None so far.
+        wanted: The signal that asked the run to stop; None if there was none.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Interruption:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "Interruption":
-        if threading.current_thread() is threading.main_thread():  # others may not
+        if threading.current_thread() is threading.main_thread():  # only it may set handlers
             self._before = {which: signal.signal(which, self._take) for which in (signal.SIGINT, signal.SIGTERM)}
         return self
 
@@ -50,7 +50,7 @@ class Interruption:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Not now: a signal waits until the caller asks for `wanted`."""
+        """A context in which a signal does not raise: it only sets `wanted`, which the caller checks."""
         self._deferred += 1
         try:
             yield
@@ -59,7 +59,10 @@ class Interruption:
 
     @contextmanager
     def heeded(self) -> Iterator[None]:
-        """Within `deferred`, for work that may end anywhere: a signal raises here, also one that came before."""
+        """A context within `deferred`, for work that may be interrupted anywhere: a signal raises `Interrupted` here.
+
+        A signal that has been deferred raises it at the start of the block.
+        """
         deferred, self._deferred = self._deferred, 0
         try:
             if self.wanted is not None:
@@ -69,5 +72,5 @@ class Interruption:
             self._deferred = deferred
 
     def error(self) -> Interrupted:
-        """What to raise once the run has stopped because of `wanted`."""
+        """The exception to raise once the run has stopped because of `wanted`."""
         return Interrupted(self.wanted or signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The 15 labels, their order, and the names that data sets use for them."""
+"""The 15 labels, their order, and the spellings that data sets use for them."""
 
 FINDINGS: tuple[str, ...] = (
     "Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumonia", "Pneumothorax",
@@ -7,11 +7,13 @@ FINDINGS: tuple[str, ...] = (
 """The 14 findings, in the order of the paper's Table 1."""
 
 NO_FINDING = "No_Finding"
+"""The label of a study without any of the findings."""
 
 LABELS: tuple[str, ...] = (*FINDINGS, NO_FINDING)
-"""What the network scores: K = 15 columns, this order everywhere."""
+"""The labels that the network predicts: K = 15 columns, in this order everywhere."""
 
 K = len(LABELS)
+"""The number of labels."""
 
 _ALIASES = {
     "normal": NO_FINDING,
@@ -26,10 +28,10 @@ _BY_KEY = {name.replace("_", "").lower(): name for name in LABELS} | _ALIASES
 
 
 def canonical(name: str) -> str | None:
-    """The label's own name for a data set's spelling ("No Finding", "Pleural Effusion"), or None if unknown."""
+    """The label that a data set spells as `name`, such as "No Finding" or "Pleural Effusion"; None if it is unknown."""
     return _BY_KEY.get(name.strip().replace("_", "").replace(" ", "").replace("-", "").lower())
 
 
 def readable(label: str) -> str:
-    """A label's name as people write it."""
+    """The name of a label as people write it, with spaces."""
     return label.replace("_", " ")
