@@ -151,8 +151,8 @@ PRESETS: dict[str, dict[str, object]] = {
     },
 }
 """Settings that belong together. `paper` is the defaults. `lin2017` takes the sizes of Lin et al. (2017), whom the
-paper's paragraph on training follows. `openi` was chosen on the validation split of OpenI, which is far smaller than the
-paper's data."""
+paper's paragraph on training follows. `openi` was chosen on the validation split of OpenI, which is far smaller than
+the paper's data."""
 
 PRESETS_BY_MODE: dict[str, dict[str, dict[str, object]]] = {
     "openi": {
