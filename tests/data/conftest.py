@@ -18,9 +18,9 @@ def toy(tmp_path: Path) -> Manifest:
     return manifest_of(tmp_path, write_images(tmp_path / "images", 10))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def reader():
-    """Reads DICOM in a process of its own."""
+    """Reads DICOM in a process of its own, which all tests share: tests that end it start their own."""
     with Reader() as reader:
         yield reader
 

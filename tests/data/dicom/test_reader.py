@@ -5,13 +5,10 @@ import os
 import cv2
 import numpy as np
 import pytest
-from pydicom import Dataset
 
 from tests.data.dicom.dicom_files import RAMP, dataset, save, stretched
 from tienet.data.dicom import pixels
-from tienet.data.dicom import reader as dicom
-from tienet.data.dicom.reader import DicomError, read_gray
-from tienet.data.dicom.view import is_upright, view_of
+from tienet.data.dicom.reader import MAX_BYTES, DicomError, read_gray
 from tienet.errors import InputError
 
 # ---- the header ----
@@ -32,53 +29,6 @@ def test_a_header_without_anything(reader, tmp_path):
     names = ("SOPInstanceUID", "StudyInstanceUID", "PatientID", "Modality", "ViewPosition")
     film = reader.read(save(tmp_path / "x.dcm", dataset(**dict.fromkeys(names))))
     assert (film.patient_id, film.study_uid, film.modality, film.view, film.upright) == ("", "", "", "", True)
-
-
-def code(value: str, meaning: str = "") -> list[Dataset]:
-    item = Dataset()
-    item.CodeValue, item.CodeMeaning = value, meaning
-    return [item]
-
-
-@pytest.mark.parametrize(
-    ("elements", "view"),
-    [
-        ({"ViewPosition": "PA"}, "PA"),
-        ({"ViewPosition": "ap "}, "AP"),
-        ({"ViewPosition": "LL"}, "LATERAL"),
-        ({"ViewPosition": "LATERAL"}, "LATERAL"),
-        ({"ViewPosition": "AP AXIAL"}, "AP"),
-        ({"ViewPosition": "LAO"}, "OTHER"),
-        ({"ViewPosition": "PA", "SeriesDescription": "lateral"}, "PA"),
-        ({"ViewPosition": "", "ViewCodeSequence": code("R-10214")}, "PA"),
-        ({"ViewCodeSequence": code("399348003")}, "AP"),
-        ({"ViewCodeSequence": code("R-10236")}, "LATERAL"),
-        ({"ViewCodeSequence": code("99", "postero-anterior oblique")}, ""),
-        ({"ViewCodeSequence": code("99", "Right lateral")}, "LATERAL"),
-        ({"SeriesDescription": "W033 Chest PA"}, "PA"),
-        ({"SeriesDescription": "CHEST_AP_PORTABLE"}, "AP"),
-        ({"SeriesDescription": "Thorax lat."}, "LATERAL"),
-        ({"SeriesDescription": "Chest PA and lateral"}, ""),
-        ({"SeriesDescription": "map of the spa", "ProtocolName": "p.a."}, ""),
-        ({"SeriesDescription": "Chest", "AcquisitionDeviceProcessingDescription": "CHEST,LAT"}, "LATERAL"),
-        ({"PatientOrientation": ["A", "F"]}, "LATERAL"),
-        ({"PatientOrientation": ["L", "F"]}, ""),
-        ({}, ""),
-    ],
-)
-def test_the_view(elements, view):
-    ds = Dataset()
-    for keyword, value in elements.items():
-        setattr(ds, keyword, value)
-    assert view_of(ds) == view
-
-
-@pytest.mark.parametrize(
-    ("orientation", "upright"),
-    [("L\\F", True), ("R\\F", False), ("L\\H", False), ("F\\L", False), ("LF\\FR", True), ("", True), ("?\\x", True)],
-)
-def test_the_orientation(orientation, upright):
-    assert is_upright(orientation) is upright
 
 
 # ---- refused ----
@@ -127,7 +77,7 @@ def test_files_that_cannot_be_opened(reader, tmp_path):
 def test_a_file_larger_than_allowed_is_not_read(reader, tmp_path):
     path = tmp_path / "huge.dcm"
     path.write_bytes(bytes(128) + b"DICM")
-    os.truncate(path, dicom.MAX_BYTES + 1)
+    os.truncate(path, MAX_BYTES + 1)
     with pytest.raises(DicomError, match="the most that is read"):
         reader.read(path)
 

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tienet.data import gzipped_table
-from tienet.data.gzipped_table import read_table
 from tienet.datasets.chestxray14.tables import read_boxes, read_entries, read_hand_labels, read_reports, stem
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS, NO_FINDING
@@ -95,42 +93,6 @@ def test_bad_entries_are_named_by_row(tmp_path, rows, said):
 def test_entries_without_a_column(tmp_path, column):
     header = "Image Index,Finding Labels,Patient ID".replace(column, "Other")
     assert f"row 1: column {column} is missing" in refused(read_entries, put(tmp_path, header, "1_0.png,Mass,1"))
-
-
-# ---- files ----
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("a.csv", b"", "is empty"),
-        ("a.csv.gz", b"", "is empty"),
-        ("a.csv.gz", gzip.compress(b""), "is empty"),
-        ("a.csv.gz", b"Image Index\n1.png\n", "not gzip"),
-        ("a.csv.gz", gzip.compress(b"Image Index\n1.png\n" * 99)[:-12], "not a whole gzip file"),
-        ("a.csv.gz", gzip.compress(b"Image Index\n1.png\n")[:-8] + bytes(8), "not a whole gzip file"),
-        ("a.csv", b"\x1f\x8bno gzip", "not a whole gzip file"),
-        ("a.csv.gz", gzip.compress(bytes(3000)), "NUL byte"),
-        ("a.csv", b"Image Index\n\xff\n", "not UTF-8 text"),
-    ],
-)
-def test_files_that_are_not_whole(tmp_path, name, content, said):
-    path = tmp_path / name
-    path.write_bytes(content)
-    assert said in refused(read_table, path)
-
-
-def test_a_gzip_file_that_grows_without_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(gzipped_table, "MAX_BYTES", 1000)
-    path = put(tmp_path, "image", *["1.png"] * 1000, name="a.csv.gz")
-    assert "more than 1,000 bytes when unpacked" in refused(read_table, path)
-
-
-def test_problems_found_later_name_the_users_file(tmp_path):
-    path = put(tmp_path, "image", "1.png", name="a.csv.gz")
-    table = read_table(path)
-    table.problem(0, "image", "is odd")
-    assert refused(lambda _: table.raise_problems(), path) == f"{path}, row 2, column image: is odd"
 
 
 # ---- reports ----

@@ -1,10 +1,7 @@
 """The ways in which DICOM stores pixels, and the files that come with pydicom."""
 
 import re
-from pathlib import Path
 
-import cv2
-import gdcm
 import numpy as np
 import pydicom
 import pytest
@@ -39,53 +36,6 @@ def test_lossless_syntaxes_that_pydicom_writes(gray, syntax, bits):
     ds = dataset(pixels, bits)
     ds.compress(syntax, generate_instance_uid=False)
     np.testing.assert_array_equal(gray(ds), stretched(pixels))
-
-
-def by_gdcm(ds: Dataset, syntax: str, path: Path) -> Dataset:
-    """The dataset in a syntax that pydicom does not write."""
-    reader = gdcm.ImageReader()
-    reader.SetFileName(str(save(path, ds)))
-    assert reader.Read()
-    change = gdcm.ImageChangeTransferSyntax()
-    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(syntax)))
-    change.SetInput(reader.GetImage())
-    assert change.Change()
-    writer = gdcm.ImageWriter()
-    writer.SetFileName(str(path))
-    writer.SetFile(reader.GetFile())
-    writer.SetImage(change.GetOutput())
-    assert writer.Write()
-    return pydicom.dcmread(path)
-
-
-@pytest.mark.parametrize("bits", [8, 12, 16])
-@pytest.mark.parametrize("syntax", [uid.JPEGLossless, uid.JPEGLosslessSV1])
-def test_lossless_jpeg(gray, tmp_path, syntax, bits):
-    pixels = (RAMP >> 4).astype(np.uint8) if bits == 8 else RAMP << (bits - 12)
-    ds = by_gdcm(dataset(pixels, bits), syntax, tmp_path / "gdcm.dcm")
-    assert ds.file_meta.TransferSyntaxUID == syntax
-    np.testing.assert_array_equal(gray(ds), stretched(pixels))
-
-
-def test_baseline_jpeg(gray):
-    pixels = (RAMP >> 4).astype(np.uint8)
-    frame = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
-    ds = with_frame(dataset(pixels, 8), frame, uid.JPEGBaseline8Bit)
-    np.testing.assert_allclose(gray(ds), pixels, atol=4)
-
-
-def test_jpeg_of_12_bits(reader):
-    """Two values that pydicom's authors know, by the decoder of the IJG."""
-    film = reader.read(PYDICOM_FILES / "JPGExtended.dcm").pixels  # its values are 0 to 264
-    assert [film[420, 140], film[230, 120]] == [round(244 * 255 / 264), round(95 * 255 / 264)]
-
-
-@pytest.mark.parametrize("name", ["JPGExtended.dcm", "SC_rgb_jpeg_gdcm.dcm"])
-def test_gdcm_gives_the_same_300_times(reader, name):
-    """It frees what Python frees too, unless told not to: a crash in a hundred files."""
-    first = reader.read(PYDICOM_FILES / name).pixels
-    for _ in range(300):
-        np.testing.assert_array_equal(reader.read(PYDICOM_FILES / name).pixels, first)
 
 
 def test_a_syntax_that_is_not_read_is_named(reader, tmp_path):
