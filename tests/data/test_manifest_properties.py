@@ -56,8 +56,9 @@ def test_what_is_written_is_what_is_read_in_any_order_of_rows(tmp_path_factory, 
     table["report"] = table.report.str.replace("\0", "").str.encode("utf-8", "ignore").str.decode("utf-8")
     splits = [data.draw(st.sampled_from(SPLITS)) for _ in range(n)]
     table["split"] = [splits[k // 2] for k in range(n)]
-    for label in LABELS:
-        table[label] = [data.draw(st.sampled_from([1.0, np.nan])) for _ in range(n)]
+    known = [data.draw(st.integers(0, 2 ** len(LABELS) - 1)) for _ in range(n)]  # bit k: is label k known?
+    for k, label in enumerate(LABELS):
+        table[label] = [1.0 if bits >> k & 1 else np.nan for bits in known]
     shuffled = table.iloc[data.draw(st.permutations(range(n)))]
     manifests.write(folder / "one.csv", shuffled)
     m = manifests.load(str(folder / "one.csv"))
