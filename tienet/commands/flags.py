@@ -1,4 +1,4 @@
-"""Flags and start that several sub-commands share."""
+"""The flags that several sub-commands share, and the start of TensorFlow on the GPU that they name."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from tienet import cli
 
 
 def add_load(parser: argparse.ArgumentParser, modes: str) -> None:
-    """--load, of a run of one of these modes."""
+    """Add --load, which takes a run of one of these modes."""
     parser.add_argument(
         "--load",
         required=True,
@@ -16,12 +16,16 @@ def add_load(parser: argparse.ArgumentParser, modes: str) -> None:
 
 
 def add_gpu(parser: argparse.ArgumentParser) -> None:
-    """--gpu."""
+    """Add --gpu."""
     parser.add_argument("--gpu", metavar="N", help="a GPU's number, or cpu (GPU 0 where there is one)")
 
 
 def start(gpu: str | None) -> None:
-    """Import TensorFlow quietly and take the GPU."""
+    """Choose the GPU, or the CPU, and import TensorFlow quietly.
+
+    Args:
+        gpu: The value of --gpu; None takes GPU 0 if there is one, otherwise the CPU.
+    """
     from tienet import devices
 
     if gpu is None:

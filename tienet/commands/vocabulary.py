@@ -38,6 +38,24 @@ class Source:
     described: dict[str, object]
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's flags."""
+    parser.add_argument(
+        "--data", default="chestxray14", metavar="NAME|FILE", help="data set's name, or a manifest's path (chestxray14)"
+    )
+    parser.add_argument("--data-root", type=Path, default=Path("data"), metavar="DIR", help="folder of data sets")
+    parser.add_argument(
+        "--corpus", type=Path, action="append", default=[], metavar="FILE", help="text, one a line, .gz too; repeatable"
+    )
+    parser.add_argument(
+        "--vectors", type=Path, metavar="FILE", help=f"ready-made word vectors ({', '.join(word_vectors.VECTOR_FILES)})"
+    )
+    parser.add_argument("--min-count", type=int, default=2, metavar="N", help="times a word must be seen (2)")
+    parser.add_argument("--dim", type=int, metavar="N", help=f"numbers in a vector ({DEFAULT_DIM}, or the file's)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of word2vec and of drawn vectors (0)")
+    parser.add_argument("--epochs", type=int, default=5, metavar="N", help="word2vec's passes over the text (5)")
+
+
 def run(args: argparse.Namespace) -> int:
     """Write the three files, and print what is in them."""
     _check_flags(args)
@@ -56,24 +74,6 @@ def run(args: argparse.Namespace) -> int:
     _write(folder, vocab, matrix, stats)
     print(_summary(folder, stats))
     return 0
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's flags."""
-    parser.add_argument(
-        "--data", default="chestxray14", metavar="NAME|FILE", help="data set's name, or a manifest's path (chestxray14)"
-    )
-    parser.add_argument("--data-root", type=Path, default=Path("data"), metavar="DIR", help="folder of data sets")
-    parser.add_argument(
-        "--corpus", type=Path, action="append", default=[], metavar="FILE", help="text, one a line, .gz too; repeatable"
-    )
-    parser.add_argument(
-        "--vectors", type=Path, metavar="FILE", help=f"ready-made word vectors ({', '.join(word_vectors.VECTOR_FILES)})"
-    )
-    parser.add_argument("--min-count", type=int, default=2, metavar="N", help="times a word must be seen (2)")
-    parser.add_argument("--dim", type=int, metavar="N", help=f"numbers in a vector ({DEFAULT_DIM}, or the file's)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of word2vec and of drawn vectors (0)")
-    parser.add_argument("--epochs", type=int, default=5, metavar="N", help="word2vec's passes over the text (5)")
 
 
 def _check_flags(args: argparse.Namespace) -> None:

@@ -4,9 +4,9 @@
         --train-val-list train_val_list.txt --test-list test_list.txt --out data/chestxray14
 
 A study is an image. Test is NIH's test list; validation is one eighth of the patients of NIH's train-val list, by
-hash (`nih_splits.train_or_val`). The images may lie in one folder or in NIH's twelve (images_001/images/...), as .png
-or .jpg, and stay where they are. Those that are not there yet are counted and named in left_out.csv; --strict
-refuses. All tables and lists may be gzipped.
+hash (tienet/datasets/chestxray14/splits.py). The images may lie in one folder or in NIH's twelve
+(images_001/images/...), as .png or .jpg, and stay where they are. Those that are not there yet are counted and named
+in left_out.csv; --strict refuses. All tables and lists may be gzipped.
 
 NIH published no reports. --reports takes yours (columns image or study, and report or text).
 --hand-labels (columns image, and 1/0 for findings or Finding Labels) writes a second data set, hand-labeled, beside
@@ -40,17 +40,8 @@ from tienet.modes import MODES
 ENDINGS = (".jpg", ".jpeg", ".png")  # where an image has several files, the one with the last of these is taken
 FOLDERS_DEEP = 2  # images_001/images
 HAND_LABELED = "hand-labeled"
-BOX_COLUMNS = (
-    "study_id",
-    "finding",
-    "x",
-    "y",
-    "w",
-    "h",
-    "side",
-    "zone",
-    "severity",
-)  # as the phantom has them
+BOX_COLUMNS = ("study_id", "finding", "x", "y", "w", "h", "side", "zone", "severity")
+"""The columns of the phantom's boxes.csv."""
 
 NO_FILE = "image file that is not there"
 COPY = "picture that is in a later split too"
@@ -63,13 +54,13 @@ NO_BOX_IMAGE = "box of an image that is not in the manifest"
 
 @dataclass
 class DataSet:
-    """What goes into one folder.
+    """The content of one data set's folder.
 
     Attributes:
-        out: the folder.
-        rows: the manifest's rows, by study_id.
-        left_out: columns image, split, reason; a row for each thing that is left out.
-        boxes: the rows of boxes.csv, or None if there should be no such file.
+        out: The folder.
+        rows: The rows of the manifest, indexed by study_id.
+        left_out: One row for each image, report or box that is left out, with columns image, split and reason.
+        boxes: The rows of boxes.csv; None if no such file is written.
     """
 
     out: Path
@@ -139,7 +130,12 @@ def _check_flags(args: argparse.Namespace) -> None:
 
 
 def index_images(folder: Path) -> dict[str, Path]:
-    """stem -> image file, in a folder or up to two folders below it; a .png goes before a .jpg."""
+    """Map stems to image files in `folder` and up to two levels below it; a .png is preferred to a .jpg.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        InputError: There is no image in it.
+    """
     if not folder.is_dir():
         raise FileNotFoundError(f"--images {folder}: there is no such folder")
     found = [Path(path) for path in _image_files(str(folder), FOLDERS_DEEP)]
@@ -159,7 +155,7 @@ def _image_files(folder: str, deep: int) -> Iterator[str]:
 
 
 def _cells(names: Sequence[str], paths: dict[str, Path] | None, out: Path) -> list[str]:
-    """The manifest's image column: relative where the file is below `out`, else absolute."""
+    """The manifest's image column: paths relative to `out` for files below it, absolute paths for others."""
     if paths is None:
         return [""] * len(names)
     out, cells, absolute = out.absolute(), [], {}
@@ -184,7 +180,11 @@ def build_main(
     paths: dict[str, Path] | None,
     reports: dict[str, str],
 ) -> DataSet:
-    """All entries whose image is there (all of them if `paths` is None), and what is left out."""
+    """Build the data set of all entries whose image file exists, or of all entries if `paths` is None.
+
+    Raises:
+        InputError: No entry has an image file.
+    """
     rows, left_out = _with_images(entries, paths, reports, out)
     unknown = {
         NO_ENTRY: [name for name in listed if name not in entries.index],
@@ -204,7 +204,11 @@ def build_hand_labeled(
     paths: dict[str, Path] | None,
     reports: dict[str, str],
 ) -> DataSet:
-    """The hand-labelled images that are there, all of them test, with their patients from the entry table."""
+    """Build the data set of the hand-labelled images that exist: all in the test split, with the entries' patients.
+
+    Raises:
+        InputError: No hand-labelled image exists.
+    """
     known = labels[labels.index.isin(entries.index)].copy()
     known.insert(0, "patient_id", entries.patient_id.reindex(known.index))
     known["split"] = "test"
@@ -219,7 +223,7 @@ def build_hand_labeled(
 def _with_images(
     studies: pd.DataFrame, paths: dict[str, Path] | None, reports: dict[str, str], out: Path
 ) -> tuple[pd.DataFrame, list[tuple[str, str, str]]]:
-    """The manifest's rows of those that have an image file, and (image, split, reason) of the others."""
+    """The manifest's rows of the studies that have an image file, and (image, split, reason) of the others."""
     is_there = np.array([paths is None or name in paths for name in studies.index], dtype=bool)
     missing, rows = studies[~is_there], studies[is_there].copy()
     rows["image"] = _cells(list(rows.index), paths, out)
@@ -233,7 +237,7 @@ def _with_images(
 
 
 def add_boxes(data_set: DataSet, boxes: pd.DataFrame) -> None:
-    """Keep the boxes of the manifest's images, in pixels of their files (of NIH's 1024 px where there is no file)."""
+    """Keep the boxes of the manifest's images, scaled to pixels of their files, or of NIH's 1024 px without a file."""
     rows = data_set.rows
     is_there = boxes.study_id.isin(rows.index)
     boxes, lost = boxes[is_there].reset_index(drop=True), boxes[~is_there]
@@ -250,10 +254,10 @@ def add_boxes(data_set: DataSet, boxes: pd.DataFrame) -> None:
 
 
 def write(data_set: DataSet) -> None:
-    """Write left_out.csv, boxes.csv and manifest.csv, and say what is in them."""
+    """Write left_out.csv, boxes.csv and manifest.csv, and print what is in them."""
     out, rows = data_set.out, data_set.rows.rename_axis("study_id").reset_index()
     path = out / "manifest.csv"
-    path.unlink(missing_ok=True)  # where it is, what lies beside it belongs to it
+    path.unlink(missing_ok=True)  # written last: if it exists, the files beside it belong to it
     left_outs.write(out, data_set.left_out)
     if data_set.boxes is None:
         (out / "boxes.csv").unlink(missing_ok=True)
@@ -275,7 +279,7 @@ def write(data_set: DataSet) -> None:
 
 
 def _unchecked(path: Path, rows: pd.DataFrame) -> Manifest:
-    """To be counted; `manifest.load` refuses studies that have neither an image nor a report."""
+    """A manifest for counting only; `manifests.load` refuses studies that have neither an image nor a report."""
     parts = (list(rows[name]) for name in ("study_id", "patient_id"))
     labels = rows[list(LABELS)].to_numpy(np.float32)
     note = f"{path} is for counting: training and evaluation refuse a study with neither image nor report"
@@ -284,7 +288,7 @@ def _unchecked(path: Path, rows: pd.DataFrame) -> Manifest:
     )
 
 
-# ---- what is said ----
+# ---- notes and refusals ----
 
 
 def _seen_in_training(entries: pd.DataFrame, labels: pd.DataFrame) -> list[str]:

@@ -34,7 +34,7 @@ from tienet.data.dicom.pool import ReaderPool
 from tienet.data.dicom.reader import Reader
 from tienet.datasets.chestxray14 import tables as nih_tables
 from tienet.datasets.folder import files as own_files
-from tienet.datasets.folder.files import Folder, Named
+from tienet.datasets.folder.files import Folder, NamedValues
 from tienet.datasets.folder.pseudonyms import DIGITS, SALT_FILE, Pseudonyms, read_salt
 from tienet.datasets.folder.studies import (
     CHOSEN,
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
             study.patient = names.patient(study.patient) if study.patient else names.image(study.source.name)
         assign_splits(studies, args.split or ("hash" if tables.labels else "test"))
 
-        (out / MANIFEST).unlink(missing_ok=True)  # where it is, all it names is there and belongs to it
+        (out / MANIFEST).unlink(missing_ok=True)  # written last: if it exists, what it names exists
         cells, unreadable = convert(studies, names, out, pool)
         faults += unreadable
     studies = [study for study in studies if study.source.name in cells]
@@ -147,7 +147,7 @@ def _is_hashed(path: Path) -> bool:
 
 
 def read_tables(args: argparse.Namespace, folder: Folder) -> Tables:
-    """Reports, labels, patients and splits by name. Raises InputError for what is wrong in them."""
+    """Read reports, labels, patients and splits, each by name. Raises InputError if a table is wrong."""
     reports, bad_texts, csv = None, [], None
     if args.reports is None:
         if own_files.texts_beside(folder):
@@ -156,21 +156,21 @@ def read_tables(args: argparse.Namespace, folder: Folder) -> Tables:
         reports, bad_texts = own_files.read_texts(own_files.text_files(args.reports), args.reports)
     else:
         csv = args.reports
-        reports = Named(own_files.by_plain_name(nih_tables.read_reports(csv), csv))
+        reports = NamedValues(own_files.by_plain_name(nih_tables.read_reports(csv), csv))
     labels = None
     if args.labels:
         table, notes = nih_tables.read_hand_labels(args.labels)
         _print_notes(note for note in notes if args.labels != args.reports)
         rows = dict(zip(table.index, table.to_numpy(), strict=True))
-        labels = Named(own_files.by_plain_name(rows, args.labels))
+        labels = NamedValues(own_files.by_plain_name(rows, args.labels))
         csv = csv or args.labels
-    patients = Named(own_files.read_column(csv, args.patients)) if args.patients else None
-    by_column = Named(own_files.read_column(csv, "split")) if args.split == COLUMN else None
+    patients = NamedValues(own_files.read_column(csv, args.patients)) if args.patients else None
+    by_column = NamedValues(own_files.read_column(csv, "split")) if args.split == COLUMN else None
     return Tables(reports, labels, patients, by_column, bad_texts)
 
 
 def read_headers(folder: Folder, pool: ReaderPool) -> tuple[list[FolderStudy], list[Fault]]:
-    """The images with DICOM's headers, and those whose header cannot be read."""
+    """Read the DICOM headers; returns the images, and faults for those whose header cannot be read."""
 
     def read(reader: Reader, source: own_files.Source) -> FolderStudy | Fault:
         try:
@@ -189,10 +189,20 @@ def read_headers(folder: Folder, pool: ReaderPool) -> tuple[list[FolderStudy], l
 
 
 class Names:
-    """What images and patients are called in the output: hashes, or their true names."""
+    """The names of images and patients in the output: hashes, or the true names.
+
+    Attributes:
+        are_true: Whether the names are the true ones.
+    """
 
     def __init__(self, folder: Folder, pseudonyms: Pseudonyms | None) -> None:
-        """Args: pseudonyms: None for true names: an image's stem if only one has it, else its path with _ between."""
+        """Prepare the names of a folder's images.
+
+        Args:
+            folder: The folder of the images.
+            pseudonyms: What makes the hashes. None for true names: an image's stem if it is the only one with that
+                stem, otherwise its path with _ in place of /.
+        """
         self.are_true = pseudonyms is None
         self._pseudonyms = pseudonyms
         self._unique = own_files.unique_stems(source.name for source in folder.sources)
@@ -213,13 +223,14 @@ class Names:
 def convert(
     studies: Sequence[FolderStudy], names: Names, out: Path, pool: ReaderPool
 ) -> tuple[dict[str, str], list[Fault]]:
-    """Write what is not there yet.
+    """Write the PNG files that do not exist yet, and delete those of images that are gone.
 
     Returns:
-        name -> cell of the manifest's image column; and what cannot be read, or is a picture that another split has.
+        The cell of the manifest's image column by image name; and faults for images that cannot be read, and for
+        those whose pixels are also in another split.
     """
 
-    def one(reader: Reader, study: FolderStudy) -> str | Fault:
+    def convert_image(reader: Reader, study: FolderStudy) -> str | Fault:
         source = study.source
         try:
             if names.are_true and source.kind != "DICOM":
@@ -233,7 +244,7 @@ def convert(
         except (InputError, FileNotFoundError) as error:
             return Fault.from_source(source, getattr(error, "reason", UNREADABLE), str(error))
 
-    results = pool.map(one, studies, "images")
+    results = pool.map(convert_image, studies, "images")
     faults = [result for result in results if isinstance(result, Fault)]
     done = [(study, cell) for study, cell in zip(studies, results, strict=True) if isinstance(cell, str)]
     twice = image_files.find_copies([out / cell for _, cell in done], [study.split for study, _ in done])
@@ -241,13 +252,13 @@ def convert(
     cells = {study.source.name: cell for n, (study, cell) in enumerate(done) if n not in set(twice)}
     made = {Path(cell).name for cell in cells.values()}
     for path in (out / IMAGES).glob("*.png"):
-        if _is_hashed(path) and path.name not in made:  # of an earlier run with other images
+        if _is_hashed(path) and path.name not in made:  # written by an earlier run from other images
             path.unlink()
     return cells, faults
 
 
 def _is_done(target: Path, source: Path) -> bool:
-    """A PNG that is there is whole; it is of this source unless that has changed since."""
+    """Whether `target` was made from `source`: a PNG that exists is complete, and is redone if its source is newer."""
     return target.is_file() and target.stat().st_mtime_ns > source.stat().st_mtime_ns
 
 
@@ -259,7 +270,7 @@ def _write_png(path: Path, gray: np.ndarray) -> None:
         temporary.write_bytes(encoded.tobytes())
 
 
-# ---- what is written and said ----
+# ---- output ----
 
 
 def write(
@@ -270,7 +281,7 @@ def write(
     names: Names,
     key_file: Path | None,
 ) -> None:
-    """Write left_out.csv, the key of names if it is asked for, and manifest.csv, and say what is in them."""
+    """Write left_out.csv, the table of names if --names asks for it, and manifest.csv; print what is in them."""
     rows = []
     for study in studies:
         name = study.source.name
@@ -294,7 +305,7 @@ def write(
 
 
 def _show_faults(faults: Sequence[Fault], strict: bool) -> None:
-    """Name on the screen the first files with a fault; --strict refuses them."""
+    """Print the first files that are left out because of a fault. Raises InputError for them with --strict."""
     real = [fault for fault in faults if not fault.reason.startswith(CHOSEN)]
     if strict and real:
         raise InputError(f"--strict: left out would be {_reasons(real)}; the first is {real[0].message}")
@@ -312,7 +323,7 @@ def _reasons(faults: Sequence[Fault]) -> str:
 def _notes(
     args: argparse.Namespace, folder: Folder, studies: Sequence[FolderStudy], tables: Tables, no_patient: int
 ) -> list[str]:
-    """What a user should know of the data set."""
+    """The notes that are printed about the data set."""
     headers = [study.header for study in studies if study.header]
     of_pictures = Counter(note for header in headers for note in header.notes)
     notes = [f"of {n:,} images the file {note}" for note, n in of_pictures.most_common()]

@@ -45,8 +45,8 @@ from tienet.labels import LABELS, NO_FINDING
 from tienet.modes import MODES
 
 FRONTAL = ("PA", "AP")
-ENDINGS = (".jpg", ".jpeg", ".png")  # where an image has several, the first of these counts
-MAX_REPORT_BYTES = 1_000_000  # a real one has some 1,000
+ENDINGS = (".jpg", ".jpeg", ".png")  # where an image has several files, the one with the first of these is taken
+MAX_REPORT_BYTES = 1_000_000  # a real report has about 1,000
 
 NO_SPLIT = "image of the metadata that is not in the split table"
 NO_METADATA = "image of the split table that is not in the metadata"
@@ -58,7 +58,7 @@ NO_REPORT = "report file that is not there; the image stays"
 NO_TEXT = "report file without text; the image stays"
 COPY = "picture that is in a later split too"
 NEITHER = "study with neither image nor report"
-CHOSEN = (NO_VIEW, NOT_FRONTAL)  # left out on purpose, so not for --strict
+CHOSEN = (NO_VIEW, NOT_FRONTAL)  # left out on purpose, so --strict accepts them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if args.no_images and args.no_reports:
         raise UsageError("--no-images and --no-reports together leave nothing; choose one")
     out = manifests.prepare_folder(args.out)
-    # Where the images and the reports are is checked before the long work.
+    # The folders are checked here, before the work that takes long.
     image_folder = None if args.no_images else files_folder(args.jpg or args.root, "--jpg" if args.jpg else "--root")
     report_folder = None if args.no_reports else files_folder(args.root, "--root")
     folders = [folder for folder in (args.root, args.jpg) if folder]
@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _is_copy(rows: pd.DataFrame, out: Path) -> pd.Series:
-    """True for the images that `manifests.load` would refuse, as they are in a later split too."""
+    """Whether each image is also in a later split, which `manifests.load` would refuse."""
     images = [out.absolute() / cell if cell else None for cell in rows.image]
     return pd.Series(np.isin(np.arange(len(rows)), image_files.find_copies(images, list(rows.split))), rows.index)
 
@@ -125,7 +125,11 @@ _HINT = "is it the right folder? (--jpg DIR: the images; --no-images: a data set
 
 
 def files_folder(folder: Path, flag: str) -> Path:
-    """The folder of p10 to p19: `folder`/files, or `folder` itself."""
+    """The folder that holds p10 to p19: `folder`/files, or `folder` itself.
+
+    Raises:
+        FileNotFoundError, InputError: There is no such folder, or it is laid out in another way.
+    """
     if not folder.is_dir():
         raise FileNotFoundError(f"{flag} {folder}: there is no such folder")
     if (folder / "files").is_dir():
@@ -139,9 +143,10 @@ def files_folder(folder: Path, flag: str) -> Path:
 
 
 def join_tables(split: pd.DataFrame, views: pd.DataFrame, paths: Sequence[Path]) -> pd.DataFrame:
-    """The images of both tables: study_id, subject_id, split ("" if not known), view (NaN if not known).
+    """Join the tables on their images: study_id, subject_id, split ("" if not known), view (NaN if not known).
 
-    Raises InputError if the tables disagree on an image's study or patient.
+    Raises:
+        InputError: The tables disagree on an image's study or patient.
     """
     both = split.index.intersection(views.index, sort=False)
     for column in ("study_id", "subject_id"):
@@ -159,9 +164,12 @@ def join_tables(split: pd.DataFrame, views: pd.DataFrame, paths: Sequence[Path])
 
 
 def choose(images: pd.DataFrame, labels: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The frontal images of a split that have labels, with these, and what is left out (image, split, reason).
+    """Choose the frontal images that have a split and labels.
 
-    Raises InputError if the table of labels, at `path`, has another patient for a study.
+    Returns:
+        The chosen images with their labels; and what is left out, with columns image, split and reason.
+    Raises:
+        InputError: The table of labels, at `path`, has another patient for a study.
     """
     studies = images.study_id
     patients = labels.subject_id.reindex(studies).to_numpy()
@@ -188,7 +196,7 @@ def choose(images: pd.DataFrame, labels: pd.DataFrame, path: Path) -> tuple[pd.D
 def _leave_out(
     rows: pd.DataFrame, left_out: pd.DataFrame, reasons: dict[str, pd.Series]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows for which no reason holds, and `left_out` with the others by the first reason that does."""
+    """The rows to which no reason applies; and `left_out` with the other rows added, each with its first reason."""
     why = pd.Series("", index=rows.index, dtype=object)
     for reason, holds in reasons.items():
         why[holds & (why == "")] = reason
@@ -201,7 +209,7 @@ def _leave_out(
 
 
 def find_images(rows: pd.DataFrame, folder: Path, out: Path) -> list[str]:
-    """The manifest's image column: relative where the file is below `out`, else absolute; "" where it is not there."""
+    """The manifest's image column: a path relative to `out` for a file below it, an absolute one, or "" for no file."""
     folder, out = folder.absolute(), out.absolute()
     if not folder.is_relative_to(out):
         folder = folder.resolve()
@@ -217,7 +225,11 @@ def find_images(rows: pd.DataFrame, folder: Path, out: Path) -> list[str]:
 
 
 def read_reports(rows: pd.DataFrame, folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """study_id -> report, of the files that are there; and how it was cut (report_sections.CUTS) -> study_ids."""
+    """Read the report files that exist.
+
+    Returns:
+        The report by study_id; and the study_ids by the way in which the report was cut (`sections.CUTS`).
+    """
     reports: dict[str, str] = {}
     cuts: dict[str, list[str]] = {cut: [] for cut in sections.CUTS}
     studies = rows.drop_duplicates("study_id")
@@ -252,7 +264,7 @@ def _read_report(path: Path) -> str | None:
 def _with_reports(
     rows: pd.DataFrame, left_out: pd.DataFrame, folder: Path | None
 ) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    """The rows with their reports, what is left out, and a line about the reports."""
+    """Add the reports; returns the rows, what is left out, and a line about the reports."""
     if folder is None:
         without = ", ".join(mode.name for mode in MODES.values() if not mode.reads)
         rows["report"] = ""
@@ -284,13 +296,13 @@ def _cuts_line(cuts: dict[str, list[str]]) -> str:
     return f"reports: {'; '.join(parts)}"
 
 
-# ---- what is written and said ----
+# ---- output ----
 
 
 def write(out: Path, rows: pd.DataFrame, left_out: pd.DataFrame) -> None:
-    """Write left_out.csv and manifest.csv, and say what is in them."""
+    """Write left_out.csv and manifest.csv, and print what is in them."""
     path = out / "manifest.csv"
-    path.unlink(missing_ok=True)  # where it is, what lies beside it belongs to it
+    path.unlink(missing_ok=True)  # written last: if it exists, the files beside it belong to it
     left_outs.write(out, left_out)
     manifests.write(path, rows.drop(columns="study_id").rename_axis("study_id").reset_index())
     manifest = manifests.load(str(path))

@@ -52,7 +52,7 @@ MESH = "mesh"
 
 
 Labels = dict[str, dict[str, float]]
-"""uid -> label -> 1, 0 or NaN (unknown)."""
+"""The labels of each report, by uid and label: 1, 0 or NaN (unknown)."""
 
 COLUMNS = ("uid", "image", "reason")
 
@@ -122,7 +122,7 @@ def assemble(
     """Join the sources.
 
     Returns:
-        The manifest's rows, and what is left out with columns uid, image, reason.
+        The rows of the manifest; and what is left out, with columns uid, image and reason.
     """
     rows: list[dict[str, object]] = []
     left_out: list[tuple[str, str, str]] = []
@@ -157,7 +157,7 @@ def unused(
     spare: Sequence[Path],
     labels_of: Labels,
 ) -> pd.DataFrame:
-    """What is in a source but belongs to no report, and the views that are no studies; columns as of `assemble`."""
+    """List what belongs to no report, and the lateral views, in the columns of `assemble`'s second table."""
     named = views.names()
     return left_outs.table(
         [
@@ -184,7 +184,7 @@ def _by_number(uid: str) -> tuple[int, str]:
 
 
 def labels_from(source: str, reports: dict[str, Report]) -> Labels:
-    """What --labels and --compare mean: labels of a file, or `mesh`, by the reports' majors."""
+    """The labels that --labels or --compare names: those of a file, or, for `mesh`, those of the reports' majors."""
     if source == MESH:
         return mesh_labels(reports)
     if not Path(source).exists():
@@ -193,7 +193,7 @@ def labels_from(source: str, reports: dict[str, Report]) -> Labels:
 
 
 def read_labels(path: Path) -> Labels:
-    """uid -> label -> 1, 0 or NaN, from a CSV with `filename` (CXR<uid>) and a column for each finding."""
+    """Read the labels from a CSV with `filename` (CXR<uid>) and a column for each finding. Raises InputError."""
     table = Table(path, ("filename",))
     column_of: dict[str | None, str] = {}
     for name in table.header:
@@ -225,13 +225,13 @@ def read_labels(path: Path) -> Labels:
 
 
 def mesh_labels(reports: dict[str, Report]) -> Labels:
-    """uid -> label -> 1 or 0 by the MeSH majors; reports that are not indexed are not in it."""
+    """Make the labels, 1 or 0, from the MeSH majors; reports that are not indexed get none."""
     labels = {uid: mesh.findings(report.majors) for uid, report in reports.items()}
     return {uid: of_report for uid, of_report in labels.items() if of_report is not None}
 
 
 def compare(ours: Labels, theirs: Labels, reports: dict[str, Report], path: Path) -> None:
-    """Print how well two sources agree; write the labels that differ, with the majors that matter, to `path`."""
+    """Print how well two sources of labels agree; write each label that differs, with its majors, to `path`."""
     ours, theirs = ({uid: labels[uid] for uid in sorted(labels, key=_by_number)} for labels in (ours, theirs))
     listed = label_agreement.disagreements(ours, theirs)
     listed["majors"] = [

@@ -46,9 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the images, boxes.csv and manifest.csv, and print what is in them."""
     _check_flags(args)
     out = manifests.prepare_folder(args.out)
-    (out / "manifest.csv").unlink(
-        missing_ok=True
-    )  # written last: if it exists, what it names exists
+    (out / "manifest.csv").unlink(missing_ok=True)  # written last: if it exists, what it names exists
     rows: list[dict[str, object]] = []
     boxes: list[tuple[object, ...]] = []
     studies = phantom_facts.plan(args.studies, args.seed)

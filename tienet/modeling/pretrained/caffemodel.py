@@ -1,4 +1,4 @@
-"""Reads the convolutions and batch normalisations of a Caffe .caffemodel (a NetParameter protobuf)."""
+"""Read the convolutions and batch normalisations of a Caffe .caffemodel (a NetParameter protobuf)."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message, message_fa
 
 from tienet.errors import InputError
 
-# The part of caffe.proto that is needed: message -> field -> (number, type); a type with * repeats.
-# A packed list of floats looks like bytes on the wire; read as such, NumPy takes them as they are.
+# The part of caffe.proto that is needed: message -> field -> (number, type); a type with * is repeated.
+# On the wire a packed list of floats has the form of bytes. Read as bytes, NumPy can use it without conversion.
 _MESSAGES = {
     "NetParameter": {"layers": (2, "V1LayerParameter*"), "layer": (100, "LayerParameter*")},
     "LayerParameter": {"name": (1, "string"), "blobs": (7, "BlobProto*")},
@@ -27,13 +27,13 @@ _MESSAGES = {
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """All weights of the file as NAME/PART by Caffe's layer names; kernels are [height, width, in, out].
+    """Read all weights, by Caffe's layer names, as NAME/PART; kernels are [height, width, in, out].
 
-    Caffe keeps a batch normalisation in two layers: "bn..." has the mean and the variance, both times the
+    Caffe keeps a batch normalisation in two layers: "bn..." has the mean and the variance, both multiplied by the
     factor that is its third blob, and "scale..." has gamma and beta.
 
     Raises:
-        InputError: not a whole .caffemodel, or a layer without the blobs that it should have.
+        InputError: The file is not a complete .caffemodel, or a layer lacks blobs.
     """
     net = _net_parameter()
     try:
@@ -62,7 +62,7 @@ def _layer_weights(name: str, blobs: list[np.ndarray]) -> dict[str, np.ndarray]:
         return {f"{name}/moving_mean": (mean / factor.item()).ravel(),
                 f"{name}/moving_variance": (variance / factor.item()).ravel()}  # fmt: skip
     if blobs[0].ndim != 4:
-        return {}  # the classifier
+        return {}  # the classifier is not needed
     kernel = blobs[0].transpose(2, 3, 1, 0)
     bias = blobs[1].ravel() if len(blobs) > 1 else np.zeros(kernel.shape[-1], np.float32)
     return {f"{name}/kernel": kernel, f"{name}/bias": bias}
@@ -75,14 +75,14 @@ def _expect(blobs: list[np.ndarray], count: int) -> list[np.ndarray]:
 
 
 def _array(blob: message.Message) -> np.ndarray:
-    """A blob's values in its shape; files from before 2015 give the shape as four numbers."""
+    """The values of a blob in its shape; files from before 2015 give the shape as four numbers."""
     legacy = (blob.num, blob.channels, blob.height, blob.width)
     shape = tuple(blob.shape.dim) if blob.HasField("shape") else legacy
     if blob.double_data:
         values = np.frombuffer(b"".join(blob.double_data), "<f8")
     else:
         values = np.frombuffer(b"".join(blob.data), "<f4")
-    return values.reshape(shape)  # a ValueError where they disagree
+    return values.reshape(shape)  # raises ValueError where the number of values does not fit
 
 
 def _net_parameter() -> message.Message:

@@ -23,19 +23,20 @@ DEFAULT_OUT = Path("pretrained/resnet50.npz")
 ZIP_SIGNATURE = b"PK"
 
 _NET_LAYER = re.compile(r"(res|bn|conv|scale|post_)\w*")
-"""Names of layers before the classifier: one that ResNet-50 does not have gives another net away."""
+"""Names of layers before the classifier; one that ResNet-50 does not have shows that this is another network."""
 
 
 def convert(source: Path, out: Path, end: str) -> str:
-    """Write the weights of `source` up to `end` to `out`; returns what was written, for people.
+    """Write the weights of `source` up to `end` to `out`; returns a line that says what was written.
 
     Args:
-        source: Caffe, Keras or .npz file.
-        out: an .npz for `tienet.modeling.backbone.load_weights`; replaced as a whole or left alone.
-        end: res4f or res5c.
+        source: A Caffe, Keras or .npz file.
+        out: The .npz for `tienet.modeling.backbone_weights.load_weights`; it is left as it was if the conversion fails.
+        end: The last layer that is needed: res4f or res5c.
     Raises:
-        FileNotFoundError: no `source`.
-        InputError: not weights of ResNet-50, or something up to `end` is missing, misshapen or not finite.
+        FileNotFoundError: There is no `source`.
+        InputError: These are not weights of ResNet-50, or a variable up to `end` is missing, has another shape, or has
+            values that are not finite.
     """
     kind, raw = read(source)
     weights = select(raw, end, str(source))
@@ -49,7 +50,7 @@ def convert(source: Path, out: Path, end: str) -> str:
 
 
 def read(source: Path) -> tuple[str, dict[str, np.ndarray]]:
-    """The kind of `source`, by its first bytes, and all its weights as NAME/PART by Caffe's layer names."""
+    """Read the kind of `source`, by its first bytes, and all its weights, by Caffe's layer names, as NAME/PART."""
     if not source.is_file():
         raise FileNotFoundError(f"{source}: no such file; a Caffe .caffemodel, a Keras .h5 or an .npz was expected")
     with source.open("rb") as stream:
@@ -72,13 +73,13 @@ def _read_npz(source: Path) -> dict[str, np.ndarray]:
 
 
 def select(raw: dict[str, np.ndarray], end: str, where: str) -> dict[str, np.ndarray]:
-    """The variables up to `end` as float32, checked; raises InputError, which names `where`."""
+    """The variables up to `end`, float32. Raises InputError, which begins with `where`, if one is missing or wrong."""
     _check_net(raw, where)
     _check_complete(raw, end, where)
     weights = {name: np.float32(raw[name]) for name in backbone_weights.variable_shapes(end)}
     for conv in backbone_weights.LAYOUTS[end].convs():
         if not conv.has_bias and f"{conv.name}/bias" in raw:
-            # Keras gives every convolution a bias. Before a batch normalisation it is a shift of the mean.
+            # Keras gives every convolution a bias; before a batch normalisation that is the same as a shifted mean.
             mean, bias = (np.float64(raw[name]) for name in (f"{conv.bn}/moving_mean", f"{conv.name}/bias"))
             if bias.shape != conv.kernel[-1:]:
                 raise InputError(

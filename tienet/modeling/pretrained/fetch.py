@@ -29,11 +29,11 @@ KERAS_BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications/r
 KERAS_MD5 = "4d473c1dd8becc155b73f8504c6f6626"
 
 TIMEOUT_S = 60.0
-"""Longest wait for the server's next bytes."""
+"""The longest wait for the server's next bytes."""
 
 CHUNK_BYTES = 1 << 18
 
-# Not OSError as a whole: a full disk is another matter.
+# Not all of OSError: a full disk is no error of the network.
 NETWORK_ERRORS = (
     urllib.error.URLError,
     http.client.HTTPException,
@@ -44,26 +44,26 @@ NETWORK_ERRORS = (
 
 
 def published() -> tuple[str, str]:
-    """Address and md5 of the weights without classifier, as the installed Keras says, else as 3.15 does."""
-    with contextlib.suppress(ImportError, AttributeError, LookupError, TypeError):  # Keras may run without it
+    """The address and md5 of the weights without classifier that the installed Keras has, otherwise Keras 3.15's."""
+    with contextlib.suppress(ImportError, AttributeError, LookupError, TypeError):  # Keras may run on another backend
         cli.start_tensorflow()
     try:
         resnet = importlib.import_module("keras.src.applications.resnet")
         return resnet.BASE_WEIGHTS_PATH + KERAS_FILE, resnet.WEIGHTS_HASHES["resnet50"][1]
-    except (ImportError, AttributeError, LookupError, TypeError):  # no Keras, or it moved them
+    except (ImportError, AttributeError, LookupError, TypeError):  # Keras is not installed, or has moved them
         return KERAS_BASE_URL + KERAS_FILE, KERAS_MD5
 
 
 def fetch(url: str, md5: str, out: Path, keep: Path | None = None) -> str:
-    """Download, check, convert up to res5c and move into place; returns what was written, for people.
+    """Download, check, convert up to res5c and move into place; returns lines that say what was written.
 
     Args:
-        url: http or https address of a file that `convert` takes.
-        md5: of that file, in lower-case hex.
-        out: the .npz to write.
-        keep: where to put the downloaded file; None drops it.
+        url: The http or https address of a file that `convert` takes.
+        md5: The md5 of that file, in lower-case hex.
+        out: The .npz to write.
+        keep: The path at which the downloaded file is kept; None does not keep it.
     Raises:
-        InputError: the download failed or is not the file expected; `out` and `keep` are as before.
+        InputError: The download failed or is another file than expected; `out` and `keep` are as before.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=out.parent) as folder:
@@ -84,12 +84,12 @@ def fetch(url: str, md5: str, out: Path, keep: Path | None = None) -> str:
 
 
 def download(url: str, path: Path) -> str:
-    """Stream `url` to `path` with a progress bar; returns its md5 in hex. InputError where that fails."""
+    """Stream `url` to `path` with a progress bar; returns the md5 in hex. Raises InputError if the download fails."""
     digest = hashlib.md5(usedforsecurity=False)
     received = 0
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, path.open("wb") as stream:
-            expected = answer.length  # None where the server does not say
+            expected = answer.length  # None if the server does not send a length
             with tqdm(total=expected, unit="B", unit_scale=True, desc=path.name) as bar:
                 while chunk := answer.read(CHUNK_BYTES):
                     stream.write(chunk)

@@ -1,4 +1,4 @@
-"""Reads weights of Keras's ResNet-50 (.h5) under its old (res2a_branch2a) or new (conv2_block1_1_conv) names."""
+"""Read the weights of Keras's ResNet-50 (.h5) under its old (res2a_branch2a) or new (conv2_block1_1_conv) names."""
 
 import re
 from pathlib import Path
@@ -21,20 +21,20 @@ _PART_NAMES = {
     "W": "kernel",
     "b": "bias",
     "running_mean": "moving_mean",
-    "running_std": "moving_variance",  # Keras 1 called it so, and kept the variance in it
+    "running_std": "moving_variance",  # Keras 1 used this name for the variance
 }
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """All weights of the file, as NAME/PART by Caffe's layer names.
+    """Read all weights, by Caffe's layer names, as NAME/PART.
 
     Raises:
-        InputError: not a whole HDF5 file, or not laid out as Keras does.
+        InputError: The file is not a complete HDF5 file, or is not laid out as Keras saves weights.
     """
     weights = {}
     try:
         with h5py.File(path, "r") as file:
-            root = file.get("model_weights", file)  # a saved model, or its weights alone
+            root = file.get("model_weights", file)  # a saved model has the group; a file of weights alone has not
             for layer in _names(root.attrs["layer_names"]):
                 for variable in _names(root[layer].attrs["weight_names"]):
                     weights[f"{caffe_name(layer)}/{_part(variable)}"] = np.asarray(root[layer][variable])
@@ -49,7 +49,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def caffe_name(layer: str) -> str:
-    """Caffe's name of a Keras layer: conv2_block1_0_conv -> res2a_branch1; names it does not know stay."""
+    """Caffe's name of a Keras layer: conv2_block1_0_conv -> res2a_branch1; other names are returned unchanged."""
     fixed = {"conv1_conv": "conv1", "conv1_bn": "bn_conv1"}
     match = _NEW_NAME.fullmatch(layer)
     if not match:
