@@ -1,4 +1,4 @@
-"""A vocabulary of other reports, and studies that a checkpoint was trained on, are refused."""
+"""Studies that a checkpoint was trained on are refused."""
 
 import json
 import shutil
@@ -10,7 +10,6 @@ from tests.small_run import config_of, train
 from tienet.errors import InputError
 from tienet.evaluation.evaluate import evaluate
 from tienet.evaluation.options import Options
-from tienet.training import train as training
 
 QUICK = {"pages": 0, "resamples": 5}
 
@@ -51,31 +50,3 @@ def test_a_run_that_does_not_say_what_it_has_seen(run, data_root, tmp_path, caps
     (tmp_path / "run" / "studies.json").unlink()
     assert evaluate_run(tmp_path / "run", data_root, tmp_path / "out", split="train")["seen"] is None
     assert "has no studies.json" in capsys.readouterr().err
-
-
-@pytest.fixture
-def other_reports(data_root, tmp_path) -> Path:
-    """The phantom data set with one training report changed after its vocabulary was made."""
-    shutil.copytree(data_root / "phantom", tmp_path / "data" / "phantom", ignore=shutil.ignore_patterns("features"))
-    path = tmp_path / "data" / "phantom" / "manifest.csv"
-    lines = path.read_text().splitlines(keepends=True)
-    lines[1] = lines[1].replace(" : ", " : changed ", 1)
-    path.write_text("".join(lines))
-    return tmp_path / "data"
-
-
-def test_a_vocabulary_of_other_reports_is_refused(other_reports, tmp_path):
-    with pytest.raises(InputError, match=r"was built from other reports .*'bash data_prep/build_vocab.sh --data"):
-        train(other_reports, tmp_path / "run", config_of("annotate-text", epochs=1))
-
-
-def test_a_vocabulary_that_was_named_is_only_told_of(other_reports, tmp_path, capsys):
-    places = training.Places(other_reports, tmp_path / "run", other_reports / "phantom" / "vocab", "random")
-    training.train(config_of("annotate-text", epochs=1), places, [])
-    assert "built from other reports" in capsys.readouterr().err
-
-
-def test_a_vocabulary_without_its_origin_is_told_of(other_reports, tmp_path, capsys):
-    (other_reports / "phantom" / "vocab" / "stats.json").unlink()
-    train(other_reports, tmp_path / "run", config_of("annotate-text", epochs=1))
-    assert "does not say what it was built from" in capsys.readouterr().err
