@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from tienet.checkpoint.calibration import with_temperatures
 from tienet.errors import InputError
-from tienet.evaluation.compare import _paired, compare
+from tienet.evaluation.compare import _paired_tests, compare
 from tienet.evaluation.options import Options
 from tienet.labels import K
 from tienet.predict import Predictions
@@ -78,7 +78,7 @@ def test_the_paired_test_tells_apart_what_has_the_same_probability():
         for load, of_run in logits.items()
     }
     assert (results["good"].predictions.probabilities == 1).all()
-    tests = _paired(results, {"good": "annotate", "bad": "classify"}, Options(resamples=50))
+    tests = _paired_tests(results, {"good": "annotate", "bad": "classify"}, Options(resamples=50))
     (found,) = tests.values()
     areas = [[roc_auc_score(labels[:, m], of_run[:, m]) for m in range(K - 1)] for of_run in logits.values()]
     assert abs(found["avg"]["difference"]) == pytest.approx(np.mean(areas[0]) - np.mean(areas[1]), abs=1e-9)

@@ -1,29 +1,108 @@
-"""What an evaluation chooses and says; the whole of it runs in tests/training/test_train.py."""
+"""The evaluation of one checkpoint: the files that it writes, what it refuses, and what it notes."""
 
-import numpy as np
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
 from tienet.config import Config
+from tienet.data import manifest as manifests
 from tienet.errors import InputError
-from tienet.evaluation.evaluate import differences
+from tienet.evaluation.evaluate import differences, evaluate
 from tienet.evaluation.options import Options
-from tienet.evaluation.study_pages import varied
-from tienet.labels import K
+from tienet.labels import LABELS
+from tienet.modeling.generate import Decoding
+from tienet.modes import MODES
 
 
-def test_varied_gives_each_label_its_turn():
-    labels = np.zeros((50, K), np.float32)
-    labels[:, -1] = 1
-    labels[30, 3] = labels[41, 7] = labels[42, 7] = 1
-    chosen = varied(labels, 5)
-    assert {30, 41} <= set(chosen.tolist())
-    assert len(chosen) == 5
-    assert (np.diff(chosen) > 0).all()
+@pytest.mark.parametrize("mode", MODES)
+def test_evaluation_writes_every_study_and_label(runs, data_root, mode, tmp_path):
+    options = Options(pages=3, resamples=20, java=False, labeller=str(runs["annotate-text"]))
+    result = evaluate(str(runs[mode]), "phantom", data_root, tmp_path / "out", options)
+    out, table = result.out, result.table
+    test = manifests.load("phantom", data_root).split("test")
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert {"mode", "data", "split", "studies", "auc", "avg", "wavg", "avg10", "findings_covered", "captions",
+            "controls", "differs"} <= set(metrics)  # fmt: skip
+    assert any("res4f" in line for line in metrics["differs"])
+    assert len(sorted((out / "pages").glob("*.html"))) == 4  # three studies and the index
+    if MODES[mode].writes:
+        reports = pd.read_csv(out / "reports.csv", dtype=str, keep_default_na=False)
+        assert reports.study_id.tolist() == test.study_ids
+        assert reports.true.tolist() == test.reports
+        assert metrics["captions"]["studies"] == len(test) and metrics["captions"]["METEOR"] is None
+        assert metrics["reports"]["distinct"] == reports.written.nunique()
+        assert metrics["report_findings"]["studies"] == len(test)
+        assert "BLEU-4" in table
+    if not MODES[mode].classifies:
+        assert metrics["auc"] is None and not (out / "scores.csv").exists()
+        return
+    scores = pd.read_csv(out / "scores.csv", dtype={"study_id": str})
+    assert scores.study_id.tolist() == test.study_ids
+    assert scores.columns.tolist() == ["study_id", *LABELS]
+    assert scores[list(LABELS)].notna().all(axis=None)
+    assert metrics["auc"].keys() == set(LABELS)
+    assert "AVG" in table
+    assert (out / "roc.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize(("count", "expected"), [(0, 0), (7, 7), (99, 50)])
-def test_varied_gives_as_many_as_there_are(count, expected):
-    assert len(varied(np.full((50, K), np.nan, np.float32), count)) == expected
+def test_what_a_mode_does_not_have_is_refused(runs, data_root, tmp_path):
+    asked = {
+        "caption": (Options(metrics="auc"), "no classifier"),
+        "annotate": (Options(metrics="captions"), "writes no reports"),
+        "annotate-text": (Options(decoding=Decoding("beam")), "writes no reports"),
+        "report": (Options(labeller=str(runs["annotate"]), java=False), "--labeller needs annotate-text"),
+    }
+    for mode, (options, message) in asked.items():
+        with pytest.raises(InputError, match=message):
+            evaluate(str(runs[mode]), "phantom", data_root, tmp_path / mode, options)
+        assert not (tmp_path / mode).exists()
+
+
+def test_without_reports_the_scores_still_come_and_there_are_no_caption_metrics(runs, data_root, tmp_path, capsys):
+    table = pd.read_csv(data_root / "phantom" / "manifest.csv", dtype=str, keep_default_na=False)
+    table["report"] = ""
+    table["image"] = [str((data_root / "phantom" / image).resolve()) for image in table.image]
+    table.to_csv(tmp_path / "silent.csv", index=False)
+    options = Options(pages=1, resamples=5, java=False, controls=True)
+    result = evaluate(str(runs["report"]), str(tmp_path / "silent.csv"), data_root, tmp_path / "out", options)
+    assert result.metrics["captions"] is None and result.metrics["avg"] is not None
+    assert "no caption metrics" in capsys.readouterr().err
+
+
+def evaluate_text_run(run: Path, data_root: Path, out: Path, **options) -> dict:
+    evaluate(str(run), "phantom", data_root, out, Options(pages=0, resamples=5, **options))
+    return json.loads((out / "metrics.json").read_text())
+
+
+def test_studies_that_were_trained_on_are_refused(runs, data_root, tmp_path):
+    with pytest.raises(InputError, match=r"was trained on \d+ of the \d+ studies .* split train .*--allow-seen"):
+        evaluate_text_run(runs["annotate-text"], data_root, tmp_path / "out", split="train")
+    assert not (tmp_path / "out").exists()
+
+
+def test_studies_that_were_trained_on_may_be_allowed_and_then_there_is_a_note(runs, data_root, tmp_path, capsys):
+    metrics = evaluate_text_run(runs["annotate-text"], data_root, tmp_path / "out", split="train", allow_seen=True)
+    assert metrics["seen"] == {"train": metrics["studies"], "val": 0}
+    assert "was trained on" in capsys.readouterr().err
+
+
+def test_the_test_split_is_unseen_and_the_validation_split_has_a_note(runs, data_root, tmp_path, capsys):
+    run = runs["annotate-text"]
+    assert evaluate_text_run(run, data_root, tmp_path / "test")["seen"] == {"train": 0, "val": 0}
+    assert f"note: {run}" not in capsys.readouterr().err
+    metrics = evaluate_text_run(run, data_root, tmp_path / "val", split="val")
+    assert metrics["seen"] == {"train": 0, "val": metrics["studies"]}
+    assert f"note: {run}: chose its best epoch and thresholds on" in capsys.readouterr().err
+
+
+def test_a_run_without_a_record_of_its_studies_has_a_note(runs, data_root, tmp_path, capsys):
+    shutil.copytree(runs["annotate-text"], tmp_path / "run")
+    (tmp_path / "run" / "studies.json").unlink()
+    assert evaluate_text_run(tmp_path / "run", data_root, tmp_path / "out", split="train")["seen"] is None
+    assert "has no studies.json" in capsys.readouterr().err
 
 
 def test_differences_from_the_paper():
@@ -32,10 +111,3 @@ def test_differences_from_the_paper():
     assert any("backbone_end is res4f" in line for line in lines)
     assert any("penalty is 0.03, the paper's 1.0" in line for line in lines)
     assert any("trained on openi" in line for line in lines)
-
-
-def test_impossible_options():
-    with pytest.raises(InputError, match="--resamples 0"):
-        Options(resamples=0)
-    with pytest.raises(InputError, match="--pages -1"):
-        Options(pages=-1)

@@ -24,7 +24,7 @@ def scores_and_labels() -> tuple[np.ndarray, np.ndarray]:
 def test_a_curve_per_label_with_its_auc():
     scores, labels = scores_and_labels()
     axes = Figure().subplots()
-    plots._draw(axes, plots.Panel("costs $5 and $6", scores, labels))
+    plots._draw_roc(axes, plots.Panel("costs $5 and $6", scores, labels))
     legend = [text.get_text() for text in axes.get_legend().get_texts()]
     assert legend[0] == f"Atelectasis {auc(scores[:, 0], labels[:, 0]):.3f}"
     assert legend[LABELS.index("Hernia")] == "Hernia undefined"

@@ -11,8 +11,7 @@ import pytest
 
 from tienet.labels import LABELS, K
 from tienet.pages import attention_map
-from tienet.pages import study as pages
-from tienet.pages.study import StudyPage
+from tienet.pages.study import StudyPage, render, write_pages
 
 NAN = np.nan
 NASTY = '<script>alert("x")</script>&\'$style'
@@ -75,7 +74,7 @@ def decode(uri: str) -> np.ndarray:
 
 
 def test_labels_are_judged_with_bars_and_ticks(page):
-    html = pages.render(page)
+    html = render(page)
     rows = re.findall(r'<tr class="(\w+)"><th scope="row">([^<]+)</th>(.*?)</tr>', html)
     assert [name for _, name, _ in rows] == [name.replace("_", " ") for name in LABELS]
     css = {name: kind for kind, name, _ in rows}
@@ -88,14 +87,14 @@ def test_labels_are_judged_with_bars_and_ticks(page):
 
 
 def test_words_are_shaded_relative_to_the_largest(page):
-    words = Tags(pages.render(page)).all("span", class_="word")
+    words = Tags(render(page)).all("span", class_="word")
     assert [word["style"] for word in words][:3] == ["--g:0.000", "--g:0.025", "--g:1.000"]
     assert words[6]["style"] == "--g:0.500" and words[6]["title"] == "g = 0.2000"
     assert [word["data-t"] for word in words] == [str(t) for t in range(8)]
 
 
 def test_image_is_unchanged_and_the_map_lies_over_it(page):
-    html = pages.render(page)
+    html = render(page)
     image, map_ = (decode(found["src"]) for found in Tags(html).all("img"))
     np.testing.assert_array_equal(image, page.image)
     np.testing.assert_array_equal(map_[..., [2, 1, 0, 3]], attention_map.overlay(page.a_ws, 32, 32))  # cv2 reads BGRA
@@ -103,10 +102,10 @@ def test_image_is_unchanged_and_the_map_lies_over_it(page):
 
 
 def test_pages_need_no_network(page, tmp_path):
-    pages.write_pages(tmp_path, [page])
+    write_pages(tmp_path, [page])
     index = (tmp_path / "index.html").read_text(encoding="utf-8").replace("study-CXR1.html", "index.html")
     with_maps = replace(page, a=np.full((8, 4, 4), 1 / 16))
-    for html in (pages.render(with_maps, "index.html"), pages.render(replace(page, image=None, a_ws=None)), index):
+    for html in (render(with_maps, "index.html"), render(replace(page, image=None, a_ws=None)), index):
         found = Tags(html)
         for tag, attributes in found.tags:
             assert tag not in ("link", "iframe", "object", "base", "form")
@@ -119,7 +118,7 @@ def test_pages_need_no_network(page, tmp_path):
 
 
 def test_the_map_can_be_switched_off_without_the_script(page):
-    html = re.sub(r"<script>.*?</script>", "", pages.render(page), flags=re.DOTALL)
+    html = re.sub(r"<script>.*?</script>", "", render(page), flags=re.DOTALL)
     assert Tags(html).all("input", type="checkbox", id="show-map")
     assert "#show-map:not(:checked) ~ .frame .map" in html
     assert "hidden" in Tags(html).all("label", class_="opacity")[0]  # a slider that would do nothing is not shown
@@ -128,41 +127,41 @@ def test_the_map_can_be_switched_off_without_the_script(page):
 def test_text_never_becomes_markup(page, tmp_path):
     nasty = replace(page, study_id=NASTY, words=[NASTY, 'x" onmouseover="y'], g=np.ones(2))
     nasty = replace(nasty, a=np.full((2, 4, 4), 1 / 16), true_words=[NASTY])
-    found = Tags(pages.render(nasty))
+    found = Tags(render(nasty))
     assert len(found.all("script")) == 1
     assert not any("onmouseover" in attributes for _, attributes in found.tags)
     assert found.text.count(NASTY) == 4  # title, heading, word, true word
-    pages.write_pages(tmp_path, [nasty])
+    write_pages(tmp_path, [nasty])
     index = Tags((tmp_path / "index.html").read_text(encoding="utf-8"))
     assert len(index.all("script")) == 1 and NASTY in index.text
 
 
 def test_modes_without_image_or_map(page):
-    text_only = Tags(pages.render(replace(page, image=None, a_ws=None)))
+    text_only = Tags(render(replace(page, image=None, a_ws=None)))
     assert text_only.all("figure") == [] and text_only.all("img") == []
-    no_map = Tags(pages.render(replace(page, a_ws=None)))
+    no_map = Tags(render(replace(page, a_ws=None)))
     assert len(no_map.all("img")) == 1 and no_map.all("input") == []
 
 
 def test_empty_report_and_no_attention(page):
-    html = pages.render(replace(page, words=[], g=np.zeros(0)))
+    html = render(replace(page, words=[], g=np.zeros(0)))
     assert "empty report" in html
-    html = pages.render(replace(page, words=[], g=np.zeros(0), a=np.zeros((0, 4, 4))))
+    html = render(replace(page, words=[], g=np.zeros(0), a=np.zeros((0, 4, 4))))
     assert "<canvas" not in html and "own map" not in html
-    html = pages.render(replace(page, g=np.zeros(8), a_ws=np.zeros((4, 4))))
+    html = render(replace(page, g=np.zeros(8), a_ws=np.zeros((4, 4))))
     assert "--g:0.000" in html and "nan" not in html.lower()
     assert "is 0 everywhere" in html
 
 
 def test_missing_threshold_has_no_tick(page):
-    html = pages.render(replace(page, thresholds=np.full(K, NAN)))
+    html = render(replace(page, thresholds=np.full(K, NAN)))
     assert "<s style" not in html and html.count("no threshold</td>") == K
 
 
 def test_files_are_safe_unique_and_listed(page, tmp_path):
     ids = ["../../up", "..", "a/b", "a_b", "A_B", "a_b-2", "", "naïve", "x" * 300, "index", ".."]
     folder = tmp_path / "pages"
-    written = pages.write_pages(folder, (replace(page, study_id=study) for study in ids))
+    written = write_pages(folder, (replace(page, study_id=study) for study in ids))
     assert len({path.name.lower() for path in written}) == len(ids)
     assert all(path.parent == folder and path.is_file() for path in written)
     assert all(re.fullmatch(r"study-[A-Za-z0-9._-]*\.html", path.name) for path in written)
@@ -179,7 +178,7 @@ def test_files_are_safe_unique_and_listed(page, tmp_path):
 def test_words_carry_their_maps_and_what_is_said_of_them(page):
     a = np.random.default_rng(0).random((8, 4, 4))
     a /= a.sum(axis=(1, 2), keepdims=True)
-    found = Tags(pages.render(replace(page, a=a)))
+    found = Tags(render(replace(page, a=a)))
     (canvas,) = found.all("canvas")
     assert (canvas["data-rows"], canvas["data-columns"]) == ("4", "4") and "hidden" in canvas
     levels = np.frombuffer(base64.b64decode(canvas["data-maps"]), np.uint8).reshape(8, 4, 4)
@@ -191,7 +190,7 @@ def test_words_carry_their_maps_and_what_is_said_of_them(page):
 
 
 def test_a_page_without_word_maps_has_none(page):
-    html = pages.render(page)
+    html = render(page)
     assert Tags(html).all("canvas") == [] and "data-caption=" not in html and "own map" not in html
 
 
@@ -200,16 +199,16 @@ def headings(html: str) -> list[str]:
 
 
 def test_a_written_report_stands_beside_the_true_one(page):
-    html = pages.render(replace(page, true_words=["no", "edema", ".", "impression", ":", "normal"]))
+    html = render(replace(page, true_words=["no", "edema", ".", "impression", ":", "normal"]))
     assert headings(html) == ["Written report", "True report", "Labels"]
     written, true = re.findall('<p class="words">(.*?)</p>', html, re.DOTALL)
     assert written.count('class="word"') == 8
     assert true.split() == ["no", "edema", ".", "<br>", "impression", ":", "normal"]
-    assert headings(pages.render(page)) == ["Report", "Labels"]
+    assert headings(render(page)) == ["Report", "Labels"]
 
 
 def test_an_empty_true_report_is_still_a_true_report(page):
-    html = pages.render(replace(page, true_words=[]))
+    html = render(replace(page, true_words=[]))
     assert headings(html)[:2] == ["Written report", "True report"] and html.count("empty report") == 1
 
 
@@ -218,7 +217,7 @@ def test_a_mode_that_does_not_classify(page):
         page, a_ws=None, g=None, probabilities=None, thresholds=None, a=np.full((8, 4, 4), 1 / 16), true_words=["x"]
     )
     for labels in (page.labels, None):
-        html = pages.render(replace(caption, labels=labels))
+        html = render(replace(caption, labels=labels))
         found = Tags(html)
         assert headings(html) == ["Written report", "True report"]
         assert found.all("table") == [] and found.all("ul") == [] and found.all("i", class_="shades") == []
@@ -229,13 +228,13 @@ def test_a_mode_that_does_not_classify(page):
 
 
 def test_a_mode_without_a_report_shows_none(page):
-    html = pages.render(replace(page, a_ws=None, words=[], g=None))
+    html = render(replace(page, a_ws=None, words=[], g=None))
     assert headings(html) == ["Labels"] and "empty report" not in html and len(Tags(html).all("img")) == 1
 
 
 def test_unknown_truth_and_thresholds_may_be_none(page):
     as_nan = replace(page, labels=np.full(K, NAN), thresholds=np.full(K, NAN))
-    assert pages.render(replace(page, labels=None, thresholds=None)) == pages.render(as_nan)
+    assert render(replace(page, labels=None, thresholds=None)) == render(as_nan)
 
 
 def columns(html: str) -> list[str]:
@@ -248,9 +247,9 @@ def visible(html: str) -> str:
 
 
 def test_a_page_of_a_new_image_says_nothing_of_right_and_wrong(page, tmp_path):
-    assert columns(pages.render(page)) == ["Label", "Probability", "Truth", "Verdict"]
+    assert columns(render(page)) == ["Label", "Probability", "Truth", "Verdict"]
     new = replace(page, labels=None)
-    html = visible(pages.render(new))
+    html = visible(render(new))
     assert columns(html) == ["Label", "Probability", "Named"]
     for word in ("truth", "verdict</th>", "unknown", "not true", "right<", "missed", "✗", "✓"):
         assert word not in html.lower(), word
@@ -259,7 +258,7 @@ def test_a_page_of_a_new_image_says_nothing_of_right_and_wrong(page, tmp_path):
     assert [name for css, name, cell in rows if css == "named" and "yes" in cell] == ["Mass", "Edema", "Hernia"]
     assert sum(cell.endswith(" no") for _, _, cell in rows) == K - 3 and "its threshold" in html
 
-    pages.write_pages(tmp_path, [new, replace(new, study_id="b")])
+    write_pages(tmp_path, [new, replace(new, study_id="b")])
     index = Tags(visible((tmp_path / "index.html").read_text(encoding="utf-8")))
     assert [found["id"] for found in index.all("select")] == ["finding"]
     assert [option["value"] for option in index.all("option")] == ["", *LABELS]
@@ -271,16 +270,16 @@ def test_a_page_of_a_new_image_says_nothing_of_right_and_wrong(page, tmp_path):
 
 def test_a_new_image_without_thresholds_or_labels(page, tmp_path):
     new = replace(page, labels=None, thresholds=None)
-    html = visible(pages.render(new))
+    html = visible(render(new))
     assert columns(html) == ["Label", "Probability"] and "no label is named" in html and "its threshold." not in html
     unlabelled = replace(new, study_id="b", probabilities=None)
-    pages.write_pages(tmp_path, [new, unlabelled])
+    write_pages(tmp_path, [new, unlabelled])
     index = Tags((tmp_path / "index.html").read_text(encoding="utf-8"))
     assert index.all("select") == [] and len(index.all("input", id="study")) == 1
 
 
 def test_one_study_with_a_truth_brings_the_whole_filter(page, tmp_path):
-    pages.write_pages(tmp_path, [replace(page, labels=None), replace(page, study_id="b")])
+    write_pages(tmp_path, [replace(page, labels=None), replace(page, study_id="b")])
     index = Tags((tmp_path / "index.html").read_text(encoding="utf-8"))
     assert [found["id"] for found in index.all("select")] == ["finding", "how"]
     assert index.all("p", class_="key marks")
@@ -294,13 +293,13 @@ def test_a_page_stays_small():
     grey = cv2.GaussianBlur(noise, (0, 0), 1.0)  # compresses no better than a chest X-ray of this size
     words = ["cardiomegaly"] * 80
     numbers = np.full(K, 0.5)
-    html = pages.render(StudyPage("x", grey, a.sum(0), words, np.ones(80), numbers, numbers, numbers, a, words))
+    html = render(StudyPage("x", grey, a.sum(0), words, np.ones(80), numbers, numbers, numbers, a, words))
     assert len(html.encode()) < 250_000
 
 
 def test_the_index_says_of_each_study_what_the_filter_needs(page, tmp_path):
     unclassified = replace(page, study_id="b", probabilities=None, thresholds=None)
-    pages.write_pages(tmp_path, [page, unclassified])
+    write_pages(tmp_path, [page, unclassified])
     index = Tags((tmp_path / "index.html").read_text(encoding="utf-8"))
     of = [dict(zip(LABELS, row["data-codes"], strict=True)) for row in index.all("tr")]
     assert [of[0][name] for name in ("Edema", "Mass", "Nodule", "Hernia", "Fibrosis")] == ["r", "w", "m", "n", "-"]
@@ -309,37 +308,37 @@ def test_the_index_says_of_each_study_what_the_filter_needs(page, tmp_path):
     assert options == ["", *LABELS, "either", "true", "named", "right", "wrong", "missed"]
     assert "hidden" in index.all("div", class_="filters")[0]  # without the script it would do nothing
     assert not any("hidden" in row for row in index.all("tr"))
-    pages.write_pages(tmp_path, [unclassified])
+    write_pages(tmp_path, [unclassified])
     index = Tags((tmp_path / "index.html").read_text(encoding="utf-8"))
     usable = [option["value"] for option in index.all("option") if "disabled" not in option]
     assert usable == ["", *LABELS, "either", "true"]
 
 
 def test_pages_of_an_earlier_call_are_removed_and_nothing_else(page, tmp_path):
-    pages.write_pages(tmp_path, [replace(page, study_id=study) for study in ("a", "b", "c")])
+    write_pages(tmp_path, [replace(page, study_id=study) for study in ("a", "b", "c")])
     others = ["notes.html", "study.html", "study-a.txt", "mystudy-a.html", "study-a b.html", "study-a.html.bak"]
     for name in others:
         (tmp_path / name).write_text("kept")
     (tmp_path / "study-folder.html").mkdir()
-    pages.write_pages(tmp_path, [replace(page, study_id="b")])
+    write_pages(tmp_path, [replace(page, study_id="b")])
     kept = sorted([*others, "study-folder.html", "study-b.html", "index.html"])
     assert sorted(path.name for path in tmp_path.iterdir()) == kept
 
 
 def test_a_failed_call_removes_nothing(page, tmp_path):
-    pages.write_pages(tmp_path, [replace(page, study_id=study) for study in ("a", "b")])
+    write_pages(tmp_path, [replace(page, study_id=study) for study in ("a", "b")])
 
     def failing():
         yield replace(page, study_id="a")
         raise RuntimeError("no more")
 
     with pytest.raises(RuntimeError):
-        pages.write_pages(tmp_path, failing())
+        write_pages(tmp_path, failing())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "study-a.html", "study-b.html"]
 
 
 def test_no_study_at_all_gives_an_empty_list(tmp_path):
-    assert pages.write_pages(tmp_path / "new", []) == []
+    assert write_pages(tmp_path / "new", []) == []
     assert "<tr" not in (tmp_path / "new" / "index.html").read_text(encoding="utf-8")
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from tienet.labels import LABELS, K
 from tienet.pages import attention_map
-from tienet.pages import study as pages
-from tienet.pages.study import StudyPage
+from tienet.pages.study import StudyPage, write_pages
 
 WORDS = ["<START>", "findings", ":", "large", "effusion", ".", "impression", ":", "effusion", "."]
 LONG = "x" * 300
@@ -54,7 +53,7 @@ STUDIES = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
-    pages.write_pages(folder, STUDIES)
+    write_pages(folder, STUDIES)
     return folder
 
 
@@ -187,7 +186,7 @@ def test_switch_and_slider_work_on_a_words_map_too(tab, folder):
 def test_a_mode_without_text_attention_shows_its_words_maps(tab, tmp_path):
     page = STUDIES[0]
     page = StudyPage("cap", page.image, None, page.words, None, None, page.labels, None, page.a, page.true_words)
-    (path,) = pages.write_pages(tmp_path, [page])
+    (path,) = write_pages(tmp_path, [page])
     tab.goto(path.as_uri())
     before = map_on_screen(tab)
     tab.click('.word[data-t="4"]')
@@ -261,7 +260,7 @@ def test_the_filter_works_by_keyboard(tab, folder):
 
 def test_the_list_of_new_images_filters_by_what_is_named(tab, tmp_path):
     new = [replace(each, labels=None) for each in STUDIES]
-    pages.write_pages(tmp_path, new)
+    write_pages(tmp_path, new)
     tab.goto((tmp_path / "index.html").as_uri())
     assert tab.locator("select").count() == 1 and shown(tab) == ["CXR1", "CXR22", "CXR3", "other"]
     tab.select_option("#finding", "Effusion")
@@ -272,7 +271,7 @@ def test_the_list_of_new_images_filters_by_what_is_named(tab, tmp_path):
     assert shown(tab) == ["CXR1", "CXR3"]
     tab.click("button")
     assert len(shown(tab)) == 4
-    pages.write_pages(tmp_path, [replace(each, thresholds=None) for each in new])
+    write_pages(tmp_path, [replace(each, thresholds=None) for each in new])
     tab.goto((tmp_path / "index.html").as_uri() + "#finding=Effusion")
     tab.reload()  # of the address, only what follows # had changed
     assert tab.locator("select").count() == 0 and len(shown(tab)) == 4

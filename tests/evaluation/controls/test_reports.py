@@ -44,8 +44,8 @@ def brute_force(train: np.ndarray, reports: list[str], features: np.ndarray) -> 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("blocks", [(512, 4096), (7, 5), (1, 1)])
 def test_nearest_is_brute_force(monkeypatch, dtype, blocks):
-    monkeypatch.setattr(report_controls, "_JUDGED_AT_ONCE", blocks[0])
-    monkeypatch.setattr(report_controls, "_TRAIN_AT_ONCE", blocks[1])
+    monkeypatch.setattr(report_controls, "_STUDIES_PER_BLOCK", blocks[0])
+    monkeypatch.setattr(report_controls, "_TRAIN_PER_BLOCK", blocks[1])
     random = np.random.default_rng(0)
     # lengths differ, so that the nearest by cosine is neither that by distance nor that by product
     train = ((random.random((40, 12)) - 0.2) * random.uniform(0.1, 20, (40, 1))).astype(dtype)
@@ -78,8 +78,8 @@ def test_an_image_without_a_report_is_passed_over():
 
 @pytest.mark.parametrize("blocks", [(512, 4096), (3, 4)])
 def test_equal_images_give_the_first_of_their_reports(monkeypatch, blocks):
-    monkeypatch.setattr(report_controls, "_JUDGED_AT_ONCE", blocks[0])
-    monkeypatch.setattr(report_controls, "_TRAIN_AT_ONCE", blocks[1])
+    monkeypatch.setattr(report_controls, "_STUDIES_PER_BLOCK", blocks[0])
+    monkeypatch.setattr(report_controls, "_TRAIN_PER_BLOCK", blocks[1])
     random = np.random.default_rng(2)
     different = random.random((10, 501), np.float32)
     train = np.concatenate([different, different * np.float32(3), different])

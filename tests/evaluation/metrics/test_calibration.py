@@ -10,8 +10,9 @@ from sklearn.metrics import log_loss
 from tienet.checkpoint.calibration import with_temperatures
 from tienet.evaluation.metrics.auroc import auc, evaluate_auc
 from tienet.evaluation.metrics.calibration import (
-    LIMITS,
+    MAX_TEMPERATURE,
     MIN_CASES,
+    MIN_TEMPERATURE,
     calibration_metrics,
     expected_calibration_error,
     fit_temperatures,
@@ -76,7 +77,7 @@ def test_labels_without_a_mistake_or_worse_than_chance_get_a_limit():
     logits = np.linspace(-3, 3, 40, dtype=np.float32)[:, None]
     right = (logits > 0).astype(np.float32)
     temperatures, _ = fit_temperatures(np.hstack([logits, logits]), np.hstack([right, 1 - right]))
-    np.testing.assert_allclose(temperatures, LIMITS, rtol=1e-3)
+    np.testing.assert_allclose(temperatures, [MIN_TEMPERATURE, MAX_TEMPERATURE], rtol=1e-3)
 
 
 def test_extreme_logits_are_no_trouble():

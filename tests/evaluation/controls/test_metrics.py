@@ -1,0 +1,90 @@
+"""Which controls are evaluated beside a checkpoint, and that they are made once for several checkpoints."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tienet.data.manifest import Manifest
+from tienet.evaluation.cache import EvaluationCache
+from tienet.evaluation.controls.metrics import control_metrics
+from tienet.evaluation.metrics.captions import CaptionScorer
+from tienet.evaluation.options import Options
+from tienet.evaluation.report_metrics import ReportMetrics
+from tienet.labels import K
+from tienet.modes import MODES
+
+REPORT_CONTROLS = {"constant_report", "nearest_report"}
+OPTIONS = Options(resamples=3, java=False)
+
+
+class FakePredictor:
+    """A checkpoint of a mode whose pooled features are noise; `computed` counts how often they are asked for."""
+
+    def __init__(self, mode: str) -> None:
+        self.config = SimpleNamespace(mode_parts=MODES[mode], image_px=256, backbone_end="res4f")
+        self.computed = 0
+
+    def studies(self, manifest: Manifest) -> SimpleNamespace:
+        return SimpleNamespace(features=SimpleNamespace(pooled=lambda: self._pool(manifest)))
+
+    def _pool(self, manifest: Manifest) -> np.ndarray:
+        self.computed += 1
+        return np.random.default_rng(len(manifest)).random((len(manifest), 6), np.float32)
+
+
+@pytest.fixture
+def dataset() -> Manifest:
+    random = np.random.default_rng(0)
+    labels = (random.random((30, K)) < 0.5).astype(np.float32)
+    reports = [" ".join(f"sign{k}" for k in range(K) if row[k]) or "clear" for row in labels]
+    ids = [str(n) for n in range(30)]
+    splits = np.array(["train"] * 14 + ["val"] * 7 + ["test"] * 9)
+    return Manifest("x", Path("x.csv"), ids, ids, [None] * 30, reports, splits, labels)
+
+
+def evaluate_controls(dataset, predictor, cache, with_reports=True, options=OPTIONS) -> dict[str, dict]:
+    test = dataset.split("test")
+    report_metrics = ReportMetrics(test, CaptionScorer(java=False), None, 3) if with_reports else None
+    return control_metrics(dataset, test, predictor, report_metrics, options, cache)
+
+
+@pytest.mark.parametrize(
+    ("mode", "with_reports", "expected"),
+    [
+        ("annotate-text", False, {"tfidf_logistic"}),
+        ("classify", False, {"tfidf_logistic", "pooled_logistic"}),
+        ("caption", True, REPORT_CONTROLS),
+        ("report", True, {"tfidf_logistic", "pooled_logistic", *REPORT_CONTROLS}),
+    ],
+)
+def test_the_controls_are_those_of_the_mode(dataset, mode, with_reports, expected):
+    with EvaluationCache(OPTIONS) as cache:
+        found = evaluate_controls(dataset, FakePredictor(mode), cache, with_reports)
+    assert found.keys() == expected
+    for name, metrics in found.items():
+        assert metrics["captions" if name in REPORT_CONTROLS else "auc"] is not None
+
+
+def test_two_checkpoints_with_the_same_features_share_their_controls(dataset):
+    first, second, other = FakePredictor("report"), FakePredictor("classify"), FakePredictor("classify")
+    other.config.image_px = 512
+    with EvaluationCache(OPTIONS) as cache:
+        controls = [evaluate_controls(dataset, predictor, cache) for predictor in (first, second, other)]
+    assert controls[0]["pooled_logistic"] is controls[1]["pooled_logistic"]
+    assert (first.computed, second.computed, other.computed) == (3, 0, 3)
+
+
+def test_without_cached_features_there_are_no_image_controls(dataset):
+    options = Options(resamples=3, java=False, features="off")
+    predictor = FakePredictor("report")
+    with EvaluationCache(options) as cache:
+        found = evaluate_controls(dataset, predictor, cache, options=options)
+    assert found.keys() == {"tfidf_logistic", "constant_report"} and predictor.computed == 0
+
+
+def test_without_training_reports_there_are_no_controls_of_reports(dataset):
+    dataset.reports[:14] = [""] * 14
+    with EvaluationCache(OPTIONS) as cache:
+        assert evaluate_controls(dataset, FakePredictor("report"), cache).keys() == {"pooled_logistic"}

@@ -1,0 +1,36 @@
+"""What an evaluation may be asked for."""
+
+import pytest
+
+from tienet.errors import InputError
+from tienet.evaluation.options import Options
+from tienet.modeling.generate import Decoding
+from tienet.modes import MODES
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"resamples": 0}, "--resamples 0: expected 1 or more"),
+        ({"pages": -1}, "--pages -1: expected 0 or more"),
+        ({"metrics": "bleu"}, "--metrics bleu: expected all, auc, captions"),
+    ],
+)
+def test_impossible_options_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        Options(**settings)
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_a_mode_is_asked_only_for_what_it_has(mode):
+    for options, possible in (
+        (Options(metrics="all"), True),
+        (Options(metrics="auc"), mode.classifies),
+        (Options(metrics="captions"), mode.writes),
+        (Options(decoding=Decoding("beam")), mode.writes),
+    ):
+        if possible:
+            options.check(mode, "runs/a")
+        else:
+            with pytest.raises(InputError, match=f"runs/a: mode {mode.name} "):
+                options.check(mode, "runs/a")

@@ -1,0 +1,50 @@
+"""The metrics of written reports put together, with a labeller that finds words."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tienet.data.manifest import Manifest
+from tienet.evaluation.metrics.captions import CaptionScorer
+from tienet.evaluation.metrics.report_findings import evaluate_findings
+from tienet.evaluation.metrics.report_variety import report_statistics
+from tienet.evaluation.report_metrics import NO_REPORT_METRICS, ReportMetrics
+from tienet.labels import LABELS, K
+
+TRUE = ["edema .", "", "clear lungs .", "mass and edema ."]
+WRITTEN = ["edema .", "mass .", "", "edema ."]
+
+
+class WordLabeller:
+    """Names a label where its name is in the report."""
+
+    def label(self, studies: Manifest, reports: list[str]) -> np.ndarray:
+        assert len(studies) == len(reports)
+        return np.array([[name.lower() in report for name in LABELS] for report in reports], np.float32)
+
+
+@pytest.fixture
+def studies() -> Manifest:
+    ids = [str(n) for n in range(len(TRUE))]
+    return Manifest(
+        "x", Path("x.csv"), ids, ids, [None] * 4, TRUE, np.array(["test"] * 4), np.zeros((4, K), np.float32)
+    )
+
+
+def test_every_part_is_over_the_studies_with_a_true_report(studies):
+    with CaptionScorer(java=False) as scorer:
+        found = ReportMetrics(studies, scorer, WordLabeller(), resamples=7).score(WRITTEN)
+        assert found["captions"] == scorer.score(TRUE, WRITTEN)
+    assert found.keys() == NO_REPORT_METRICS.keys()
+    assert found["captions"]["studies"] == 3 and found["captions"]["references_empty"] == 1
+    assert found["reports"] == report_statistics(TRUE, WRITTEN)
+    kept = [0, 2, 3]
+    written, true = (WordLabeller().label(kept, [reports[n] for n in kept]) for reports in (WRITTEN, TRUE))
+    assert found["report_findings"] == evaluate_findings(written, true, ["0", "2", "3"], resamples=7)
+    assert found["report_findings"]["micro"]["true"] == 3  # the mass written for study 1 does not count
+
+
+def test_without_a_labeller_there_are_no_findings(studies):
+    with CaptionScorer(java=False) as scorer:
+        assert ReportMetrics(studies, scorer, None, resamples=7).score(WRITTEN)["report_findings"] is None
