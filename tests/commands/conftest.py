@@ -1,4 +1,6 @@
-"""Studies for the commands."""
+"""Studies for the commands, and how often they open a run."""
+
+from pathlib import Path
 
 import pytest
 
@@ -10,3 +12,25 @@ from tienet.data.manifest import Manifest
 def phantom(data_root) -> Manifest:
     """The validation studies."""
     return manifests.load("phantom", data_root).split("val")
+
+
+@pytest.fixture
+def opened(monkeypatch) -> list[Path]:
+    """The folders of the runs that were opened, in order; a command that opens its run twice has it twice."""
+    from tienet.checkpoint import run_folder
+
+    located, loaded = [], []
+    locate, load_run = run_folder.locate, run_folder.load_run
+
+    def counted_locate(load):
+        located.append(load)
+        return locate(load)
+
+    def counted_load_run(folder):
+        loaded.append(folder)
+        return load_run(folder)
+
+    monkeypatch.setattr(run_folder, "locate", counted_locate)
+    monkeypatch.setattr(run_folder, "load_run", counted_load_run)
+    yield loaded
+    assert len(located) == len(loaded)

@@ -50,8 +50,10 @@ def read(out: Path) -> pd.DataFrame:
     return pd.read_csv(out, dtype={"study_id": str}).set_index("study_id")
 
 
-def test_reports_alone(runs, archive, tmp_path, capsys):
-    assert run(runs["annotate-text"], archive, tmp_path / "out.csv") == 0
+def test_reports_alone(runs, opened, archive, tmp_path, capsys):
+    folder = runs["annotate-text"]
+    opened.clear()
+    assert run(folder, archive, tmp_path / "out.csv") == 0 and opened == [folder]
     source, found = pd.read_csv(archive), read(tmp_path / "out.csv")
     assert found.index.tolist() == source.study.tolist()
     with Annotator.load(runs["annotate-text"]) as annotator:

@@ -9,10 +9,11 @@ from tienet.errors import InputError
 from tienet.predict import Annotator
 
 
-def test_it_calibrates_the_run(runs, data_root, tmp_path, capsys):
+def test_it_calibrates_the_run(runs, opened, data_root, tmp_path, capsys):
     shutil.copytree(runs["annotate-text"], tmp_path / "run")
     flags = ["calibrate", "--load", str(tmp_path / "run"), "--data-root", str(data_root), "--gpu", "cpu"]
-    assert dispatch([*flags, "--sensitivity", "0.9"]) == 0
+    opened.clear()
+    assert dispatch([*flags, "--sensitivity", "0.9"]) == 0 and opened == [tmp_path / "run"]
     out = capsys.readouterr().out
     assert "temperature" in out and "for sensitivity 0.9" in out
     assert out.splitlines()[-1] == str(tmp_path / "run" / "calibration.json")

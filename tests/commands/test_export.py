@@ -51,7 +51,7 @@ def run(load, out) -> int:
 
 @pytest.fixture(scope="module")
 def answers(runs, phantom, tmp_path_factory) -> dict[str, tuple[dict, list]]:
-    """Mode -> what plain TensorFlow gave for three studies, and the readings; `report` is calibrated."""
+    """Mode -> what plain TensorFlow gave for three studies, and the predictions; `report` is calibrated."""
     folder = tmp_path_factory.mktemp("models")
     images, reports = [read_gray(path) for path in phantom.images[:3]], ["", *phantom.reports[1:3]]
     predictions = {}
@@ -105,8 +105,11 @@ def test_plain_tensorflow_gives_the_same_numbers(answers, mode):
     assert {"probabilities", "word_ids"} & set(found)
 
 
-def test_the_files_say_what_a_caller_needs(runs, tmp_path, capsys):
-    run(runs["annotate-text"], tmp_path / "deep" / "model")
+def test_the_files_say_what_a_caller_needs(runs, opened, tmp_path, capsys):
+    folder = runs["annotate-text"]
+    opened.clear()
+    run(folder, tmp_path / "deep" / "model")
+    assert opened == [folder]
     said = capsys.readouterr().out
     assert "takes  word_ids: int32 [?, ?]" in said and "gives  probabilities: float32 [?, 15]" in said
     assets = tmp_path / "deep" / "model" / "assets"

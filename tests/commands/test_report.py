@@ -8,13 +8,10 @@ import pytest
 
 from tests.data.dicom.dicom_files import dataset, save
 from tienet.commands.main import dispatch
-from tienet.commands.output_formats import as_json, as_page, as_text
-from tienet.commands.study_input import StudyInput
 from tienet.data.image import read_gray
 from tienet.errors import InputError
-from tienet.labels import LABELS, K
-from tienet.pages.study import render
-from tienet.predict import Prediction, Reporter
+from tienet.labels import LABELS
+from tienet.predict import Reporter
 
 
 def run(load, *flags) -> int:
@@ -43,8 +40,10 @@ def test_json_is_what_the_network_says(runs, phantom, mode, capsys):
         np.testing.assert_array_equal(list(line["labels"].values()), prediction.labels)
 
 
-def test_text_and_pages(runs, phantom, tmp_path, capsys):
-    assert run(runs["report"], *phantom.images[:2], "--out", tmp_path / "pages") == 0
+def test_text_and_pages(runs, opened, phantom, tmp_path, capsys):
+    folder = runs["report"]
+    opened.clear()
+    assert run(folder, *phantom.images[:2], "--out", tmp_path / "pages") == 0 and opened == [folder]
     out = capsys.readouterr().out
     assert all(str(path) in out for path in phantom.images[:2])
     assert out.count("No Finding") == 2 and "not a medical device" in out
@@ -94,32 +93,3 @@ def test_a_bad_image_is_named_and_the_others_go_on(runs, phantom, tmp_path, caps
 def test_other_modes_are_refused(runs, phantom):
     with pytest.raises(InputError, match="Reporter needs report or classify or caption"):
         run(runs["annotate"], phantom.images[0])
-
-
-def reading_of(**changed) -> Prediction:
-    nothing = np.full(K, np.nan, np.float32)
-    values = {"probabilities": np.linspace(0, 0.7, K, dtype=np.float32), "thresholds": nothing, "labels": nothing,
-              "report": "findings : a . impression : b .", "log_probability": -1.5, "words": ["<START>"], "g": None,
-              "a": None, "a_ws": None}  # fmt: skip
-    return Prediction(**{**values, **changed})
-
-
-def test_unknown_thresholds_are_null_and_a_dash():
-    study = StudyInput(1, "a", "a.png")
-    line = json.loads(as_json(study, reading_of()))
-    assert set(line["thresholds"].values()) == set(line["labels"].values()) == {None}
-    rows = [text for text in as_text(study, reading_of()).splitlines() if "No Finding" in text]
-    assert rows == ["  No Finding                0.700          -      -"]
-
-
-def test_named_labels_come_first_and_an_empty_report_says_so():
-    labels = np.zeros(K, np.float32)
-    labels[2] = 1
-    text = as_text(StudyInput(1, "a", "a.png"), reading_of(labels=labels, thresholds=labels + 0.1, report=""))
-    lines = text.splitlines()
-    assert lines[1] == "  (empty)" and lines[4].startswith("  Effusion") and lines[4].endswith("yes")
-
-
-def test_a_page_escapes_what_a_file_is_called():
-    page = render(as_page("<script>alert(1)</script>", np.zeros((8, 8), np.uint8), reading_of(report=None, words=[])))
-    assert "<script>alert" not in page

@@ -6,12 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.commands.test_report import reading_of
 from tienet.commands import show_figure
 from tienet.commands.main import dispatch
 from tienet.data.image import read_gray
 from tienet.errors import InputError
-from tienet.labels import K
 from tienet.predict import Annotator
 
 
@@ -20,9 +18,11 @@ def run(load, image, *flags) -> int:
 
 
 @pytest.mark.parametrize("mode", ["report", "classify", "caption"])
-def test_each_mode(runs, phantom, tmp_path, mode, monkeypatch, capsys):
+def test_each_mode(runs, opened, phantom, tmp_path, mode, monkeypatch, capsys):
+    folder = runs[mode]
     monkeypatch.chdir(tmp_path)
-    assert run(runs[mode], phantom.images[0]) == 0
+    opened.clear()
+    assert run(folder, phantom.images[0]) == 0 and opened == [folder]
     name = f"{phantom.images[0].stem}-tienet.png"
     assert capsys.readouterr().out.strip() == name
     picture = cv2.imread(name)
@@ -30,14 +30,16 @@ def test_each_mode(runs, phantom, tmp_path, mode, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("source", ["file", "-"])
-def test_annotate_draws_the_report_that_is_given(runs, phantom, tmp_path, source, monkeypatch):
+def test_annotate_draws_the_report_that_is_given(runs, opened, phantom, tmp_path, source, monkeypatch):
     """What is drawn is what the annotator says of this image with this report."""
     report, drawn = "\ufeffThe heart is HUGE.\nImpression: zyzzyva!", []
     (tmp_path / "report.txt").write_text(report, encoding="utf-8")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(report.encode())))
     monkeypatch.setattr(show_figure, "draw", lambda path, name, gray, prediction: drawn.append(prediction))
     given = tmp_path / "report.txt" if source == "file" else "-"
-    assert run(runs["annotate"], phantom.images[0], "--report", given, "--out", tmp_path / "o.png") == 0
+    folder = runs["annotate"]
+    opened.clear()
+    assert run(folder, phantom.images[0], "--report", given, "--out", tmp_path / "o.png") == 0 and opened == [folder]
     with Annotator.load(runs["annotate"]) as annotator:
         (expected,) = annotator.annotate([report[1:]], [read_gray(phantom.images[0])], maps=True)
     (found,) = drawn
@@ -109,48 +111,3 @@ def test_what_cannot_be_drawn_is_refused_before_the_network_is_loaded(tmp_path, 
     with pytest.raises((InputError, FileNotFoundError), match=message):
         run(tmp_path / "none", tmp_path / image, "--out", tmp_path / out)
     assert not (tmp_path / "o.png").exists()
-
-
-def test_the_map_is_where_the_attention_is(tmp_path):
-    """The cell at row 1, column 2 of 4 by 4: the grey image is coloured there and nowhere else."""
-    a_ws = np.zeros((4, 4), np.float32)
-    a_ws[1, 2] = 1
-    gray = np.full((400, 400), 120, np.uint8)
-    plain, mapped = (tmp_path / name for name in ("plain.png", "mapped.png"))
-    show_figure.draw(plain, "x", gray, reading_of(a_ws=None))
-    show_figure.draw(mapped, "x", gray, reading_of(a_ws=a_ws))
-    change = np.abs(cv2.imread(str(plain)).astype(int) - cv2.imread(str(mapped))).max(axis=2)
-    ys, xs = np.nonzero(change > 20)
-    grey = (cv2.imread(str(plain)) == 120).all(axis=2)
-    rows, columns = (np.flatnonzero(grey.sum(axis=axis) > 100) for axis in (1, 0))
-    (top, bottom), (left, right) = ((places[0], places[-1]) for places in (rows, columns))
-    centre = (ys.mean() - top) / (bottom - top), (xs.mean() - left) / (right - left)
-    np.testing.assert_allclose(centre, (1.5 / 4, 2.5 / 4), atol=0.02)
-
-
-def test_words_are_darker_the_larger_their_g(tmp_path):
-    words = ["<START>", "clear", "dollar$", "x" * 400]
-    g = np.array([0.0, 1.0, 0.5, 0.1], np.float32)
-    plain, shaded = (tmp_path / name for name in ("plain.png", "shaded.png"))
-    gray = np.full((40, 10), 200, np.uint8)
-    show_figure.draw(plain, "$x^", gray, reading_of(words=words, g=g * 0))
-    show_figure.draw(shaded, "$x^", gray, reading_of(words=words, g=g))
-    change = np.abs(cv2.imread(str(plain)).astype(int) - cv2.imread(str(shaded))).max(axis=2)
-    assert len(np.unique(change[change > 0])) > 2
-    assert change.any()
-
-
-def test_words_are_laid_out_line_by_line_and_the_impression_starts_one():
-    lines = show_figure._lines(["<START>", "aa", "bbb", "cccc", "impression", ":", "dd"], 14)
-    found = [" ".join(word for _, _, word in line) for line in lines]
-    assert found == ["<START> aa bbb", "cccc", "impression :", "dd"]
-    assert all(column + len(word) <= 14 for line in lines for _, column, word in line)
-    assert show_figure._lines([], 10) == []
-
-
-def test_without_labels_or_words_there_is_still_a_picture(tmp_path):
-    nothing = np.full(K, np.nan, np.float32)
-    for shape in ((1, 1), (3, 900), (900, 3)):
-        prediction = reading_of(probabilities=nothing, words=[], report=None)
-        show_figure.draw(tmp_path / "x.png", "n" * 300, np.zeros(shape, np.uint8), prediction)
-        assert cv2.imread(str(tmp_path / "x.png")).shape[1] == show_figure.WIDTH_PX

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tienet.commands.study_input import MAX_CELL, Needs, StudyInput, open_studies
+from tienet.commands.study_input import MAX_CELL_CHARACTERS, Needs, StudyInput, open_studies
 from tienet.data.text import report_text
 from tienet.errors import InputError
 
@@ -83,7 +83,7 @@ def test_rows_are_named_by_the_line_where_they_start_and_bad_ones_are_passed_ove
         (b'study_id,report\n1,a\n2,"never closed\n3,b\n', "row 3: not CSV"),
         (b"study_id,report\n1,caf\xe9\n", "not UTF-8 text"),
         (b"\x1f\x8b\x08\x00rest", "not UTF-8 text"),
-        (b"study_id,report\n1," + b"a" * (MAX_CELL + 1) + b"\n", "row 2: not CSV"),
+        (b"study_id,report\n1," + b"a" * (MAX_CELL_CHARACTERS + 1) + b"\n", "row 2: not CSV"),
     ],
 )
 def test_what_is_no_such_table_is_refused_before_anything_is_done(tmp_path, content, message):

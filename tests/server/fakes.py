@@ -1,14 +1,16 @@
-"""Networks that answer at once, and files to upload."""
+"""Networks that answer at once, files to upload, and a request that uploads one."""
 
 import struct
 import threading
 import time
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from tests.data.dicom import dicom_files
 from tienet.labels import K
 from tienet.predict import Prediction
 from tienet.server.engine import Engine, ServedNetwork
@@ -75,7 +77,7 @@ class FakeClassifier(FakeReporter):
 
     def report(self, images, maps=False):
         nothing = {"words": [], "g": None, "a": None, "a_ws": None, "report": None, "log_probability": None}
-        return [replace(one, **nothing) for one in super().report(images, maps)]
+        return [replace(prediction, **nothing) for prediction in super().report(images, maps)]
 
 
 class FakeCaptioner(FakeReporter):
@@ -86,7 +88,7 @@ class FakeCaptioner(FakeReporter):
     def report(self, images, maps=False):
         unknown = np.full(K, np.nan, np.float32)
         nothing = {"probabilities": unknown, "thresholds": unknown, "labels": unknown, "g": None, "a_ws": None}
-        return [replace(one, **nothing) for one in super().report(images, maps)]
+        return [replace(prediction, **nothing) for prediction in super().report(images, maps)]
 
 
 class FakeTextAnnotator(FakeAnnotator):
@@ -96,25 +98,35 @@ class FakeTextAnnotator(FakeAnnotator):
 
     def annotate(self, reports, images=None, maps=False):
         assert images is None
-        return [replace(one, a=None, a_ws=None) for one in super().annotate(reports)]
+        return [replace(prediction, a=None, a_ws=None) for prediction in super().annotate(reports)]
 
 
-def engine(report: bool = True, annotate: bool = True, most: int = 16, reporter: FakeReporter | None = None) -> Engine:
-    return engine_of(reporter or FakeReporter() if report else None, FakeAnnotator() if annotate else None, most)
+def engine(
+    report: bool = True, annotate: bool = True, max_batch: int = 16, reporter: FakeReporter | None = None
+) -> Engine:
+    return engine_of(reporter or FakeReporter() if report else None, FakeAnnotator() if annotate else None, max_batch)
 
 
-def engine_of(reporter: FakeReporter | None, annotator: FakeAnnotator | None, most: int = 16) -> Engine:
-    return Engine(
-        *(reader and ServedNetwork(reader, f"toy-{reader.mode}", PX, most) for reader in (reporter, annotator)),
-    )
+def engine_of(reporter: FakeReporter | None, annotator: FakeAnnotator | None, max_batch: int = 16) -> Engine:
+    pipelines = (reporter, annotator)
+    return Engine(*(one and ServedNetwork(one, f"toy-{one.mode}", PX, max_batch) for one in pipelines))
 
 
-def picture(height: int = 60, width: int = 40, seed: int = 0) -> np.ndarray:
+def xray(height: int = 60, width: int = 40, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
 
 
 def png(image: np.ndarray) -> bytes:
     return cv2.imencode(".png", image)[1].tobytes()
+
+
+def dicom(tmp_path: Path, **elements) -> bytes:
+    return dicom_files.save(tmp_path / "chest.dcm", dicom_files.dataset(**elements)).read_bytes()
+
+
+def post(client, content: bytes, name: str = "chest.png"):
+    """Upload an image and ask for labels and a report."""
+    return client.post("/api/report?maps=false&picture=true", files={"image": (name, content)})
 
 
 def png_bomb(width: int, height: int, depth: int = 8, colours: int = 0) -> bytes:

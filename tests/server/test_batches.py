@@ -6,7 +6,6 @@ import time
 import pytest
 
 from tienet.server.batches import Batches, ClosedError
-from tienet.server.engine import fastest_size
 
 
 @pytest.fixture
@@ -67,8 +66,3 @@ def test_closing_finishes_what_is_in_work_and_fails_the_rest(held):
         with pytest.raises(ClosedError):
             future.result(10)
     assert not held.alive
-
-
-@pytest.mark.parametrize(("seconds", "expected"), [(lambda n: 0.02, 8), (lambda n: 0.01 * n, 1)])
-def test_the_size_of_a_batch_is_what_is_fastest(seconds, expected):
-    assert fastest_size(lambda items: time.sleep(seconds(len(items))), (None, ""), 8) == expected

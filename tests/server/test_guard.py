@@ -37,7 +37,7 @@ def client(app):
     ],
 )
 def test_without_the_token_nothing_is_answered(client, headers):
-    file = {"image": ("a.png", fakes.png(fakes.picture()))}
+    file = {"image": ("a.png", fakes.png(fakes.xray()))}
     for path in ("/api/model", "/api/samples", "/api/openapi.json", "/api/docs", "/nowhere"):
         answer = client.get(path, headers=headers)
         assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer", path
@@ -93,7 +93,7 @@ def test_a_foreign_name_that_leads_to_this_computer_is_refused(engine, host, sta
     ],
 )  # fmt: skip
 def test_a_page_of_another_site_may_not_post(engine, origin, status):
-    file = {"image": ("a.png", fakes.png(fakes.picture()))}
+    file = {"image": ("a.png", fakes.png(fakes.xray()))}
     with TestClient(create_app(engine, hosts=LOCAL), "http://localhost:8000") as client:
         assert client.post("/api/report", files=file, headers={"Origin": origin}).status_code == status
 

@@ -48,7 +48,7 @@ def xray() -> tuple[str, bytes]:
     """A real one where there is one."""
     folder = Path(__file__).resolve().parents[3] / "shared/data/openi/images"
     found = next(iter(sorted(folder.glob("*.jpg"))), None) if folder.is_dir() else None
-    return (found.name, found.read_bytes()) if found else ("drawn.png", fakes.png(fakes.picture(300, 280)))
+    return (found.name, found.read_bytes()) if found else ("drawn.png", fakes.png(fakes.xray(300, 280)))
 
 
 def drop(tab, name: str, content: bytes) -> None:
@@ -155,7 +155,7 @@ def test_a_text_file_called_png_is_told_in_words_and_the_next_file_works(tab, xr
 
 
 def test_a_name_and_a_report_are_text_and_no_html(tab):
-    choose(tab, "<img src=x onerror=alert(1)>.png", fakes.png(fakes.picture(90, 90)))
+    choose(tab, "<img src=x onerror=alert(1)>.png", fakes.png(fakes.xray(90, 90)))
     tab.wait_for_selector(REPORT_WORDS)
     tab.fill("#report", "<script>alert(1)</script> <b>x</b>")
     tab.click("#annotate")

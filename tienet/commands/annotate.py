@@ -33,17 +33,20 @@ if TYPE_CHECKING:  # these import TensorFlow
     from tienet.predict import Annotator
 
 TEXT_WINDOW, IMAGE_WINDOW = 2048, 32
-"""Studies that are read together, sorted by length among themselves. Which these are depends on the input's order
-alone, so that a run that was stopped gives the same numbers."""
+"""How many studies are predicted together, without and with images; batches hold reports of like length among them.
+A window depends on the input's order alone, so that a run that was stopped and goes on gives the same numbers."""
 
-MAX_NAMED = 20  # studies with a fault that are named on the screen
-MAX_UNKNOWN_SHARE = 0.2  # of the words
+MAX_LOGGED_FAULTS = 20
+"""How many studies that are passed over are named on standard error; OUT.errors.csv names all."""
+
+MAX_UNKNOWN_SHARE = 0.2
+"""The share of words outside the vocabulary above which a note is printed."""
 
 Window = list["StudyInput"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's flags."""
+    """Add the flags of `tienet annotate`."""
     flags.add_load(parser, "annotate or annotate-text")
     parser.add_argument("studies", type=Path, metavar="CSV|FOLDER", help="reports, and images for mode annotate")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="CSV of labels, appended to")
@@ -51,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Annotate; returns 1 if a study was passed over."""
+    """Predict for the studies; returns the exit status, 1 if a study was passed over."""
     if not args.studies.exists():
         raise FileNotFoundError(f"{args.studies} does not exist; expected a CSV file or a folder")
     if args.out.resolve() == args.studies.resolve():
@@ -70,14 +73,14 @@ def _annotate(args: argparse.Namespace, interruption: Interruption) -> int:
         studies = open_studies(args.studies, Needs(image=annotator.needs_image, report=True))
         identity = _identity(annotator.run) | {"input": studies.identity}
         with LabelsFile(args.out, identity, args.studies) as out:
-            work = _Work(annotator, out, studies.total)
-            work.run(studies, interruption)
+            job = _Job(annotator, out, studies.total)
+            job.run(studies, interruption)
             out.check_end()
-            return work.tell()
+            return job.log_summary()
 
 
 def _identity(opened: "OpenedRun") -> dict[str, object]:
-    """What the numbers in a file of labels depend on, and has to stay the same."""
+    """What the numbers in a table of labels depend on, so that only a run with the same goes on with the table."""
     from tienet.checkpoint.entries import sha256
 
     thresholds = opened.thresholds()
@@ -89,34 +92,34 @@ def _identity(opened: "OpenedRun") -> dict[str, object]:
     }
 
 
-class _Work:
-    """The pass over the studies."""
+class _Job:
+    """One pass over the studies."""
 
     def __init__(self, annotator: "Annotator", out: "LabelsFile", total: int) -> None:
         self._annotator, self._out, self._total = annotator, out, total
         run = annotator.run
-        self._vocab, self._px, self._max_words = run.vocab, run.config.image_px, run.config.max_words
-        self._named = self._cut = 0
-        self._words_checked = self._told_no_threshold = False
+        self._vocab, self._image_px, self._max_words = run.vocab, run.config.image_px, run.config.max_words
+        self._logged_faults = self._truncated_reports = 0
+        self._words_checked = self._thresholds_checked = False
 
     def run(self, studies: "Iterable[StudyInput]", interruption: Interruption) -> None:
-        """All studies that are not there yet, window by window. Raises `Interrupted` between two of them."""
+        """Write the rows that the table lacks, window by window; raises `Interrupted` between two windows."""
         from tqdm import tqdm
 
         size = IMAGE_WINDOW if self._annotator.needs_image else TEXT_WINDOW
         bar = tqdm(total=self._total, desc="annotate", unit="study", smoothing=0.05, file=sys.stderr)
-        with bar, _Ahead(self._picture) as ahead, interruption.deferred():
-            for window, missing, pictures in ahead.over(self._windows(iter(studies), size, bar)):
-                done = self._annotate(window, missing, pictures, lambda: interruption.wanted is not None, bar)
+        with bar, _ImagePrefetcher(self._read_image) as prefetcher, interruption.deferred():
+            for window, missing, images in prefetcher.prefetch(self._windows(iter(studies), size, bar)):
+                done = self._annotate(window, missing, images, lambda: interruption.wanted is not None, bar)
                 if interruption.wanted is not None:
                     bar.close()
-                    self._tell_stopped()
+                    self._log_interrupted()
                     raise interruption.error()
                 assert done
                 bar.update(len(missing))
 
     def _windows(self, studies: "Iterator[StudyInput]", size: int, bar) -> Iterator[tuple[Window, set[int]]]:
-        """Each window that is not there yet as a whole, and which of its rows are not."""
+        """Each window that the table does not have as a whole, and which of its rows the table lacks."""
         while window := list(itertools.islice(studies, size)):
             missing = {study.row for study in window if not self._out.has(study)}
             if missing:
@@ -125,105 +128,112 @@ class _Work:
             else:
                 bar.update(len(window))
 
-    def _picture(self, study: "StudyInput") -> "ImageInput":
+    def _read_image(self, study: "StudyInput") -> "ImageInput":
         from tienet.commands.image_input import read_image_input
 
-        return read_image_input(study.image, self._px)
+        return read_image_input(study.image, self._image_px)
 
     def _annotate(
-        self, window: Window, missing: set[int], pictures: "list[ImageInput | None]", stop: Callable[[], bool], bar
+        self, window: Window, missing: set[int], images: "list[ImageInput | None]", stopping: Callable[[], bool], bar
     ) -> bool:
-        """Read a window and append what is missing; False if a reader of images was stopped on the way."""
+        """Predict for a window, and append the rows that are missing.
+
+        Returns:
+            False, without a row appended, if the signal that stops this run has ended a process that decoded an image.
+        """
         from tienet.data.dicom.reader import DIED
 
-        seen = []
-        for study, picture in zip(window, pictures, strict=True):
-            fault = study.fault or (picture.fault if picture else None)
-            seen.append(replace(study, fault=fault))
-        if stop() and any(study.fault and study.fault.kind == DIED for study in seen):
+        studies = []
+        for study, image in zip(window, images, strict=True):
+            fault = study.fault or (image.fault if image else None)
+            studies.append(replace(study, fault=fault))
+        if stopping() and any(study.fault and study.fault.kind == DIED for study in studies):
             return False
-        good = [n for n, study in enumerate(seen) if study.fault is None]
-        images = [pictures[n].small for n in good] if self._annotator.needs_image else None
-        predictions = self._annotator.annotate([seen[n].report for n in good], images) if good else []
-        self._look_at(predictions)
-        for study in seen:
+        readable = [n for n, study in enumerate(studies) if study.fault is None]
+        pixels = [images[n].pixels for n in readable] if self._annotator.needs_image else None
+        predictions = self._annotator.annotate([studies[n].report for n in readable], pixels) if readable else []
+        self._log_notes(predictions)
+        for study in studies:
             if study.fault and study.row in missing:
-                self._name(study, bar)
+                self._log_fault(study, bar)
                 self._out.pass_over(study)
-        for n, prediction in zip(good, predictions, strict=True):
-            if seen[n].row in missing:
-                self._out.write(seen[n], prediction.probabilities, prediction.labels)
-                self._cut += self._is_cut(seen[n].report, len(prediction.words) - 1)
+        for n, prediction in zip(readable, predictions, strict=True):
+            if studies[n].row in missing:
+                self._out.write(studies[n], prediction.probabilities, prediction.labels)
+                self._truncated_reports += self._is_truncated(studies[n].report, len(prediction.words) - 1)
         return True
 
-    # ---- what is said ----
+    # ---- messages ----
 
-    def _is_cut(self, report: str, words_read: int) -> bool:
+    def _is_truncated(self, report: str, words_read: int) -> bool:
         from tienet.data.text import tokenize
 
         return words_read == self._max_words and len(tokenize(report)) > words_read
 
-    def _look_at(self, predictions: list) -> None:
-        """Notes on the first window."""
+    def _log_notes(self, predictions: list) -> None:
+        """Print notes on the thresholds and the words once, for the first window that has some."""
         words = [word for prediction in predictions for word in prediction.words[1:]]
-        if predictions and not self._told_no_threshold:
-            self._told_no_threshold = True
-            without = int((predictions[0].thresholds != predictions[0].thresholds).sum())
+        if predictions and not self._thresholds_checked:
+            self._thresholds_checked = True
+            without = int(np.isnan(predictions[0].thresholds).sum())
             if without:
-                _note(f"{without} labels have no threshold; their cells stay empty (tienet calibrate chooses them)")
+                _log_note(f"{without} labels have no threshold; their cells stay empty (tienet calibrate chooses them)")
         if words and not self._words_checked:
             self._words_checked = True
             unknown = sum(word not in self._vocab.ids for word in words) / len(words)
             if unknown > MAX_UNKNOWN_SHARE:
-                _note(f"the network does not know {unknown:.0%} of the words; was it trained on reports like these?")
+                _log_note(
+                    f"the network does not know {unknown:.0%} of the words; was it trained on reports like these?"
+                )
 
-    def _name(self, study: "StudyInput", bar) -> None:
-        if self._named < MAX_NAMED:
+    def _log_fault(self, study: "StudyInput", bar) -> None:
+        if self._logged_faults < MAX_LOGGED_FAULTS:
             bar.write(f"passed over: row {study.row}, {study.study_id}: {study.fault.message}", file=sys.stderr)
-        elif self._named == MAX_NAMED:
+        elif self._logged_faults == MAX_LOGGED_FAULTS:
             bar.write(f"further ones are named in {self._out.errors_path} only", file=sys.stderr)
-        self._named += 1
+        self._logged_faults += 1
 
-    def tell(self) -> int:
-        """Say what came of it; the exit status."""
-        bad = sum(self._out.reasons.values())
+    def log_summary(self) -> int:
+        """Print how many studies were written and passed over; returns the exit status."""
+        passed_over = sum(self._out.reasons.values())
         print(f"{self._out.path}: {self._out.written:,} studies")
-        if self._cut:
-            _note(f"{self._cut:,} reports have more than {self._max_words} words and were read up to there")
-        if bad:
+        if self._truncated_reports:
+            count = f"{self._truncated_reports:,}"
+            _log_note(f"{count} reports have more than {self._max_words} words and were read up to there")
+        if passed_over:
             reasons = "; ".join(f"{count:,} x {reason}" for reason, count in self._out.reasons.most_common())
-            print(f"passed over: {bad:,}, each named in {self._out.errors_path}: {reasons}", file=sys.stderr)
-        return 1 if bad else 0
+            print(f"passed over: {passed_over:,}, each named in {self._out.errors_path}: {reasons}", file=sys.stderr)
+        return 1 if passed_over else 0
 
-    def _tell_stopped(self) -> None:
+    def _log_interrupted(self) -> None:
         written = f"{self._out.written:,} of {self._total:,} studies"
         print(f"{self._out.path}: {written}; the same command goes on", file=sys.stderr)
 
 
-class _Ahead:
-    """Reads the next window's images while the network looks at this one's."""
+class _ImagePrefetcher:
+    """Reads the images of the next window in threads while the network predicts for this one."""
 
     def __init__(self, read: "Callable[[StudyInput], ImageInput]") -> None:
         self._read = read
         self._pool = ThreadPoolExecutor(2)
 
-    def __enter__(self) -> "_Ahead":
+    def __enter__(self) -> "_ImagePrefetcher":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def over(
+    def prefetch(
         self, windows: Iterator[tuple[Window, set[int]]]
     ) -> "Iterator[tuple[Window, set[int], list[ImageInput | None]]]":
-        """Each window with its images."""
+        """Each window, its missing rows, and the images of its studies; None for a study without one."""
         waiting: deque = deque()
         for window, missing in windows:
             waiting.append((window, missing, [self._submit(study) for study in window]))
             if len(waiting) > 1:
                 yield self._finish(*waiting.popleft())
-        for one in waiting:
-            yield self._finish(*one)
+        for entry in waiting:
+            yield self._finish(*entry)
 
     def _submit(self, study: "StudyInput") -> Future | None:
         return None if study.image is None or study.fault else self._pool.submit(self._read, study)
@@ -233,5 +243,5 @@ class _Ahead:
         return window, missing, [None if future is None else future.result() for future in futures]
 
 
-def _note(text: str) -> None:
+def _log_note(text: str) -> None:
     print(f"note: {text}", file=sys.stderr)

@@ -21,14 +21,14 @@ from tienet.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's flags."""
+    """Add the flags of `tienet export`."""
     flags.add_load(parser, "annotate, annotate-text, classify, caption or report")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the SavedModel, a new one")
     flags.add_gpu(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the SavedModel and say what it takes and gives."""
+    """Write the SavedModel, and print its inputs and outputs; returns the exit status."""
     if args.out.exists():
         raise InputError(f"--out {args.out} is there already; choose another name, or remove it")
     flags.start(args.gpu or "cpu")

@@ -1,4 +1,4 @@
-"""An image file as the network takes it, or why it cannot be read."""
+"""Reading of an image file for a command: the image as the network takes it, or why it cannot be read."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,21 +15,21 @@ MISSING, UNREADABLE = "image that does not exist", "image that cannot be read"
 
 @dataclass(frozen=True, eq=False)
 class ImageInput:
-    """What became of a file.
+    """An image file that was read, or that could not be read.
 
     Attributes:
-        small: uint8 [px, px], as the network sees it; None where there is a fault.
-        fault: why it cannot be read, or None.
+        pixels: uint8 [image_px, image_px], as the network takes it; None where there is a fault.
+        fault: Why the file cannot be read; None if it was read.
     """
 
-    small: np.ndarray | None
+    pixels: np.ndarray | None
     fault: Fault | None = None
 
 
-def read_image_input(path: Path, px: int) -> ImageInput:
-    """A PNG, JPEG or DICOM file, resized at once: a large one takes memory only while it is read."""
+def read_image_input(path: Path, image_px: int) -> ImageInput:
+    """Read a PNG, JPEG or DICOM file and resize it at once, so that a large image takes memory only for a moment."""
     try:
-        return ImageInput(resize(read_gray(path), px))
+        return ImageInput(resize(read_gray(path), image_px))
     except FileNotFoundError as error:
         return ImageInput(None, Fault(MISSING, str(error)))
     except DicomError as error:

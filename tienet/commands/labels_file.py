@@ -1,8 +1,11 @@
-"""The table that `tienet annotate` writes: a row for each study, appended as it comes; a stopped run goes on with it.
+"""The table that `tienet annotate` writes.
+
+Each study's row is appended as soon as it is predicted, so that the same command can go on with the table of a run that
+was stopped. There are three files:
 
 OUT             study_id, a probability for each label, then each label: 1, 0, or empty without a threshold
-OUT.run.json    which checkpoint and which input it is of; kept, so that no other run adds to it
-OUT.errors.csv  the studies that were passed over, by row, and why; only where there are any
+OUT.run.json    the checkpoint and the input that the table is of, so that no run with others adds to it
+OUT.errors.csv  the row of each study that was passed over, and why; only where there are such studies
 """
 
 import csv
@@ -27,22 +30,27 @@ ERRORS_HEADER = ("row", "study_id", "reason", "message")
 
 
 class LabelsFile:
-    """Open for appending, and locked. What was written half is cut off.
+    """The table, open for appending and locked against other processes.
+
+    A last line that an earlier run could not finish is cut off.
 
     Attributes:
-        path: OUT. errors_path: OUT.errors.csv.
-        reasons: how many studies were passed over, by reason, those of earlier runs too.
-        written: rows of earlier runs and of this one.
+        path: OUT.
+        errors_path: OUT.errors.csv.
+        reasons: How many studies were passed over, by reason, including those of earlier runs.
+        written: The number of rows of earlier runs and of this one.
     """
 
     def __init__(self, path: Path, identity: dict[str, object], input_path: Path) -> None:
-        """Begin, or go on where a run with the same `identity` stopped.
+        """Begin a table, or go on where a run with the same `identity` stopped.
 
         Args:
-            identity: what has to be the same; its "input" as in `CsvStudyInputs.identity`, whose file may have grown.
-            input_path: the file that "input" is of.
+            path: OUT.
+            identity: What has to be the same as in the earlier run. Its "input" is `CsvStudyInputs.identity`, whose
+                file may have grown since.
+            input_path: The file that "input" is of.
         Raises:
-            InputError: the file there is another run's, or in use.
+            InputError: The table is another run's, or another process is writing it.
         """
         self.path = path
         self.errors_path = path.with_name(f"{path.name}.errors.csv")
@@ -51,23 +59,23 @@ class LabelsFile:
         self._run_path = path.with_name(f"{path.name}.run.json")
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
-            self._check_begun(identity, input_path)
+            self._check_identity(identity, input_path)
         self._out = path.open("a+", encoding="utf-8", newline="")
         try:
             fcntl.flock(self._out, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(f"--out {path}: another run is writing it; wait for it, or choose another --out") from None
         files.write_json(self._run_path, identity)
-        begun = _cut_half_line(self._out, HEADER, path)
-        if not begun:
+        had_header = _cut_partial_line(self._out, HEADER, path)
+        if not had_header:
             self.errors_path.unlink(missing_ok=True)
         self._errors: TextIO | None = None
         if self.errors_path.exists():
             self._open_errors()
-        self._there = _rows(path)
-        self._there_errors = _rows(self.errors_path) if self._errors else iter(())
-        self._next = next(self._there, None)
-        self._next_error = next(self._there_errors, None)
+        self._earlier_rows = _read_rows(path)
+        self._earlier_errors = _read_rows(self.errors_path) if self._errors else iter(())
+        self._next_row = next(self._earlier_rows, None)
+        self._next_error = next(self._earlier_errors, None)
 
     def __enter__(self) -> "LabelsFile":
         return self
@@ -78,24 +86,26 @@ class LabelsFile:
             self._errors.close()
 
     def has(self, study: StudyInput) -> bool:
-        """Whether a study is there, or was passed over, from an earlier run; asked for all, in the input's order.
+        """Whether an earlier run has written a study's row, or passed the study over.
+
+        It must be called once for every study, in the order of the input.
 
         Raises:
-            InputError: the file has another study in its place.
+            InputError: The table has another study in its place.
         """
         if self._next_error is not None and self._next_error[0] == str(study.row):
             self.reasons[self._next_error[2]] += 1
-            self._next_error = next(self._there_errors, None)
+            self._next_error = next(self._earlier_errors, None)
             return True
-        if self._next is None or study.fault is not None:
+        if self._next_row is None or study.fault is not None:
             return False
-        if self._next[0] != study.study_id:
+        if self._next_row[0] != study.study_id:
             raise InputError(
-                f"{self.path}: has {self._next[0]!r} where the input has {study.study_id!r} (row {study.row}); choose "
-                "another --out, or remove it to begin again"
+                f"{self.path}: has {self._next_row[0]!r} where the input has {study.study_id!r} (row {study.row}); "
+                "choose another --out, or remove it to begin again"
             )
         self.written += 1
-        self._next = next(self._there, None)
+        self._next_row = next(self._earlier_rows, None)
         return True
 
     def pass_over(self, study: StudyInput) -> None:
@@ -107,23 +117,30 @@ class LabelsFile:
         self._errors.flush()
 
     def write(self, study: StudyInput, probabilities: np.ndarray, labels: np.ndarray) -> None:
-        """Append a row; the arrays are float [K], labels 1, 0 or NaN."""
-        scores = [f"{value:.6f}" for value in probabilities]
-        named = ["" if np.isnan(value) else str(int(value)) for value in labels]
-        self._out.write(_line([study.study_id, *scores, *named]))
+        """Append a study's row.
+
+        Args:
+            study: The study.
+            probabilities: float [K].
+            labels: float [K], 1 or 0, NaN without a threshold.
+        """
+        probability_cells = [f"{value:.6f}" for value in probabilities]
+        label_cells = ["" if np.isnan(value) else str(int(value)) for value in labels]
+        self._out.write(_line([study.study_id, *probability_cells, *label_cells]))
         self._out.flush()
         self.written += 1
 
     def check_end(self) -> None:
-        """Raise InputError if the file has studies that the input does not have."""
-        if self._next is not None:
-            raise InputError(f"{self.path}: has {self._next[0]!r}, which the input does not have; choose another --out")
+        """Raise InputError if the table has studies that the input does not have."""
+        if self._next_row is not None:
+            name = self._next_row[0]
+            raise InputError(f"{self.path}: has {name!r}, which the input does not have; choose another --out")
 
     def _open_errors(self) -> None:
         self._errors = self.errors_path.open("a+", encoding="utf-8", errors="backslashreplace", newline="")
-        _cut_half_line(self._errors, ERRORS_HEADER, self.errors_path)
+        _cut_partial_line(self._errors, ERRORS_HEADER, self.errors_path)
 
-    def _check_begun(self, identity: dict[str, object], input_path: Path) -> None:
+    def _check_identity(self, identity: dict[str, object], input_path: Path) -> None:
         again = "choose another --out, or remove it to begin again"
         if not self.path.is_file():
             raise InputError(f"--out {self.path}: not a file; choose another --out")
@@ -141,11 +158,13 @@ class LabelsFile:
             raise InputError(f"--out {self.path}: the input has changed since it was begun; {again}")
 
 
-def _cut_half_line(file: TextIO, header: Sequence[str], path: Path) -> bool:
-    """Leave whole lines only, the header at least; whether there was one already.
+def _cut_partial_line(file: TextIO, header: Sequence[str], path: Path) -> bool:
+    """Cut a last line that was not finished off, and write the header if the file has none.
 
+    Returns:
+        Whether the file had a whole header already.
     Raises:
-        InputError: the file starts with another header.
+        InputError: The file starts with another header.
     """
     expected = _line(header).encode()
     with path.open("rb+") as content:
@@ -162,7 +181,7 @@ def _cut_half_line(file: TextIO, header: Sequence[str], path: Path) -> bool:
 
 
 def _end_of_last_line(content: io.BufferedRandom, chunk: int = 1 << 16) -> int:
-    """Bytes up to and with the last line break; there is one."""
+    """The number of bytes up to the last line break, which is included. The file must have a line break."""
     end = content.seek(0, os.SEEK_END)
     while True:
         start = max(0, end - chunk)
@@ -173,8 +192,8 @@ def _end_of_last_line(content: io.BufferedRandom, chunk: int = 1 << 16) -> int:
         end = start
 
 
-def _rows(path: Path) -> Iterator[list[str]]:
-    """The rows under the header that are there now."""
+def _read_rows(path: Path) -> Iterator[list[str]]:
+    """The rows under the header that the file has when this starts; rows that are appended later are not read."""
     size = path.stat().st_size
     with path.open("rb") as file:
         next(file)
@@ -183,7 +202,7 @@ def _rows(path: Path) -> Iterator[list[str]]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    """Cells as one line of CSV."""
+    """The cells as one line of CSV; line breaks in a cell become spaces."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow([" ".join(cell.split()) for cell in cells])
     return text.getvalue()

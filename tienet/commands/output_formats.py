@@ -1,7 +1,8 @@
-"""What the network made of an image, for people, for programs, and as a page."""
+"""A prediction for an image as text for people, as JSON for programs, and as a page."""
 
 import json
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,43 +16,50 @@ __all__ = ["DISCLAIMER", "as_json", "as_page", "as_text", "by_probability"]
 
 
 def by_probability(prediction: Prediction) -> list[int]:
-    """The labels' places: those that are named first, then by probability."""
+    """The labels' indices: first those that reach their threshold, then the others, each by falling probability."""
     return sorted(range(len(LABELS)), key=lambda k: (prediction.labels[k] != 1, -prediction.probabilities[k]))
 
 
 def as_text(study: StudyInput, prediction: Prediction) -> str:
-    """Several lines."""
+    """The prediction as lines of text: the report, and a table of the labels, those that the mode has."""
     lines = [str(study.image)]
     if prediction.report is not None:
         report = prediction.report or "(empty)"
-        lines += [f"  {part}" for part in report.replace(" impression :", "\nimpression :").split("\n")]
+        lines += [f"  {line}" for line in report.replace(" impression :", "\nimpression :").split("\n")]
     if not np.isnan(prediction.probabilities).all():
         rows = []
         for k in by_probability(prediction):
-            threshold, label = prediction.thresholds[k], prediction.labels[k]
-            named = "-" if math.isnan(label) else "yes" if label else "no"
-            cell = "-" if math.isnan(threshold) else f"{threshold:.3f}"
-            rows.append([readable(LABELS[k]), f"{prediction.probabilities[k]:.3f}", cell, named])
+            probability, threshold, label = (
+                values[k] for values in (prediction.probabilities, prediction.thresholds, prediction.labels)
+            )
+            threshold_cell = "-" if math.isnan(threshold) else f"{threshold:.3f}"
+            named_cell = "-" if math.isnan(label) else "yes" if label else "no"
+            rows.append([readable(LABELS[k]), f"{probability:.3f}", threshold_cell, named_cell])
         lines += [f"  {line}" for line in align(["label", "probability", "threshold", "named"], rows)]
     return "\n".join(lines) + "\n"
 
 
 def as_json(study: StudyInput, prediction: Prediction) -> str:
-    """One line; no value is NaN."""
+    """The prediction as one line of JSON; values that are not known are null."""
     labelled = not np.isnan(prediction.probabilities).all()
 
-    def by_label(values: np.ndarray, whole: bool = False) -> dict[str, float | int | None] | None:
+    def by_label(
+        values: np.ndarray, number: Callable[[np.float32], float | int]
+    ) -> dict[str, float | int | None] | None:
         if not labelled:
             return None
-        numbers = [None if math.isnan(value) else int(value) if whole else float(str(value)) for value in values]
+        numbers = [None if math.isnan(value) else number(value) for value in values]
         return dict(zip(LABELS, numbers, strict=True))
+
+    def as_float(value: np.float32) -> float:
+        return float(str(value))  # with the digits of float32, so that 0.1 stays 0.1
 
     fields = {
         "image": str(study.image),
         "study_id": study.study_id,
-        "probabilities": by_label(prediction.probabilities),
-        "thresholds": by_label(prediction.thresholds),
-        "labels": by_label(prediction.labels, whole=True),
+        "probabilities": by_label(prediction.probabilities, as_float),
+        "thresholds": by_label(prediction.thresholds, as_float),
+        "labels": by_label(prediction.labels, int),
         "report": prediction.report,
         "log_probability": prediction.log_probability,
     }
@@ -59,7 +67,13 @@ def as_json(study: StudyInput, prediction: Prediction) -> str:
 
 
 def as_page(study_id: str, image: np.ndarray, prediction: Prediction) -> StudyPage:
-    """The page as evaluation makes it, without a truth to compare with; `image` uint8 [px, px]."""
+    """The page that evaluation makes of a study, without true labels to compare with.
+
+    Args:
+        study_id: The study's name, the title of the page.
+        image: uint8 [image_px, image_px].
+        prediction: With attention maps.
+    """
     labelled = not np.isnan(prediction.probabilities).all()
     return StudyPage(
         study_id=study_id,

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from tienet.pages.study import StudyPage
     from tienet.predict import Reporter
 
-AT_ONCE = 8
-"""Images in one run of the network."""
+MAX_BATCH = 8
+"""The largest number of images that are read and predicted together."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's flags."""
+    """Add the flags of `tienet report`."""
     flags.add_load(parser, "report, classify or caption")
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="files, folders, or CSV files")
     parser.add_argument("--json", action="store_true", help="JSON lines instead of text")
@@ -39,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Report; returns 1 if an image could not be read, 2 if none could."""
+    """Predict for the images.
+
+    Returns:
+        The exit status: 0 if every image was read, 1 if some could not be read, 2 if none could.
+    """
     flags.start(args.gpu)
     from tienet.commands.output_formats import DISCLAIMER
     from tienet.pages.study import write_pages
@@ -48,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
     with Reporter.load(args.load) as reporter:
         if args.json:
             print(DISCLAIMER, file=sys.stderr)
-        work = _Work(reporter, args)
-        pages = work.pages()
+        job = _Job(reporter, args)
+        pages = job.pages()
         first = next(pages, None)  # nothing is written where no image can be read
         if args.out and first is not None:
             write_pages(args.out, itertools.chain([first], pages))
@@ -60,48 +64,49 @@ def run(args: argparse.Namespace) -> int:
             print(DISCLAIMER)
         if args.out and first is not None:
             print(args.out / "index.html", file=sys.stderr if args.json else sys.stdout)
-    if work.bad:
-        print(f"{work.bad:,} of {work.bad + work.good:,} could not be read", file=sys.stderr)
-    return 0 if not work.bad else 1 if work.good else 2
+    if job.failed:
+        print(f"{job.failed:,} of {job.failed + job.predicted:,} could not be read", file=sys.stderr)
+    return 0 if not job.failed else 1 if job.predicted else 2
 
 
-class _Work:
-    """The pass over the images.
+class _Job:
+    """One pass over the images.
 
     Attributes:
-        good, bad: images read, and not.
+        predicted: The number of images that were read and predicted.
+        failed: The number of images that could not be read.
     """
 
     def __init__(self, reporter: "Reporter", args: argparse.Namespace) -> None:
         self._reporter, self._paths, self._json, self._maps = reporter, args.images, args.json, args.out is not None
-        self._px = reporter.run.config.image_px
-        self.good = self.bad = 0
+        self._image_px = reporter.run.config.image_px
+        self.predicted = self.failed = 0
 
     def pages(self) -> "Iterator[StudyPage | bool]":
-        """Prints each image's answer; yields its page, or True where no pages are wanted."""
+        """Print the prediction for each image, and yield the image's page, or True if no pages are wanted."""
         from tienet.commands.image_input import read_image_input
         from tienet.commands.output_formats import as_json, as_page, as_text
 
         studies = self._studies()
-        while batch := list(itertools.islice(studies, AT_ONCE)):
-            good, images = [], []
+        while batch := list(itertools.islice(studies, MAX_BATCH)):
+            readable, images = [], []
             for study in batch:
-                picture = None if study.fault else read_image_input(study.image, self._px)
-                fault = study.fault or picture.fault
+                image = None if study.fault else read_image_input(study.image, self._image_px)
+                fault = study.fault or image.fault
                 if fault:
-                    self.bad += 1
+                    self.failed += 1
                     print(f"passed over: {fault.message}", file=sys.stderr)
                 else:
-                    good.append(study)
-                    images.append(picture.small)
-            predictions = self._reporter.report(images, maps=self._maps) if good else []
-            for study, image, prediction in zip(good, images, predictions, strict=True):
-                self.good += 1
+                    readable.append(study)
+                    images.append(image.pixels)
+            predictions = self._reporter.report(images, maps=self._maps) if readable else []
+            for study, pixels, prediction in zip(readable, images, predictions, strict=True):
+                self.predicted += 1
                 print(as_json(study, prediction) if self._json else as_text(study, prediction), flush=True)
-                yield as_page(study.study_id, image, prediction) if self._maps else True
+                yield as_page(study.study_id, pixels, prediction) if self._maps else True
 
     def _studies(self) -> "Iterator[StudyInput]":
-        """The images of all arguments; one that is nothing of the kind is a study with a fault."""
+        """The images of all arguments; an argument that cannot be read becomes a study with a fault."""
         from tienet.commands.study_input import Fault, Needs, StudyInput, open_studies
         from tienet.errors import InputError
 

@@ -24,7 +24,7 @@ STANDARD_INPUT = "-"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's flags."""
+    """Add the flags of `tienet show`."""
     flags.add_load(parser, "report, classify, caption or annotate")
     parser.add_argument("image", type=Path, metavar="IMAGE", help="a PNG, JPEG or DICOM file")
     parser.add_argument(
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read one image and draw."""
+    """Predict for one image and draw the figure; returns the exit status."""
     out = args.out or Path(f"{args.image.stem}-tienet.png")
     if out.suffix.lower() != ".png":
         raise InputError(f"--out {out}: expected a name that ends in .png")
@@ -45,21 +45,23 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--out {out} is the image itself; choose another name")
     from tienet.data.dicom.reader import read_gray
 
-    gray = read_gray(args.image)  # first: what is wrong with it should not wait for TensorFlow
+    # Before TensorFlow is imported, which takes seconds, so that a bad file is reported at once.
+    gray = read_gray(args.image)
     report = None if args.report is None else read_report(args.report)
     flags.start(args.gpu)
     from tienet.commands.show_figure import draw
 
-    draw(out, args.image.name, gray, _read(args.load, gray, report))
+    draw(out, args.image.name, gray, _predict(args.load, gray, report))
     print(out)
     return 0
 
 
 def read_report(name: str) -> str:
-    """The text of a file, or of standard input.
+    """Read the report of a file, or of standard input.
 
     Raises:
-        FileNotFoundError, InputError: there is none, or it is no report.
+        FileNotFoundError: There is no such file.
+        InputError: It is empty, a folder, too long, or not UTF-8 text.
     """
     from tienet.datasets.folder.files import MAX_TEXT_BYTES
 
@@ -84,8 +86,16 @@ def read_report(name: str) -> str:
     return text
 
 
-def _read(load: str, gray: "np.ndarray", report: str | None) -> "Prediction":
-    """What the network sees, with maps. Raises InputError if its mode does not go with a report, or without."""
+def _predict(load: str, gray: "np.ndarray", report: str | None) -> "Prediction":
+    """The prediction, with attention maps.
+
+    Args:
+        load: As `--load`.
+        gray: uint8 [H, W].
+        report: The report's text for mode annotate; None for the other modes.
+    Raises:
+        InputError: There is a report and the mode reads none, or the other way round.
+    """
     from tienet.checkpoint.run_folder import open_run
     from tienet.data.text import tokenize
     from tienet.predict import Annotator, Reporter
@@ -100,8 +110,8 @@ def _read(load: str, gray: "np.ndarray", report: str | None) -> "Prediction":
             return reporter.report([gray], maps=True)[0]
     if report is None:
         raise InputError(f"--load {load}: mode {mode} reads the image's report, too; give it with --report FILE")
-    words, most = len(tokenize(report)), opened.config.max_words
-    if words > most:
-        print(f"note: the report has {words} words and was read up to {most}", file=sys.stderr)
+    words, max_words = len(tokenize(report)), opened.config.max_words
+    if words > max_words:
+        print(f"note: the report has {words} words and was read up to {max_words}", file=sys.stderr)
     with Annotator.load(opened) as annotator:
         return annotator.annotate([report], [gray], maps=True)[0]

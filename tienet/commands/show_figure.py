@@ -1,4 +1,4 @@
-"""The picture of `tienet show`: the image under its map, words shaded by g_t, findings as bars."""
+"""The figure of `tienet show`: the image under its attention map, words shaded by g_t, and findings as bars."""
 
 from pathlib import Path
 
@@ -14,46 +14,50 @@ from tienet.labels import LABELS, readable
 from tienet.pages.attention_map import overlay
 from tienet.predict import Prediction
 
-MAX_PX = 1024
-"""Of the image's longer side as it is drawn."""
+MAX_IMAGE_PX = 1024
+"""The image's longer side as it is drawn, at most."""
 
-FINDINGS_SHOWN = 8
+MAX_FINDINGS = 8
 WIDTH_PX, DPI = 1500, 125
-_MARGIN, _WORD_POINTS = 0.35, 10.5  # inches; size of the words
-_LINE_INCHES = 0.255
-_CHARACTER_INCHES = _WORD_POINTS * 0.602 / 72  # DejaVu Sans Mono
-_SHADE, _NAMED, _OTHER, _INK = "#e8871e", "#0072B2", "#b8c4cc", "#222222"
+_MARGIN, _LINE_INCHES = 0.35, 0.255  # inches
+_WORD_POINTS = 10.5  # font size of the words
+_CHARACTER_INCHES = _WORD_POINTS * 0.602 / 72  # width of a character of DejaVu Sans Mono
+_SHADE, _POSITIVE, _NEGATIVE, _INK = "#e8871e", "#0072B2", "#b8c4cc", "#222222"
 
 
 def draw(path: Path, name: str, gray: np.ndarray, prediction: Prediction) -> None:
-    """Write the PNG.
+    """Draw the figure and write it as a PNG.
 
     Args:
-        name: of the image. gray: uint8 [H, W]. reading: with maps.
+        path: The file that is written.
+        name: The image's name, the title of the figure.
+        gray: uint8 [H, W], the image.
+        prediction: With attention maps.
     """
     width = WIDTH_PX / DPI
     labelled = not np.isnan(prediction.probabilities).all()
-    picture_width = width * 0.52 if labelled else width - 2 * _MARGIN
-    picture_height = min(picture_width * gray.shape[0] / gray.shape[1], 7.0)
+    image_width = width * 0.52 if labelled else width - 2 * _MARGIN
+    image_height = min(image_width * gray.shape[0] / gray.shape[1], 7.0)
     columns = int((width - 2 * _MARGIN) / _CHARACTER_INCHES)
-    lines = _lines(prediction.words, columns)
+    lines = _lay_out(prediction.words, columns)
     text_height = _LINE_INCHES * (len(lines) + 2) if lines else 0.0
-    height = 0.75 + picture_height + text_height + 0.55
+    height = 0.75 + image_height + text_height + 0.55
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
 
-    def axes(left: float, top: float, wide: float, high: float) -> Axes:
-        """In inches from the upper left corner."""
-        return figure.add_axes((left / width, 1 - (top + high) / height, wide / width, high / height))
+    def add_axes(left: float, top: float, axes_width: float, axes_height: float) -> Axes:
+        """Add axes at a place in inches from the upper left corner."""
+        bottom = 1 - (top + axes_height) / height
+        return figure.add_axes((left / width, bottom, axes_width / width, axes_height / height))
 
     figure.text(_MARGIN / width, 1 - 0.42 / height, _plain(name), fontsize=14, weight="bold", color=_INK)
-    _draw_image(axes(_MARGIN, 0.75, picture_width, picture_height), gray, prediction.a_ws)
+    _draw_image(add_axes(_MARGIN, 0.75, image_width, image_height), gray, prediction.a_ws)
     if labelled:
-        left = _MARGIN + picture_width + 1.75
-        _draw_findings(axes(left, 0.95, width - left - 0.75, min(picture_height - 0.9, 4.6)), prediction)
+        left = _MARGIN + image_width + 1.75
+        _draw_findings(add_axes(left, 0.95, width - left - 0.75, min(image_height - 0.9, 4.6)), prediction)
     if lines:
-        place = axes(_MARGIN, 0.75 + picture_height + 0.1, width - 2 * _MARGIN, text_height)
-        _draw_words(place, lines, prediction, columns)
+        axes = add_axes(_MARGIN, 0.75 + image_height + 0.1, width - 2 * _MARGIN, text_height)
+        _draw_words(axes, lines, prediction, columns)
     figure.text(_MARGIN / width, 0.2 / height, DISCLAIMER, fontsize=9, color="#666666")
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png")
@@ -61,7 +65,7 @@ def draw(path: Path, name: str, gray: np.ndarray, prediction: Prediction) -> Non
 
 def _draw_image(axes: Axes, gray: np.ndarray, a_ws: np.ndarray | None) -> None:
     axes.set_axis_off()
-    shrink = min(1.0, MAX_PX / max(gray.shape))
+    shrink = min(1.0, MAX_IMAGE_PX / max(gray.shape))
     size = tuple(max(1, round(side * shrink)) for side in gray.shape[::-1])
     small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
     axes.imshow(small, cmap="gray", vmin=0, vmax=255)
@@ -72,15 +76,15 @@ def _draw_image(axes: Axes, gray: np.ndarray, a_ws: np.ndarray | None) -> None:
 
 
 def _draw_findings(axes: Axes, prediction: Prediction) -> None:
-    """Bars of the first labels, a tick at each threshold."""
-    shown = by_probability(prediction)[:FINDINGS_SHOWN]
-    for place, k in enumerate(shown):
+    """A bar for each of the first labels, with a tick at its threshold."""
+    shown = by_probability(prediction)[:MAX_FINDINGS]
+    for row, k in enumerate(shown):
         probability, threshold = float(prediction.probabilities[k]), float(prediction.thresholds[k])
-        named = prediction.labels[k] == 1
-        axes.barh(place, probability, color=_NAMED if named else _OTHER, height=0.62)
-        axes.text(1.02, place, f"{probability:.3f}", va="center", fontsize=10, color=_INK)
+        color = _POSITIVE if prediction.labels[k] == 1 else _NEGATIVE
+        axes.barh(row, probability, color=color, height=0.62)
+        axes.text(1.02, row, f"{probability:.3f}", va="center", fontsize=10, color=_INK)
         if not np.isnan(threshold):
-            axes.plot([threshold] * 2, [place - 0.42, place + 0.42], color=_INK, linewidth=1.6)
+            axes.plot([threshold] * 2, [row - 0.42, row + 0.42], color=_INK, linewidth=1.6)
     names = [("● " if prediction.labels[k] == 1 else "") + readable(LABELS[k]) for k in shown]
     axes.set_yticks(range(len(shown)), names, fontsize=11, color=_INK)
     axes.set_ylim(len(shown) - 0.4, -0.6)
@@ -94,7 +98,7 @@ def _draw_findings(axes: Axes, prediction: Prediction) -> None:
 
 
 def _draw_words(axes: Axes, lines: list[list[tuple[int, int, str]]], prediction: Prediction, columns: int) -> None:
-    """Each word at its column, on a ground that is the darker the larger its g_t."""
+    """Each word at its column; the larger its g_t, the darker its background."""
     axes.set_axis_off()
     axes.set_xlim(0, columns)
     axes.set_ylim(len(lines) + 2, 0)
@@ -105,13 +109,13 @@ def _draw_words(axes: Axes, lines: list[list[tuple[int, int, str]]], prediction:
     for row, line in enumerate(lines):
         for t, column, word in line:
             share = float(prediction.g[t]) / largest if largest > 0 else 0.0
-            ground = {"facecolor": _SHADE, "alpha": 0.85 * share, "edgecolor": "none", "pad": 1.6}
+            background = {"facecolor": _SHADE, "alpha": 0.85 * share, "edgecolor": "none", "pad": 1.6}
             style = {"fontsize": _WORD_POINTS, "family": "DejaVu Sans Mono", "va": "center", "color": _INK}
-            axes.text(column, row + 2, _plain(word), bbox=ground if share > 0 else None, **style)
+            axes.text(column, row + 2, _plain(word), bbox=background if share > 0 else None, **style)
 
 
-def _lines(words: list[str], columns: int) -> list[list[tuple[int, int, str]]]:
-    """(t, column, word) of each word, line by line; the impression starts a new line."""
+def _lay_out(words: list[str], columns: int) -> list[list[tuple[int, int, str]]]:
+    """The lines of the text: for each word its index t, its column and the word; the impression starts a new line."""
     lines: list[list[tuple[int, int, str]]] = []
     column = columns + 1
     for t, word in enumerate(words):
@@ -126,5 +130,5 @@ def _lines(words: list[str], columns: int) -> list[list[tuple[int, int, str]]]:
 
 
 def _plain(text: str) -> str:
-    """Text that Matplotlib does not take for mathematics."""
+    """The text with its dollar signs escaped, so that Matplotlib does not take it for mathematics."""
     return text.replace("$", r"\$")

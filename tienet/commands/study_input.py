@@ -1,4 +1,4 @@
-"""Studies from a CSV or a folder, one at a time: none is kept, whatever their number."""
+"""Reading of studies from a CSV file or a folder, one at a time, so that memory does not grow with their number."""
 
 import csv
 import hashlib
@@ -19,14 +19,19 @@ ID_COLUMNS = ("study id", "study", "image", "image index")
 IMAGE_COLUMNS = ("image", "image index")
 REPORT_COLUMNS = ("report", "text")
 SECTION_COLUMNS = ("findings", "impression")
-MAX_CELL = 1 << 20  # characters
+MAX_CELL_CHARACTERS = 1 << 20
 _CHUNK_BYTES = 1 << 16
 _IMAGE_ENDING = re.compile(r"\.(png|jpe?g|dcm|dicom|dic|ima)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a study is passed over: the kind, which is counted, and what is said of this one."""
+    """Why a study is passed over.
+
+    Attributes:
+        kind: The kind of the fault; the studies of a kind are counted.
+        message: What is wrong with this study, for the user.
+    """
 
     kind: str
     message: str
@@ -37,11 +42,11 @@ class StudyInput:
     """One study.
 
     Attributes:
-        row: the line of the CSV where it starts, or its place in the folder, from 1.
-        study_id: one line of text.
-        image: its file; None where none is needed.
-        report: its text; empty where none is needed.
-        fault: why it is passed over; None where nothing is wrong so far.
+        row: The line of the CSV file where the study starts, or its place in the folder, both from 1.
+        study_id: The study's name, one line of text.
+        image: The path of the image file; None if no image is needed.
+        report: The report's text; empty if no report is needed.
+        fault: Why the study is passed over; None if nothing wrong was found so far.
     """
 
     row: int
@@ -53,37 +58,39 @@ class StudyInput:
 
 @dataclass(frozen=True)
 class Needs:
-    """What the network wants of a study."""
+    """The parts of a study that the network needs."""
 
     image: bool
     report: bool
 
 
 class CsvStudyInputs:
-    """The rows of a CSV file (UTF-8, with a header), read twice from start to end: once here, once by the caller.
+    """The studies of a CSV file (UTF-8, with a header).
 
-    Columns: study_id (or study, or image) names the study; image, relative to the file's folder; report (or text, or
-    findings and impression). Others are ignored, so a manifest will do.
+    The file is read twice from start to end: once when it is opened, to count its rows and to find repeated names, and
+    once for the studies. Column study_id (or study, or image) has the study's name; image has the path of the image,
+    relative to the file's folder; report (or text, or findings and impression) has the report. Other columns are
+    ignored, so a manifest can be given, too.
 
     Attributes:
-        total: number of rows.
-        identity: what tells whether the file was changed or only continued.
+        total: The number of studies.
+        identity: The file's length and hash, by which a changed file is told from one that only has more rows.
     """
 
     def __init__(self, path: Path, needs: Needs) -> None:
         """Check the file.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            InputError: it is not UTF-8 text, not CSV, or lacks a column or rows.
+            FileNotFoundError: There is no such file.
+            InputError: The file is not UTF-8 text or not CSV, or it lacks a column or rows.
         """
         self.path, self._needs = path, needs
         self.identity = {"bytes": path.stat().st_size, "sha256": sha256_of_start(path)}
-        csv.field_size_limit(MAX_CELL)
+        csv.field_size_limit(MAX_CELL_CHARACTERS)
         rows = self._rows()
         _, header = next(rows, (1, []))
         self._columns = _Columns.from_header(path, header, needs)
-        hashes = array("Q")  # 8 bytes an id: a million of them stay small
+        hashes = array("Q")  # 8 bytes a name, so that a million of them take little memory
         for _, cells in rows:
             hashes.append(_hash(self._columns.study_id(cells)))
         if not hashes:
@@ -93,8 +100,8 @@ class CsvStudyInputs:
         self._repeated = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
 
     def __iter__(self) -> Iterator[StudyInput]:
-        """The rows, in the file's order."""
-        first: dict[str, int] = {}  # of the ids that come again
+        """The studies, in the file's order."""
+        first: dict[str, int] = {}  # row where each repeated name comes first
         rows = self._rows()
         next(rows)
         for line, cells in rows:
@@ -110,8 +117,8 @@ class CsvStudyInputs:
         name = columns.study_id(cells)
         study = StudyInput(line, " ".join(name.split()))
         if len(cells) != columns.count:
-            wrong = f"{len(cells)} cells where the header has {columns.count}; quote text that has a comma"
-            return replace(study, fault=Fault("row with a wrong number of cells", wrong))
+            message = f"{len(cells)} cells where the header has {columns.count}; quote text that has a comma"
+            return replace(study, fault=Fault("row with a wrong number of cells", message))
         if not name:
             return replace(study, fault=Fault("no study_id", "column study_id is empty"))
         if "\n" in name or "\r" in name:
@@ -128,7 +135,7 @@ class CsvStudyInputs:
         return study
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        """(line where it starts, cells) of each row that is not blank."""
+        """The line where it starts and the cells of each row that is not blank."""
         start = 1
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
@@ -147,17 +154,26 @@ class CsvStudyInputs:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where a header has what; -1 and () for what is not needed."""
+    """Where the header has the columns that are read.
+
+    Attributes:
+        count: The number of columns.
+        id_index: The index of the column with the study's name.
+        image_index: The index of the column with the image; -1 if there is none.
+        report_indices: The indices of the columns with the report: one, or those of findings and of impression, -1 for
+            a column that is missing.
+        sections: Whether the report is in sections, findings and impression.
+    """
 
     count: int
-    id_place: int
-    image_place: int
-    report_places: tuple[int, ...]
-    sections: bool  # report_places are findings and impression, -1 for one that is not there
+    id_index: int
+    image_index: int
+    report_indices: tuple[int, ...]
+    sections: bool
 
     @classmethod
     def from_header(cls, path: Path, header: list[str], needs: Needs) -> "_Columns":
-        """Raises InputError if the header lacks what is needed, or has a column twice."""
+        """Find the columns; raises InputError if the header lacks one that is needed, or has one twice."""
         names = [name.strip().lower().replace("_", " ") for name in header]
         twice = sorted({name for name in names if name and names.count(name) > 1})
         if not header:
@@ -165,56 +181,60 @@ class _Columns:
         if twice:
             raise InputError(f"{path}, row 1: column {twice[0]} is there {names.count(twice[0])} times; keep one")
 
-        def place(wanted: Sequence[str]) -> int:
+        def find(wanted: Sequence[str]) -> int:
             return next((names.index(name) for name in wanted if name in names), -1)
 
-        id_place, image_place, report = place(ID_COLUMNS), place(IMAGE_COLUMNS), place(REPORT_COLUMNS)
-        sections = tuple(place([name]) for name in SECTION_COLUMNS)
+        id_index, image_index, report = find(ID_COLUMNS), find(IMAGE_COLUMNS), find(REPORT_COLUMNS)
+        sections = tuple(find([name]) for name in SECTION_COLUMNS)
         missing = []
-        if id_place < 0:
+        if id_index < 0:
             missing.append("study_id (or study, or image)")
-        if needs.image and image_place < 0:
+        if needs.image and image_index < 0:
             missing.append("image")
         if needs.report and report < 0 and max(sections) < 0:
             missing.append("report (or text, or findings and impression)")
         if missing:
-            there = ", ".join(name.strip()[:40] for name in header[:20])
-            raise InputError(f"{path}, row 1: no column {', no column '.join(missing)}; the columns are: {there}")
-        return cls(len(header), id_place, image_place, (report,) if report >= 0 else sections, report < 0)
+            found = ", ".join(name.strip()[:40] for name in header[:20])
+            raise InputError(f"{path}, row 1: no column {', no column '.join(missing)}; the columns are: {found}")
+        return cls(len(header), id_index, image_index, (report,) if report >= 0 else sections, report < 0)
 
     def study_id(self, cells: list[str]) -> str:
-        return cells[self.id_place].strip() if self.id_place < len(cells) else ""
+        return cells[self.id_index].strip() if self.id_index < len(cells) else ""
 
     def image(self, cells: list[str]) -> str:
-        return cells[self.image_place].strip()
+        return cells[self.image_index].strip()
 
     def report(self, cells: list[str]) -> str:
-        texts = [cells[place] if place >= 0 else "" for place in self.report_places]
+        texts = [cells[index] if index >= 0 else "" for index in self.report_indices]
         return report_text(*texts) if self.sections else texts[0]
 
 
 class FolderStudyInputs:
-    """The files of a folder and all below it: images with a .txt file of the same name, or .txt files alone.
+    """The studies of a folder and of the folders in it: images with a .txt file of the same name, or .txt files alone.
 
-    A study's name is its path below the folder without the ending. Attributes: as in `CsvStudyInputs`.
+    A study's name is its path below the folder without the suffix.
+
+    Attributes:
+        total: The number of studies.
+        identity: Empty: files come and go, so `LabelsFile` compares the studies' names alone.
     """
 
     def __init__(self, path: Path, needs: Needs) -> None:
-        """Raises InputError if nothing of the kind is in it."""
+        """Find the files; raises InputError if the folder has none."""
         self.path, self._needs = path, needs
-        self.identity: dict[str, object] = {}  # files come and go: the studies' names are compared instead
-        self._second: set[Path] = set()
+        self.identity: dict[str, object] = {}
+        self._repeated: set[Path] = set()
         if needs.image:
             found = files.index(path, without=Path(os.devnull))
             self._files = [source.path for source in sorted(found.sources, key=lambda source: source.name)]
             self._files += [source.path for source in found.second]
-            self._second = {source.path for source in found.second}
+            self._repeated = {source.path for source in found.second}
         else:
             self._files = files.text_files(path)
         self.total = len(self._files)
 
     def __iter__(self) -> Iterator[StudyInput]:
-        """The images, or the texts, by name."""
+        """The studies in the order of their names; images whose name another image has come last."""
         for row, file in enumerate(self._files, 1):
             yield self._study(row, file)
 
@@ -223,7 +243,7 @@ class FolderStudyInputs:
         name = _IMAGE_ENDING.sub("", inside) if self._needs.image else inside[: -len(file.suffix)]
         readable = " ".join(name.split()).encode("utf-8", "backslashreplace").decode()
         study = StudyInput(row, readable, file if self._needs.image else None)
-        if file in self._second:
+        if file in self._repeated:
             return replace(study, fault=Fault("image of a name that is there already", f"{file}: so is {name}"))
         if not self._needs.report:
             return study
@@ -235,11 +255,16 @@ class FolderStudyInputs:
 
 
 def open_studies(path: Path, needs: Needs) -> CsvStudyInputs | FolderStudyInputs:
-    """The studies of a CSV file or a folder. Raises as these, and FileNotFoundError if there is neither."""
+    """The studies of a CSV file or a folder.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder.
+        InputError: The file is no such table, or the folder has no such files.
+    """
     if path.is_dir():
         try:
             return FolderStudyInputs(path, needs)
-        except InputError as error:  # these were written for other flags
+        except InputError as error:  # the messages name the flags of another command
             raise InputError(str(error).removeprefix("--images ").removeprefix("--reports ")) from None
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; expected a CSV file or a folder")
@@ -249,7 +274,7 @@ def open_studies(path: Path, needs: Needs) -> CsvStudyInputs | FolderStudyInputs
 
 
 def sha256_of_start(path: Path, count: int | None = None) -> str:
-    """Hex digest of a file's first `count` bytes, or of all."""
+    """The SHA-256 of a file's first `count` bytes, or of the whole file, as hex digits."""
     digest, left = hashlib.sha256(), path.stat().st_size if count is None else count
     with path.open("rb") as file:
         while left > 0 and (chunk := file.read(min(left, _CHUNK_BYTES))):

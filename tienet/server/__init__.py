@@ -1,5 +1,9 @@
-"""`tienet serve`: the web page and the JSON API, for one X-ray at a time. Uploads stay in memory.
+"""`tienet serve`: a web page and a JSON API that predict for one X-ray at a time. Uploads stay in memory.
 
-command.py starts it, app.py has the addresses, guard.py says who is let in, uploads.py reads a request's body,
-decoding.py makes pixels of it, engine.py hands it to the networks in batches, answers.py words what comes out.
+`tienet.commands.serve` starts the server. `app` has the addresses, `guard` decides which requests are let in, `uploads`
+reads a request's body, `images` decodes the pixels in it, `engine` hands them to the networks through the queues of
+`batches`, and `answers` brings the predictions into the form of the API. `samples` are the images that the page offers.
 """
+
+MAX_REQUESTS = 64
+"""How many requests with an upload a server works on or keeps waiting at once, unless `--queue` says otherwise."""

@@ -1,4 +1,8 @@
-"""What the API answers: pydantic models, and how a Reading becomes one. JSON has no NaN: unknown is null."""
+"""The API's answers as pydantic models, and how they are made from predictions and networks.
+
+JSON has no NaN, so a number that is not known is null. The docstrings and descriptions of the models are part of the
+API: its description at /api/openapi.json and /api/docs shows them.
+"""
 
 import math
 from typing import Literal
@@ -11,7 +15,7 @@ from tienet.predict import Prediction
 from tienet.server.engine import ServedNetwork
 from tienet.server.images import DecodedImage
 
-_DECIMALS = 6
+_MAP_DECIMALS = 6
 
 
 class Finding(BaseModel):
@@ -48,6 +52,39 @@ class Answer(BaseModel):
     a: list[list[list[float]]] | None = Field(description="the same for each word; each sums to 1")
     picture: str | None = Field(description="the image for a browser, as a data URI; null unless picture=true")
 
+    @classmethod
+    def from_prediction(
+        cls, mode: str, name: str, image: DecodedImage | None, prediction: Prediction, maps: bool
+    ) -> "Answer":
+        """The answer to a request.
+
+        Args:
+            mode: The mode of the network that predicted.
+            name: The file's name.
+            image: The decoded image; None if the request had none.
+            prediction: What the network predicted.
+            maps: Whether the attention maps are in the answer.
+        """
+        g = [None] * len(prediction.words) if prediction.g is None else _numbers(prediction.g)
+        values = (prediction.probabilities, prediction.thresholds, prediction.labels)
+        return cls(
+            mode=mode,
+            name=name,
+            height=image and image.height,
+            width=image and image.width,
+            notes=list(image.notes) if image else [],
+            findings=[
+                Finding(name=label, probability=p, threshold=t, named=None if positive is None else bool(positive))
+                for label, p, t, positive in zip(LABELS, *map(_numbers, values), strict=True)
+            ],
+            report=prediction.report,
+            log_probability=prediction.log_probability,
+            words=[Word(word=word, g=g_t) for word, g_t in zip(prediction.words, g, strict=True)],
+            a_ws=_rounded(prediction.a_ws) if maps else None,
+            a=_rounded(prediction.a) if maps else None,
+            picture=image and image.data_uri,
+        )
+
 
 class Model(BaseModel):
     """A network of this server."""
@@ -58,6 +95,18 @@ class Model(BaseModel):
     labels: list[str]
     thresholds: list[float | None]
     batch: int = Field(description="requests that are worked on together, at most")
+
+    @classmethod
+    def from_network(cls, network: ServedNetwork) -> "Model":
+        """The facts about a network."""
+        return cls(
+            run=network.name,
+            mode=network.mode,
+            image_px=network.image_px,
+            labels=list(LABELS),
+            thresholds=_numbers(network.thresholds),
+            batch=network.batches.max_size,
+        )
 
 
 class Models(BaseModel):
@@ -91,46 +140,11 @@ class Health(BaseModel):
     status: Literal["ok", "stopping"]
 
 
-def answer(mode: str, name: str, picture: DecodedImage | None, prediction: Prediction, maps: bool) -> Answer:
-    """A reading in the form of the API."""
-    g = [None] * len(prediction.words) if prediction.g is None else numbers(prediction.g)
-    return Answer(
-        mode=mode,
-        name=name,
-        height=picture and picture.height,
-        width=picture and picture.width,
-        notes=list(picture.notes) if picture else [],
-        findings=[
-            Finding(name=label, probability=p, threshold=t, named=None if named is None else bool(named))
-            for label, p, t, named in zip(
-                LABELS, *map(numbers, (prediction.probabilities, prediction.thresholds, prediction.labels)), strict=True
-            )
-        ],
-        report=prediction.report,
-        log_probability=prediction.log_probability,
-        words=[Word(word=word, g=g_t) for word, g_t in zip(prediction.words, g, strict=True)],
-        a_ws=_grid(prediction.a_ws) if maps else None,
-        a=_grid(prediction.a) if maps else None,
-        picture=picture and picture.shown,
-    )
-
-
-def numbers(values: np.ndarray) -> list[float | None]:
-    """The values in the digits of float32; None for NaN."""
+def _numbers(values: np.ndarray) -> list[float | None]:
+    """The values as numbers with the digits of float32, so that 0.1 stays 0.1; None for NaN."""
     return [None if math.isnan(value) else float(str(value)) for value in np.asarray(values, np.float32)]
 
 
-def _grid(a: np.ndarray | None) -> list | None:
-    return None if a is None else np.round(a.astype(np.float64), _DECIMALS).tolist()
-
-
-def model(network: ServedNetwork) -> Model:
-    """What is said of a network."""
-    return Model(
-        run=network.name,
-        mode=network.mode,
-        image_px=network.image_px,
-        labels=list(LABELS),
-        thresholds=numbers(network.thresholds),
-        batch=network.batches.most,
-    )
+def _rounded(a: np.ndarray | None) -> list | None:
+    """Attention maps as nested lists."""
+    return None if a is None else np.round(a.astype(np.float64), _MAP_DECIMALS).tolist()

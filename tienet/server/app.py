@@ -1,4 +1,7 @@
-"""The addresses of a server: the page, and the JSON API under /api."""
+"""The application of a server: the page, and the JSON API under /api.
+
+The docstrings of the endpoints are part of the API: its description at /api/openapi.json and /api/docs shows them.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -16,22 +19,19 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from tienet.data.image import MAX_PIXELS
 from tienet.errors import InputError
 from tienet.predict import Annotator, Reporter
-from tienet.server import answers, samples
-from tienet.server.answers import Answer, Health, Models, Problem, Sample
+from tienet.server import MAX_REQUESTS
+from tienet.server.answers import Answer, Health, Model, Models, Problem, Sample
 from tienet.server.batches import ClosedError
 from tienet.server.engine import Engine, ServedNetwork
 from tienet.server.guard import HEALTH, Guard
 from tienet.server.images import DecodedImage, printable
-from tienet.server.samples import THUMBNAIL_PX, AnySample
+from tienet.server.samples import MAX_THUMBNAIL_PX, AnySample, draw_samples
 from tienet.server.uploads import MAX_REPORT_CHARACTERS, MAX_UPLOAD_BYTES, Uploads
-
-QUEUE = 64
-"""Requests that are let in at once."""
 
 Result = TypeVar("Result")
 
-_Maps = Annotated[bool, Query(description="whether a_ws and a are in the answer (default: yes)")]
-_Shown = Annotated[bool, Query(description="whether the image is in the answer, for a browser (default: no)")]
+_WithMaps = Annotated[bool, Query(description="whether a_ws and a are in the answer (default: yes)")]
+_WithPicture = Annotated[bool, Query(description="whether the image is in the answer, for a browser (default: no)")]
 
 STATIC = Path(__file__).with_name("static")
 
@@ -57,40 +57,40 @@ def create_app(
     engine: Engine,
     token: str | None = None,
     hosts: Collection[str] | None = None,
-    queue: int = QUEUE,
-    pictures: Sequence[AnySample] | None = None,
+    max_requests: int = MAX_REQUESTS,
+    samples: Sequence[AnySample] | None = None,
 ) -> FastAPI:
     """The server's application.
 
     Args:
-        engine: the networks; the caller closes it.
-        token: what clients must show; None: nothing.
-        hosts: names that the Host header may have; None: any.
-        queue: requests with an image that are let in at once, waiting ones with those that are worked on.
-        pictures: samples; None: drawn ones.
+        engine: The networks; the caller closes them.
+        token: What clients must show; None: no token is asked for.
+        hosts: The names that the Host header may have; None: any.
+        max_requests: How many requests with an upload may be worked on or wait at once; further ones are answered 503.
+        samples: The images that the page offers to try; None: drawings.
     """
     app = FastAPI(
         title="TieNet",
         version="1",
         description=_DESCRIPTION,
-        docs_url=None,  # FastAPI's page loads its script from elsewhere
+        docs_url=None,  # FastAPI's own page loads its script from another site
         redoc_url=None,
         openapi_url="/api/openapi.json",
         dependencies=[Security(HTTPBearer(auto_error=False))] if token is not None else [],
     )
     app.add_middleware(Guard, token=token, hosts=hosts)
-    app.add_exception_handler(StarletteHTTPException, _problem)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(ClosedError, _stopping)
+    app.add_exception_handler(StarletteHTTPException, _answer_http_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    app.add_exception_handler(ClosedError, _answer_stopping)
     PageRoutes(engine).add_to(app)
-    PredictionRoutes(engine, queue).add_to(app)
-    SampleRoutes(engine, samples.drawn() if pictures is None else pictures).add_to(app)
+    PredictionRoutes(engine, max_requests).add_to(app)
+    SampleRoutes(engine, draw_samples() if samples is None else samples).add_to(app)
     app.mount("/static", StaticFiles(directory=STATIC), "static")
     return app
 
 
 class PageRoutes:
-    """The page, the page that describes the API, and whether the server works."""
+    """The addresses of the page, of the page that describes the API, and of the health check."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -98,7 +98,7 @@ class PageRoutes:
     def add_to(self, app: FastAPI) -> None:
         """Add the addresses."""
         for address, name in (("/", "index.html"), ("/favicon.ico", "icon.svg"), ("/api/docs", "docs.html")):
-            app.get(address, include_in_schema=False, response_class=FileResponse)(_sends(STATIC / name))
+            app.get(address, include_in_schema=False, response_class=FileResponse)(_file_endpoint(STATIC / name))
         app.get(HEALTH, response_model=Health, responses={503: {"model": Health}}, tags=["server"])(self.health)
 
     async def health(self) -> JSONResponse:
@@ -107,7 +107,7 @@ class PageRoutes:
         return JSONResponse({"status": "ok" if alive else "stopping"}, 200 if alive else 503)
 
 
-def _sends(path: Path) -> Callable[[], Awaitable[FileResponse]]:
+def _file_endpoint(path: Path) -> Callable[[], Awaitable[FileResponse]]:
     """An endpoint that answers with a file."""
 
     async def file() -> FileResponse:
@@ -117,11 +117,11 @@ def _sends(path: Path) -> Callable[[], Awaitable[FileResponse]]:
 
 
 class PredictionRoutes:
-    """The networks: what they are, and what they make of uploads."""
+    """The addresses of the networks: what they are, and what they predict for uploads."""
 
-    def __init__(self, engine: Engine, queue: int) -> None:
-        self._engine, self._queue = engine, queue
-        self._inside = 0
+    def __init__(self, engine: Engine, max_requests: int) -> None:
+        self._engine, self._max_requests = engine, max_requests
+        self._requests = 0  # with an upload, that wait or are worked on
         self._uploads = Uploads()
 
     def add_to(self, app: FastAPI) -> None:
@@ -144,46 +144,51 @@ class PredictionRoutes:
     async def model(self) -> Models:
         """What this server has."""
         report, annotate = (
-            network and answers.model(network) for network in (self._engine.report, self._engine.annotate)
+            network and Model.from_network(network) for network in (self._engine.report, self._engine.annotate)
         )
         return Models(
-            report=report, annotate=annotate, upload_bytes=MAX_UPLOAD_BYTES, pixels=MAX_PIXELS, queue=self._queue
+            report=report,
+            annotate=annotate,
+            upload_bytes=MAX_UPLOAD_BYTES,
+            pixels=MAX_PIXELS,
+            queue=self._max_requests,
         )
 
-    async def report(self, request: Request, maps: _Maps = True, picture: _Shown = False) -> Response:
+    async def report(self, request: Request, maps: _WithMaps = True, picture: _WithPicture = False) -> Response:
         """Labels and a report from an image alone; mode classify has no report, caption no labels."""
         network = self._engine.report
         if network is None:
-            raise HTTPException(404, f"this server reads no images alone; {_start(Reporter.MODES)}")
+            raise HTTPException(404, f"this server reads no images alone; {_start_with(Reporter.MODES)}")
         return await self._answer(request, network, maps, picture)
 
-    async def annotate(self, request: Request, maps: _Maps = True, picture: _Shown = False) -> Response:
+    async def annotate(self, request: Request, maps: _WithMaps = True, picture: _WithPicture = False) -> Response:
         """Labels from an image and its report; mode annotate-text needs no image."""
         network = self._engine.annotate
         if network is None:
-            raise HTTPException(404, f"this server reads no reports; {_start(Annotator.MODES)}")
+            raise HTTPException(404, f"this server reads no reports; {_start_with(Annotator.MODES)}")
         return await self._answer(request, network, maps, picture)
 
     async def _answer(self, request: Request, network: ServedNetwork, maps: bool, picture: bool) -> Response:
-        if self._inside >= self._queue:
-            seconds = network.batches.seconds_for(self._inside)
-            raise HTTPException(503, f"{self._inside} requests wait already; try again", {"Retry-After": str(seconds)})
-        self._inside += 1
+        waiting = self._requests
+        if waiting >= self._max_requests:
+            retry_after = {"Retry-After": str(network.batches.seconds_for(waiting))}
+            raise HTTPException(503, f"{waiting} requests wait already; try again", retry_after)
+        self._requests += 1
         try:
-            upload_name, report, seen = await self._receive(request, network, picture)
-            prediction = await _unless_gone(request, network.submit(seen and seen.pixels, report))
+            name, report, image = await self._receive(request, network, picture)
+            prediction = await _wait_unless_disconnected(request, network.submit(image and image.pixels, report))
         finally:
-            self._inside -= 1
-        found = answers.answer(network.mode, upload_name, seen, prediction, maps)
-        return Response(found.model_dump_json(), media_type="application/json")
+            self._requests -= 1
+        answer = Answer.from_prediction(network.mode, name, image, prediction, maps)
+        return Response(answer.model_dump_json(), media_type="application/json")
 
     async def _receive(
-        self, request: Request, network: ServedNetwork, show: bool
+        self, request: Request, network: ServedNetwork, with_data_uri: bool
     ) -> tuple[str, str, DecodedImage | None]:
-        """The file's name, the report and the picture; the file's own bytes are let go of."""
+        """The file's name, the report and the decoded image of a request; the file's own bytes are dropped."""
         reads_reports = network is self._engine.annotate
-        with await self._uploads.read(request) as held:
-            upload = held.upload
+        with await self._uploads.read(request) as received:
+            upload = received.upload
             if upload.report is None and reads_reports:
                 raise HTTPException(422, "report: missing; expected a text field, which may be empty")
             if upload.report is not None and not reads_reports:
@@ -192,24 +197,24 @@ class PredictionRoutes:
                 if network.image_px is not None:
                     raise HTTPException(422, "image: missing; expected a PNG, JPEG or DICOM file")
                 return "", upload.report or "", None
-            decoding = self._engine.decoder.submit(upload.image, upload.name, network.image_px, show)
+            decoding = self._engine.decoder.submit(upload.image, upload.name, network.image_px, with_data_uri)
             try:
-                seen = await _unless_gone(request, decoding)
+                image = await _wait_unless_disconnected(request, decoding)
             except InputError as error:
                 raise HTTPException(400, str(error)) from None
-            return printable(upload.name), upload.report or "", seen
+            return printable(upload.name), upload.report or "", image
 
 
-def _start(modes: Sequence[str]) -> str:
+def _start_with(modes: Sequence[str]) -> str:
     return f"start it with --load and a run of mode {' or '.join(modes)}"
 
 
 class SampleRoutes:
-    """Pictures to try."""
+    """The addresses of the samples."""
 
-    def __init__(self, engine: Engine, pictures: Sequence[AnySample]) -> None:
+    def __init__(self, engine: Engine, samples: Sequence[AnySample]) -> None:
         self._engine = engine
-        self._pictures = {picture.name: picture for picture in pictures}
+        self._samples = {sample.name: sample for sample in samples}
         self._thumbnails: dict[str, bytes] = {}
 
     def add_to(self, app: FastAPI) -> None:
@@ -227,60 +232,63 @@ class SampleRoutes:
 
     async def list(self) -> list[Sample]:
         """The samples' names, and their reports where they have one."""
-        found = await asyncio.to_thread(lambda: [(p.name, p.title, p.drawn, p.report) for p in self._pictures.values()])
-        return [Sample(name=name, title=title, drawn=drawn, report=report) for name, title, drawn, report in found]
+
+        def read() -> list[Sample]:  # reports are read from files
+            return [Sample(name=s.name, title=s.title, drawn=s.drawn, report=s.report) for s in self._samples.values()]
+
+        return await asyncio.to_thread(read)
 
     async def file(self, name: str) -> Response:
         """A sample's file."""
-        picture = self._named(name)
-        return Response(await asyncio.to_thread(_content, picture), media_type=picture.media_type)
+        sample = self._find(name)
+        return Response(await asyncio.to_thread(_read_content, sample), media_type=sample.media_type)
 
     async def thumbnail(self, name: str) -> Response:
         """A sample in small."""
-        picture = self._named(name)
+        sample = self._find(name)
         if name not in self._thumbnails:
-            content = await asyncio.to_thread(_content, picture)
+            content = await asyncio.to_thread(_read_content, sample)
+            encoding = self._engine.decoder.submit_thumbnail(content, name, MAX_THUMBNAIL_PX)
             try:
-                small = await asyncio.wrap_future(self._engine.decoder.thumbnail(content, name, THUMBNAIL_PX))
+                self._thumbnails[name] = await asyncio.wrap_future(encoding)
             except InputError as error:
                 raise HTTPException(400, str(error)) from None
-            self._thumbnails[name] = small
         return Response(self._thumbnails[name], media_type="image/jpeg")
 
-    def _named(self, name: str) -> AnySample:
-        if name not in self._pictures:
+    def _find(self, name: str) -> AnySample:
+        if name not in self._samples:
             raise HTTPException(404, f"no sample {name[:80]!r}; GET /api/samples names them")
-        return self._pictures[name]
+        return self._samples[name]
 
 
-def _content(picture: AnySample) -> bytes:
+def _read_content(sample: AnySample) -> bytes:
     try:
-        return picture.content()
+        return sample.content()
     except InputError as error:
         raise HTTPException(404, str(error)) from None
 
 
-async def _unless_gone(request: Request, future: Future[Result]) -> Result:
-    """The future's result; cancels it where the client goes away before."""
-    waited = asyncio.wrap_future(future)
-    gone = asyncio.ensure_future(_gone(request))
+async def _wait_unless_disconnected(request: Request, future: Future[Result]) -> Result:
+    """Wait for the future's result; if the client closes the connection before, cancel it and raise HTTPException."""
+    result = asyncio.wrap_future(future)
+    disconnected = asyncio.ensure_future(_wait_for_disconnect(request))
     try:
-        await asyncio.wait((waited, gone), return_when=asyncio.FIRST_COMPLETED)
-        if waited.done():
-            return waited.result()
+        await asyncio.wait((result, disconnected), return_when=asyncio.FIRST_COMPLETED)
+        if result.done():
+            return result.result()
         raise HTTPException(499, "the client went away")
     finally:
-        waited.cancel()
-        gone.cancel()
+        result.cancel()
+        disconnected.cancel()
 
 
-async def _gone(request: Request) -> None:
-    """Returns when the client has closed the connection; the request's body was read before."""
+async def _wait_for_disconnect(request: Request) -> None:
+    """Return when the client has closed the connection. The request's body must have been read before."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-# ---- what the description says of forms and errors ----
+# ---- forms and errors in the description of the API ----
 
 _IMAGE_FIELD = {"type": "string", "format": "binary", "description": "a PNG, JPEG or DICOM file"}
 _TEXT_FIELD = {"type": "string", "maxLength": MAX_REPORT_CHARACTERS, "description": "the report; may be empty"}
@@ -295,15 +303,15 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": _PROBLEMS[status]} for status in statuses}
 
 
-async def _problem(_: Request, error: StarletteHTTPException) -> JSONResponse:
+async def _answer_http_error(_: Request, error: StarletteHTTPException) -> JSONResponse:
     return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
 
-async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+async def _answer_invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:])
     return JSONResponse({"detail": f"{where}: {first['msg']}"}, 422)
 
 
-async def _stopping(_: Request, __: ClosedError) -> JSONResponse:
+async def _answer_stopping(_: Request, __: ClosedError) -> JSONResponse:
     return JSONResponse({"detail": "the server stops; try again later"}, 503, {"Retry-After": "10"})

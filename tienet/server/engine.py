@@ -1,4 +1,4 @@
-"""The networks of a server: one that looks at images (Reporter), one that reads reports (Annotator), or both."""
+"""The networks of a server: a Reporter, which reads images alone, an Annotator, which reads reports, or both."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,49 +14,70 @@ from tienet.server.batches import Batches
 from tienet.server.images import ImageDecoder
 
 MAX_BATCH = 16
+"""The largest number of studies that are predicted in one batch."""
 
 Item = tuple[np.ndarray | None, str]
-"""An image, uint8 [image_px, image_px] or None, and a report."""
+"""The image, uint8 [image_px, image_px] or None, and the report of a study."""
 
 
 class ServedNetwork:
-    """A loaded network behind its queue.
+    """A loaded network behind a queue.
 
     Attributes:
-        name: of the run's folder. mode: its mode. image_px: side of its images; None where it looks at none.
-        thresholds: float32 [K], NaN where unknown.
+        name: The name of the run's folder.
+        mode: The run's mode.
+        image_px: The side of the network's square images in pixels; None where it takes no image.
+        thresholds: float32 [K], the thresholds of the labels; NaN where there is none.
+        batches: The queue.
     """
 
-    def __init__(self, reader: Annotator | Reporter, name: str, image_px: int, most: int = MAX_BATCH) -> None:
-        """Args: most: requests worked on together, at most; fewer where timing says that this is faster."""
-        self._reader = reader
-        self.name, self.mode = name, reader.mode
-        self.image_px = image_px if reader.needs_image else None
+    def __init__(self, pipeline: Annotator | Reporter, name: str, image_px: int, max_batch: int = MAX_BATCH) -> None:
+        """Measure which batch size is fastest, and start the queue.
+
+        Args:
+            pipeline: The loaded network; `close` closes it.
+            name: The name of the run's folder.
+            image_px: The side of the run's images, also where the mode takes none.
+            max_batch: The largest batch size that may be chosen.
+        """
+        self._pipeline = pipeline
+        self.name, self.mode = name, pipeline.mode
+        self.image_px = image_px if pipeline.needs_image else None
         example: Item = (None if self.image_px is None else np.zeros((image_px, image_px), np.uint8), "no effusion .")
-        self.thresholds = self._read([example])[0].thresholds
-        self.batches = Batches(self._read, fastest_size(self._read, example, most), f"network-{self.mode}")
+        self.thresholds = self._predict([example])[0].thresholds
+        batch_size = find_batch_size(self._predict, example, max_batch)
+        self.batches = Batches(self._predict, batch_size, f"network-{self.mode}")
 
     def submit(self, image: np.ndarray | None, report: str) -> Future[Prediction]:
-        """Have a study read, with its maps."""
+        """Queue a study.
+
+        Args:
+            image: uint8 [image_px, image_px]; None where `image_px` is None.
+            report: The report's text; ignored by a network that reads images alone.
+        Returns:
+            The future of its prediction, with attention maps.
+        """
         return self.batches.submit((image, report))
 
     def close(self) -> None:
-        """Finish what is being read, and free the network."""
+        """Finish the batch that is being predicted, and free the network."""
         self.batches.close()
-        self._reader.close()
+        self._pipeline.close()
 
-    def _read(self, items: list[Item]) -> list[Prediction]:
+    def _predict(self, items: list[Item]) -> list[Prediction]:
         images = None if self.image_px is None else [image for image, _ in items]
         if self.mode in Annotator.MODES:
-            return self._reader.annotate([report for _, report in items], images, maps=True)
-        return self._reader.report(images, maps=True)
+            return self._pipeline.annotate([report for _, report in items], images, maps=True)
+        return self._pipeline.report(images, maps=True)
 
 
 class Engine:
-    """What a server answers with.
+    """What a server predicts with.
 
     Attributes:
-        report: the network for images alone, or None. annotate: the one for reports, or None. decoder: of uploads.
+        report: The network that reads images alone, or None.
+        annotate: The network that reads reports, or None.
+        decoder: Decodes the uploaded images.
     """
 
     def __init__(self, report: ServedNetwork | None = None, annotate: ServedNetwork | None = None) -> None:
@@ -65,41 +86,41 @@ class Engine:
 
     @classmethod
     def load(cls, runs: Sequence[str | Path]) -> "Engine":
-        """The networks of one or two runs; one of each kind.
+        """Load the networks of one or two runs: at most one that reads images alone, and one that reads reports.
 
         Raises:
-            InputError, FileNotFoundError: a run cannot be loaded, or two do the same.
+            InputError, FileNotFoundError: A run cannot be loaded, or both runs have the same place in the server.
         """
-        kinds: dict[str, OpenedRun] = {}
+        opened: dict[str, OpenedRun] = {}
         for load in runs:
             run = open_run(load)
             run.check_mode("tienet serve", Reporter.MODES + Annotator.MODES)
             kind = "report" if run.config.mode in Reporter.MODES else "annotate"
-            if kind in kinds:
-                both = f"{kinds[kind].load} and {load}"
+            if kind in opened:
+                both = f"{opened[kind].load} and {load}"
                 raise InputError(
                     f"--load {both}: both have the place of `{kind}`; give one of {', '.join(Reporter.MODES)}"
                     f" and one of {', '.join(Annotator.MODES)}"
                 )
-            kinds[kind] = run
+            opened[kind] = run
         networks = {}
-        for kind, run in kinds.items():
-            reader = (Reporter if kind == "report" else Annotator).load(run)
-            networks[kind] = ServedNetwork(reader, run.folder.resolve().name, run.config.image_px)
+        for kind, run in opened.items():
+            pipeline = (Reporter if kind == "report" else Annotator).load(run)
+            networks[kind] = ServedNetwork(pipeline, run.folder.resolve().name, run.config.image_px)
         return cls(**networks)
 
     @property
     def networks(self) -> list[ServedNetwork]:
-        """Those that are there."""
+        """The networks that this server was started with."""
         return [network for network in (self.report, self.annotate) if network is not None]
 
     @property
     def alive(self) -> bool:
-        """Whether all of it works."""
+        """Whether every network's queue is running."""
         return all(network.batches.alive for network in self.networks)
 
     def close(self) -> None:
-        """Finish what is in work, drop what waits, free all."""
+        """Finish the batches that are being predicted, drop the requests that wait, and free the networks."""
         self.decoder.close()
         for network in self.networks:
             network.close()
@@ -111,19 +132,23 @@ class Engine:
         self.close()
 
 
-def fastest_size(read: Callable[[list[Item]], object], example: Item, most: int) -> int:
-    """Of 1, 2, 4 ... `most`, how many studies are best read at once; also compiles the network for these sizes."""
+def find_batch_size(predict: Callable[[list[Item]], object], example: Item, max_size: int) -> int:
+    """Which of the batch sizes 1, 2, 4 ... up to `max_size` takes the least time for each study.
+
+    Each size is run once before it is timed, so that the network is compiled for it before the first request comes.
+    """
     best, best_seconds, size = 1, float("inf"), 1
-    while size <= most:
-        read([example] * size)
-        seconds = min(_seconds(read, [example] * size) for _ in range(3)) / size
-        if seconds > 0.95 * best_seconds:  # no faster: more together only wait longer
+    while size <= max_size:
+        predict([example] * size)
+        seconds = min(_time(predict, [example] * size) for _ in range(3)) / size
+        if seconds > 0.95 * best_seconds:  # hardly faster: a larger batch would only make the requests wait longer
             break
         best, best_seconds, size = size, seconds, 2 * size
     return best
 
 
-def _seconds(read: Callable[[list[Item]], object], items: list[Item]) -> float:
+def _time(predict: Callable[[list[Item]], object], items: list[Item]) -> float:
+    """The seconds that a batch takes."""
     start = time.monotonic()
-    read(items)
+    predict(items)
     return time.monotonic() - start

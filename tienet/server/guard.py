@@ -1,4 +1,4 @@
-"""Who is let in, and what every answer says to a browser: an ASGI application around the server's own."""
+"""An ASGI application around the server's own: it decides which requests are let in, and adds security headers."""
 
 import hashlib
 import hmac
@@ -13,11 +13,11 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from tienet.errors import InputError
 
-MIN_TOKEN = 8
+MIN_TOKEN_CHARACTERS = 8
 HEALTH, STATIC = "/healthz", "/static/"
-"""What is answered without a token; HEALTH whatever the host, too."""
+"""The addresses that are answered without a token; HEALTH is answered whatever the Host header is, too."""
 
-HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self';"
         " frame-ancestors 'none'"
@@ -36,7 +36,7 @@ Send = Callable[[dict], Awaitable[None]]
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this computer reaches an address."""
+    """Whether an address can be reached from this computer alone."""
     if host == "localhost":
         return True
     try:
@@ -46,31 +46,37 @@ def is_loopback(host: str) -> bool:
 
 
 def check_token(token: str | None, host: str) -> None:
-    """Raise InputError where a server at `host` may not start with this token."""
+    """Raise InputError if a server at `host` may not start with this token, or without one."""
     if token is None:
         if not is_loopback(host):
             raise InputError(
                 f"--host {host} lets other computers in; give them --token T (or TIENET_TOKEN), or leave --host out"
             )
         return
-    if len(token) < MIN_TOKEN or not all("!" <= c <= "~" for c in token):
-        raise InputError(f"the token: expected {MIN_TOKEN} or more letters, digits and signs without spaces")
+    if len(token) < MIN_TOKEN_CHARACTERS or not all("!" <= c <= "~" for c in token):
+        raise InputError(f"the token: expected {MIN_TOKEN_CHARACTERS} or more letters, digits and signs without spaces")
 
 
 class Guard:
-    """Lets a request through to `app` if its host, its origin and its token are right."""
+    """Middleware that passes a request on to `app` if its Host, its Origin and its token are right."""
 
     def __init__(self, app: Callable, token: str | None = None, hosts: Collection[str] | None = None) -> None:
-        """Args: token: None lets all in. hosts: names that the Host header may have; None: any."""
+        """Wrap an application.
+
+        Args:
+            app: The ASGI application.
+            token: What clients must show; None: no token is asked for.
+            hosts: The names that the Host header may have; None: any.
+        """
         self._app, self._hosts = app, hosts
         self._token = token and token.encode()
         if self._token is not None:
             self._cookie_value = hmac.new(self._token, b"cookie", hashlib.sha256).hexdigest()
-            # Browsers do not tell ports apart: two servers need two names.
+            # Browsers send a cookie to every port of a host, so two servers need two names.
             self._cookie_name = "tienet-" + hmac.new(self._token, b"name", hashlib.sha256).hexdigest()[:8]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """An ASGI application."""
+        """Answer a request, as an ASGI application does."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
@@ -79,7 +85,7 @@ class Guard:
         async def send_with_headers(message: dict) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in SECURITY_HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-cache" if scope["path"].startswith(STATIC) else "no-store")
             await send(message)
@@ -88,11 +94,11 @@ class Guard:
         await (refusal or self._app)(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """The answer to a request that is not let through."""
+        """The answer to a request that is not let in; None for one that is."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if self._hosts is not None and _name_of(host) not in self._hosts:
-            # A web page of a foreign name that was made to lead here reads nothing.
+            # Against DNS rebinding: a page of another name that was made to lead to this computer reads nothing.
             return _problem(400, f"Host is {host[:80]!r}; expected {' or '.join(sorted(self._hosts))}")
         origin = headers.get("origin")
         if origin is not None and _host_of(origin) != host.lower():
@@ -126,9 +132,10 @@ class Guard:
         return False
 
     def _welcome(self, scope: Scope) -> Response:
-        """Keeps the token as a cookie and goes on to the address without it.
+        """A page that sets the cookie which stands for the token, and goes on to the address without the token.
 
-        By the page, not by a redirect: after one that began at another site, a SameSite=Strict cookie is not sent.
+        A page does it, and no redirect: a browser does not send a SameSite=Strict cookie after a redirect that began at
+        another site.
         """
         response = HTMLResponse(_page("welcome.html"))
         secure = scope.get("scheme") == "https"
@@ -137,14 +144,14 @@ class Guard:
 
 
 def _name_of(host: str) -> str:
-    """A Host header without its port."""
+    """The name in a Host header, without the port."""
     if host.startswith("["):
         return host.partition("]")[0][1:].lower()
     return host.partition(":")[0].lower()
 
 
 def _host_of(origin: str) -> str:
-    """The host and port of an Origin header, as a Host header has them; "" where it has none."""
+    """The host and port of an Origin header, in the form of a Host header; empty if it has none."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Pictures to try: files of a folder, or drawn chests."""
+"""Samples: images that the page offers to try, which are the files of a folder, or drawings of chests."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,15 +16,16 @@ from tienet.errors import InputError
 from tienet.server.uploads import MAX_REPORT_CHARACTERS, MAX_UPLOAD_BYTES
 
 MAX_SAMPLES = 200
-THUMBNAIL_PX = 160
+MAX_THUMBNAIL_PX = 160
+"""The longer side of a thumbnail in pixels."""
 
 _MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".dcm": "application/dicom"}
-_DRAWN, _DRAWN_PX, _SEED = 6, 512, 5
+_MAX_DRAWN, _DRAWN_PX, _SEED = 6, 512, 5
 
 
 @dataclass(frozen=True)
 class FileSample:
-    """A file of the folder; the text file of the same name, if there is one, is its report."""
+    """An image file of the folder; the text file of the same name, if there is one, is its report."""
 
     path: Path
     drawn: bool = False
@@ -41,19 +42,19 @@ class FileSample:
 
     @property
     def media_type(self) -> str:
-        """What `content` is."""
+        """The media type of `content`."""
         return _MEDIA_TYPES[self.path.suffix.lower()]
 
     @cached_property
     def report(self) -> str | None:
-        """The report beside it."""
-        beside = self.path.with_suffix(".txt")
-        return (
-            beside.read_text(encoding="utf-8", errors="replace")[:MAX_REPORT_CHARACTERS] if beside.is_file() else None
-        )
+        """The text of the file beside the image, cut at MAX_REPORT_CHARACTERS; None if there is no such file."""
+        path = self.path.with_suffix(".txt")
+        if not path.is_file():
+            return None
+        return path.read_text(encoding="utf-8", errors="replace")[:MAX_REPORT_CHARACTERS]
 
     def content(self) -> bytes:
-        """The file. Raises InputError if it cannot be read any more."""
+        """The bytes of the file; raises InputError if it cannot be read any more."""
         try:
             return self.path.read_bytes()
         except OSError as error:
@@ -62,7 +63,7 @@ class FileSample:
 
 @dataclass(frozen=True)
 class DrawnSample:
-    """A drawn chest, made when it is first asked for."""
+    """A drawing of a chest, which is made when it is first asked for."""
 
     study: phantom_facts.PhantomStudy
     drawn: bool = True
@@ -75,17 +76,17 @@ class DrawnSample:
 
     @property
     def title(self) -> str:
-        """What is drawn in it."""
+        """The findings that are drawn, for people."""
         names = [fact.finding.replace("_", " ").lower() for fact in self.study.facts]
         return f"drawing: {', '.join(names) or 'no finding'}"
 
     @cached_property
     def report(self) -> str:
-        """A report of what is drawn."""
+        """A report of the findings that are drawn."""
         return report_text(*reports.write(self.study.facts, np.random.default_rng([_SEED, 2, self.study.number])))
 
     def content(self) -> bytes:
-        """A PNG."""
+        """The drawing as a PNG."""
         return self._png
 
     @cached_property
@@ -100,23 +101,25 @@ class DrawnSample:
 AnySample = FileSample | DrawnSample
 
 
-def drawn() -> list[DrawnSample]:
-    """One normal chest and some with other findings each."""
+def draw_samples() -> list[DrawnSample]:
+    """One normal chest, and a few with findings that no earlier one has."""
     chosen: list[phantom_facts.PhantomStudy] = []
-    seen: set[str] = set()
+    shown: set[str] = set()
     for study in sorted(phantom_facts.plan(40, _SEED), key=lambda study: bool(study.facts)):
         names = {fact.finding for fact in study.facts}
-        if (not names and not chosen) or (names and not names & seen):
+        if (not names and not chosen) or (names and not names & shown):
             chosen.append(study)
-            seen |= names
-    return [DrawnSample(study) for study in chosen[:_DRAWN]]
+            shown |= names
+    return [DrawnSample(study) for study in chosen[:_MAX_DRAWN]]
 
 
 def from_folder(folder: Path) -> tuple[list[FileSample], list[str]]:
-    """The PNG, JPEG and DICOM (.dcm) files of a folder, by name, at most MOST; and what is left out, a line each.
+    """The PNG, JPEG and DICOM (.dcm) files of a folder.
 
+    Returns:
+        At most MAX_SAMPLES samples in the order of their names, and a line about each file that was left out.
     Raises:
-        InputError: there is no such folder, or none of these in it.
+        InputError: There is no such folder, or it has no such file.
     """
     if not folder.is_dir():
         raise InputError(f"--samples {folder}: no such folder")

@@ -1,4 +1,4 @@
-"""A request's body: read in memory, and never more than is allowed."""
+"""Reading of a request's body: in memory, and never more than the limits allow."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -9,20 +9,27 @@ from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 MAX_UPLOAD_BYTES = 64 << 20
-"""The largest body."""
+"""The largest body of a request."""
 
 MAX_REPORT_CHARACTERS = 100_000
-"""Characters of a report."""
+"""The largest number of characters in a report."""
 
 MAX_UPLOAD_SECONDS = 120.0
-"""The most that a body may take to arrive."""
+"""How long a body may take to arrive."""
 
-MAX_BYTES_AT_ONCE = 1 << 30  # of all uploads that are being read or decoded
+MAX_BYTES_AT_ONCE = 1 << 30
+"""The largest number of bytes of all uploads together that are being read or decoded."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A form's fields. `image` is the file's bytes, None where there is none; `report` the text, or None."""
+    """The fields of a form.
+
+    Attributes:
+        image: The bytes of the file; None if the form has none.
+        name: The file's name as the client gave it; empty without a file.
+        report: The report's text; None if the form has none.
+    """
 
     image: bytes | None
     name: str
@@ -30,32 +37,33 @@ class Upload:
 
 
 class _MemoryParser(MultiPartParser):
-    spool_max_size = MAX_UPLOAD_BYTES + 1  # a file is rolled over to the disk where it is larger
+    spool_max_size = MAX_UPLOAD_BYTES + 1  # only a larger file would be written to a disk
 
 
 class Uploads:
-    """Reads bodies; knows how much memory they take together."""
+    """Reads the bodies of requests, and counts how much memory they take together."""
 
     def __init__(self) -> None:
         self._bytes = 0
 
-    async def read(self, request: Request) -> "Held":
-        """The form of a request.
+    async def read(self, request: Request) -> "ReceivedUpload":
+        """Read the form of a request.
 
         Raises:
-            HTTPException: 400 no form, 408 too slow, 413 too large, 415 another content type, 503 no memory left.
+            HTTPException: 400 if the body is no form, 408 if it comes too slowly, 413 if it is too large, 415 if it has
+                another content type, 422 if a field is wrong, 503 if the uploads together take too much memory.
         """
-        held = Held(self)
+        received = ReceivedUpload(self)
         try:
-            held.upload = await asyncio.wait_for(self._parse(request, held), MAX_UPLOAD_SECONDS)
+            received.upload = await asyncio.wait_for(self._parse(request, received), MAX_UPLOAD_SECONDS)
         except BaseException as error:
-            held.release()
-            if isinstance(error, asyncio.TimeoutError):  # in Python 3.10 not the built-in one
+            received.release()
+            if isinstance(error, asyncio.TimeoutError):  # in Python 3.10 not the built-in TimeoutError
                 raise HTTPException(408, f"the upload took more than {MAX_UPLOAD_SECONDS:g} s; try again") from None
             raise
-        return held
+        return received
 
-    async def _parse(self, request: Request, held: "Held") -> Upload:
+    async def _parse(self, request: Request, received: "ReceivedUpload") -> Upload:
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != "multipart/form-data":
             raise HTTPException(415, f"Content-Type is {content_type[:80] or 'missing'}; expected multipart/form-data")
@@ -63,24 +71,28 @@ class Uploads:
         if length.isdecimal() and int(length) > MAX_UPLOAD_BYTES:
             raise _too_large()
         parser = _MemoryParser(
-            Headers(raw=request.headers.raw), held.counted(request.stream()), max_files=1, max_fields=2
+            Headers(raw=request.headers.raw), received.count_bytes(request.stream()), max_files=1, max_fields=2
         )
         try:
             form = await parser.parse()
         except MultiPartException as error:
             raise HTTPException(400, f"the form cannot be read: {error.message}") from None
-        return await _fields(form)
+        return await _check_fields(form)
 
 
-class Held:
-    """An upload and the memory that is counted for it, until `release`, which may be called again."""
+class ReceivedUpload:
+    """An upload, and the memory that is counted for it until it is released.
+
+    Attributes:
+        upload: The form's fields; None before they were read and after `release`.
+    """
 
     def __init__(self, uploads: Uploads) -> None:
         self.upload: Upload | None = None
         self._uploads, self._bytes = uploads, 0
 
-    async def counted(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        """The chunks; raises where there are too many bytes."""
+    async def count_bytes(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """Pass the chunks of a body on, and raise HTTPException where they have more bytes than is allowed."""
         async for chunk in stream:
             self._bytes += len(chunk)
             self._uploads._bytes += len(chunk)
@@ -90,20 +102,21 @@ class Held:
                 raise HTTPException(503, "too many large uploads at once; try again", {"Retry-After": "5"})
             yield chunk
 
-    def __enter__(self) -> "Held":
+    def __enter__(self) -> "ReceivedUpload":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.release()
 
     def release(self) -> None:
-        """Forget the upload and count its memory as free."""
+        """Drop the upload, and count its memory as free; may be called again."""
         self.upload = None
         self._uploads._bytes -= self._bytes
         self._bytes = 0
 
 
-async def _fields(form: FormData) -> Upload:
+async def _check_fields(form: FormData) -> Upload:
+    """The upload of a form; raises HTTPException 422 if a field is unknown, of another kind or too long."""
     image, report = form.get("image"), form.get("report")
     unknown = sorted(set(form) - {"image", "report"})
     if unknown:

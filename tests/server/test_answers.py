@@ -1,0 +1,59 @@
+"""What the API answers: a prediction, value by value, and null for what a mode does not have."""
+
+import base64
+
+import cv2
+import numpy as np
+from fastapi.testclient import TestClient
+
+from tests.server import fakes
+from tienet.data import image
+from tienet.labels import LABELS
+from tienet.server.app import create_app
+
+CHEST = fakes.xray()
+FILE = {"image": ("chest.png", fakes.png(CHEST))}
+
+
+def test_a_report_holds_what_the_network_gave(client):
+    answer = client.post("/api/report?picture=true", files=FILE).json()
+    expected = fakes.FakeReporter().report([image.resize(CHEST, fakes.PX)])[0]
+    found = {finding["name"]: finding for finding in answer["findings"]}
+    assert list(found) == list(LABELS)
+    np.testing.assert_allclose([found[name]["probability"] for name in LABELS], expected.probabilities, atol=1e-7)
+    assert [found[name]["named"] for name in LABELS if name != "Hernia"] == [
+        bool(p >= 0.5) for name, p in zip(LABELS, expected.probabilities, strict=True) if name != "Hernia"
+    ]
+    assert found["Hernia"]["threshold"] is None and found["Hernia"]["named"] is None
+    assert answer["report"] == expected.report and answer["log_probability"] == -3.5
+    assert [word["word"] for word in answer["words"]] == expected.words
+    np.testing.assert_allclose([word["g"] for word in answer["words"]], expected.g, atol=1e-6)
+    np.testing.assert_allclose(answer["a"], expected.a, atol=1e-6)
+    np.testing.assert_allclose(answer["a_ws"], expected.a_ws, atol=1e-6)
+    assert (answer["height"], answer["width"], answer["name"], answer["mode"]) == (60, 40, "chest.png", "report")
+    head, _, jpeg = answer["picture"].partition(",")
+    assert head == "data:image/jpeg;base64"
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(jpeg), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert np.abs(shown.astype(int) - CHEST).mean() < 6
+
+
+def test_classify_has_labels_and_no_report():
+    with fakes.engine_of(fakes.FakeClassifier(), None) as engine, TestClient(create_app(engine)) as client:
+        answer = client.post("/api/report", files=FILE).json()
+        assert client.get("/api/model").json()["report"]["mode"] == answer["mode"] == "classify"
+        assert answer["report"] is answer["log_probability"] is answer["a"] is answer["a_ws"] is None
+        assert answer["words"] == [] and all(finding["probability"] is not None for finding in answer["findings"])
+
+
+def test_caption_has_a_report_and_no_labels():
+    with fakes.engine_of(fakes.FakeCaptioner(), None) as engine, TestClient(create_app(engine)) as client:
+        answer = client.post("/api/report", files=FILE).json()
+        assert answer["report"].startswith("findings : no effusion") and len(answer["a"]) == len(answer["words"])
+        for finding in answer["findings"]:
+            assert finding["probability"] is finding["threshold"] is finding["named"] is None
+        assert all(word["g"] is None for word in answer["words"]) and answer["a_ws"] is None
+
+
+def test_maps_and_picture_are_left_out_where_they_are_not_wanted(client):
+    answer = client.post("/api/report?maps=false", files=FILE).json()
+    assert answer["a"] is answer["a_ws"] is answer["picture"] is None and answer["words"][0]["g"] is not None
