@@ -50,14 +50,21 @@ class ToyRun:
         point = find_resume_point(self.folder)
         self.state = point.state if point else TrainingState()
         if point:
-            restore.restore(self.session, point.prefix, self._variables)
+            self._restore(point.prefix)
+
+    def _restore(self, prefix: Path) -> None:
+        """`restore.restore` with the saver of this run: a new one for each call would make the graph grow."""
+        with self.session.graph.as_default():
+            found, missing = restore._check_contents(prefix, self._variables)
+            assert (found, missing) == (self._variables, [])
+            restore._load(self.session, self.saver, prefix)
 
     def fill(self, step: int) -> None:
         """Set every value to `step`."""
         self.session.run(self._fill, {self._value: step})
 
     def epoch(self, thresholds: tuple[float, ...] = (0.25, 0.5)) -> None:
-        """Train and judge one epoch, and save."""
+        """Train and evaluate one epoch, and save."""
         epoch = self.state.epoch + 1
         self.fill(epoch * STEPS)
         better = self.state.record_epoch(epoch * STEPS, epoch, score_of(epoch))
@@ -81,9 +88,10 @@ def value_in(prefix: Path) -> int:
     reader = tf1.train.NewCheckpointReader(str(prefix))
     names = reader.get_variable_to_shape_map()
     assert len(names) == 4
-    values = np.concatenate([np.unique(reader.get_tensor(name)) for name in names])
-    assert len(np.unique(values)) == 1, values
-    return int(values[0])
+    values = [reader.get_tensor(name) for name in names]
+    first = values[0].flat[0]
+    assert all((value == first).all() for value in values), [np.unique(value) for value in values]
+    return int(first)
 
 
 def named(folder: Path, kind: str) -> dict:

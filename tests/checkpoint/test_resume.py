@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tensorpack.callbacks import JSONWriter
 
-from tests.toy_run import STEPS, ToyRun, named, names_in, spoil, toy_run, value_in
+from tests.toy_run import STEPS, ToyRun, named, names_in, spoil, value_in
 from tienet.checkpoint import run_folder
 from tienet.checkpoint.entries import TrainingState, complete_entries, find_damage, read_entry
 from tienet.checkpoint.resume import find_resume_point, truncate_log
@@ -15,21 +15,13 @@ from tienet.errors import InputError
 
 DATA = ".data-00000-of-00001"
 FLIPPED = "its .data file is not what was written"
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> dict[int, Path]:
-    """Runs after 2, 4, 5 and 6 epochs: epochs 1, 2 and 4 are the best so far."""
-    folder = tmp_path_factory.mktemp("runs")
-    for epochs in (2, 4, 5, 6):
-        toy_run(folder / str(epochs), epochs)
-    return {epochs: folder / str(epochs) for epochs in (2, 4, 5, 6)}
+KINDS = ("latest", "best")
 
 
 @pytest.fixture
-def run(runs, tmp_path) -> Path:
+def run(toy_runs, tmp_path) -> Path:
     """A copy of the run after 5 epochs: latest-50, latest-40 and best-40."""
-    return copy(runs[5], tmp_path / "run")
+    return copy(toy_runs[5], tmp_path / "run")
 
 
 def copy(source: Path, target: Path) -> Path:
@@ -156,14 +148,14 @@ def test_an_entry_with_foreign_values_is_passed_over(run, capsys, change):
     ids=range(13),
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["latest", "best"])
-def test_latest_json_and_best_json_do_not_matter(runs, run, kind, text):
+def test_latest_json_and_best_json_do_not_matter(toy_runs, run, kind, text):
     path = run / f"{kind}.json"
     path.unlink()
     if text is not None:
         path.write_bytes(text.encode("latin-1"))
     assert resumed(run) == 50
     for name in ("latest", "best"):
-        assert named(run, name) == named(runs[5], name)
+        assert named(run, name) == named(toy_runs[5], name)
     assert run_folder.locate(run)[1].name == "best-40"
 
 
@@ -176,8 +168,8 @@ def test_all_damaged(run, capsys):
     assert all(line.endswith("there is no other to go on from") for line in lines)
 
 
-def test_the_best_is_gone_on_from_where_it_is_the_newest(runs, tmp_path, capsys):
-    run = copy(runs[4], tmp_path / "run")
+def test_the_best_is_gone_on_from_where_it_is_the_newest(toy_runs, tmp_path, capsys):
+    run = copy(toy_runs[4], tmp_path / "run")
     spoil(run / "checkpoints" / "latest-40")
     assert resumed(run) == 40
     assert find_resume_point(run).prefix.name == "best-40"
@@ -188,15 +180,17 @@ def test_the_best_is_gone_on_from_where_it_is_the_newest(runs, tmp_path, capsys)
     assert {entry.name for entry in complete_entries(run)} == {"latest-50", "latest-30", "best-40"}
 
 
-def test_a_damaged_newest_checkpoint_is_written_again(runs, tmp_path):
-    run = copy(runs[5], tmp_path / "run")
+def test_a_damaged_newest_checkpoint_is_written_again(toy_runs, tmp_path):
+    run = copy(toy_runs[5], tmp_path / "run")
     spoil(run / "checkpoints" / "latest-50")
     toy = ToyRun(run)
     assert toy.state.step == 40
     toy.epoch()
     toy.epoch()
-    assert names_in(run) == names_in(runs[6])
-    assert [named(run, kind) for kind in ("latest", "best")] == [named(runs[6], kind) for kind in ("latest", "best")]
+    assert names_in(run) == names_in(toy_runs[6])
+    assert [named(run, kind) for kind in ("latest", "best")] == [
+        named(toy_runs[6], kind) for kind in ("latest", "best")
+    ]
     assert all(find_damage(entry) is None for entry in complete_entries(run))
 
 
@@ -208,9 +202,9 @@ def test_a_damaged_best_is_linked_again_from_a_latest_one(run, capsys):
     assert capsys.readouterr().err == f"note: best-40 is damaged ({FLIPPED}); the best is latest-40\n"
 
 
-def test_a_lost_best_is_chosen_anew(runs, tmp_path, capsys):
+def test_a_lost_best_is_chosen_anew(toy_runs, tmp_path, capsys):
     """Epoch 4 was the best, and nothing has its weights any more; epoch 7 with its score must become the best."""
-    run = copy(runs[6], tmp_path / "run")
+    run = copy(toy_runs[6], tmp_path / "run")
     spoil(run / "checkpoints" / "best-40")
     assert resumed(run) == 60
     line = f"note: best-40 is damaged ({FLIPPED}); the best is chosen anew from latest-60 on\n"
@@ -224,9 +218,9 @@ def test_a_lost_best_is_chosen_anew(runs, tmp_path, capsys):
     assert {entry.name for entry in complete_entries(run)} == {"latest-70", "latest-60", "best-70"}
 
 
-def test_a_lost_best_and_a_lost_newest_one(runs, tmp_path, capsys):
+def test_a_lost_best_and_a_lost_newest_one(toy_runs, tmp_path, capsys):
     """latest-40 and best-40 are one file on the disk; epoch 3 stands in, and epoch 4 is the best again."""
-    run = copy(runs[4], tmp_path / "run")
+    run = copy(toy_runs[4], tmp_path / "run")
     for name in ("latest-40", "best-40"):
         spoil(run / "checkpoints" / name)
     assert resumed(run) == 30
@@ -238,8 +232,8 @@ def test_a_lost_best_and_a_lost_newest_one(runs, tmp_path, capsys):
     toy = ToyRun(run)
     toy.epoch()
     for kind in ("latest", "best"):
-        assert named(run, kind) == named(runs[4], kind)
-    assert names_in(run) == names_in(runs[4])
+        assert named(run, kind) == named(toy_runs[4], kind)
+    assert names_in(run) == names_in(toy_runs[4])
 
 
 def test_no_epoch_was_judged_yet(tmp_path):
@@ -263,7 +257,7 @@ def test_to_look_only_writes_nothing(run):
     assert names_in(run) > before
 
 
-def test_a_run_of_before_there_were_entries_goes_on(runs, run, capsys):
+def test_a_run_of_before_there_were_entries_goes_on(toy_runs, run, capsys):
     old_style(run)
     point = find_resume_point(run)
     assert (point.prefix.name, point.state.step, point.state.best_epoch) == ("latest-50", 50, 4)
@@ -272,7 +266,9 @@ def test_a_run_of_before_there_were_entries_goes_on(runs, run, capsys):
     toy = ToyRun(run)
     toy.epoch()
     assert {entry.name for entry in complete_entries(run)} == {"latest-60", "best-40"}
-    assert [named(run, kind) for kind in ("latest", "best")] == [named(runs[6], kind) for kind in ("latest", "best")]
+    assert [named(run, kind) for kind in ("latest", "best")] == [
+        named(toy_runs[6], kind) for kind in ("latest", "best")
+    ]
     assert capsys.readouterr().err == ""
 
 
@@ -284,8 +280,8 @@ def test_a_run_of_before_there_were_entries_with_a_damaged_file(run, capsys):
     assert find_resume_point(run).state == named_state(run, "best")
 
 
-def test_a_run_of_before_there_were_entries_that_was_killed_before_best_json(runs, tmp_path):
-    run = old_style(copy(runs[4], tmp_path / "run"))
+def test_a_run_of_before_there_were_entries_that_was_killed_before_best_json(toy_runs, tmp_path):
+    run = old_style(copy(toy_runs[4], tmp_path / "run"))
     for path in (run / "checkpoints").glob("best-*"):
         path.unlink()
     (run / "best.json").unlink()

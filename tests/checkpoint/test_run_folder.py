@@ -1,4 +1,4 @@
-"""A checkpoint is loaded whole or not at all, and an error names what can be used instead."""
+"""What a run's folder says, which checkpoint `--load` names, and that a run is opened once."""
 
 import json
 import shutil
@@ -6,144 +6,139 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from tests.toy_run import spoil, toy_run, value_in
-from tienet.checkpoint import restore, run_folder
-from tienet.checkpoint.entries import TrainingState
-from tienet.checkpoint.restore import ACCUMULATION, StrictRestore
+from tienet.checkpoint import calibration, run_folder
+from tienet.checkpoint.calibration import Calibration
+from tienet.checkpoint.run_folder import create_run, load_run, open_run
+from tienet.config import Config
+from tienet.data.features import statistics
+from tienet.data.leaks import Fingerprint
+from tienet.data.text import SPECIALS, Vocab
 from tienet.errors import InputError
+from tienet.labels import LABELS, K
 
-tf1 = tf.compat.v1
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Path:
-    """latest-30, latest-20 and best-20."""
-    return toy_run(tmp_path_factory.mktemp("trained") / "run", 3).folder
+CONFIG = Config().replace(mode="annotate", image_px=256, backbone_end="res4f", feature_norm=True)
+VOCAB = Vocab([*SPECIALS, "heart", "normal"])
+STUDIES = {"train": [Fingerprint("a", "b", "c")], "val": [Fingerprint("d", "", "")]}
 
 
 @pytest.fixture
-def run(trained, tmp_path) -> Path:
-    return shutil.copytree(trained, tmp_path / "run")
+def run(toy_runs, tmp_path) -> Path:
+    """A run with latest-30, latest-20 and best-20, and with all files that a run's folder has before training."""
+    folder = shutil.copytree(toy_runs[3], tmp_path / "run")
+    create_run(folder, CONFIG, VOCAB, {"word_dim": 12, "data": "phantom"}, STUDIES)
+    return folder
 
 
-def load(prefix: Path, way: str = "restore", also: tuple[str, ...] = (), size: int = 50) -> dict[str, np.ndarray]:
-    """The values after a checkpoint was restored, in one of both ways; `also` are accumulation's."""
-    with tf.Graph().as_default(), tf1.Session() as session:
-        variables = [tf1.get_variable(name, [size]) for name in "abc"]
-        variables.append(tf1.get_variable("global_step", [], tf.int64, trainable=False))
-        for name in also:
-            collections = [tf1.GraphKeys.GLOBAL_VARIABLES, ACCUMULATION]
-            zeros = tf1.zeros_initializer()
-            variables.append(tf1.get_variable(name, [3], initializer=zeros, trainable=False, collections=collections))
-        if way == "restore":
-            restore.restore(session, prefix, variables)
-        else:
-            restoring = StrictRestore(prefix)
-            restoring._setup_graph()
-            tf1.get_default_graph().finalize()
-            restoring._run_init(session)
-        return {variable.op.name: session.run(variable) for variable in variables}
+def calibration_of(threshold: float) -> Calibration:
+    ones = np.ones(K, np.float32)
+    return Calibration(ones * 2, ones * threshold, None, {}, 9, {}, {})
 
 
-def write(prefix: Path, values: dict[str, np.ndarray]) -> None:
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    with tf.Graph().as_default(), tf1.Session() as session:
-        variables = [tf1.get_variable(name, initializer=tf.constant(value)) for name, value in values.items()]
-        session.run(tf1.global_variables_initializer())
-        tf1.train.Saver(variables).save(session, str(prefix), write_meta_graph=False, write_state=False)
+# ---- what the folder says ----
 
 
-BOTH = pytest.mark.parametrize("way", ["restore", "StrictRestore"])
+def test_what_was_created_is_loaded(run):
+    loaded = load_run(run)
+    assert (loaded.folder, loaded.config, loaded.word_dim) == (run, CONFIG, 12)
+    assert loaded.vocab.words == VOCAB.words
+    assert loaded.facts["data"] == "phantom" and loaded.facts["labels"] == list(LABELS)
+    assert loaded.studies() == STUDIES
+    assert loaded.backbone_path == run / "backbone.npz"
 
 
-@BOTH
-def test_what_was_saved_is_restored(run, way):
-    for name, step in (("latest-30", 30), ("latest-20", 20), ("best-20", 20)):
-        loaded = load(run / "checkpoints" / name, way)
-        assert all((value == step).all() for value in loaded.values())
+def test_an_older_run_does_not_say_its_studies(run):
+    (run / "studies.json").unlink()
+    assert load_run(run).studies() is None
 
 
-@BOTH
-def test_all_that_does_not_fit_is_named(tmp_path, way):
-    write(tmp_path / "x", {"a": np.zeros(50, np.float32), "b": np.zeros(7, np.float32), "d": np.zeros(1, np.float32)})
+@pytest.mark.parametrize("name", ["config.json", "vocab.txt", "run.json"])
+def test_a_folder_that_lacks_a_file_is_not_that_of_a_run(run, name):
+    (run / name).unlink()
+    for load in (run, run / "checkpoints" / "latest-30"):
+        with pytest.raises(InputError, match=f"not the folder of a run: it has no {name}" if load != run else "no "):
+            open_run(load)
+
+
+def test_files_of_another_run_are_refused(run):
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"labels": ["Edema"]}))
+    with pytest.raises(InputError, match=r"the labels are \['Edema'\], expected"):
+        load_run(run)
+    (run / "run.json").write_text("{")
+    with pytest.raises(InputError, match=r"run\.json: not a JSON file"):
+        load_run(run)
+    (run / "run.json").write_text(json.dumps(facts))
+    Vocab([*SPECIALS, "heart"]).save(run / "vocab.txt")
+    with pytest.raises(InputError, match="not the vocabulary that this run was trained with; put it back"):
+        load_run(run)
+
+
+def test_feature_statistics_are_there_where_features_are_standardised(run):
+    expected = np.stack([np.zeros(1024), np.ones(1024)]).astype(np.float32)
+    statistics.save(run / "feature_norm.npy", expected)
+    np.testing.assert_array_equal(load_run(run).feature_statistics(), expected)
+    for config in (CONFIG.replace(feature_norm=False), CONFIG.replace(mode="annotate-text")):
+        config.save(run / "config.json")
+        assert load_run(run).feature_statistics() is None
+
+
+# ---- a run that is opened ----
+
+
+def test_an_opened_run_is_the_run_with_the_checkpoint_that_load_names(run):
+    for load, name in ((run, "best-20"), (str(run), "best-20"), (run / "checkpoints" / "latest-30", "latest-30")):
+        opened = open_run(load)
+        assert (opened.load, opened.prefix) == (str(load), run / "checkpoints" / name)
+        assert (opened.folder, opened.config, opened.word_dim) == (run, CONFIG, 12)
+
+
+def test_an_opened_run_is_passed_through_and_nothing_is_read_again(run):
+    opened = open_run(run)
+    shutil.rmtree(run)
+    assert open_run(opened) is opened
+    assert (opened.config, opened.vocab.words, opened.prefix.name) == (CONFIG, VOCAB.words, "best-20")
+
+
+def test_the_calibration_is_read_when_it_is_asked_for_and_once(run, monkeypatch):
+    loads, load = [], calibration.load
+    monkeypatch.setattr(calibration, "load", lambda prefix: (loads.append(prefix.name), load(prefix))[1])
+    calibration.save(run / "checkpoints" / "best-20", calibration_of(0.25))
+    opened = open_run(run)
+    assert loads == []
+    assert opened.calibration.thresholds.tolist() == [0.25] * K
+    assert opened.calibration is opened.calibration and opened.thresholds() is opened.calibration.thresholds
+    assert loads == ["best-20"]
+
+
+def test_a_broken_calibration_does_not_matter_until_it_is_asked_for(run):
+    (run / "calibration.json").write_text("[")
+    opened = open_run(run)
+    with pytest.raises(InputError, match=r"calibration\.json: not what was written there"):
+        _ = opened.calibration
+
+
+def test_thresholds_are_the_calibrations_else_the_epochs_else_nan(run):
+    best = run / "checkpoints" / "best-20"
+    np.testing.assert_array_equal(open_run(run).thresholds(), np.float32([0.25, 0.5]))  # of a toy run: two
+    calibration.save(best, calibration_of(0.75))
+    assert open_run(run).thresholds().tolist() == [0.75] * K
+    assert open_run(run / "checkpoints" / "latest-30").thresholds().tolist() == [0.25, 0.5]  # it is not calibrated
+    for path in (run / "calibration.json", run / "best.json", best.with_name("best-20.json")):
+        path.unlink()
+    thresholds = open_run(best).thresholds()
+    assert thresholds.dtype == np.float32 and thresholds.shape == (K,) and np.isnan(thresholds).all()
+
+
+def test_the_mode_is_checked(run):
+    opened = open_run(run)
+    opened.check_mode("describing", ("annotate", "report"))
     with pytest.raises(InputError) as caught:
-        load(tmp_path / "x", way)
-    assert str(caught.value) == (
-        f"{tmp_path / 'x'}: does not fit this network: b has shape [7], expected [50]; c is missing; "
-        "global_step is missing"
-    )
+        opened.check_mode("writing", ("report", "caption"))
+    assert str(caught.value) == f"{run}: a checkpoint of mode annotate, but writing needs report or caption"
 
 
-@BOTH
-def test_accumulation_may_be_missing_in_the_checkpoint(run, way):
-    loaded = load(run / "checkpoints" / "latest-30", way, also=("sum", "counter"))
-    assert loaded["sum"].tolist() == loaded["counter"].tolist() == [0, 0, 0]
-    assert (loaded["a"] == 30).all()
-
-
-@BOTH
-def test_accumulation_may_be_there_only_in_the_checkpoint(tmp_path, way):
-    values = {name: np.full(50, 7, np.float32) for name in "abc"} | {"global_step": np.int64(7)}
-    write(tmp_path / "x", values | {"sum": np.zeros(3, np.float32)})
-    assert (load(tmp_path / "x", way)["c"] == 7).all()
-    write(tmp_path / "y", values | {"sum": np.full(3, 5, np.float32)})
-    assert load(tmp_path / "y", way, also=("sum", "counter"))["sum"].tolist() == [5, 5, 5]
-    write(tmp_path / "z", values | {"sum": np.zeros(4, np.float32)})
-    with pytest.raises(InputError, match=r"sum has shape \[4\], expected \[3\]"):
-        load(tmp_path / "z", way, also=("sum",))
-
-
-@BOTH
-def test_only_accumulation_may_be_missing(tmp_path, way):
-    write(tmp_path / "x", {"a": np.zeros(50, np.float32)})
-    with pytest.raises(InputError, match=r"network: b is missing; c is missing; global_step is missing$"):
-        load(tmp_path / "x", way, also=("sum",))
-
-
-@BOTH
-def test_a_damaged_file_is_refused_and_a_sound_one_named(run, way):
-    spoil(run / "checkpoints" / "best-20")
-    with pytest.raises(InputError) as caught:
-        load(run_folder.locate(run)[1], way)
-    best, latest = (run / "checkpoints" / name for name in ("best-20", "latest-30"))
-    assert str(caught.value) == (
-        f"{best}: the checkpoint is damaged (its .data file is not what was written); use {latest}"
-    )
-    spoil(latest)
-    with pytest.raises(InputError, match=r"damaged .*use .*latest-20$"):
-        load(latest, way)
-    spoil(run / "checkpoints" / "latest-20", ".index")
-    with pytest.raises(InputError, match=r"; there is no sound one beside it$"):
-        load(latest, way)
-
-
-@BOTH
-def test_a_damaged_file_without_an_entry_is_refused_in_a_line(run, way):
-    path = run / "checkpoints" / "latest-30"
-    path.with_name("latest-30.json").unlink()
-    assert (load(path, way)["a"] == 30).all()
-    spoil(path)
-    with pytest.raises(
-        InputError, match=r"latest-30: the checkpoint is damaged \(.*use .*best-20$|latest-20$"
-    ) as caught:
-        load(path, way)
-    assert "\n" not in str(caught.value)
-    path.with_name("latest-30.index").write_text("nothing")
-    with pytest.raises(InputError, match="the checkpoint is damaged") as caught:
-        load(path, way)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_checkpoint_that_was_copied_elsewhere(run, tmp_path):
-    for path in (run / "checkpoints").glob("best-20.[id]*"):
-        shutil.copy(path, tmp_path / path.name)
-    assert value_in(tmp_path / "best-20") == 20
-    assert (load(tmp_path / "best-20")["a"] == 20).all()
-    spoil(tmp_path / "best-20")
-    with pytest.raises(InputError, match="there is no sound one beside it"):
-        load(tmp_path / "best-20")
+# ---- which checkpoint is meant ----
 
 
 def test_what_load_names(run):
@@ -178,13 +173,3 @@ def test_thresholds_are_those_of_the_checkpoint(run):
             [int(name[-2:]) / 100, 1]
         )
     assert run_folder.read_thresholds(run, run / "checkpoints" / "latest-10") is None
-
-
-def test_the_best_score_so_far():
-    state = TrainingState()
-    assert state.record_epoch(10, 1, None)  # the first is the best, whatever it is
-    assert not state.record_epoch(20, 2, None)
-    assert state.record_epoch(30, 3, 0.5)
-    assert not state.record_epoch(40, 4, 0.5)
-    assert not state.record_epoch(50, 5, None)
-    assert state == TrainingState(50, 5, 0.5, 3, 2)

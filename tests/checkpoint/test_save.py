@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -63,13 +64,10 @@ class Disk:
 sys.addaudithook(Disk.hook)
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> dict[int, Path]:
-    """Runs after 0 ... 6 epochs: epochs 1, 2 and 4 are the best so far."""
-    folder = tmp_path_factory.mktemp("runs")
-    for epochs in range(7):
-        toy_run(folder / str(epochs), epochs)
-    return {epochs: folder / str(epochs) for epochs in range(7)}
+@pytest.fixture
+def without_sync(monkeypatch):
+    """Syncs take much of the time of a save, and only a power cut, which no test here makes, shows what they do."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 def assert_same(folder: Path, straight: Path) -> None:
@@ -96,23 +94,24 @@ def assert_sound(folder: Path) -> int:
     return point.state.step
 
 
-def test_the_two_newest_and_the_best_are_kept(runs):
+def test_the_two_newest_and_the_best_are_kept(toy_runs):
     files = {".index", ".data-00000-of-00001", ".json"}
     expected = {name + suffix for name in ("latest-50", "latest-60", "best-40") for suffix in files}
-    assert {path.name for path in (runs[6] / "checkpoints").iterdir()} == expected | {"checkpoint"}
-    assert set(named(runs[6], "latest")) == set(named(runs[6], "best")) == {
+    assert {path.name for path in (toy_runs[6] / "checkpoints").iterdir()} == expected | {"checkpoint"}
+    assert set(named(toy_runs[6], "latest")) == set(named(toy_runs[6], "best")) == {
         "checkpoint", "step", "epoch", "best_score", "best_epoch", "epochs_since_best", "thresholds",
     }  # fmt: skip
-    assert named(runs[6], "latest") == {
+    assert named(toy_runs[6], "latest") == {
         "checkpoint": "latest-60", "step": 60, "epoch": 6, "best_score": 0.9, "best_epoch": 4, "epochs_since_best": 2,
         "thresholds": [0.25, 0.5],
     }  # fmt: skip
-    assert_same(runs[6], runs[6])
+    assert_same(toy_runs[6], toy_runs[6])
 
 
+@pytest.mark.usefixtures("without_sync")
 @pytest.mark.parametrize("epochs", [1, 3, 4])
-def test_a_kill_between_any_two_calls_changes_nothing_in_the_end(runs, tmp_path, epochs):
-    run, start = ToyRun(tmp_path / "run"), runs[epochs - 1]
+def test_a_kill_between_any_two_calls_changes_nothing_in_the_end(toy_runs, tmp_path, epochs):
+    run, start = ToyRun(tmp_path / "run"), toy_runs[epochs - 1]
     steps = []
     for nth in range(1, 200):
         shutil.rmtree(run.folder)
@@ -135,14 +134,15 @@ def test_a_kill_between_any_two_calls_changes_nothing_in_the_end(runs, tmp_path,
         if run.state.epoch < epochs:
             run.epoch()
         run.epoch()
-        assert_same(run.folder, runs[epochs + 1])
+        assert_same(run.folder, toy_runs[epochs + 1])
     assert len(steps) > 15 and set(steps) == {(epochs - 1) * STEPS, epochs * STEPS} and steps == sorted(steps)
 
 
+@pytest.mark.usefixtures("without_sync")
 @pytest.mark.parametrize("ever_after", [False, True], ids=["once", "ever after"])
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_a_call_that_fails_leaves_the_checkpoints_before(runs, tmp_path, epochs, ever_after):
-    run, start = ToyRun(tmp_path / "run"), runs[epochs - 1]
+def test_a_call_that_fails_leaves_the_checkpoints_before(toy_runs, tmp_path, epochs, ever_after):
+    run, start = ToyRun(tmp_path / "run"), toy_runs[epochs - 1]
     failed = []
     for nth in range(1, 200):
         shutil.rmtree(run.folder)
@@ -172,14 +172,14 @@ def test_a_call_that_fails_leaves_the_checkpoints_before(runs, tmp_path, epochs,
         if run.state.epoch < epochs:
             run.epoch()
         run.epoch()
-        assert_same(run.folder, runs[epochs + 1])
+        assert_same(run.folder, toy_runs[epochs + 1])
     assert len(failed) > 8
     assert 3 < sum("before it" in line for line in failed) < len(failed)
 
 
 @pytest.mark.parametrize("nth", range(1, 6))
-def test_a_sync_that_fails_is_told_and_leaves_the_checkpoint_before(runs, tmp_path, monkeypatch, nth):
-    run = ToyRun(shutil.copytree(runs[1], tmp_path / "run"))
+def test_a_sync_that_fails_is_told_and_leaves_the_checkpoint_before(toy_runs, tmp_path, monkeypatch, nth):
+    run = ToyRun(shutil.copytree(toy_runs[1], tmp_path / "run"))
     calls, sync = [], os.fsync
 
     def fails(descriptor):
@@ -223,7 +223,7 @@ def test_a_full_disk(tmp_path):
         subprocess.run(["umount", "--lazy", tmp_path], check=True)
 
 
-def test_a_file_that_may_not_grow_so_far(runs, tmp_path):
+def test_a_file_that_may_not_grow_so_far(toy_runs, tmp_path):
     run = ToyRun(tmp_path / "run", size=100_000)
     run.epoch()
     before = names_in(run.folder)
@@ -238,8 +238,8 @@ def test_a_file_that_may_not_grow_so_far(runs, tmp_path):
     assert assert_sound(run.folder) == 10
 
 
-def test_a_folder_that_vanished_or_is_a_file(runs, tmp_path):
-    run = ToyRun(shutil.copytree(runs[1], tmp_path / "run"))
+def test_a_folder_that_vanished_or_is_a_file(toy_runs, tmp_path):
+    run = ToyRun(shutil.copytree(toy_runs[1], tmp_path / "run"))
     shutil.rmtree(run.folder)
     with pytest.raises(InputError, match=r"No such file or directory\); there is none before it"):
         run.epoch()
@@ -249,20 +249,20 @@ def test_a_folder_that_vanished_or_is_a_file(runs, tmp_path):
         run.epoch()
 
 
-def test_without_links_the_best_is_a_copy(runs, tmp_path, monkeypatch):
+def test_without_links_the_best_is_a_copy(toy_runs, tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
-    run = ToyRun(shutil.copytree(runs[1], tmp_path / "run"))
+    run = ToyRun(shutil.copytree(toy_runs[1], tmp_path / "run"))
     run.epoch()
-    assert_same(run.folder, runs[2])
+    assert_same(run.folder, toy_runs[2])
     assert (run.folder / "checkpoints" / "best-20.index").stat().st_nlink == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_acts_after_the_save(runs, tmp_path, number):
-    run = ToyRun(shutil.copytree(runs[1], tmp_path / "run"))
+def test_ctrl_c_acts_after_the_save(toy_runs, tmp_path, number):
+    run = ToyRun(shutil.copytree(toy_runs[1], tmp_path / "run"))
     write, came = run.saver.save, []
 
     def interrupted(*args, **options):
@@ -277,21 +277,21 @@ def test_ctrl_c_acts_after_the_save(runs, tmp_path, number):
     finally:
         signal.signal(number, before)
     assert came == [number]
-    assert_same(run.folder, runs[2])
+    assert_same(run.folder, toy_runs[2])
 
 
-def test_a_step_that_is_saved_again_stays_the_best_with_its_thresholds(runs, tmp_path):
+def test_a_step_that_is_saved_again_stays_the_best_with_its_thresholds(toy_runs, tmp_path):
     """As when Ctrl-C comes at the end of an epoch, after its checkpoint."""
-    run = ToyRun(shutil.copytree(runs[2], tmp_path / "run"))
+    run = ToyRun(shutil.copytree(toy_runs[2], tmp_path / "run"))
     run.save(None, False)
-    assert_same(run.folder, runs[2])
+    assert_same(run.folder, toy_runs[2])
     (run.folder / "best.json").unlink()
     run.save(None, False)
-    assert_same(run.folder, runs[2])
+    assert_same(run.folder, toy_runs[2])
 
 
-def test_a_step_in_the_middle_of_an_epoch_is_not_the_best(runs, tmp_path):
-    run = ToyRun(shutil.copytree(runs[2], tmp_path / "run"))
+def test_a_step_in_the_middle_of_an_epoch_is_not_the_best(toy_runs, tmp_path):
+    run = ToyRun(shutil.copytree(toy_runs[2], tmp_path / "run"))
     run.state.step = 25
     run.fill(25)
     run.save(None, False)
@@ -304,8 +304,8 @@ def test_a_step_in_the_middle_of_an_epoch_is_not_the_best(runs, tmp_path):
     assert (run.state.step, run.state.epoch, run.state.best_epoch) == (25, 2, 2)
 
 
-def test_what_killed_writes_left_is_removed_and_foreign_files_stay(runs, tmp_path):
-    run = ToyRun(shutil.copytree(runs[2], tmp_path / "run"))
+def test_what_killed_writes_left_is_removed_and_foreign_files_stay(toy_runs, tmp_path):
+    run = ToyRun(shutil.copytree(toy_runs[2], tmp_path / "run"))
     checkpoints = run.folder / "checkpoints"
     left = [
         checkpoints / ".writing-abc" / "latest-30.index", checkpoints / "latest-30.data-00000-of-00001",
@@ -320,12 +320,12 @@ def test_what_killed_writes_left_is_removed_and_foreign_files_stay(runs, tmp_pat
     assert [path.name for path in foreign if not path.exists()] == []
     for path in foreign:
         path.unlink()
-    assert_same(run.folder, runs[3])
+    assert_same(run.folder, toy_runs[3])
 
 
-def test_a_damaged_one_is_not_kept_for_a_sound_one(runs, tmp_path):
+def test_a_damaged_one_is_not_kept_for_a_sound_one(toy_runs, tmp_path):
     """The two that are kept are the new one and the newest before it that is sound."""
-    run = ToyRun(shutil.copytree(runs[3], tmp_path / "run"))
+    run = ToyRun(shutil.copytree(toy_runs[3], tmp_path / "run"))
     (run.folder / "checkpoints" / "latest-30.index").write_text("no index")
     (run.folder / "checkpoints" / "latest-20.json").rename(run.folder / "checkpoints" / "latest-99.json")
     run.epoch()
@@ -353,11 +353,11 @@ def test_kills_that_always_come_before_the_older_ones_are_removed(tmp_path, monk
 # ---- kills of a process ----
 
 
-def train_for_ever(folder: Path, started) -> None:
-    """What is killed."""
+def train_for_ever(folder: Path, epochs: Connection) -> None:
+    """What is killed; says when it begins, and when an epoch has ended."""
     run = ToyRun(folder, size=300_000)  # 3.6 MB
-    started.set()
     while True:
+        epochs.send(run.state.epoch)
         run.epoch()
 
 
@@ -365,12 +365,18 @@ def test_thirty_kills(tmp_path):
     context = multiprocessing.get_context("forkserver")  # starts TensorFlow once
     context.set_forkserver_preload(["tests.toy_run"])
     draw, folder, steps, in_a_write = random.Random(0), tmp_path / "run", [0], 0
+    epoch_seconds = None  # so that the kills come within the first three epochs on a slow machine too
     for _ in range(30):
-        started = context.Event()
-        process = context.Process(target=train_for_ever, args=(folder, started))
+        epochs, sender = context.Pipe(duplex=False)
+        process = context.Process(target=train_for_ever, args=(folder, sender))
         process.start()
-        assert started.wait(60)
-        time.sleep(draw.uniform(0.0, 0.15))
+        assert epochs.poll(60)
+        epochs.recv()
+        if epoch_seconds is None:
+            began = time.monotonic()
+            assert [epochs.recv() for _ in range(5)] == [1, 2, 3, 4, 5]
+            epoch_seconds = (time.monotonic() - began) / 5
+        time.sleep(draw.uniform(0, 3) * epoch_seconds)
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL

@@ -1,0 +1,92 @@
+"""Which checkpoints a folder holds, in which order, and what is found wrong with them."""
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from tests.toy_run import names_in, spoil
+from tienet.checkpoint import entries
+from tienet.checkpoint.entries import TrainingState
+
+
+@pytest.fixture
+def run(toy_runs, tmp_path) -> Path:
+    """A copy of the run after 3 epochs: latest-30, latest-20 and best-20."""
+    return shutil.copytree(toy_runs[3], tmp_path / "run")
+
+
+def test_the_best_score_so_far():
+    state = TrainingState()
+    assert state.record_epoch(10, 1, None)  # the first is the best, whatever it is
+    assert not state.record_epoch(20, 2, None)
+    assert state.record_epoch(30, 3, 0.5)
+    assert not state.record_epoch(40, 4, 0.5)
+    assert not state.record_epoch(50, 5, None)
+    assert state == TrainingState(50, 5, 0.5, 3, 2)
+
+
+def test_complete_checkpoints_come_newest_first_and_latest_before_best(run):
+    assert [entry.name for entry in entries.complete_entries(run)] == ["latest-30", "latest-20", "best-20"]
+    newest = entries.complete_entries(run)[0]
+    assert (newest.state.step, newest.state.epoch, newest.best, newest.thresholds) == (30, 3, False, [0.25, 0.5])
+    assert [entry.best for entry in entries.complete_entries(run)[1:]] == [True, True]
+    assert all(entries.find_damage(entry) is None for entry in entries.complete_entries(run))
+
+
+def test_without_a_folder_there_is_none(tmp_path):
+    assert entries.complete_entries(tmp_path) == [] and entries.incomplete_checkpoints(tmp_path) == {}
+    assert entries.named_entry(tmp_path, "best") is None and entries.newest_sound(tmp_path) is None
+
+
+def test_an_entry_is_read_as_it_was_written(run):
+    entry = entries.read_entry(run / "checkpoints" / "latest-30")
+    assert json.loads(entry.path.read_text()) == entry.to_json()
+    assert entry.to_json().keys() - entry.summary().keys() == {"best", "files", "bytes"}
+    assert entries.named_entry(run, "latest") == entry
+    assert json.loads((run / "latest.json").read_text()) == entry.summary()
+
+
+def test_what_is_not_complete_is_named_with_the_reason(run):
+    for kind in ("latest", "best"):
+        (run / f"{kind}.json").unlink()
+    (run / "checkpoints" / "latest-30.json").write_text("{")
+    (run / "checkpoints" / "best-20.json").unlink()
+    assert entries.incomplete_checkpoints(run) == {
+        "latest-30": "latest-30.json cannot be read",
+        "best-20": "it was not written to its end",
+    }
+    assert [entry.name for entry in entries.complete_entries(run)] == ["latest-20"]
+
+
+def test_the_newest_sound_one_is_found(run):
+    assert entries.newest_sound(run).name == "latest-30"
+    assert entries.newest_sound(run, other_than="latest-30").name == "latest-20"
+    spoil(run / "checkpoints" / "latest-30")
+    assert entries.newest_sound(run).name == "latest-20"
+
+
+def test_removing_one_leaves_those_with_a_like_name(run):
+    for name in ("latest-3.index", "latest-300.index", "latest-30_temp.txt", "latest-30.index.backup"):
+        (run / "checkpoints" / name).write_text("")
+    left = {name for name in names_in(run) if "latest-30." not in name and "latest-30_" not in name}
+    entries.remove_checkpoint(run / "checkpoints", "latest-30")
+    assert names_in(run) == left
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "No space left on device"),
+        (OSError("odd"), "odd"),
+        (tf.errors.DataLossError(None, None, "a.data; No space left on device\n at ..."), "No space left on device"),
+        (tf.errors.DataLossError(None, None, "\nGraph execution error:\n\nno match\nmore"), "no match"),
+        (ValueError(""), "ValueError"),
+    ],
+)  # fmt: skip
+def test_the_reason_is_short(error, reason):
+    assert entries.short_reason(error) == reason
