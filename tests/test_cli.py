@@ -40,6 +40,14 @@ def test_what_a_user_can_mend_is_one_line(capsys, error, status, shown):
     assert "Traceback" not in err
 
 
+def test_the_line_starts_with_the_programs_name(capsys):
+    for name, start in (("tienet train", "tienet train: no x"), (None, "train.py: no x")):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+            patch.setattr("sys.argv", ["some/where/train.py", "--epochs", "2"])
+            cli.run(raising(InputError("no x")), name)
+        assert capsys.readouterr().err == f"{start}\n"
+
+
 def test_a_bug_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         cli.run(raising(ZeroDivisionError()))

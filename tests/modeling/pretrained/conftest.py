@@ -80,3 +80,10 @@ def _write_keras(path: Path, weights: dict, style: str) -> None:
                 names.append(_KERAS_1[part].format(layer) if style == "keras1" else f"{layer}/{part}:0")
                 group.create_dataset(names[-1], data=value, compression="gzip", compression_opts=1)
             group.attrs["weight_names"] = [name.encode() for name in names]
+
+
+@pytest.fixture
+def convert(run, tmp_path):
+    """convert(source, *options) -> (exit status, standard output, last line of errors, path of --out)."""
+    out = tmp_path / "out" / "resnet50.npz"
+    return lambda source, *options: (*run("convert", source, "--out", out, *options), out)
