@@ -1,4 +1,4 @@
-"""Several checkpoints in one evaluation; the evaluations themselves are in tests/training/test_train.py."""
+"""Several checkpoints in one evaluation: the tables, the controls that they share, and the paired tests."""
 
 import json
 from pathlib import Path
