@@ -1,13 +1,14 @@
 "use strict";
+// The page: it takes an X-ray or a report, asks the API for predictions, and shows them with view.js.
 const $ = (css) => document.querySelector(css);
 const root = $("#study");
-const skeleton = root.innerHTML; // the downloaded page begins with it
-const TRIES = 6; // while the server is busy
+const skeleton = root.innerHTML; // the empty page, with which the downloaded page begins
+const TRIES = 6; // how often a request is sent while the server is busy
 let models = null;
 let file = null;
 let study = null;
-let under = {}; // requests that run: {report, annotate} -> AbortController
-let fromSample = false; // whether the text of the report came with a sample
+let under = {}; // the requests that are running: report or annotate -> AbortController
+let fromSample = false; // whether the text in the report's box came with a sample
 
 start();
 
@@ -24,10 +25,10 @@ async function start() {
 }
 
 const seesImages = () => Boolean(models.report) || models.annotate?.image_px !== null;
-const readsReportsAlone = () => Boolean(models?.annotate) && models.annotate.image_px === null; // mode annotate-text
+const readsReportsAlone = () => Boolean(models?.annotate) && models.annotate.image_px === null; // in mode annotate-text
 const given = (kind) => kind === "report" ? "image alone" : readsReportsAlone() ? "report alone" : "image and report";
 
-// The page in the words of what this server's networks take.
+// Fit the page's words to what the networks of this server take.
 function describe() {
   if (!models.annotate) $("#annotate-missing").textContent = "This server was started without a run of mode annotate.";
   $("#report").disabled = !models.annotate;
@@ -88,10 +89,10 @@ function listen() {
 }
 
 function takeOwn(files) {
-  if (fromSample) $("#report").value = ""; // it is not about this picture
+  if (fromSample) $("#report").value = ""; // it is the report of another image
   fromSample = false;
   take(files[0]);
-  $("#file").value = ""; // the same file may be chosen again
+  $("#file").value = ""; // so that choosing the same file again is noticed
   if (files.length > 1) say(`One X-ray at a time: ${files[0].name} is read.`);
 }
 
@@ -132,7 +133,7 @@ function missing() {
   };
 }
 
-// Where only reports are read: the picture as the browser shows it.
+// Where no network reads images alone: show the file as the browser does, until there is an answer.
 function preview() {
   say("Paste the report that belongs to this X-ray.");
   const reader = new FileReader();
@@ -198,7 +199,7 @@ function display() {
   $("#save-row").hidden = !study.answers.report && !study.answers.annotate;
 }
 
-// What the status line says, after an answer of `kind` or before any.
+// Write the status line: what is running, else a summary after an answer of `kind`, else nothing.
 function busy(kind) {
   const running = Object.keys(under).length > 0;
   root.setAttribute("aria-busy", running);
@@ -221,7 +222,7 @@ function fail(text) {
   $("#error").textContent = text && `${text[0].toUpperCase()}${text.slice(1)}`;
 }
 
-// ---- the page as a file ----
+// ---- the page as a file to download ----
 
 async function save() {
   try {
@@ -239,7 +240,7 @@ async function save() {
 }
 
 function wholePage(style, script) {
-  const title = element("p", {}, study.name).innerHTML; // escaped
+  const title = element("p", {}, study.name).innerHTML; // with HTML escaped
   const kept = { ...study, answers: {} };
   for (const [kind, answer] of Object.entries(study.answers)) kept.answers[kind] = answer && { ...answer, picture: null };
   const data = JSON.stringify(kept).replaceAll("<", "\\u003c");

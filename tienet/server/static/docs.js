@@ -1,5 +1,5 @@
 "use strict";
-// The API's description for people, from /api/openapi.json.
+// The page that describes the API, made from /api/openapi.json.
 fetch("/api/openapi.json").then((response) => response.json()).then(showApi).catch((error) => {
   document.querySelector("#docs").append(element("p", { role: "alert" }, error.message));
 });

@@ -1,23 +1,25 @@
 "use strict";
-// What is found in one X-ray, on the page. The page that a user downloads holds this script, too.
-//   study: {name, picture, answers: {report, annotate}, missing: the same, titles: the same}; an answer is as the API
-//   gives it; `missing` is said where there is none, and null where there is no such network and nothing to say.
+// Shows the predictions for one X-ray. The page that a user downloads contains this script, too.
+//
+// A study is {name, picture, answers, missing, titles}; the last three are objects with the keys report and annotate.
+// An answer has the form of the API. `missing` is the text that is shown where there is no answer yet; it is null
+// where the server has no such network and nothing is shown. `titles` are the headings of the answers.
 
 const MAP_PX_PER_CELL = 8;
-// Matplotlib's inferno in 16 steps; its lightness rises evenly.
+// Matplotlib's colour map inferno in 16 steps, whose lightness rises evenly.
 const COLOURS = ["000004", "0c0826", "240c4f", "420a68", "5d126e", "781c6d", "932667", "ae305c",
   "c73e4c", "dd513a", "ed6925", "f8850f", "fca50a", "fac62d", "f2e661", "fcffa4"]
   .map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
-const LIMIT = Math.log(9999); // bars go from 0.01% to 99.99%
+const LIMIT = Math.log(9999); // the scale of the bars goes from 0.01% to 99.99%
 const AXIS = [0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999];
 
 function showStudy(root, study) {
   const $ = (css) => root.querySelector(css);
   const [figure, image, canvas, caption, toggle] =
     [".picture", ".xray", "canvas.map", "figcaption", "#show-map"].map($);
-  let whose = null; // whose a_ws is shown
-  let pinned = null; // {kind, t}: a word whose map stays
-  let pointed = null; // under the mouse or the keyboard's focus
+  let whose = null; // report or annotate: the answer whose map a_ws is shown
+  let pinned = null; // {kind, t}: the word whose map stays, because the user chose it
+  let pointed = null; // {kind, t}: the word under the mouse or with the keyboard's focus
 
   figure.hidden = !study.picture;
   image.onload = () => $(".frame").style.setProperty("--ratio", image.naturalWidth / image.naturalHeight);
@@ -34,7 +36,7 @@ function showStudy(root, study) {
     if (answer && answer.a) listen(kind, [...pane.querySelectorAll(".word")]);
   }
   const mapped = ["annotate", "report"].filter((kind) => study.answers[kind]?.a_ws);
-  whose = mapped[0] ?? null; // the report that was given is asked for last
+  whose = mapped[0] ?? null; // the answer to the report that the user gave comes first
   $(".whose").hidden = mapped.length < 2;
   for (const radio of root.querySelectorAll(".whose input")) {
     radio.checked = radio.value === whose;
@@ -68,7 +70,7 @@ function showStudy(root, study) {
     const point = (at) => { pointed = at; redraw(); };
     words.forEach((word, t) => {
       word.setAttribute("role", "button");
-      word.tabIndex = t ? -1 : 0; // one stop for Tab; the arrow keys do the rest
+      word.tabIndex = t ? -1 : 0; // Tab reaches one word of the report, the arrow keys the others
       word.onpointerenter = (event) => event.pointerType === "mouse" && point({ kind, t });
       word.onpointerleave = (event) => event.pointerType === "mouse" && point(null);
       word.onfocus = () => {
@@ -166,7 +168,7 @@ function bars(findings) {
   return element("div", {}, table, element("p", { class: "faint" }, key));
 }
 
-// Roles are said, because a row that is laid out as a grid is no row for a screen reader.
+// The roles are given, because a screen reader takes a row that CSS lays out as a grid for no row.
 const row = (kind, ...cells) => element("tr", { role: "row", class: kind }, ...cells);
 const cell = (name, role, kind, ...text) => element(name, { role, class: kind }, ...text);
 const bar = (content) => element("td", { class: "bar", "aria-hidden": "true" }, content);
@@ -208,7 +210,7 @@ function readable(name) {
   return name.replaceAll("_", " ");
 }
 
-// Two digits that count, also near 100%.
+// Two significant digits of the distance to 0% or 100%.
 function percent(p) {
   if (p === null) return "–";
   const rest = Math.min(p, 1 - p) * 100;
@@ -216,7 +218,7 @@ function percent(p) {
   return `${(100 * p).toFixed(digits).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")}%`;
 }
 
-// Where a probability is on the scale of the odds.
+// The place of a probability on the scale, which is that of the log-odds.
 function place(p) {
   const odds = Math.log(p / (1 - p));
   const share = (Math.max(-LIMIT, Math.min(LIMIT, odds)) + LIMIT) / (2 * LIMIT);
@@ -232,7 +234,7 @@ function element(name, attributes = {}, ...children) {
 
 // ---- the map ----
 
-// In colour: bicubic from the grid, then scaled by its maximum; it covers the more, the higher it is.
+// Draw a grid as a map in colour: it is enlarged bicubically and divided by its maximum; high values are opaque.
 function draw(canvas, grid) {
   const [rows, columns] = [grid.length, grid[0].length];
   const [width, height] = [MAP_PX_PER_CELL * columns, MAP_PX_PER_CELL * rows];
@@ -258,9 +260,9 @@ function colour(level) {
   return COLOURS[below].map((value, k) => Math.round(value + (at - below) * (COLOURS[below + 1][k] - value)));
 }
 
-// For each of `to` pixels, the four of `from` cells around it with their weights; the border is repeated.
+// For each of `to` pixels, the four cells out of `from` around it, with their weights; border cells are repeated.
 function taps(from, to) {
-  const A = -0.75; // the kernel's slope, as in OpenCV
+  const A = -0.75; // the parameter of the cubic kernel, as in OpenCV
   const kernel = (d) =>
     d <= 1 ? ((A + 2) * d - (A + 3)) * d * d + 1 : d < 2 ? ((A * d - 5 * A) * d + 8 * A) * d - 4 * A : 0;
   return Array.from({ length: to }, (_, pixel) => {
