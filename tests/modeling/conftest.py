@@ -1,10 +1,14 @@
-"""A TensorFlow graph and session for each test."""
+"""A TensorFlow graph and session for each test, and a tiny backbone."""
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from resnet_oracles import TINY, busy_weights
+
+from tienet import grid
+from tienet.modeling import backbone_weights
 
 tf1 = tf.compat.v1
 
@@ -37,3 +41,11 @@ def evaluate(graph) -> Callable:
 def random() -> np.random.Generator:
     """A seeded generator."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def tiny(monkeypatch) -> dict[str, np.ndarray]:
+    """The end res4f is that of a tiny network, with these weights."""
+    monkeypatch.setitem(backbone_weights.LAYOUTS, "res4f", TINY)
+    monkeypatch.setitem(grid.ENDS, "res4f", (8, 8))
+    return busy_weights(TINY)

@@ -37,15 +37,15 @@ class Net:
             tf1.placeholder(tf.float32, [None, 7]),
             tf1.placeholder(tf.float32, [None, 7]),
         )
-        images = locations(*self.decoder.picture[:2])
+        images = locations(*self.decoder.image_context[:2])
         step = self.decoder.step(images, self._word, self._h, self._c)
         logits = self.decoder.word_logits(step.h, self._word, step.z)
         self._step = [tf.nn.log_softmax(logits), step.h, step.c]
 
     def start(self, n):
         """(h_0, c_0) of image n."""
-        picture = self.run(self.decoder.picture, {self.x: self.images[n : n + 1]})
-        return picture.h_0, picture.c_0
+        image_context = self.run(self.decoder.image_context, {self.x: self.images[n : n + 1]})
+        return image_context.h_0, image_context.c_0
 
     def step(self, n, word, h, c):
         """ln p of the next word [V], h and c, after image n's step."""
@@ -180,7 +180,7 @@ def test_what_was_written_is_what_reading_it_gives(evaluate, random, decoding, o
     assert not np.isin(written.word_ids[:, 1:][written.word_ids[:, 1:] > 0], [START, OOV, END]).any()
     assert (written.word_ids[:, 0] == START).all() and (written.word_len <= MAX + 1).all()
     read = net.run(net.decoder.read(tf.constant(written.word_ids)))
-    given = net.run(generate.forced(net.decoder, tf.constant(written.word_ids), tf.constant(written.word_len)))
+    given = net.run(generate.force(net.decoder, tf.constant(written.word_ids), tf.constant(written.word_len)))
     for n, T in enumerate(written.word_len):
         np.testing.assert_allclose(written.h[n, :T], read.h[n, :T], atol=1e-5)
         np.testing.assert_allclose(written.a[n, :T], read.a[n, :T], atol=1e-5)
@@ -193,7 +193,7 @@ def test_forced_to_the_true_words_it_gives_the_loss_of_training(net, random):
     word_len = np.array([4, 1, 6, 2, 3], np.int32)
     word_ids = np.where(np.arange(6) < word_len[:, None], random.integers(OOV, V, (B, 6)), PAD).astype(np.int32)
     word_ids[:, 0] = START
-    given = net.run(generate.forced(net.decoder, tf.constant(word_ids), tf.constant(word_len)))
+    given = net.run(generate.force(net.decoder, tf.constant(word_ids), tf.constant(word_len)))
     mask = np.arange(6) < word_len[:, None]
     targets = np.where(np.arange(6) < word_len[:, None] - 1, np.roll(word_ids, -1, 1), END)
     read = net.decoder.read(tf.constant(word_ids))

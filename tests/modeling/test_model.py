@@ -3,49 +3,17 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorpack.tfutils.tower import PredictTowerContext, TowerContext
+from small_network import E, V, batch_of, build, config_of
+from tensorpack.tfutils.tower import TowerContext
 
-from tienet.config import Config
-from tienet.data.text import END, OOV, START
 from tienet.labels import K
 from tienet.modeling import generate
 from tienet.modeling.decoder import Decoder
 from tienet.modeling.generate import Decoding
-from tienet.modeling.layers import DECAYED, with_position
 from tienet.modeling.model import TieNet
 from tienet.modes import MODES
 
 tf1 = tf.compat.v1
-V, E = 20, 6
-SMALL = {
-    "backbone_end": "res4f", "image_px": 256, "transition_channels": 8, "attention_units": 5, "lstm_units": 7,
-    "attention_rows": 3, "attention_hidden": 11,
-}  # fmt: skip
-
-
-def config_of(mode, **settings):
-    return Config().replace(mode=mode, **SMALL, **settings)
-
-
-def build(config, training=False):
-    """The placeholders and, in training, the loss."""
-    model = TieNet(config, V, E)
-    placeholders = [tf1.placeholder(spec.dtype, spec.shape, spec.name) for spec in model.study_inputs()]
-    with TowerContext("", is_training=True) if training else PredictTowerContext(""):
-        return placeholders, model.build_graph(*placeholders, *[tf.constant([0, 0])] * training)
-
-
-def batch_of(random, lengths=(6, 1, 4), mode="annotate", padding=0):
-    """Arrays in the order of the placeholders."""
-    T = max(lengths) + padding
-    word_ids = random.integers(4, V, (len(lengths), T)).astype(np.int32)
-    word_ids[:, 0] = START
-    for row, length in zip(word_ids, lengths, strict=True):
-        row[length:] = 0
-    arrays = [word_ids, np.array(lengths, np.int32), random.integers(0, 2, (len(lengths), K)).astype(np.float32)]
-    if MODES[mode].image:
-        arrays.insert(0, random.random((len(lengths), 16, 16, 1024)).astype(np.float16))
-    return arrays if MODES[mode].reads else [arrays[0], arrays[-1]]
 
 
 READING = [mode for mode in MODES if MODES[mode].reads and MODES[mode].classifies]
@@ -115,14 +83,6 @@ def test_all_weights_are_resource_variables_and_trained(graph, mode):
     assert all(gradient is not None for gradient in tf1.gradients(loss, variables))
 
 
-def test_l2_covers_weights_but_not_biases_or_word_vectors(graph):
-    build(config_of("annotate"), training=True)
-    decayed = {variable.op.name for variable in tf1.get_collection(DECAYED)}
-    others = {variable.op.name for variable in tf1.trainable_variables()} - decayed
-    assert {name.split("/")[-1] for name in others} == {"b", "word_vectors"}
-    assert {"transition/W", "lstm/W_z", "text_attention/W_s1/W", "classifier/output/W"} <= decayed
-
-
 TERMS = {"annotate": "L_C penalty l2", "annotate-text": "L_C penalty l2", "classify": "L_C l2",
          "caption": "L_R coverage l2", "report": "L_C L_R coverage penalty l2"}  # fmt: skip
 
@@ -184,18 +144,6 @@ def test_L_R_is_the_mean_over_the_words_of_a_report_and_an_empty_one_adds_nothin
     np.testing.assert_allclose(evaluate("read/L_R:0", dict(zip(placeholders, one, strict=True))), whole[2:], rtol=1e-5)
 
 
-def test_a_report_that_was_cut_has_no_end(evaluate, random):
-    arrays = batch_of(random, (5,), mode="caption")
-    decoder = Decoder(config_of("caption"), V, E, tf.ones([1, 4, 4, 8]))
-    ids, length = map(tf.constant, arrays[1:3])
-    following = []
-    for max_words in (4, 5):
-        model = TieNet(config_of("caption", max_words=max_words), V, E)
-        following.append(model._next_words(decoder, model._read(decoder, None, ids, length), ids, ids, length))
-    cut, whole = evaluate(following)
-    assert list(whole.targets) == [*arrays[1][0, 1:], END] and list(cut.targets) == list(arrays[1][0, 1:])
-
-
 @pytest.mark.parametrize("batch", [4, 5])
 @pytest.mark.parametrize("classify_on", ["own", "half"])
 def test_the_classifier_can_be_trained_on_the_models_own_reports(evaluate, random, classify_on, batch):
@@ -206,10 +154,10 @@ def test_the_classifier_can_be_trained_on_the_models_own_reports(evaluate, rando
     with TowerContext("", is_training=True):
         x = model._transition(features)
         decoder = Decoder(config, V, E, x)
-        parts = model._judge_for_training(decoder, model._read(decoder, x, ids, length), labels)
+        parts = model._classify_for_training(decoder, model._read(decoder, x, ids, length), labels)
         written = generate.write(decoder, Decoding("greedy", 5))
-        own = model._judge(model._read(decoder, x, written.word_ids, written.word_len))
-        true = model._judge(model._read(decoder, x, ids, length))
+        own = model._classify_report(model._read(decoder, x, written.word_ids, written.word_len))
+        true = model._classify_report(model._read(decoder, x, ids, length))
     parts, own, true = evaluate([[(p.logits, y) for p, y in parts], own.logits, true.logits])
     logits, y = (np.concatenate(column) for column in zip(*parts, strict=True))
     if classify_on == "own":
@@ -220,21 +168,6 @@ def test_the_classifier_can_be_trained_on_the_models_own_reports(evaluate, rando
         expected = np.concatenate([own[1::2], true[::2]])
         np.testing.assert_allclose(logits, expected, atol=1e-5)
         np.testing.assert_array_equal(y, np.concatenate([arrays[3][1::2], arrays[3][::2]]))
-
-
-@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
-def test_scheduled_sampling_replaces_words_and_nothing_else(evaluate, random, share):
-    lengths = (60, 1, 30)
-    arrays = batch_of(random, lengths, mode="caption")
-    features, ids, length, _ = map(tf.constant, arrays)
-    model = TieNet(config_of("caption", scheduled_sampling=share), V, E)
-    with TowerContext("", is_training=True):
-        mixed = evaluate(model._sampled_words(Decoder(model.config, V, E, model._transition(features)), ids, length))
-    inside = (np.arange(60) > 0) & (np.arange(60) < np.array(lengths)[:, None])
-    np.testing.assert_array_equal(mixed[~inside], arrays[1][~inside])
-    changed = (mixed != arrays[1])[inside].mean()
-    assert changed == 0 if share == 0 else share - 0.25 < changed <= share + 0.15
-    assert mixed[inside].min() >= END and not (mixed[inside & (mixed != arrays[1])] == OOV).any()
 
 
 def test_classify_pools_the_image_and_reads_nothing(evaluate, random):
@@ -276,22 +209,6 @@ def test_dropout_draws_from_the_seed_the_step_and_the_part_of_the_batch(evaluate
     assert len(set(losses)) == 8
 
 
-@pytest.mark.parametrize(("unit", "share"), [("words", 1.0), ("reports", 1.0), ("words", 0.5)])
-def test_report_drop_hides_words_or_reports(evaluate, random, unit, share):
-    config = config_of("annotate-text", report_drop=share, report_drop_unit=unit, dropout=0.0)
-    arrays = batch_of(random, lengths=(40, 40), mode="annotate-text")
-    model = TieNet(config, V, E)
-    with TowerContext("", is_training=True):
-        ids, lengths = evaluate(list(model._drop_text(tf.constant(arrays[0]), tf.constant(arrays[1]))))
-    assert (ids[:, 0] == START).all()
-    if unit == "reports":
-        assert (lengths == 1).all()
-    else:
-        hidden = (ids[:, 1:] == OOV).mean()
-        assert hidden == 1 if share == 1 else 0.3 < hidden < 0.7
-        assert (lengths == 40).all()
-
-
 def test_lin2017_has_a_hidden_output_layer(graph):
     build(config_of("annotate-text", output_hidden=13))
     shapes = {v.op.name: v.shape.as_list() for v in tf1.trainable_variables()}
@@ -299,12 +216,7 @@ def test_lin2017_has_a_hidden_output_layer(graph):
     assert shapes["classifier/output/W"] == [13, K]
 
 
-def test_grid_position_tells_where_a_location_is(evaluate, random):
-    x = random.random((2, 3, 3, 4), np.float32)
-    placed = evaluate(with_position(tf.constant(x)))
-    np.testing.assert_array_equal(placed[..., :4], x)
-    np.testing.assert_array_equal(placed[1, :, :, 4], [[-1, -1, -1], [0, 0, 0], [1, 1, 1]])  # y
-    np.testing.assert_array_equal(placed[1, :, :, 5], [[-1, 0, 1]] * 3)  # x
+def test_grid_position_adds_two_channels(graph):
     build(config_of("classify", grid_position=True))
     (W,) = [v for v in tf1.trainable_variables() if v.op.name == "transition/W"]
     assert W.shape.as_list() == [1, 1, 1026, 8]

@@ -3,16 +3,15 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_network import E, V, config_of
 from tensorpack.tfutils.tower import PredictTowerContext
 
-from tienet.config import Config
 from tienet.labels import K
 from tienet.modeling import outputs
 from tienet.modeling.model import TieNet
 from tienet.modes import MODES
 
 tf1 = tf.compat.v1
-SMALL = {"backbone_end": "res4f", "image_px": 256, "transition_channels": 8, "attention_units": 5, "lstm_units": 7}
 
 LABELS = {"probabilities", "logits"}
 WRITTEN = {"written/word_ids", "written/word_len", "written/log_probability"}
@@ -29,7 +28,7 @@ EVERYTHING = set.union(*PROMISED.values())
 
 def build(mode, scope=""):
     """The placeholders of the mode's graph."""
-    model = TieNet(Config().replace(mode=mode, written_words=4, **SMALL), vocab_size=20, word_dim=6)
+    model = TieNet(config_of(mode, written_words=4), V, E)
     placeholders = [tf1.placeholder(spec.dtype, spec.shape, spec.name) for spec in model.study_inputs()]
     with PredictTowerContext(scope):
         model.build_graph(*placeholders)

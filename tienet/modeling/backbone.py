@@ -1,4 +1,4 @@
-"""The frozen ResNet-50 as Caffe has it: X-rays in, activations of the last stage out.
+"""The frozen ResNet-50 as Caffe has it, from the X-ray to the activations of its last stage.
 
 Caffe's conventions, which other ResNet-50s do not share:
 - channels are blue, green, red, on 0 to 255, minus ImageNet's mean;
@@ -39,23 +39,23 @@ __all__ = [
 tf1 = tf.compat.v1
 
 BGR_MEAN = (103.939, 116.779, 123.68)
-"""ImageNet's mean of blue, green and red, on 0 to 255."""
+"""ImageNet's means of blue, green and red, on 0 to 255."""
 
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 def preprocess(gray: tf.Tensor) -> tf.Tensor:
-    """Grey uint8 [B, h, w] -> float32 [B, h, w, 3]: the grey as B, G and R, each minus its mean."""
+    """Grey images uint8 [B, h, w] as blue, green and red, each minus ImageNet's mean: float32 [B, h, w, 3]."""
     return tf.cast(gray, tf.float32)[..., tf.newaxis] - tf.constant(BGR_MEAN, tf.float32)
 
 
 def resnet50(bgr: tf.Tensor, weights: Mapping[str, tf.Tensor | np.ndarray], end: str) -> tf.Tensor:
-    """From the image to `end`; no gradient flows back.
+    """The activations at `end`; no gradient flows back through them.
 
     Args:
-        bgr: float32 [B, h, w, 3] of `preprocess`; h and w known when the graph is built.
-        weights: variables of `get_weights`, or arrays of `load_weights` or `fold_batch_norm`.
-        end: a key of `ENDS`.
+        bgr: float32 [B, h, w, 3], as `preprocess` gives it; h and w are known when the graph is built.
+        weights: The variables of `get_weights`, or the arrays of `load_weights` or `fold_batch_norm`.
+        end: A key of `ENDS`.
     Returns:
         float32 [B, backbone_side, backbone_side, C], 0 or more.
     """
@@ -63,7 +63,7 @@ def resnet50(bgr: tf.Tensor, weights: Mapping[str, tf.Tensor | np.ndarray], end:
 
 
 def network(bgr: tf.Tensor, weights: Mapping[str, tf.Tensor | np.ndarray], layout: Layout) -> tf.Tensor:
-    """`resnet50` for any layout."""
+    """The same network as `resnet50`, of any layout."""
     if "bn_conv1/gamma" in weights:
         weights = fold_batch_norm(weights)
     x = tf.nn.relu(_conv(bgr, weights, "conv1", stride=2, padding=[[0, 0], [3, 3], [3, 3], [0, 0]]))
@@ -79,7 +79,7 @@ def _bottleneck(x: tf.Tensor, weights: Mapping, stage: Stage, block: str) -> tf.
     branch = f"{stage.name}{block}_branch"
     is_first = block == stage.blocks[0]
     if is_first and stage.stride > 1:
-        # A 1 x 1 convolution with a stride reads these pixels only; branch1 and branch2a share them.
+        # A 1 x 1 convolution with a stride reads these locations only; branch1 and branch2a share them.
         x = x[:, :: stage.stride, :: stage.stride]
     shortcut = _conv(x, weights, branch + "1") if is_first else x
     inner = tf.nn.relu(_conv(x, weights, branch + "2a"))
@@ -93,17 +93,17 @@ def _conv(x: tf.Tensor, weights: Mapping, name: str, stride: int = 1, padding: s
 
 
 def ceil_max_pool(x: tf.Tensor) -> tf.Tensor:
-    """Caffe's max-pool 3 x 3 stride 2: a last window that sticks out at the bottom or right is cut off."""
+    """Caffe's max-pool of 3 x 3 with stride 2, in which a window that sticks out at the bottom or right is cut off."""
     bottom, right = (1 - side % 2 for side in x.shape[1:3])
     return tf.nn.max_pool2d(x, 3, 2, [[0, 0], [0, bottom], [0, right], [0, 0]])
 
 
 def get_weights(weights: Mapping[str, np.ndarray], end: str) -> dict[str, tf.Variable]:
-    """The weights, folded, as variables under the scope "backbone", for `resnet50`.
+    """The weights, with batch normalisation folded in, as variables under the scope "backbone", for `resnet50`.
 
-    They are not trainable and are LOCAL_VARIABLES, so no optimizer, saver or L2 term sees them. Initialising
-    the local variables gives them their values, from this process's memory: written into the graph they would
-    add 94 MB to it.
+    They are not trainable and are LOCAL_VARIABLES, so no optimizer, saver or L2 term sees them. Initialising the
+    local variables gives them their values from this process's memory; written into the graph, the values would add
+    94 MB to it.
     """
     folded = fold_batch_norm({name: weights[name] for name in variable_shapes(end)})
     with tf1.variable_scope("backbone"):
@@ -133,10 +133,10 @@ class FeatureExtractor:
             features = extract(gray)  # uint8 [B, 256, 256] -> float16 [B, 16, 16, 1024]
 
     Args:
-        weights: of `weights_for`.
-        end: a key of `ENDS`.
-        image_px: side of all images.
-        config: options of the session, such as its GPU.
+        weights: The arrays that `weights_for` gives.
+        end: A key of `ENDS`.
+        image_px: The side of all images in pixels.
+        config: Options of the session, such as its GPU.
     """
 
     def __init__(
@@ -165,14 +165,14 @@ class FeatureExtractor:
         self.close()
 
     def close(self) -> None:
-        """Give the session's memory back."""
+        """Free the session and its memory."""
         self._session.close()
 
     def __call__(self, gray: np.ndarray) -> np.ndarray:
-        """Activations of uint8 [B, image_px, image_px], as float16 [B, *self.shape].
+        """The activations of images uint8 [B, image_px, image_px], as float16 [B, *self.shape].
 
         Raises:
-            InputError: an activation that float16 cannot hold.
+            InputError: An activation is too large for float16.
         """
         features, largest = self._session.run(self._outputs, {self._gray: gray})
         fits = np.isfinite(features).all(axis=(1, 2, 3))

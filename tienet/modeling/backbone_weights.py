@@ -1,8 +1,8 @@
-"""The frozen ResNet-50's layers, sizes and weights: names, shapes, files, checks. No TensorFlow.
+"""The layers, sizes and weights of the frozen ResNet-50: names, shapes, files and checks, without TensorFlow.
 
-Weights are a flat dictionary of float32 arrays by Caffe's layer names: NAME/kernel, [height, width, in, out],
-for each convolution ("res2a_branch2a"); NAME/gamma, beta, moving_mean and moving_variance for its batch
-normalisation ("bn2a_branch2a"). As in Caffe, only conv1 has a bias.
+The weights are a flat dictionary of float32 arrays by Caffe's layer names. Each convolution ("res2a_branch2a") has a
+NAME/kernel, [height, width, in, out]; its batch normalisation ("bn2a_branch2a") has NAME/gamma, NAME/beta,
+NAME/moving_mean and NAME/moving_variance. As in Caffe, only conv1 has a bias.
 """
 
 import hashlib
@@ -25,12 +25,12 @@ META = "meta"
 """The entry of a weights file that says where its arrays come from, as JSON."""
 
 RANDOM = "random"
-"""In place of a weights file: untrained weights, for tests and first runs."""
+"""The name that stands for untrained weights in place of a weights file, for tests and first runs."""
 
 
 @dataclass(frozen=True)
 class Conv:
-    """One convolution and the batch normalisation behind it."""
+    """A convolution and the batch normalisation behind it."""
 
     name: str
     kernel: tuple[int, int, int, int]  # height, width, channels in, channels out
@@ -38,21 +38,21 @@ class Conv:
 
     @property
     def bn(self) -> str:
-        """Name of the batch normalisation."""
+        """The name of the batch normalisation."""
         return bn_name(self.name)
 
 
 def bn_name(conv_name: str) -> str:
-    """The batch normalisation behind a convolution: conv1 -> bn_conv1, res2a_branch1 -> bn2a_branch1."""
+    """The name of the batch normalisation behind a convolution, as res2a_branch1 -> bn2a_branch1."""
     return "bn_conv1" if conv_name == "conv1" else "bn" + conv_name.removeprefix("res")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Bottleneck blocks; the first has the stride, and a convolution on its shortcut."""
+    """A row of bottleneck blocks; the first one has the stride, and a convolution on its shortcut."""
 
     name: str  # "res2"
-    blocks: str  # "abc": a letter per block
+    blocks: str  # "abc": a letter for each block
     stride: int
     inner: int  # channels of branch2a and branch2b
     outer: int  # channels of branch2c and branch1
@@ -60,13 +60,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Layout:
-    """A ResNet's sizes: channels of conv1, and the stages. The tests have a small one."""
+    """The sizes of a ResNet: the channels of conv1, and the stages. The tests have a small one."""
 
     conv1: int
     stages: tuple[Stage, ...]
 
     def convs(self) -> Iterator[Conv]:
-        """All convolutions, from the image to the end."""
+        """All convolutions, in their order from the image to the end."""
         yield Conv("conv1", (7, 7, 3, self.conv1), has_bias=True)
         channels = self.conv1
         for stage in self.stages:
@@ -80,7 +80,7 @@ class Layout:
                 channels = stage.outer
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of every variable, in the order of the network."""
+        """The name and shape of every variable, in the order of the network."""
         shapes: dict[str, tuple[int, ...]] = {}
         for conv in self.convs():
             shapes[f"{conv.name}/kernel"] = conv.kernel
@@ -100,21 +100,21 @@ LAYOUTS: dict[str, Layout] = {"res4f": Layout(64, _STAGES[:3]), "res5c": Layout(
 
 
 def variable_shapes(end: str) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every variable up to `end`, in the order of the network."""
+    """The name and shape of every variable up to `end`, in the order of the network."""
     return LAYOUTS[end].shapes()
 
 
 def weights_for(source: Path | str, end: str, seed: int) -> dict[str, np.ndarray]:
-    """`random_weights` for the source "random" (drawn from `seed`), else `load_weights` of that file."""
+    """Untrained weights drawn from `seed` if the source is "random", otherwise the weights of that file."""
     return random_weights(end, seed) if str(source) == RANDOM else load_weights(source, end)
 
 
 def load_weights(path: Path | str, end: str) -> dict[str, np.ndarray]:
-    """Weights up to `end` from an .npz of pretrained/convert_resnet50.py, checked.
+    """The weights up to `end` from an .npz of pretrained/convert_resnet50.py, checked.
 
     Raises:
-        InputError: no such file (the message says how to make it), not such a file, or a variable that is
-            missing, misshapen or not finite.
+        InputError: There is no such file (the message says how to make it), it is not a weights file, or a variable is
+            missing, has another shape or is not finite.
     """
     path = Path(path)
     if not path.is_file():
@@ -136,14 +136,21 @@ def load_weights(path: Path | str, end: str) -> dict[str, np.ndarray]:
 
 
 def save_weights(path: Path, weights: Mapping[str, np.ndarray], end: str, **facts: str) -> None:
-    """Write an .npz for `load_weights`, with where they come from; replaced as a whole or left alone."""
+    """Write an .npz for `load_weights`, with `facts` about where the weights come from.
+
+    A file that is there already is replaced as a whole or left alone.
+    """
     meta = json.dumps({**facts, "end": end, "sha256": fingerprint(weights)})
     with files.replacing(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **weights, **{META: np.array(meta)})
 
 
 def check_weights(weights: Mapping[str, np.ndarray], end: str, where: str) -> None:
-    """InputError, naming `where`, unless all variables up to `end` are there, of the right shape and finite."""
+    """Check that all variables up to `end` are there, have the right shape and are finite.
+
+    Raises:
+        InputError: They are not; the message begins with `where`.
+    """
     shapes = variable_shapes(end)
     missing = [name for name in shapes if name not in weights]
     if missing:
@@ -159,7 +166,7 @@ def check_weights(weights: Mapping[str, np.ndarray], end: str, where: str) -> No
 
 
 def some_of(names: list[str], shown: int = 4) -> str:
-    """The first names, and how many more there are."""
+    """The first `shown` names, and how many more there are, as text for a message."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
 
@@ -170,11 +177,11 @@ def random_weights(end: str, seed: int) -> dict[str, np.ndarray]:
 
 
 def random_layout_weights(layout: Layout, seed: int) -> dict[str, np.ndarray]:
-    """`random_weights` of any layout.
+    """Untrained weights of any layout; see `random_weights`.
 
-    He-normal kernels double the mean square, so batch normalisation divides by twice that of its input: the
-    image's for conv1 (a standard deviation of 60), about 1 after it. The small gamma at each block's end
-    keeps the sum over the blocks from growing.
+    He-normal kernels double the mean square, so batch normalisation divides by twice the mean square of its input: the
+    image's for conv1 (its standard deviation is 60), about 1 for the others. The small gamma at each block's end keeps
+    the sum over the blocks from growing.
     """
     generator = np.random.default_rng(seed)
     weights = {}
@@ -191,7 +198,7 @@ def random_layout_weights(layout: Layout, seed: int) -> dict[str, np.ndarray]:
 
 
 def fold_batch_norm(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Each convolution and its batch normalisation as one NAME/kernel and one NAME/bias, float32.
+    """Join each convolution and its batch normalisation into one NAME/kernel and one NAME/bias, float32.
 
     gamma (k x + b - mean) / sqrt(variance + eps) + beta = (s k) x + s (b - mean) + beta, where
     s = gamma / sqrt(variance + eps); computed in float64.
@@ -207,7 +214,7 @@ def fold_batch_norm(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def fingerprint(weights: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 in hex over names, types, shapes and values; the dictionary's order does not matter."""
+    """The SHA-256, in hexadecimal, of names, types, shapes and values; the dictionary's order does not matter."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         value = np.ascontiguousarray(weights[name])

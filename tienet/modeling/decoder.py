@@ -1,7 +1,7 @@
 """The RNN of section 3.1: word vectors in, LSTM states h and spatial attention a out, and the next word's softmax.
 
-With an image it is the attention LSTM of Xu et al. (2015); without one (`annotate-text`) a plain LSTM from h_0 = 0.
-Reading a given report and writing one (`generate`) use the same weights: `Decoder` makes them once.
+With an image it is the attention LSTM of Xu et al. (2015); without one (`annotate-text`) it is a plain LSTM that starts
+from h_0 = 0. Reading a given report and writing one (`generate`) use the same weights, which `Decoder` makes once.
 Axes: B batch, T words, L = D*D locations, C channels, H LSTM units, A attention units, E word vector, V vocabulary.
 """
 
@@ -29,7 +29,7 @@ class ImageContext(NamedTuple):
 
 
 class LSTMOutputs(NamedTuple):
-    """A report that was read."""
+    """The states and the attention after each word of the reports that were read."""
 
     h: tf.Tensor  # [B, T, H]
     a: tf.Tensor | None  # [B, T, D, D], each step sums to 1; None without an image
@@ -39,31 +39,33 @@ class Decoder:
     """The RNN's weights and its steps.
 
     Args:
-        config: sizes and options. vocab_size: V. word_dim: E.
-        x: float32 [B, D, D, C], transition activations; None: no image.
+        config: The run's settings: sizes and options.
+        vocab_size: V.
+        word_dim: E.
+        x: float32 [B, D, D, C], the transition layer's activations; None in a mode without an image.
 
     Attributes:
-        picture: what the RNN takes from `x`; None without an image.
-        side: D.
+        image_context: What the RNN takes from `x`; None without an image.
+        side: D; None without an image.
     """
 
     def __init__(self, config: Config, vocab_size: int, word_dim: int, x: tf.Tensor | None = None):
         self._config = config
         H = config.lstm_units
-        # Their first values are set by `tienet.training.train` from the vocabulary's embeddings.npy; no weight decay.
+        # Training gives them their first values, from the vocabulary's embeddings.npy. They have no weight decay.
         self._vectors = tf1.get_variable(
             "word_vectors", [vocab_size, word_dim], initializer=tf1.random_normal_initializer()
         )
         with tf1.variable_scope("lstm"):
             self._W_w = weight("W_w", [word_dim, 4 * H])
             self._b = bias("b", 4 * H, _forget_bias_initializer(H))
-            self.picture = None if x is None else self._picture(x)
+            self.image_context = None if x is None else self._image_context(x)
             W_r = tf.convert_to_tensor(weight("W_r", [H, 4 * H], tf1.orthogonal_initializer()))
             self._weights = self._image_weights(x.shape[3], W_r) if x is not None else W_r
         self.side = None if x is None else x.shape[1]
         self._softmax = _Softmax(config, vocab_size, word_dim) if config.mode_parts.writes else None
 
-    def _picture(self, x: tf.Tensor) -> ImageContext:
+    def _image_context(self, x: tf.Tensor) -> ImageContext:
         config = self._config
         locations = tf.reshape(x, [-1, x.shape[1] * x.shape[2], x.shape[3]])
         mean = tf.reduce_mean(locations, 1)
@@ -90,46 +92,51 @@ class Decoder:
         """int32 [...] -> word vectors float32 [..., E]."""
         return tf.nn.embedding_lookup(self._vectors, word_ids)
 
-    def read(self, word_ids: tf.Tensor, picture: ImageContext | None = None) -> LSTMOutputs:
-        """Read reports, int32 [B, T], <START> first, beside `picture` (default: all images of the batch)."""
+    def read(self, word_ids: tf.Tensor, image_context: ImageContext | None = None) -> LSTMOutputs:
+        """Run the RNN over given reports.
+
+        Args:
+            word_ids: int32 [B, T], <START> first.
+            image_context: The images that the reports belong to; None: `self.image_context`, all of the batch.
+        """
         gates = self._word_gates(self.embed(word_ids))
-        if self.picture is None:
+        if self.image_context is None:
             return LSTMOutputs(lstm(gates, self._weights), None)
-        x, u, h_0, c_0 = picture or self.picture
+        x, u, h_0, c_0 = image_context or self.image_context
         h, a = loop.attention_lstm(x, u, gates, h_0, c_0, self._weights)
         return LSTMOutputs(h, self.on_grid(a))
 
     def on_grid(self, a: tf.Tensor) -> tf.Tensor:
-        """[B, T, L] -> [B, T, D, D]."""
+        """Attention over the locations, [B, T, L], as maps, [B, T, D, D]."""
         return tf.reshape(a, [-1, tf.shape(a)[1], self.side, self.side])
 
     def step(
         self, images: Locations, word_ids: tf.Tensor, h: tf.Tensor, c: tf.Tensor, beams: int = 1
     ) -> attention_step.Step:
-        """Read one word, int32 [B], from the states [B, H] before it.
+        """Read one word, int32 [B], from the states h and c [B, H] before it.
 
         Args:
-            images: `spatial_attention.locations` of the picture's x and u.
-            beams: W, how many reports of each image are written: `word_ids`, h and c have B * W rows, an image's beside
-                each other, and so has what is returned.
+            images: `lstm.attention.locations` of the image context's x and u.
+            beams: W, how many reports of each image are written. `word_ids`, h, c and the result then have B * W rows,
+                in which the rows of an image stand beside each other.
         """
         return attention_step.step(images, self._word_gates(self.embed(word_ids)), h, c, self._weights, beams)
 
     def word_logits(self, h: tf.Tensor, word_ids: tf.Tensor, z: tf.Tensor | None) -> tf.Tensor:
-        """Scores of the next word, [N, V], after reading `word_ids` [N] into states h [N, H].
+        """Logits of the next word, [N, V], after the words `word_ids` [N] were read into the states h [N, H].
 
-        `z` [N, C] is the context of that step, which only the deep output (`deep_output`) looks at.
+        `z` [N, C] is the context of that step, which only the deep output (`deep_output`) takes.
         """
         return self._softmax(h, self.embed(word_ids), z)
 
     def contexts(self, a: tf.Tensor, h: tf.Tensor) -> tf.Tensor | None:
-        """z of every step, [B, T, C], for a report that was read; None where the word softmax does not take it."""
+        """The context z of every step, [B, T, C], of reports that were read; None unless the word softmax takes it."""
         if not self._config.deep_output:
             return None
-        z = tf.matmul(tf.reshape(a, [-1, tf.shape(a)[1], self.side**2]), self.picture.x)
+        z = tf.matmul(tf.reshape(a, [-1, tf.shape(a)[1], self.side**2]), self.image_context.x)
         if self._weights.w_beta is None:
             return z
-        h_before = tf.concat([self.picture.h_0[:, None], h[:, :-1]], 1)
+        h_before = tf.concat([self.image_context.h_0[:, None], h[:, :-1]], 1)
         return z * tf.sigmoid(tf.linalg.matvec(h_before, self._weights.w_beta) + self._weights.b_beta)[..., None]
 
     def _word_gates(self, words: tf.Tensor) -> tf.Tensor:
@@ -138,7 +145,7 @@ class Decoder:
 
 
 class _Softmax:
-    """Scores of the next word: W_o h + b; with `deep_output` Xu's L_o(w + L_h h + L_z z) + b."""
+    """Logits of the next word: W_o h + b; with `deep_output` Xu's L_o(w + L_h h + L_z z) + b."""
 
     def __init__(self, config: Config, vocab_size: int, word_dim: int):
         self._deep = config.deep_output
@@ -156,14 +163,14 @@ class _Softmax:
 
 
 def standardise_locations(u: tf.Tensor) -> tf.Tensor:
-    """u [B, L, A] with mean 0 and standard deviation 1 over an image's locations, unit by unit.
+    """Give each unit of u [B, L, A] the mean 0 and the standard deviation 1 over an image's locations.
 
-    What all locations share cancels in the softmax over them; left in, it saturates the tanh and hides what differs.
+    What all locations share cancels in the softmax over them. Left in, it saturates the tanh and hides what differs.
     """
     mean, variance = tf.nn.moments(u, axes=[1], keepdims=True)
     return (u - mean) * tf.math.rsqrt(variance + 1e-5)
 
 
 def _forget_bias_initializer(units: int):
-    """Forget gates start open: bias 1 (order i, f, o, g)."""
+    """Biases with which the forget gates start open: 1 for f, 0 for the others (order i, f, o, g)."""
     return tf1.constant_initializer([0.0] * units + [1.0] * units + [0.0] * 2 * units)

@@ -1,4 +1,4 @@
-"""What the classifier sees: AETE (eq. 3), SW-GAP (eq. 4, 5), and the plain pooling of mode `classify`.
+"""The features that the classifier takes: AETE (eq. 3), SW-GAP (eq. 4, 5), and the pooling of mode `classify`.
 
 AETE: attention-encoded text embedding. SW-GAP: saliency-weighted global average pooling.
 
@@ -11,7 +11,7 @@ from tienet.modeling.layers import fully_connected
 
 tf1 = tf.compat.v1
 
-_PADDED = -1e30  # a score that softmax turns into exactly 0, and whose gradient is 0 too
+_PADDED = -1e30  # a score that the softmax turns into exactly 0 and that has the gradient 0
 
 
 def text_attention(h: tf.Tensor, mask: tf.Tensor, rows: int, hidden: int) -> tf.Tensor:
@@ -19,10 +19,11 @@ def text_attention(h: tf.Tensor, mask: tf.Tensor, rows: int, hidden: int) -> tf.
 
     Args:
         h: float32 [B, T, H], LSTM states.
-        mask: bool [B, T], True for real words; at least one in each row.
-        rows: r. hidden: s.
+        mask: bool [B, T], True for real words; each report has at least one.
+        rows: r.
+        hidden: s.
     Returns:
-        G float32 [B, r, T]; rows sum to 1 over the real words and are 0 on padding.
+        G float32 [B, r, T]; each row sums to 1 over the real words and is 0 on padding.
     """
     with tf1.variable_scope("text_attention"):
         hidden_units = tf.tanh(fully_connected("W_s1", h, hidden, use_bias=False))
@@ -55,8 +56,9 @@ def pool(x: tf.Tensor, how: str, r: float) -> tf.Tensor:
     """The global pooling of mode `classify` (Wang et al. 2017): x [B, D, D, C] -> float32 [B, C].
 
     Args:
-        how: mean, max, or lse: x* + 1/r ln(mean over the locations of exp(r (x - x*))), x* the channel's maximum.
-        r: of lse; towards 0 it becomes the mean, towards infinity the maximum.
+        how: "mean", "max", or "lse", which is x* + 1/r ln(mean over the locations of exp(r (x - x*))), where x* is the
+            channel's maximum.
+        r: The r of "lse", which becomes the mean as r goes to 0 and the maximum as r goes to infinity.
     """
     if how == "mean":
         return tf.reduce_mean(x, [1, 2])

@@ -1,8 +1,8 @@
 """Writing a report, inside the graph: greedy, beam search, and sampling.
 
 Step t reads word t (step 0 reads <START>) into the state h_t and chooses word t + 1 from p(w | h_t). A report of n
-words thus has n + 1 states, as when it is read, and H, G and a come from these. It ends with <END>, which is not among
-its words, or at `max_words`. <PAD>, <START> and <OOV> are never written.
+words thus has n + 1 states, as when it is read, and the attention maps come from these. A report ends with <END>, which
+is not one of its words, or at `max_words`. <PAD>, <START> and <OOV> are never written.
 Axes: B batch, T words, W beam width, L locations, H LSTM units, V vocabulary.
 """
 
@@ -21,7 +21,7 @@ from tienet.modeling.lstm.groups import in_groups, number_of_groups
 from tienet.modeling.lstm.step_arrays import swap_axes
 
 METHODS = ("greedy", "beam", "sample")
-_NEVER = -1e30  # a score that no word with it is chosen
+_NEVER = -1e30  # the score of a word that must not be chosen
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,13 @@ class Decoding:
     """How a report is written.
 
     Attributes:
-        method: greedy, beam or sample.
-        max_words: most words of a report.
-        width: of the beam.
-        length_norm: a beam's log-probability is divided by (its length, <END> counted) ** length_norm; 0: not at all.
-        temperature: of sampling; below 1 likely words become likelier.
-        seed: of sampling.
+        method: One of `METHODS`.
+        max_words: The largest number of words of a report.
+        width: The number of beams that beam search keeps.
+        length_norm: Beam search divides a beam's log-probability by its length, <END> counted, to this power; 0: not at
+            all.
+        temperature: What sampling divides the logits by; below 1 it makes likely words likelier.
+        seed: The seed of sampling.
     """
 
     method: str = "greedy"
@@ -57,13 +58,13 @@ class Decoding:
 
 
 class Written(NamedTuple):
-    """Reports that were written, in the form in which they are read."""
+    """Reports that were written, in the form in which `Decoder.read` takes and gives them."""
 
     word_ids: tf.Tensor  # int32 [B, T], <START> w_1 ... w_n, then <PAD>
     word_len: tf.Tensor  # int32 [B], n + 1
-    log_probability: tf.Tensor  # float32 [B], of the words and of <END>, if it came before `max_words`
-    h: tf.Tensor  # float32 [B, T, H]; 0 on padding, as is a
-    a: tf.Tensor  # float32 [B, T, D, D]
+    log_probability: tf.Tensor  # float32 [B], of the words, and of <END> if it came before `max_words`
+    h: tf.Tensor  # float32 [B, T, H], 0 on padding
+    a: tf.Tensor  # float32 [B, T, D, D], 0 on padding
 
     @property
     def mask(self) -> tf.Tensor:
@@ -72,28 +73,32 @@ class Written(NamedTuple):
 
 
 def write(
-    decoder: Decoder, decoding: Decoding, picture: ImageContext | None = None, seed: tf.Tensor | None = None
+    decoder: Decoder, decoding: Decoding, image_context: ImageContext | None = None, seed: tf.Tensor | None = None
 ) -> Written:
     """Write a report for each image.
 
     Args:
-        picture: the images; default: `decoder.picture`.
-        seed: int [2], of sampling; default: (decoding.seed, 0).
+        image_context: The images; None: `decoder.image_context`, all of the batch.
+        seed: int [2], the seed of sampling; None: (decoding.seed, 0).
     """
-    picture, most = picture or decoder.picture, decoding.max_words
+    image_context, max_words = image_context or decoder.image_context, decoding.max_words
     if decoding.method == "beam":
-        return _in_groups(decoder, picture, most, partial(_beam, decoder, decoding))
+        return _in_groups(decoder, image_context, max_words, partial(_search_beams, decoder, decoding))
     if decoding.method == "greedy":
-        choose = partial(_one_by_one, decoder, most, lambda t, scores: tf.argmax(scores, -1, tf.int32))
-        return _in_groups(decoder, picture, most, choose)
+        choose = partial(_write_word_by_word, decoder, max_words, lambda t, scores: tf.argmax(scores, -1, tf.int32))
+        return _in_groups(decoder, image_context, max_words, choose)
     seed = tf.constant([decoding.seed, 0], tf.int64) if seed is None else seed
-    draws = tf.random.stateless_uniform([tf.shape(picture.h_0)[0], most + 1], seed)
-    draw = partial(_one_by_one, decoder, most, lambda t, scores, u: _draw(scores / decoding.temperature, u[:, t]))
-    return _in_groups(decoder, picture, most, draw, draws)
+    draws = tf.random.stateless_uniform([tf.shape(image_context.h_0)[0], max_words + 1], seed)
+
+    def draw_word(t, scores, u):
+        return _draw(scores / decoding.temperature, u[:, t])
+
+    choose = partial(_write_word_by_word, decoder, max_words, draw_word)
+    return _in_groups(decoder, image_context, max_words, choose, draws)
 
 
 def draw_words(logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """One word after each state, drawn from p: logits [N, V] -> int32 [N]. `seed`: int [2]."""
+    """Draw one word after each state from softmax(logits): logits [N, V], seed int [2] -> int32 [N]."""
     return _draw(logits + _forbidden(logits), tf.random.stateless_uniform(tf.shape(logits)[:1], seed))
 
 
@@ -104,20 +109,23 @@ def _draw(scores: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
     return tf.minimum(tf.reduce_sum(before, -1), scores.shape[-1] - 1)
 
 
-def forced(decoder: Decoder, word_ids: tf.Tensor, word_len: tf.Tensor) -> Written:
-    """The same loop with the words given, int32 [B, T] of which [B] count: it chooses nothing."""
+def force(decoder: Decoder, word_ids: tf.Tensor, word_len: tf.Tensor) -> Written:
+    """Run the loop of writing with the words given instead of chosen: int32 [B, T], of which word_len [B] count."""
     T = tf.shape(word_ids)[1]
     following = tf.pad(word_ids[:, 1:], [[0, 0], [0, 1]], constant_values=PAD)
     following = tf.where(tf.sequence_mask(word_len - 1, T), following, END)
-    given = partial(_one_by_one, decoder, T, lambda t, _, following: following[:, t])
-    return _in_groups(decoder, decoder.picture, T, given, following)
+    given = partial(_write_word_by_word, decoder, T, lambda t, _, following: following[:, t])
+    return _in_groups(decoder, decoder.image_context, T, given, following)
 
 
-# ---- the images, in groups ----
+# ---- groups of images ----
 
 
-class _Steps(NamedTuple):
-    """Reports of a group as its loop writes them, T first (joined: B first); <PAD> and 0 after each one's end."""
+class _WrittenSteps(NamedTuple):
+    """The reports of a group as its loop writes them, with <PAD> and 0 after the end of each.
+
+    T is the first axis. Where groups are joined, B is the first one.
+    """
 
     word_ids: tf.Tensor  # int32 [T, B]
     h: tf.Tensor  # [T, B, H]
@@ -125,23 +133,31 @@ class _Steps(NamedTuple):
     log_probability: tf.Tensor  # [B]
 
 
-def _in_groups(decoder: Decoder, picture: ImageContext, max_words: int | tf.Tensor, loop: Callable, *by_row) -> Written:
-    """Each group ends by itself: `loop(images, h_0, c_0, *by_row)` gives its `_Steps`; `by_row` are [B, ...]."""
-    H, L = picture.h_0.shape[1], picture.x.shape[1]
-    images = locations(picture.x, picture.u)
+def _in_groups(
+    decoder: Decoder, image_context: ImageContext, max_words: int | tf.Tensor, loop: Callable, *by_row
+) -> Written:
+    """Write the reports of each group of images with `loop`; a group ends when all of its own reports have ended.
 
-    def write_group(*arrays) -> _Steps:
+    Args:
+        loop: Called as `loop(images, h_0, c_0, *by_row)`, it gives the group's `_WrittenSteps`.
+        by_row: What else the loop takes of each image, [B, ...].
+    """
+    H, L = image_context.h_0.shape[1], image_context.x.shape[1]
+    images = locations(image_context.x, image_context.u)
+
+    def write_group(*arrays) -> _WrittenSteps:
         steps = loop(*arrays)
         rest = max_words + 1 - tf.shape(steps.word_ids)[0]  # groups are joined along B
         h, a = (swap_axes(tf.pad(stack, [[0, rest], [0, 0], [0, 0]])) for stack in (steps.h, steps.a))
-        return _Steps(tf.transpose(tf.pad(steps.word_ids, [[0, rest], [0, 0]])), h, a, steps.log_probability)
+        return _WrittenSteps(tf.transpose(tf.pad(steps.word_ids, [[0, rest], [0, 0]])), h, a, steps.log_probability)
 
-    two = [None, None]
-    specs = _Steps(
-        tf.TensorSpec(two, tf.int32), tf.TensorSpec([*two, H]), tf.TensorSpec([*two, L]), tf.TensorSpec([None])
+    BT = [None, None]
+    specs = _WrittenSteps(
+        tf.TensorSpec(BT, tf.int32), tf.TensorSpec([*BT, H]), tf.TensorSpec([*BT, L]), tf.TensorSpec([None])
     )
-    n = number_of_groups(tf.shape(picture.h_0)[0])  # a word takes many small operations: groups as large as can be
-    arrays = (images, picture.h_0, picture.c_0, *by_row)
+    # A word takes many small operations, so the groups are as large as can be.
+    n = number_of_groups(tf.shape(image_context.h_0)[0])
+    arrays = (images, image_context.h_0, image_context.c_0, *by_row)
     word_ids, h, a, log_probability = in_groups(write_group, arrays, specs, n)
     word_len = tf.reduce_sum(tf.cast(tf.not_equal(word_ids, PAD), tf.int32), 1)
     T = tf.reduce_max(word_len)
@@ -151,9 +167,9 @@ def _in_groups(decoder: Decoder, picture: ImageContext, max_words: int | tf.Tens
 # ---- one report per image ----
 
 
-def _one_by_one(
+def _write_word_by_word(
     decoder: Decoder, max_words: int | tf.Tensor, choose: Callable, images: Locations, h_0, c_0, *by_row
-) -> _Steps:
+) -> _WrittenSteps:
     """The loop of greedy decoding and sampling; `choose(t, scores [B, V], *by_row)` gives word t + 1, int32 [B]."""
     B, H, L = tf.shape(h_0)[0], h_0.shape[1], images.x.shape[1]
 
@@ -179,11 +195,11 @@ def _one_by_one(
     *_, log_probability, stacks = tf.while_loop(
         lambda t, word, h, c, done, *_: ~tf.reduce_all(done), body, state, back_prop=False
     )
-    return _Steps(*(stack.stack() for stack in stacks), log_probability)
+    return _WrittenSteps(*(stack.stack() for stack in stacks), log_probability)
 
 
 def _forbidden(logits: tf.Tensor) -> tf.Tensor:
-    """[V]: 0, and a score below all others for the words that are never written."""
+    """[V], added to the scores: `_NEVER` for the words that are never written, 0 for all others."""
     never = tf.constant([PAD, START, OOV])[:, None]
     return tf.scatter_nd(never, tf.fill([3], _NEVER), tf.shape(logits)[-1:])
 
@@ -192,21 +208,21 @@ def _forbidden(logits: tf.Tensor) -> tf.Tensor:
 
 
 class _Beams(NamedTuple):
-    """The beams of all images; the best first."""
+    """The beams of all images; an image's best beam is its first one."""
 
-    word: tf.Tensor  # int32 [B, W], the last word, not read yet; <PAD> once the report has ended
+    word: tf.Tensor  # int32 [B, W], the last word, which is not read yet; <PAD> once the report has ended
     h: tf.Tensor  # [B * W, H]
     c: tf.Tensor  # [B * W, H]
     log_probability: tf.Tensor  # [B, W]
-    length: tf.Tensor  # float32 [B, W], words and <END>
+    length: tf.Tensor  # float32 [B, W], the number of words, <END> counted
     done: tf.Tensor  # bool [B, W]
 
 
-def _beam(decoder: Decoder, decoding: Decoding, images: Locations, h_0, c_0) -> _Steps:
+def _search_beams(decoder: Decoder, decoding: Decoding, images: Locations, h_0, c_0) -> _WrittenSteps:
     """Beam search. An image is finished when its best beam has ended, or at `max_words`.
 
-    The beams of an image share its locations. The states are kept by beam and step with the beam that each came from;
-    the best report's are picked at the end.
+    The beams of an image share its locations. The loop keeps the states of every beam and step, and which beam each
+    came from. At the end the states of the best report are picked.
     """
     W, B = decoding.width, tf.shape(h_0)[0]
     rows = tf.range(B)[:, None] * W
@@ -215,8 +231,8 @@ def _beam(decoder: Decoder, decoding: Decoding, images: Locations, h_0, c_0) -> 
         read = tf.reshape(beams.word, [-1])
         result = decoder.step(images, read, beams.h, beams.c, W)
         logits = decoder.word_logits(result.h, read, result.z)
-        parent, beams_after = _best(beams, logits, decoding, tf.equal(t, decoding.max_words))
-        finished = beams.done[:, :1]  # its order must not change any more
+        parent, beams_after = _extend(beams, logits, decoding, tf.equal(t, decoding.max_words))
+        finished = beams.done[:, :1]  # the order of a finished image's beams must not change any more
         parent = tf.where(finished, tf.range(W)[None], parent)
         came_from = tf.reshape(rows + parent, [-1])
         kept = [
@@ -229,7 +245,8 @@ def _beam(decoder: Decoder, decoding: Decoding, images: Locations, h_0, c_0) -> 
     H, L = h_0.shape[1], images.x.shape[1]
     shapes = ((tf.int32, [None]), (tf.float32, [None, H]), (tf.float32, [None, L]), (tf.int32, [None, W]))
     stacks = [tf.TensorArray(dtype, 0, dynamic_size=True, element_shape=shape) for dtype, shape in shapes]
-    first = tf.repeat(tf.constant([[0.0] + [_NEVER] * (W - 1)]), B, axis=0)  # one beam at the start, not W equal ones
+    # There is one beam at the start, not W equal ones.
+    first = tf.repeat(tf.constant([[0.0] + [_NEVER] * (W - 1)]), B, axis=0)
     none = tf.fill([B, W], False)
     h_0, c_0 = (tf.repeat(state, W, axis=0) for state in (h_0, c_0))
     beams = _Beams(tf.fill([B, W], START), h_0, c_0, first, tf.zeros([B, W]), none)
@@ -242,20 +259,28 @@ def _beam(decoder: Decoder, decoding: Decoding, images: Locations, h_0, c_0) -> 
     words, h, a, parents = (stack.stack() for stack in stacks)
     beam = rows[:, 0] + _path(parents, T)  # [T, B], rows of B * W
     words, h, a = (tf.gather(stack, beam, batch_dims=1) for stack in (words, h, a))
-    there = tf.not_equal(words, PAD)[..., None]
-    return _Steps(words, tf.where(there, h, 0.0), tf.where(there, a, 0.0), beams.log_probability[:, 0])
+    mask = tf.not_equal(words, PAD)[..., None]
+    return _WrittenSteps(words, tf.where(mask, h, 0.0), tf.where(mask, a, 0.0), beams.log_probability[:, 0])
 
 
 def _scores_of(beams: _Beams) -> tuple[tf.Tensor, ...]:
     return beams.word, beams.log_probability, beams.length, beams.done
 
 
-def _best(beams: _Beams, logits: tf.Tensor, decoding: Decoding, full: tf.Tensor) -> tuple[tf.Tensor, _Beams]:
-    """The W best continuations of an image's beams: where each came from, int32 [B, W], and the beams without h, c."""
+def _extend(beams: _Beams, logits: tf.Tensor, decoding: Decoding, full: tf.Tensor) -> tuple[tf.Tensor, _Beams]:
+    """The W best continuations of each image's beams.
+
+    Args:
+        logits: [B * W, V], of the next word after each beam.
+        full: bool [], whether the reports have `max_words` words.
+    Returns:
+        The beam that each continuation came from, int32 [B, W], and the continued beams; their h and c are still those
+        of `beams`.
+    """
     W, V = decoding.width, logits.shape[-1]
     gains = tf.reshape(tf.nn.log_softmax(logits) + _forbidden(logits), [-1, W, V])
     only_end = tf.one_hot(END, V, on_value=0.0, off_value=_NEVER)
-    gains = tf.where(full, only_end, gains)  # no room: it ends here, which costs nothing
+    gains = tf.where(full, only_end, gains)  # a full report ends here, which costs nothing
     only_pad = tf.one_hot(PAD, V, on_value=0.0, off_value=_NEVER)
     gains = tf.where(beams.done[..., None], only_pad, gains)
     totals = beams.log_probability[..., None] + gains
@@ -275,7 +300,11 @@ def _best(beams: _Beams, logits: tf.Tensor, decoding: Decoding, full: tf.Tensor)
 
 
 def _path(parents: tf.Tensor, T: tf.Tensor) -> tf.Tensor:
-    """int32 [T, B, W], which beam each came from -> int32 [T, B], the beam of the best report at each step."""
+    """The beam in which the best report stood at each step, int32 [T, B].
+
+    Args:
+        parents: int32 [T, B, W], which beam each beam came from.
+    """
     path = tf.TensorArray(tf.int32, T, element_shape=[None])
 
     def body(t, beam, path):

@@ -1,27 +1,27 @@
-"""The two layers with weights that everything is made of, and which weights the L2 term sees."""
+"""The layers that the network is made of, and the L2 term over their weights."""
 
 import tensorflow as tf
 
 tf1 = tf.compat.v1
 
 DECAYED = "tienet_decayed_weights"
-"""Collection of the weights that the L2 term covers: matrices and kernels, not biases or word vectors."""
+"""The graph's collection of the weights that the L2 term covers: matrices and kernels, not biases or word vectors."""
 
 
 def weight(name: str, shape: list[int], initializer=None) -> tf.Variable:
-    """A float32 weight [shape], Glorot-uniform unless told otherwise, under weight decay."""
+    """A float32 variable of this shape, with weight decay; it starts Glorot-uniform unless `initializer` is given."""
     variable = tf1.get_variable(name, shape, tf.float32, initializer or tf1.glorot_uniform_initializer())
     tf1.add_to_collection(DECAYED, variable)
     return variable
 
 
 def bias(name: str, size: int, initializer=None) -> tf.Variable:
-    """A float32 bias [size], zero unless told otherwise, without weight decay."""
+    """A float32 variable [size], without weight decay; it starts at 0 unless `initializer` is given."""
     return tf1.get_variable(name, [size], tf.float32, initializer or tf1.zeros_initializer())
 
 
 def fully_connected(name: str, x: tf.Tensor, units: int, use_bias: bool = True) -> tf.Tensor:
-    """x [..., N] -> x W + b [..., units]."""
+    """x W + b: x [..., N] -> [..., units]."""
     with tf1.variable_scope(name):
         y = tf.tensordot(x, weight("W", [x.shape[-1], units]), axes=1)
         return y + bias("b", units) if use_bias else y
@@ -35,9 +35,9 @@ def transition(x: tf.Tensor, channels: int, kernel: int, stride: int) -> tf.Tens
 
 
 def with_position(x: tf.Tensor) -> tf.Tensor:
-    """[B, side, side, N] -> [B, side, side, N + 2]: each location's y and x, from -1 (upper, left) to 1, as channels.
+    """Add each location's y and x, from -1 (upper, left) to 1, as two channels: [B, side, side, N] -> [..., N + 2].
 
-    A context z = sum a x says what is there, not where; with these it says both.
+    A context z = sum a x says what the attention sees, but not where. With these channels it says both.
     """
     side = tf.linspace(-1.0, 1.0, x.shape[1])
     position = tf.stack(tf.meshgrid(side, side, indexing="ij"), -1)
@@ -46,5 +46,5 @@ def with_position(x: tf.Tensor) -> tf.Tensor:
 
 def l2_loss(coefficient: float) -> tf.Tensor:
     """coefficient * sum of w^2 / 2 over the decayed weights, a scalar."""
-    weights = dict.fromkeys(variable.ref() for variable in tf1.get_collection(DECAYED))  # each once
+    weights = dict.fromkeys(variable.ref() for variable in tf1.get_collection(DECAYED))  # each weight once
     return coefficient * tf.add_n([tf.nn.l2_loss(reference.deref()) for reference in weights])

@@ -15,7 +15,7 @@ class LabelWeights:
     Attributes:
         beta_P: |N| / (|P| + |N|), the weight of positive labels.
         beta_N: |P| / (|P| + |N|), the weight of negative labels.
-        lambda_m: (Q - Q_m) / Q per label, float32 [K].
+        lambda_m: (Q - Q_m) / Q of each label, float32 [K].
     """
 
     beta_P: float
@@ -24,7 +24,7 @@ class LabelWeights:
 
     @classmethod
     def from_labels(cls, labels: np.ndarray) -> "LabelWeights":
-        """From the training labels [Q, K] of 1, 0 and NaN (unknown).
+        """The weights of the training labels, [Q, K] of 1, 0 and NaN (unknown).
 
         |P| counts the images with at least one disease, |N| those with none. Q_m / Q is the share of label m among
         the images whose label m is known.
@@ -37,7 +37,7 @@ class LabelWeights:
 
     @classmethod
     def equal(cls) -> "LabelWeights":
-        """All 1: the plain cross-entropy."""
+        """Weights of 1, which make eq. 6 the plain cross-entropy."""
         return cls(beta_P=1.0, beta_N=1.0, lambda_m=np.ones(K, np.float32))
 
 
@@ -46,9 +46,9 @@ def classification_loss(logits: tf.Tensor, labels: tf.Tensor, weights: LabelWeig
 
     Args:
         logits: float32 [B, K], f = sigmoid(logits).
-        labels: float32 [B, K], 1, 0 or NaN; NaN (unknown) adds nothing.
+        labels: float32 [B, K], 1, 0 or NaN; a NaN label is unknown and adds nothing.
     Returns:
-        scalar.
+        A scalar.
     """
     known = tf.math.is_finite(labels)
     y = tf.where(known, labels, 0.0)
@@ -67,9 +67,10 @@ def report_loss(logits: tf.Tensor, targets: tf.Tensor, rows: tf.Tensor, counts: 
     """L_R of each report without Xu's term: the mean of -ln p(w) over its words, <END> among them.
 
     Args:
-        logits: float32 [N, V], of the words that count, packed.
+        logits: float32 [N, V], the logits of the N words of all reports, packed.
         targets: int32 [N], the words that should follow.
-        rows: int64 [N], the report of each, rising. counts: float32 [B], how many of N each report has.
+        rows: int64 [N], the report of each word, rising.
+        counts: float32 [B], how many of the N words each report has.
     Returns:
         float32 [B]; 0 for a report without words. Its mean does not change where a batch is split over towers.
     """
@@ -86,10 +87,11 @@ def relative_entropy(p: tf.Tensor, outcomes: tf.Tensor | float) -> tf.Tensor:
     """-sum p ln p over the last axis, as a share of the largest possible, ln(outcomes); 1 is uniform.
 
     Args:
-        p: float32 [..., N], each row sums to 1 or is 0. outcomes: how many of N can be above 0; broadcast to [...].
+        p: float32 [..., N]; each row sums to 1 or is 0.
+        outcomes: How many of N can be above 0; it is broadcast to [...].
     Returns:
-        float32 [...]; 1 where there is one outcome.
+        float32 [...]; 1 where there is only one outcome.
     """
     entropy = -tf.reduce_sum(tf.math.xlogy(p, p), -1)
-    most = tf.math.log(tf.cast(outcomes, tf.float32))
-    return tf.where(most > 0, tf.math.divide_no_nan(entropy, most), tf.ones_like(entropy))
+    maximum = tf.math.log(tf.cast(outcomes, tf.float32))
+    return tf.where(maximum > 0, tf.math.divide_no_nan(entropy, maximum), tf.ones_like(entropy))

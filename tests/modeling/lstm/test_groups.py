@@ -28,7 +28,7 @@ def machine(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("cores", "B", "most", "expected"),
+    ("cores", "B", "max_rows", "expected"),
     [
         (2, 32, 4, 8),
         (2, 33, 4, 10),
@@ -40,15 +40,15 @@ def machine(monkeypatch):
         (3, 0, 4, 1),
     ],
 )
-def test_how_many(evaluate, machine, cores, B, most, expected):
+def test_how_many(evaluate, machine, cores, B, max_rows, expected):
     machine(cores)
-    assert evaluate(number_of_groups(tf.constant(B), most)) == expected
+    assert evaluate(number_of_groups(tf.constant(B), max_rows)) == expected
 
 
-@pytest.mark.parametrize("most", [4, None])
-def test_a_gpu_has_all_rows_together(evaluate, machine, most):
+@pytest.mark.parametrize("max_rows", [4, None])
+def test_a_gpu_has_all_rows_together(evaluate, machine, max_rows):
     machine(8, gpu=True)
-    assert evaluate(number_of_groups(tf.constant(32), most)) == 1
+    assert evaluate(number_of_groups(tf.constant(32), max_rows)) == 1
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7])

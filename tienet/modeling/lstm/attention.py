@@ -1,11 +1,11 @@
-"""Soft attention over the locations: one step, its gradient, and what the scores' gradient gives over all steps.
+"""Soft attention over the locations: one step, its gradient, and the sums of the scores' gradient over all steps.
 
     e = v . tanh(u + query)        scores of the locations, [B, L]; u [B, L, A] of the image, query [B, A] of the step
     a = softmax(e)                 [B, L]
     z = sum_l a[l] x[l]            [B, C]
 
-tanh(u + query) = 1 - 2 r with r = 1 / (1 + e^{2u} e^{2 query}): the exponential of u is computed once per image, and a
-step costs a division where it would cost a tanh. 1 - tanh^2 is 4 (r - r^2).
+It is computed as tanh(u + query) = 1 - 2 r with r = 1 / (1 + e^{2u} e^{2 query}): the exponential of u is computed once
+per image, and a step costs a division where it would cost a tanh. The tanh's derivative, 1 - tanh^2, is 4 (r - r^2).
 
 Axes: B batch, L locations, A attention units, C channels, T steps.
 """
@@ -17,33 +17,40 @@ import tensorflow as tf
 
 from tienet.modeling.lstm.xla import compiled
 
-PARTS, LEAST = 8, 64
-"""Sums over the locations are of parts, at most so many, and of so many locations at least: XLA is slow with fewer."""
+MAX_PARTS, MIN_PART = 8, 64
+"""A sum over the locations is the sum of at most so many parts, each of at least so many locations.
+
+XLA is slow with smaller parts.
+"""
 _MAX_EXPONENT = 86.0  # e^86 is a float32, and so is e^-86
 
 
 def exponential(u: tf.Tensor) -> tf.Tensor:
-    """E = e^{2u}, of u or of a query. Above 43 in magnitude u counts as 43: its tanh is 1 to the last digit, unless the
-    other one is as large and of the other sign."""
+    """E = e^{2u}, of u or of a query.
+
+    A magnitude above 43 counts as 43. The tanh of the sum is 1 to the last digit there, unless u and the query are both
+    so large and of opposite signs.
+    """
     return tf.exp(tf.clip_by_value(2 * u, -_MAX_EXPONENT, _MAX_EXPONENT))
 
 
 class Locations(NamedTuple):
-    """What all steps attend to, made once for a batch of images."""
+    """The locations that all steps attend to, made once for a batch of images."""
 
     x: tf.Tensor  # [B, L, C]
     E: tf.Tensor  # [B, L, A], `exponential` of u
 
 
 def locations(x: tf.Tensor, u: tf.Tensor) -> Locations:
-    """Of x [B, L, C] and u [B, L, A]."""
+    """The `Locations` of x [B, L, C] and u [B, L, A]."""
     return Locations(x, exponential(u))
 
 
 def attend(images: Locations, query: tf.Tensor, v: tf.Tensor, beams: int = 1) -> tuple[tf.Tensor, tf.Tensor]:
     """One step: query [B, A], v [A] -> a [B, L] and z [B, C].
 
-    With W `beams` for each image query, a and z have B * W rows, an image's beside each other: x and E are read once.
+    With W `beams` for each image query, a and z have B * W rows, in which the rows of an image stand beside each other.
+    x and E are then read once for all beams of an image.
     """
     if beams == 1:
         a = tf.nn.softmax(-2 * tf.linalg.matvec(_r(images.E, exponential(query)), v))  # the 1 of 1 - 2 r cancels
@@ -56,14 +63,14 @@ def attend(images: Locations, query: tf.Tensor, v: tf.Tensor, beams: int = 1) ->
 
 
 def attend_gradient(images: Locations, query, v, a, dz, da) -> tuple[tf.Tensor, tf.Tensor]:
-    """One step backward: gradients de [B, L] of the scores and [B, A] of the query, from those of z and of a."""
+    """One step backward: from the gradients of z and a to those of the scores, de [B, L], and of the query, [B, A]."""
     da += tf.einsum("bc,blc->bl", dz, images.x)
     de = a * (da - tf.reduce_sum(a * da, -1, keepdims=True))
     return de, _slopes(images.E, query, de) * (4 * v)
 
 
 def _context(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """sum_l a_l x_l, [B, C]; in parts, as XLA's product of one vector and one matrix takes 25 times as long."""
+    """sum_l a_l x_l, [B, C], in parts: XLA takes 25 times as long for the product of one vector and one matrix."""
     L, C, parts = *x.shape[1:], _parts(x.shape[1])
     of_parts = tf.einsum(
         "bpl,bplc->bpc", tf.reshape(a, [-1, parts, L // parts]), tf.reshape(x, [-1, parts, L // parts, C])
@@ -72,7 +79,7 @@ def _context(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 
 def _slopes(E: tf.Tensor, query: tf.Tensor, de: tf.Tensor) -> tf.Tensor:
-    """sum_l de_l (r_l - r_l^2), [B, A]. Parts of the locations are added up: the processor's vectors go along A."""
+    """sum_l de_l (r_l - r_l^2), [B, A], in parts of the locations: the processor's vectors then go along A."""
     parts, Q = _parts(E.shape[1]), exponential(query)
     total = 0.0
     for E_part, de_part in zip(tf.split(E, parts, 1), tf.split(de, parts, 1), strict=True):
@@ -82,8 +89,8 @@ def _slopes(E: tf.Tensor, query: tf.Tensor, de: tf.Tensor) -> tf.Tensor:
 
 
 def _parts(L: int) -> int:
-    """Into how many parts of one size L locations are divided."""
-    return max(n for n in range(1, PARTS + 1) if L % n == 0 and (n == 1 or L // n >= LEAST))
+    """The number of equal parts that L locations are divided into."""
+    return max(n for n in range(1, MAX_PARTS + 1) if L % n == 0 and (n == 1 or L // n >= MIN_PART))
 
 
 def _r(E: tf.Tensor, Q: tf.Tensor) -> tf.Tensor:
@@ -95,19 +102,19 @@ def _r(E: tf.Tensor, Q: tf.Tensor) -> tf.Tensor:
 
 
 class ScoresGradient(NamedTuple):
-    """What the scores' gradient adds up to over the steps."""
+    """Sums over the steps, from which `scores_gradient` gets the gradients of u and v."""
 
     r: tf.Tensor  # [B, L, A], sum_t de_t r_t
     slope: tf.Tensor  # [B, L, A], sum_t de_t (r_t - r_t^2)
 
 
 def add_scores_gradient(sums: ScoresGradient, E: tf.Tensor, queries: tf.Tensor, de: tf.Tensor) -> ScoresGradient:
-    """With S more steps, of queries [S, B, A] and de [S, B, L]; S is known."""
+    """Add S more steps to the sums, from their queries [S, B, A] and de [S, B, L]; S is known in the graph."""
     return ScoresGradient(_add_r(sums.r, E, queries, de), _add_slope(sums.slope, E, queries, de))
 
 
-def _summing(part: Callable) -> Callable:
-    """Adds sum_t de_t part(r_t) to a total [B, L, A], reading and writing it once."""
+def _adder_of(part: Callable) -> Callable:
+    """A function that adds sum_t de_t part(r_t) to a total [B, L, A], which it reads and writes once."""
 
     @compiled
     def add(total, E, queries, de):
@@ -118,10 +125,10 @@ def _summing(part: Callable) -> Callable:
     return add
 
 
-_add_r = _summing(lambda r: r)
-_add_slope = _summing(lambda r: r - r * r)  # two sums in one function would be compiled into many passes
+_add_r = _adder_of(lambda r: r)
+_add_slope = _adder_of(lambda r: r - r * r)  # XLA would compile two sums in one function into many passes
 
 
 def scores_gradient(sums: ScoresGradient, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """du [B, L, A] and dv [A], from the sums over all steps."""
+    """The gradients of u [B, L, A] and v [A], from the sums over all steps."""
     return sums.slope * (4 * v), -2 * tf.reduce_sum(sums.r, [0, 1])  # the sum of de over the locations is 0

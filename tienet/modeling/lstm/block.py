@@ -1,7 +1,7 @@
 """A block of steps of the attention LSTM, forward and backward; XLA compiles each of the two as one call.
 
-Step by step each call would have some 90 small operations of TensorFlow around it.
-A block has S steps (`steps`), of which the first n count; what it gives for the others is 0.
+If each step were a call of its own, there would be some 90 small TensorFlow operations around each.
+A block has S steps (`step_arrays.S`), of which the first n count. Its results for the other steps are 0.
 """
 
 from typing import NamedTuple
@@ -23,20 +23,31 @@ class LSTMState(NamedTuple):
 
 
 class SavedSteps(NamedTuple):
-    """Steps, and where each started from: all that the backward pass needs. Parts may have more axes before these."""
+    """Steps, and the state that each started from: all that the backward pass needs.
+
+    The arrays may have more axes before those of a step.
+    """
 
     before: LSTMState
     done: Step
 
 
 def widths_of(H: int, L: int, C: int, A: int) -> SavedSteps:
-    """The last axis of each part."""
+    """The last axis of each array of `SavedSteps`."""
     return SavedSteps(LSTMState(H, H), Step(h=H, c=H, a=L, z=C, gates=4 * H, query=A))
 
 
 @compiled
 def block(images: Locations, w_gates, state: LSTMState, weights: Weights, n) -> tuple[SavedSteps, LSTMState]:
-    """Forward: `w_gates` [B, S, 4H] -> the steps [S, B, ...] and the state after them; n is int32 []."""
+    """Run the first n steps of a block.
+
+    Args:
+        w_gates: [B, S, 4H], W_w w_t + b of each step.
+        state: The state before the block.
+        n: int32 [], how many of the S steps count.
+    Returns:
+        The steps, [S, B, ...], and the state after the n-th one.
+    """
 
     def body(t, state, stacks):
         done = step.step(images, w_gates[:, t], *state, weights)
@@ -51,11 +62,16 @@ def block(images: Locations, w_gates, state: LSTMState, weights: Weights, n) -> 
 def block_gradient(
     images: Locations, weights: Weights, transposed: Weights, steps: SavedSteps, dstate: LSTMState, dh, da, n
 ) -> tuple[StepGradient, LSTMState]:
-    """Backward: the steps' gradients [S, B, ...], and that of the state before them.
+    """Run the first n steps of a block backward.
 
     Args:
-        transposed: has W_rh and W_z with their axes swapped. steps: of `block`. dstate: of the state after the block.
-        dh, da: [B, S, ...], what comes from each step's h and a.
+        transposed: The weights with the axes of W_rh and W_z swapped.
+        steps: The steps that `block` gave.
+        dstate: The gradient of the state after the block.
+        dh, da: [B, S, ...], the gradients of each step's h and a.
+        n: int32 [], how many of the S steps count.
+    Returns:
+        The steps' gradients, [S, B, ...], and the gradient of the state before the block.
     """
 
     def body(t, dstate, stacks):

@@ -2,8 +2,8 @@
 
     i, f, o, g = split(gates_t);   c_t = sigm(f) c_{t-1} + sigm(i) tanh(g);   h_t = sigm(o) tanh(c_t)
 
-with gates_t = W_w w_t + W_r h_{t-1} + b. The gradient of the loop is written out: automatic differentiation adds an
-array of all steps to the gradient of the gates at each step, and a matrix to that of W_r.
+with gates_t = W_w w_t + W_r h_{t-1} + b. The gradient of the loop is written out because automatic differentiation,
+at each step, adds an array of all steps to the gradient of the gates and a matrix to the gradient of W_r.
 """
 
 import tensorflow as tf
@@ -13,14 +13,14 @@ from tienet.modeling.lstm.xla import compiled
 
 
 def lstm_cell(gates: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """gates [B, 4H] before the nonlinearities and c_{t-1} [B, H] -> h_t, c_t."""
+    """One step: the gates [B, 4H], before the nonlinearities, and c_{t-1} [B, H] give h_t and c_t [B, H]."""
     i, f, o, g = tf.split(gates, 4, axis=-1)
     c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
     return tf.sigmoid(o) * tf.tanh(c), c
 
 
 def cell_gradient(gates, c, c_before, dh, dc) -> tuple[tf.Tensor, ...]:
-    """Gradients of `lstm_cell`: (di, df, do, dg, dc_{t-1}), each [B, H], from those of h_t and c_t."""
+    """The gradients of `lstm_cell`'s arguments, (di, df, do, dg, dc_{t-1}), each [B, H], from those of h_t and c_t."""
     i, f, o, g = tf.split(gates, 4, axis=-1)
     i, f, o, g = tf.sigmoid(i), tf.sigmoid(f), tf.sigmoid(o), tf.tanh(g)
     tanh_c = tf.tanh(c)
@@ -33,7 +33,14 @@ _compiled_cell, _compiled_cell_gradient = compiled(lstm_cell), compiled(cell_gra
 
 
 def lstm(w_gates: tf.Tensor, W_r: tf.Tensor) -> tf.Tensor:
-    """Over given reports, from h_0 = c_0 = 0: w_gates [B, T, 4H] = W_w w_t + b, W_r [H, 4H] -> h [B, T, H]."""
+    """Run the plain LSTM over given reports, from h_0 = c_0 = 0.
+
+    Args:
+        w_gates: float32 [B, T, 4H], W_w w_t + b of every step.
+        W_r: float32 [H, 4H].
+    Returns:
+        h float32 [B, T, H].
+    """
 
     @tf.custom_gradient
     def run(w_gates, W_r):
@@ -44,7 +51,7 @@ def lstm(w_gates: tf.Tensor, W_r: tf.Tensor) -> tf.Tensor:
 
 
 def _forward(w_gates, W_r) -> tuple[tf.Tensor, ...]:
-    """h, c [T, B, H] and gates [T, B, 4H] of all steps."""
+    """h and c [T, B, H] and the gates [T, B, 4H] of all steps."""
     T, H = tf.shape(w_gates)[0], W_r.shape[0]
     zero = tf.zeros([tf.shape(w_gates)[1], H])
 
@@ -59,7 +66,7 @@ def _forward(w_gates, W_r) -> tuple[tf.Tensor, ...]:
 
 
 def _backward(W_r, h, c, gates, dh_all) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gradients of w_gates and W_r from those of all h [T, B, H]."""
+    """The gradients of w_gates and W_r, from those of all h [T, B, H]."""
     T = tf.shape(h)[0]
     W_r_transposed = tf.transpose(W_r)  # once, not at every step
     zero = tf.zeros_like(h[:1])
@@ -67,7 +74,7 @@ def _backward(W_r, h, c, gates, dh_all) -> tuple[tf.Tensor, tf.Tensor]:
 
     def body(t, dh, dc, dgates_of):
         *parts, dc = _compiled_cell_gradient(gates[t], c[t], c_before[t], dh + dh_all[t], dc)
-        dgates = tf.concat(parts, 1)  # not compiled: XLA would choose among the four number by number
+        dgates = tf.concat(parts, 1)  # not compiled: XLA would choose among the four for each single number
         return t - 1, dgates @ W_r_transposed, dc, dgates_of.write(t, dgates)
 
     state = (T - 1, zero[0], zero[0], stacks_of(T, gates.shape[-1]))

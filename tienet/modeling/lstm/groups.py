@@ -1,7 +1,7 @@
-"""A batch in groups of rows that go through all the words by themselves, some of them side by side.
+"""A batch in groups of rows, each of which goes through all the words by itself, some of them at the same time.
 
 The locations of a small group stay in the processor's cache from one word to the next; those of a whole batch would be
-read from memory at each. And no core waits for another one before each word.
+read from memory at every word. Also, no core has to wait for another one before each word.
 """
 
 from collections.abc import Callable
@@ -12,29 +12,31 @@ import tensorflow as tf
 from tienet import devices
 
 
-def number_of_groups(B: tf.Tensor, most: int | None = None) -> tf.Tensor:
-    """int32 []: one for each core, or a multiple of it; one where a GPU computes.
+def number_of_groups(B: tf.Tensor, max_rows: int | None = None) -> tf.Tensor:
+    """How many groups a batch is divided into, int32 [].
+
+    It is one group for each core, or a multiple of that, and a single group where a GPU computes. No group is empty.
 
     Args:
-        B: int32 [], rows of the batch; no group is empty. most: rows of a group; None: any number.
+        B: int32 [], the rows of the batch.
+        max_rows: The largest number of rows of a group; None: any number.
     """
     if devices.gpu_computes():
         return tf.constant(1)
     cores = devices.cores()
-    rounds = 1 if most is None else (B + cores * most - 1) // (cores * most)
+    rounds = 1 if max_rows is None else (B + cores * max_rows - 1) // (cores * max_rows)
     return tf.clip_by_value(rounds * cores, 1, tf.maximum(B, 1))
 
 
 def in_groups(function: Callable, arrays: Any, results: Any, n: tf.Tensor) -> Any:
-    """What `function` gives for n groups of rows, one after the other along the first axis.
-
-    It is not differentiated: there is no gradient through it.
+    """The results of `function` for n groups of rows, joined along the first axis. No gradient flows through it.
 
     Args:
-        function: called with a group's rows of each of `arrays`. Of its results all axes but the first must have the
-            same lengths in every group.
-        arrays: a sequence of tensors [B, ...] or of tuples of them. results: the same of `tf.TensorSpec`.
-        n: int32 []; the groups' sizes differ by one row at most.
+        function: It is called with a group's rows of each of `arrays`. All axes of its results except the first must
+            have the same lengths in every group.
+        arrays: A sequence of tensors [B, ...], or of tuples of such tensors.
+        results: The `tf.TensorSpec` of each result, nested as `function` nests its results.
+        n: int32 [], the number of groups; their sizes differ by one row at most.
     """
     B = tf.shape(tf.nest.flatten(arrays)[0])[0]
     specs = tf.nest.flatten(results)

@@ -1,9 +1,9 @@
 """The attention LSTM over given reports, forward and backward, as two `tf.while_loop`s for each group of reports.
 
 The gradient is written out because automatic differentiation of the loop keeps tanh(u + W_h h) of every step
-(B*T*L*A floats) and adds B*L*C floats to dx at each of them. Here the tanh is computed again, and what the weights
-and x receive from all steps is computed after the loop: dx = sum_t a_t dz_t is one matrix product.
-A turn of a loop is a block of steps, which is in `attention_block`; the step itself is in `attention_step`.
+(B*T*L*A floats) and adds B*L*C floats to dx at each of them. Here the tanh is computed again, and the gradients that
+x and the weights receive from all steps are computed after the loop: dx = sum_t a_t dz_t is one matrix product.
+A turn of a loop is a block of steps, which is in `block.py`. The step itself is in `step.py`.
 """
 
 from functools import partial
@@ -19,7 +19,7 @@ from tienet.modeling.lstm.step import Weights
 from tienet.modeling.lstm.step_arrays import S, block_of, block_stacks_of, joined, over_steps, swap_axes, write
 
 GROUP_BYTES = 6_400_000
-"""Of x and E in a group of images: those of two groups, and the weights, stay in a cache of some 20 MB."""
+"""The size of x and E of a group of images. Those of two groups and the weights then stay in a cache of some 20 MB."""
 
 
 def attention_lstm(x, u, w_gates, h_0, c_0, weights: Weights) -> tuple[tf.Tensor, tf.Tensor]:
@@ -53,7 +53,7 @@ def attention_lstm(x, u, w_gates, h_0, c_0, weights: Weights) -> tuple[tf.Tensor
 
 
 def _forward(weights: Weights, images: Locations, w_gates, state: LSTMState) -> tuple[tf.Tensor, tf.Tensor, SavedSteps]:
-    """h and a, [B, T, ...], and the steps as `_kept`."""
+    """Run a group forward: h and a, [B, T, ...], and all its steps in the layout of `_kept`."""
     T = tf.shape(w_gates)[1]
 
     def body(k, state, stacks):
@@ -71,15 +71,15 @@ def _spec(width: int) -> tf.TensorSpec:
 
 
 def _kept(steps: tf.Tensor) -> tf.Tensor:
-    """A group's [T, B, N] with the axes' lengths swapped but no number moved: groups are joined along B.
+    """A group's array [T, B, N] with the lengths of T and B swapped but no number moved: groups are joined along B.
 
-    Only the same group's `_blocks`, and sums over all steps and rows, may read it.
+    Only `_blocks` of the same group, and sums over all steps and rows, may read it.
     """
     return tf.reshape(steps, [tf.shape(steps)[1], tf.shape(steps)[0], steps.shape[2]])
 
 
 def _blocks(kept: tf.Tensor) -> tf.Tensor:
-    """[blocks, S, B, N] of what `_kept` kept."""
+    """The array that `_kept` kept, as [blocks, S, B, N]."""
     return tf.reshape(kept, [tf.shape(kept)[1] // S, S, tf.shape(kept)[0], kept.shape[2]])
 
 
@@ -87,19 +87,19 @@ def _blocks(kept: tf.Tensor) -> tf.Tensor:
 
 
 class _Gradients(NamedTuple):
-    """What the loop backward gives; the rest are sums of products over all steps."""
+    """What the backward loop of a group gives; the other gradients are sums of products over all steps."""
 
     dgates: tf.Tensor  # [B, T, 4H]
     dz: tf.Tensor  # [B, T, C]
-    dproducts: tf.Tensor  # 4H + A, of `StepGradient`, as `_kept`
-    dgate: tf.Tensor  # 1, the same
-    dstate: LSTMState  # of h_0 and c_0, [B, H]
+    dproducts: tf.Tensor  # `StepGradient.dproduct`, 4H + A wide, in the layout of `_kept`
+    dgate: tf.Tensor  # `StepGradient.dgate`, 1 wide, in the layout of `_kept`
+    dstate: LSTMState  # the gradients of h_0 and c_0, [B, H]
     du: tf.Tensor  # [B, L, A]
     dv: tf.Tensor  # [groups, A]
 
 
 def _backward(weights: Weights, images: Locations, a, kept: SavedSteps, dh, da, n) -> list[tf.Tensor]:
-    """Gradients of `attention_lstm`'s arguments, given those of h [B, T, H] and a [B, T, L]."""
+    """The gradients of `attention_lstm`'s arguments, from those of h [B, T, H] and a [B, T, L]."""
     (L, C), (H, HA) = images.x.shape[1:], weights.W_rh.shape
     A, state = HA - 4 * H, tf.TensorSpec([None, H])
     specs = _Gradients(
@@ -118,7 +118,7 @@ def _backward(weights: Weights, images: Locations, a, kept: SavedSteps, dh, da, 
 
 
 def _loop_backward(weights: Weights, transposed: Weights, images: Locations, kept: SavedSteps, dh, da) -> _Gradients:
-    """For a group: `kept` of `_forward`, and the gradients of its h and a."""
+    """Run a group backward, from the steps that `_forward` kept and the gradients of the group's h and a."""
     T, H4 = tf.shape(dh)[1], kept.done.gates.shape[-1]
     blocks = tf.nest.map_structure(_blocks, kept)
 

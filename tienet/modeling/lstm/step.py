@@ -2,7 +2,7 @@
 
 Xu et al. (2015), soft attention. At step t, with x [B, L, C] the L = D*D locations and u = W_x x + b_x:
 
-    a_t = softmax(v . tanh(u + W_h h_{t-1})) over the locations, [B, L] (`spatial_attention`)
+    a_t = softmax(v . tanh(u + W_h h_{t-1})) over the locations, [B, L] (`attention.py`)
     z_t = beta_t sum_l a_t[l] x[l]           context, [B, C]; beta_t = sigm(w_beta . h_{t-1} + b_beta), or 1 (no gate)
     i, f, o, g = split(W_w w_t + W_z z_t + W_r h_{t-1} + b)
     c_t = sigm(f) c_{t-1} + sigm(i) tanh(g);   h_t = sigm(o) tanh(c_t)
@@ -19,31 +19,31 @@ from tienet.modeling.lstm.xla import compiled
 
 
 class Weights(NamedTuple):
-    """The recurrent weights; gates are ordered i, f, o, g along 4H."""
+    """The recurrent weights; the gates are ordered i, f, o, g along 4H."""
 
     W_rh: tf.Tensor  # [H, 4H + A]: W_r beside W_h, both of which take h_{t-1}
     v: tf.Tensor  # [A]
     W_z: tf.Tensor  # [C, 4H]
-    w_beta: tf.Tensor | None = None  # [H], of Xu's gate; None: no gate
-    b_beta: tf.Tensor | None = None  # []
+    w_beta: tf.Tensor | None = None  # [H], the weights of Xu's gate beta; None: there is no gate
+    b_beta: tf.Tensor | None = None  # [], the bias of that gate
 
 
 class Step(NamedTuple):
-    """One step's results, all that the backward pass needs."""
+    """The results of one step, which are all that the backward pass needs."""
 
     h: tf.Tensor  # [B, H]
     c: tf.Tensor  # [B, H]
     a: tf.Tensor  # [B, L]
-    z: tf.Tensor  # [B, C], gated
+    z: tf.Tensor  # [B, C], after beta
     gates: tf.Tensor  # [B, 4H], before the nonlinearities
     query: tf.Tensor  # [B, A], W_h h_{t-1}
 
 
 @compiled
 def step(images: Locations, w_gates, h, c, weights: Weights, beams: int = 1) -> Step:
-    """One step; `w_gates` [B, 4H] = W_w w_t + b, `h` and `c` [B, H] of step t - 1.
+    """Step t: `w_gates` [B, 4H] is W_w w_t + b, and `h` and `c` [B, H] are those of step t - 1.
 
-    With W `beams` for each image w_gates, h and c have B * W rows, an image's beside each other.
+    With W `beams` for each image w_gates, h and c have B * W rows; the rows of an image stand beside each other.
     """
     H4 = w_gates.shape[-1]
     from_h = h @ weights.W_rh
@@ -57,21 +57,26 @@ def step(images: Locations, w_gates, h, c, weights: Weights, beams: int = 1) -> 
 
 
 class StepGradient(NamedTuple):
-    """What one step adds to the gradients that come from all steps."""
+    """The gradients inside of one step, from which the weights' gradients are summed over all steps."""
 
-    dproduct: tf.Tensor  # [B, 4H + A], of h @ W_rh: of the gates, and of the query
-    dz: tf.Tensor  # [B, C], of the context before beta
-    dgate: tf.Tensor  # [B, 1], of beta's argument; 0 without it
-    de: tf.Tensor  # [B, L], of the scores
+    dproduct: tf.Tensor  # [B, 4H + A], the gradient of h @ W_rh: of the gates, then of the query
+    dz: tf.Tensor  # [B, C], the gradient of the context before beta
+    dgate: tf.Tensor  # [B, 1], the gradient of beta's argument; 0 without beta
+    de: tf.Tensor  # [B, L], the gradient of the scores
 
 
 def step_gradient(
     images: Locations, weights: Weights, transposed: Weights, h, c, done: Step, dh, dc, da
 ) -> tuple[StepGradient, tf.Tensor, tf.Tensor]:
-    """One step backward, from the gradients of its h, c and a: its own, and those of the h and c before it.
+    """Step t backward.
 
     Args:
-        transposed: has W_rh and W_z with their axes swapped. h, c: of step t - 1. done: the step.
+        transposed: The weights with the axes of W_rh and W_z swapped.
+        h, c: [B, H], the state after step t - 1.
+        done: The results of step t.
+        dh, dc, da: The gradients of the step's h, c and a.
+    Returns:
+        The step's gradients, and the gradients of h and c of step t - 1.
     """
     *dgates, dc = cell_gradient(done.gates, done.c, c, dh, dc)
     dgates = tf.concat(dgates, 1)
@@ -90,5 +95,5 @@ def step_gradient(
 
 
 def _beta(h: tf.Tensor, weights: Weights) -> tf.Tensor:
-    """Xu's gate: how much the step looks at the image at all, [B, 1]."""
+    """Xu's gate, [B, 1]: how much the step looks at the image at all."""
     return tf.sigmoid(tf.linalg.matvec(h, weights.w_beta) + weights.b_beta)[:, None]

@@ -1,6 +1,6 @@
-"""Arrays over the steps of a loop: kept step by step, in blocks of steps, and summed over all steps.
+"""Arrays over the steps of a loop: kept step by step, kept in blocks of steps, and summed over all steps.
 
-Axes: B batch, T steps, N and M whatever a step has. Where there are several arrays they may be nested in any way.
+Axes: B batch, T steps, N and M the width of a step's array. Several arrays may be nested in any way.
 """
 
 from typing import Any
@@ -8,11 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 S = 8
-"""Steps of a block. The last block of T steps is filled up, so that all blocks have one shape: XLA compiles it once."""
+"""The number of steps of a block. The last block is filled up, so that XLA compiles one shape and only once."""
 
 
 def swap_axes(array: tf.Tensor) -> tf.Tensor:
-    """[B, T, N] -> [T, B, N], and back."""
+    """Swap the first two axes: [B, T, N] -> [T, B, N], and back."""
     return tf.transpose(array, [1, 0, 2])
 
 
@@ -26,17 +26,17 @@ def over_steps(inputs: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
 
 
 def stacks_of(length: tf.Tensor | int, widths: Any) -> Any:
-    """For each width N an empty array of `length` steps [B, N]."""
+    """Make an empty array of `length` steps, [B, N] each, for each width N."""
     return _stacks(length, widths, [])
 
 
 def write(stacks: Any, t: tf.Tensor, parts: Any) -> Any:
-    """The arrays with `parts` at step (or block) t."""
+    """The arrays after `parts` was written at step (or block) t."""
     return tf.nest.map_structure(lambda stack, part: stack.write(t, part), stacks, parts)
 
 
 def stacked(stacks: Any) -> Any:
-    """[T, B, N] of each; 0 where nothing was written."""
+    """Each array as one tensor [T, B, N], which is 0 where nothing was written."""
     return tf.nest.map_structure(lambda stack: stack.stack(), stacks)
 
 
@@ -44,17 +44,17 @@ def stacked(stacks: Any) -> Any:
 
 
 def block_stacks_of(T: tf.Tensor, widths: Any) -> Any:
-    """For each width N an empty array of the blocks of T steps, [S, B, N] each."""
+    """Make an empty array of the blocks of T steps, [S, B, N] each, for each width N."""
     return _stacks(-(-T // S), widths, [S])
 
 
 def joined(stacks: Any) -> Any:
-    """The steps of all blocks, [blocks * S, B, N] of each."""
+    """The steps of all blocks one after the other, each array as one tensor [blocks * S, B, N]."""
     return tf.nest.map_structure(lambda stack: stack.concat(), stacks)
 
 
 def block_of(array: tf.Tensor, k: tf.Tensor) -> tf.Tensor:
-    """Block k of [B, T, N], [B, S, N]; 0 after the last step."""
+    """Block k of an array [B, T, N], as [B, S, N]; it is 0 after the last step."""
     steps = array[:, k * S : (k + 1) * S]
     return tf.pad(steps, [[0, 0], [0, S - tf.shape(steps)[1]], [0, 0]])
 

@@ -1,4 +1,7 @@
-"""What XLA compiles: it makes one pass over an array of what would be three or more. It does so for each batch size."""
+"""Compilation with XLA, which makes one pass over an array where TensorFlow's single operations make three or more.
+
+XLA compiles a function once for each batch size.
+"""
 
 from collections.abc import Callable
 
@@ -6,5 +9,5 @@ import tensorflow as tf
 
 
 def compiled(function: Callable) -> Callable:
-    """A function of tensors (tuples of them, or None) that XLA compiles."""
+    """The function as XLA compiles it. Its arguments may be tensors, tuples of tensors, or None."""
     return tf.function(function, jit_compile=True, autograph=False)

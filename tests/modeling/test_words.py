@@ -1,0 +1,54 @@
+"""The words of a batch of reports: hidden, replaced, and those that should follow."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_network import E, V, batch_of, config_of
+
+from tienet.data.text import END, OOV, START
+from tienet.modeling import words
+from tienet.modeling.decoder import Decoder
+from tienet.modeling.draws import Draws
+
+DRAWS = Draws(0, np.zeros(2, np.int32))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_scheduled_sampling_replaces_words_and_nothing_else(evaluate, random, share):
+    lengths = (60, 1, 30)
+    arrays = batch_of(random, lengths, mode="caption")
+    config = config_of("caption", scheduled_sampling=share)
+    x = tf.constant(np.maximum(random.standard_normal((3, 4, 4, 8)), 0), tf.float32)
+    ids, length = map(tf.constant, arrays[1:3])
+    mixed = evaluate(words.sample_words(config, DRAWS, Decoder(config, V, E, x), ids, length))
+    inside = (np.arange(60) > 0) & (np.arange(60) < np.array(lengths)[:, None])
+    np.testing.assert_array_equal(mixed[~inside], arrays[1][~inside])
+    changed = (mixed != arrays[1])[inside].mean()
+    assert changed == 0 if share == 0 else share - 0.25 < changed <= share + 0.15
+    assert mixed[inside].min() >= END and not (mixed[inside & (mixed != arrays[1])] == OOV).any()
+
+
+@pytest.mark.parametrize(("unit", "share"), [("words", 1.0), ("reports", 1.0), ("words", 0.5)])
+def test_report_drop_hides_words_or_reports(evaluate, random, unit, share):
+    config = config_of("annotate-text", report_drop=share, report_drop_unit=unit, dropout=0.0)
+    arrays = batch_of(random, lengths=(40, 40), mode="annotate-text")
+    ids, lengths = evaluate(list(words.drop_text(config, DRAWS, tf.constant(arrays[0]), tf.constant(arrays[1]))))
+    assert (ids[:, 0] == START).all()
+    if unit == "reports":
+        assert (lengths == 1).all()
+    else:
+        hidden = (ids[:, 1:] == OOV).mean()
+        assert hidden == 1 if share == 1 else 0.3 < hidden < 0.7
+        assert (lengths == 40).all()
+
+
+def test_a_report_that_was_cut_has_no_end(evaluate, random):
+    arrays = batch_of(random, (5,), mode="caption")
+    decoder = Decoder(config_of("caption"), V, E, tf.ones([1, 4, 4, 8]))
+    ids, length = map(tf.constant, arrays[1:3])
+    following = []
+    for max_words in (4, 5):
+        config = config_of("caption", max_words=max_words)
+        following.append(words.next_words(config, decoder, decoder.read(ids), ids, ids, length))
+    cut, whole = evaluate(following)
+    assert list(whole.targets) == [*arrays[1][0, 1:], END] and list(cut.targets) == list(arrays[1][0, 1:])
