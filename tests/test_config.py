@@ -6,8 +6,7 @@ import pytest
 
 from tienet.config import PRESETS, Config, preset
 from tienet.errors import InputError
-from tienet.grid import Transition, transition_for
-from tienet.modes import MODES, mode_from_name
+from tienet.modes import MODES
 
 
 def test_defaults_are_the_papers():
@@ -85,28 +84,6 @@ def test_a_misspelt_key_in_the_file_fails(tmp_path):
 def test_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Config().batch = 3
-
-
-@pytest.mark.parametrize(
-    ("image_px", "end", "expected"),
-    [(512, "res5c", (1, 1)), (1024, "res5c", (3, 2)), (256, "res4f", (1, 1)), (512, "res4f", (3, 2))],
-)
-def test_transition_reaches_the_grid(image_px, end, expected):
-    assert transition_for(image_px, end) == Transition(*expected)
-
-
-def test_the_table_of_modes():
-    """Which parts are on, from the design's table: image, report read, classifies, writes."""
-    parts = {m.name: (m.paper_name, m.image, m.reads, m.classifies, m.writes) for m in MODES.values()}
-    assert parts == {
-        "annotate": ("I+R", True, True, True, False),
-        "annotate-text": ("R", False, True, True, False),
-        "classify": ("I", True, False, True, False),
-        "caption": ("Captioning", True, True, False, True),
-        "report": ("I+GR", True, True, True, True),
-    }
-    with pytest.raises(InputError, match="annotate-text"):
-        mode_from_name("annotate_text")
 
 
 def test_a_preset_may_differ_by_mode_and_what_is_given_goes_first():

@@ -1,0 +1,30 @@
+"""The table of modes, and what is said of a mode that there is not."""
+
+import pytest
+
+from tienet.errors import InputError
+from tienet.modes import MODES, mode_from_name
+
+
+def test_the_table_of_modes():
+    """Which parts are on, from the design's table: image, report read, classifies, writes."""
+    parts = {m.name: (m.paper_name, m.image, m.reads, m.classifies, m.writes) for m in MODES.values()}
+    assert parts == {
+        "annotate": ("I+R", True, True, True, False),
+        "annotate-text": ("R", False, True, True, False),
+        "classify": ("I", True, False, True, False),
+        "caption": ("Captioning", True, True, False, True),
+        "report": ("I+GR", True, True, True, True),
+    }
+    with pytest.raises(InputError, match="annotate-text"):
+        mode_from_name("annotate_text")
+
+
+def test_the_best_checkpoint_is_chosen_by_auc_where_there_is_one():
+    assert {name for name, mode in MODES.items() if mode.chosen_by == "validation BLEU-4"} == {"caption"}
+    assert {mode.chosen_by for mode in MODES.values()} == {"validation AUC", "validation BLEU-4"}
+
+
+def test_alpha_is_0_or_1_where_there_is_one_loss_only():
+    for mode in MODES.values():
+        assert (mode.alpha == 1) == (not mode.writes) and (mode.alpha == 0) == (not mode.classifies)

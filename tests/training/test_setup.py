@@ -1,0 +1,125 @@
+"""What a training is made of: which run it starts from, what its data must have, and what its folder then holds."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tensorpack.tfutils.sessinit import JustCurrentSession
+
+from tests.small_run import config_of, state_of, train, weights_of
+from tienet.checkpoint.restore import StrictRestore, WordVectors
+from tienet.checkpoint.run_folder import load_run
+from tienet.config import Config
+from tienet.data.batch_split import WHOLE_BATCH
+from tienet.errors import InputError
+from tienet.interruption import Interruption
+from tienet.predict import Predictor
+from tienet.training import train as training
+from tienet.training.places import Places
+from tienet.training.setup import Setup, build_model, find_start, session_init, set_up
+
+
+def setup_of(config: Config, data_root: Path, logdir: Path, resume: bool = False, load: str | None = None) -> Setup:
+    """The set-up of a training in one process."""
+    places, start = Places(data_root, logdir, backbone_weights="random"), find_start(logdir, resume, is_chief=True)
+    return set_up(config, places, WHOLE_BATCH, start, load, None, Interruption())
+
+
+def test_a_new_run_has_its_folder_before_it_trains(data_root, tmp_path):
+    setup = setup_of(config_of("annotate"), data_root, tmp_path / "run")
+    run = load_run(tmp_path / "run")
+    assert (run.config, run.word_dim, run.vocab.words) == (setup.config, 12, setup.vocab.words)
+    assert {split: len(studies) for split, studies in run.studies().items()} == {
+        "train": len(setup.train_studies),
+        "val": len(setup.val_studies),
+    }
+    assert run.backbone_path.is_file() and (setup.state.step, setup.is_chief) == (0, True)
+    assert setup.word_vectors.shape == (len(setup.vocab), 12)
+
+
+def test_the_first_weights_are_the_vocabularys_the_loaded_runs_or_the_checkpoints(runs, data_root, tmp_path):
+    config = config_of("annotate-text")
+    assert isinstance(session_init(setup_of(config, data_root, tmp_path / "new")), WordVectors)
+    assert isinstance(session_init(setup_of(config_of("classify"), data_root, tmp_path / "c")), JustCurrentSession)
+    loaded = session_init(setup_of(config, data_root, tmp_path / "loaded", load=str(runs["annotate-text"])))
+    assert isinstance(loaded, StrictRestore) and loaded._trainable_only and loaded._prefix.name.startswith("best-")
+    shutil.copytree(runs["annotate-text"], tmp_path / "run")
+    setup = setup_of(config_of("annotate-text", max_words=30), data_root, tmp_path / "run", resume=True)
+    resumed = session_init(setup)
+    assert isinstance(resumed, StrictRestore) and not resumed._trainable_only
+    assert resumed._prefix.name == f"latest-{setup.state.step}" and setup.state.epoch == 2
+
+
+def test_feature_statistics_are_the_same_without_a_cache(runs, data_root, tmp_path):
+    config = config_of("classify", feature_norm=True, features="off", epochs=1)
+    build_model(setup_of(config, data_root, tmp_path / "off"))
+    ours, cached = (np.load(folder / "feature_norm.npy") for folder in (tmp_path / "off", runs["classify"]))
+    np.testing.assert_allclose(ours, cached, rtol=1e-2)
+
+
+def test_a_resumed_run_keeps_its_feature_statistics(runs, data_root, tmp_path):
+    run = shutil.copytree(runs["classify"], tmp_path / "run")
+    before = (run / "feature_norm.npy").read_bytes()
+    config = config_of("classify", max_words=30, feature_norm=True)
+    build_model(setup_of(config, data_root, run, resume=True))
+    assert (run / "feature_norm.npy").read_bytes() == before
+
+
+def test_a_data_set_that_has_changed_since_is_refused(runs, data_root, tmp_path):
+    run = shutil.copytree(runs["annotate-text"], tmp_path / "run")
+    table = pd.read_csv(data_root / "phantom" / "manifest.csv", dtype=str, keep_default_na=False)
+    table["image"] = [str((data_root / "phantom" / image).resolve()) for image in table.image]
+    table["Edema"] = "1"
+    table.to_csv(tmp_path / "other.csv", index=False)
+    config = config_of("annotate-text", max_words=30, data=str(tmp_path / "other.csv"))
+    with pytest.raises(InputError, match=r"has changed since .* was started; start a new run"):
+        setup_of(config, data_root, run, resume=True)
+
+
+def test_all_checkpoints_damaged(runs, tmp_path):
+    run = shutil.copytree(runs["annotate-text"], tmp_path / "run")
+    for path in (run / "checkpoints").glob("*.index"):
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match="all its checkpoints are damaged; start a run in another --logdir"):
+        find_start(run, resume=True, is_chief=True)
+
+
+def test_a_mode_that_writes_needs_reports(data_root, tmp_path):
+    table = pd.read_csv(data_root / "phantom" / "manifest.csv", dtype=str, keep_default_na=False)
+    table["report"] = ""
+    table["image"] = [str((data_root / "phantom" / image).resolve()) for image in table.image]
+    table.to_csv(tmp_path / "silent.csv", index=False)
+    config = config_of("report", data=str(tmp_path / "silent.csv"))
+    with pytest.raises(InputError, match="no study has a report"):
+        training.train(config, training.Places(data_root, tmp_path / "run", data_root / "phantom/vocab", "random"), [])
+
+
+def test_classify_needs_no_vocabulary(data_root, tmp_path):
+    shutil.copytree(data_root / "phantom", tmp_path / "bare", symlinks=True)
+    shutil.rmtree(tmp_path / "bare" / "vocab")
+    run = train(tmp_path, tmp_path / "run", config_of("classify", data="bare", epochs=1))
+    with Predictor(run) as network:
+        assert len(network.run.vocab) == 4
+
+
+def test_a_second_run_in_the_same_folder_is_refused(runs, data_root):
+    with pytest.raises(InputError, match="--resume"):
+        train(data_root, runs["annotate"], config_of("annotate"))
+
+
+def test_resume_starts_a_run_that_has_no_checkpoint_yet(data_root, tmp_path, capsys):
+    """A cluster gives the same command whether the run was started before or not."""
+    config = config_of("annotate-text", epochs=1)
+    run = train(data_root, tmp_path / "run", config, resume=True)
+    assert "no checkpoint yet" in capsys.readouterr().err and state_of(run)["epoch"] == 1
+
+
+def test_load_starts_from_another_runs_weights(runs, data_root, tmp_path):
+    config = config_of("annotate-text", learning_rate=1e-12, epochs=1)
+    run = train(data_root, tmp_path / "run", config, load=str(runs["annotate-text"]))
+    loaded = weights_of(runs["annotate-text"], "best")
+    np.testing.assert_allclose(weights_of(run)["lstm/W_r"], loaded["lstm/W_r"], atol=1e-6)
+    with pytest.raises(InputError, match="transition/W is missing"):
+        train(data_root, tmp_path / "other", config_of("annotate"), load=str(runs["annotate-text"]))
