@@ -28,12 +28,12 @@ def write(path: Path, text: str) -> Path:
     [
         ("a.csv", b"", "is empty"),
         ("a.csv.gz", b"", "is empty"),
-        ("a.csv.gz", gzip.compress(b""), "is empty"),
+        ("a.csv.gz", gzip.compress(b"", mtime=0), "is empty"),
         ("a.csv.gz", b"Image Index\n1.png\n", "not gzip"),
-        ("a.csv.gz", gzip.compress(b"Image Index\n1.png\n" * 99)[:-12], "not a whole gzip file"),
-        ("a.csv.gz", gzip.compress(b"Image Index\n1.png\n")[:-8] + bytes(8), "not a whole gzip file"),
+        ("a.csv.gz", gzip.compress(b"Image Index\n1.png\n" * 99, mtime=0)[:-12], "not a whole gzip file"),
+        ("a.csv.gz", gzip.compress(b"Image Index\n1.png\n", mtime=0)[:-8] + bytes(8), "not a whole gzip file"),
         ("a.csv", b"\x1f\x8bno gzip", "not a whole gzip file"),
-        ("a.csv.gz", gzip.compress(bytes(3000)), "NUL byte"),
+        ("a.csv.gz", gzip.compress(bytes(3000), mtime=0), "NUL byte"),
         ("a.csv", b"Image Index\n\xff\n", "not UTF-8 text"),
     ],
 )
