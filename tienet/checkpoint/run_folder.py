@@ -34,7 +34,6 @@ from tienet.data.text import Vocab
 from tienet.errors import InputError
 from tienet.grid import ENDS
 from tienet.labels import LABELS, K
-from tienet.modes import mode_from_name
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,6 @@ class OpenedRun(Run):
 
     def check_mode(self, needed: str, allowed: tuple[str, ...]) -> None:
         """Raise InputError unless the run's mode is one of `allowed`; `needed` says in the message what needs it."""
-        mode_from_name(self.config.mode)
         if self.config.mode not in allowed:
             raise InputError(
                 f"{self.folder}: a checkpoint of mode {self.config.mode}, but {needed} needs {' or '.join(allowed)}"
