@@ -1,4 +1,4 @@
-"""What the tests of the feature cache share, and those of DICOM."""
+"""Fixtures that the tests of the feature cache share, and fixtures for the tests of DICOM."""
 
 from pathlib import Path
 
@@ -14,20 +14,20 @@ from tienet.data.manifest import Manifest
 
 @pytest.fixture
 def toy(tmp_path: Path) -> Manifest:
-    """Ten studies, each with another image."""
+    """A manifest of ten studies, each with a different image."""
     return manifest_of(tmp_path, write_images(tmp_path / "images", 10))
 
 
 @pytest.fixture(scope="session")
 def reader():
-    """Reads DICOM in a process of its own, which all tests share: tests that end it start their own."""
+    """A reader that all tests share; a test that ends the process of a reader starts its own."""
     with Reader() as reader:
         yield reader
 
 
 @pytest.fixture
 def gray(reader, tmp_path):
-    """gray(dataset): its pixels after it was written and read."""
+    """A function that writes a dataset to a file and returns the pixels that are read from it."""
 
     def gray(ds: Dataset) -> np.ndarray:
         return reader.read(save(tmp_path / "x.dcm", ds)).pixels

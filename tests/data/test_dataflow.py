@@ -1,4 +1,4 @@
-"""Which studies go together, and that nothing about it depends on luck or on batch-mates."""
+"""Which studies go together in a batch, which must depend on nothing but the seed and the epoch."""
 
 from pathlib import Path
 

@@ -122,7 +122,7 @@ def test_truncated_at_any_place(save, ending):
 
 
 def test_truncated_jpeg_with_a_whole_thumbnail(save):
-    """The thumbnail's end marker is not the picture's."""
+    """The end marker of the thumbnail is not that of the image."""
     content, thumbnail = encoded(RAMP, ".jpg"), encoded(RAMP[:8, :8], ".jpg")
     segment = b"Exif\0\0II*\0\x08\0\0\0\0\0" + thumbnail
     whole = content[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + content[2:]

@@ -15,7 +15,7 @@ from tienet.labels import K
 
 
 def openi_like(folder: Path) -> Manifest:
-    """Six views of five reports: train, train, train, val, test, test."""
+    """A manifest of six views of five reports, in the splits train, train, train, val, test and test."""
     ids = ["1_IM-0001-4001", "1_IM-0001-3001", "22_IM-0007-1001", "3_IM-0009-1001", "4_IM-1-2001", "5_IM-8-1001"]
     return Manifest(
         "ours",

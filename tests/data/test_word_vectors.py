@@ -16,7 +16,7 @@ VALUES = np.array([[1, 2], [3, -4], [0.5, 0]], np.float32)
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes WORDS and VALUES in the form that a file's ending asks for."""
+    """A function that writes WORDS and VALUES in the format that the ending of the file name means."""
 
     def write_as(ending: str):
         path = tmp_path / f"vectors{ending}"

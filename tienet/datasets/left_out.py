@@ -31,7 +31,10 @@ def reasons(left_out: pd.DataFrame) -> str:
 
 
 def counts(values: pd.Series) -> str:
-    """The counts of the values, such as "train 10, test 2": first the splits in their order, then any other values."""
+    """The counts of the values, such as "train 10, test 2".
+
+    The splits come first, in their order, and then any other values, the most frequent first.
+    """
     of_value = dict(values.value_counts())
     order = sorted(of_value, key=lambda name: (*SPLITS, name).index(name))
     return ", ".join(f"{name} {of_value[name]:,}" for name in order)

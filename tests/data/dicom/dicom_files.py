@@ -1,4 +1,4 @@
-"""DICOM files for tests: made here, and those that come with pydicom."""
+"""DICOM files for tests: some are made here, and others come with pydicom."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +13,7 @@ RAMP = np.linspace(0, 4095, 40 * 30).round().astype(np.uint16).reshape(40, 30)
 
 
 def dataset(pixels: np.ndarray = RAMP, bits: int = 12, syntax: str = uid.ExplicitVRLittleEndian, **elements) -> Dataset:
-    """A DX image of these stored values; an element given as None is left out."""
+    """A DX image with these stored values; an element that is None is left out."""
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = syntax
@@ -46,7 +46,7 @@ def save(path: Path, ds: Dataset) -> Path:
 
 
 def with_frame(ds: Dataset, frame: bytes, syntax: str) -> Dataset:
-    """The dataset with this compressed frame."""
+    """Replace the pixels of a dataset by a compressed frame."""
     ds.PixelData = encapsulate([frame])
     ds["PixelData"].is_undefined_length = True
     ds["PixelData"].VR = "OB"
@@ -63,11 +63,11 @@ def read(path: Path) -> Dataset:
 
 
 def eight(shown: np.ndarray) -> np.ndarray:
-    """0 to 1 as 0 to 255."""
+    """Brightness in [0, 1] as uint8 from 0 to 255."""
     return np.round(255 * np.clip(shown, 0, 1)).astype(np.uint8)
 
 
 def stretched(values: np.ndarray) -> np.ndarray:
-    """The least value as 0, the largest as 255."""
+    """The values as uint8, where the smallest becomes 0 and the largest 255."""
     values = values.astype(np.float64)
     return eight((values - values.min()) / (values.max() - values.min()))

@@ -14,7 +14,7 @@ from tienet.data.dicom.reader import Reader
 
 
 def by_gdcm(ds: Dataset, syntax: str, path: Path) -> Dataset:
-    """The dataset in a syntax that pydicom does not write."""
+    """Write a dataset in a transfer syntax that pydicom cannot write."""
     reader = gdcm.ImageReader()
     reader.SetFileName(str(save(path, ds)))
     assert reader.Read()
@@ -47,16 +47,16 @@ def test_baseline_jpeg(gray):
 
 
 def test_jpeg_of_12_bits(reader):
-    """Two values that pydicom's authors know, by the decoder of the IJG."""
+    """Two pixels have the values that the decoder of the IJG gives, according to the authors of pydicom."""
     film = reader.read(PYDICOM_FILES / "JPGExtended.dcm").pixels  # its values are 0 to 264
     assert [film[420, 140], film[230, 120]] == [round(244 * 255 / 264), round(95 * 255 / 264)]
 
 
 @pytest.mark.parametrize("kind", ["12 bits", "colour"])
 def test_gdcm_gives_the_same_300_times(tmp_path, kind):
-    """GDCM frees what Python frees too, unless it is told not to: a crash at the first file of a process, or never.
+    """GDCM and Python must not both free the image, which crashes some processes at their first file.
 
-    The 12-bit image is a small one: with it the process crashed each time, with JPGExtended.dcm once in three times.
+    The 12-bit image is small: with it such a process crashed each time, with JPGExtended.dcm once in three times.
     """
     path = PYDICOM_FILES / "SC_rgb_jpeg_gdcm.dcm"
     if kind == "12 bits":

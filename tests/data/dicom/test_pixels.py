@@ -1,4 +1,4 @@
-"""What stored values of a DICOM file become: grey from 0 to 255."""
+"""How the stored values of a DICOM file become grey from 0 to 255."""
 
 import cv2
 import numpy as np

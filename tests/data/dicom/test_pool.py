@@ -1,4 +1,4 @@
-"""Threads with readers of their own."""
+"""The pool of threads that have a DICOM reader each."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Broken DICOM files: a picture or one line, in bounded time and memory, whatever was done to them."""
+"""Broken DICOM files give an image or an error of one line, in bounded time and memory, however they are broken."""
 
 import struct
 import time
@@ -53,7 +53,7 @@ def inserted(content: bytearray, rng: np.random.Generator) -> bytearray:
 
 
 def with_another_header(content: bytearray, rng: np.random.Generator) -> bytearray:
-    """A value, or a length, of one of the fields that say how large the image is."""
+    """Change the value or the length of fields that say how large the image is."""
     for element in rng.choice(list(HEADER_FIELDS), 2):
         for tag in (struct.pack("<HH", 0x0028, element), struct.pack(">HH", 0x0028, element)):
             place = content.find(tag)
@@ -63,7 +63,7 @@ def with_another_header(content: bytearray, rng: np.random.Generator) -> bytearr
 
 
 def with_other_pixels(content: bytearray, rng: np.random.Generator) -> bytearray:
-    """Bytes of the second half only: mostly of the pixels, compressed or not."""
+    """Flip bits in the second half of the file, which mostly holds the pixels, compressed or not."""
     for place in rng.integers(len(content) // 2, len(content), rng.integers(1, 10)):
         content[place] ^= 1 << rng.integers(8)
     return content
@@ -74,7 +74,7 @@ WAYS = (flipped, truncated, inserted, with_another_header, with_other_pixels)
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_200_mutated_files(reader, tmp_path, way):
-    """40 of each kind."""
+    """There are 40 files for each way to break them."""
     outcomes = {"read": 0, "refused": 0}
     for n in range(40):
         rng = np.random.default_rng([n, WAYS.index(way)])
@@ -95,7 +95,7 @@ def test_200_mutated_files(reader, tmp_path, way):
 
 
 def most_memory(reader: Reader) -> int:
-    """Bytes that the process had at most; 0 where it is gone."""
+    """The largest number of bytes that the process has had in memory; 0 if it has ended."""
     try:
         status = Path(f"/proc/{reader._process.pid}/status").read_text()
     except (FileNotFoundError, AttributeError):
@@ -127,7 +127,7 @@ def test_an_uncompressed_file_cut_anywhere_is_refused(reader, tmp_path):
 
 
 def test_a_codestream_that_says_another_size_than_the_header(reader, tmp_path):
-    """JPEG 2000 of 2^31 pixels in an image of 64 x 64."""
+    """The JPEG 2000 codestream says 2^31 pixels, and the header says 64 x 64."""
     ds = dicom_files.read(PYDICOM_FILES / "MR_small_jp2klossless.dcm")
     content = bytearray((PYDICOM_FILES / "MR_small_jp2klossless.dcm").read_bytes())
     place = content.find(b"\xff\x4f\xff\x51")

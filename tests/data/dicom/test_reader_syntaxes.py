@@ -57,13 +57,13 @@ REFUSED = {
     r"MR_truncated": "less than expected",
     r"embedded-sequence-delimiter|meta_missing|nested_priv": "cannot be decoded|Rows is missing",
 }  # fmt: skip
-"""Part of a name -> what is said; all others are read."""
+"""Maps a part of the name of a file that is refused to the message; all other files are read."""
 
-LEFT_TO_OTHERS = r"JPG-?Extended|JPEG-lossy|JPGExtended"  # pydicom decodes them with no other plugin
+LEFT_TO_OTHERS = r"JPG-?Extended|JPEG-lossy|JPGExtended"  # pydicom has no second decoder for these files
 
 
 def oracle(ds: Dataset) -> np.ndarray:
-    """Grey by pydicom's functions on the pixels and by the decoders that `dicom` does not use."""
+    """The grey image by pydicom's functions on the pixels and by decoders that `tienet.data.dicom` does not use."""
     syntax = ds.file_meta.TransferSyntaxUID
     if syntax in (*uid.JPEG2000TransferSyntaxes, *uid.JPEGLSTransferSyntaxes, *uid.JPEGTransferSyntaxes):
         stored = pixel_array(ds, decoding_plugin="gdcm")

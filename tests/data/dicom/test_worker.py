@@ -51,7 +51,7 @@ def test_a_deflate_bomb(tmp_path):
         reader.read(path)
         process = psutil.Process(reader._process.pid)
         assert process.rlimit(psutil.RLIMIT_AS) == (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES)
-        less = process.memory_info().vms + (300 << 20)  # to fill the whole 2 GB takes long
+        less = process.memory_info().vms + (300 << 20)  # a smaller limit, because filling all of the 2 GB takes long
         process.rlimit(psutil.RLIMIT_AS, (less, less))
         began = time.monotonic()
         with pytest.raises(DicomError, match="more than 2 GB of memory"):

@@ -1,4 +1,4 @@
-"""Channel statistics against NumPy on all values."""
+"""The channel statistics equal those of NumPy over all values."""
 
 import numpy as np
 import pytest

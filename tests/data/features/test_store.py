@@ -1,4 +1,4 @@
-"""What runs that die leave on the disk, full disks, and several writers."""
+"""Runs that die while they write, full disks, and several writers."""
 
 import contextlib
 import errno
@@ -78,7 +78,7 @@ def line(row: int, sha: str = "a" * 64) -> bytes:
         (9 * ROW_BYTES, 7, b"", 7),  # killed between the rows and their lines
         (10 * ROW_BYTES, 7, b'{"sha256": "12ab', 7),  # killed while lines were written
         (5 * ROW_BYTES + 1, 10, b"", 5),  # data lost after a power cut
-        (10 * ROW_BYTES, 4, b"\0" * 300, 4),  # the same, for the index
+        (10 * ROW_BYTES, 4, b"\0" * 300, 4),  # the index was lost after a power cut
         (10 * ROW_BYTES, 4, line(7), 4),  # a line for another row
         (10 * ROW_BYTES, 4, b"[]\n", 4),
         (0, 0, b"", 0),

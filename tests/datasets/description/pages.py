@@ -1,4 +1,4 @@
-"""The page of a toy data set, parsed."""
+"""The page of a toy data set, in parsed form."""
 
 import re
 from html.parser import HTMLParser
@@ -9,7 +9,7 @@ from tienet.datasets.description.summary import summarize
 
 
 class Elements(HTMLParser):
-    """Tags, attributes, and the text outside of <style>."""
+    """The tags and attributes of a page, and its text outside of <style>."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

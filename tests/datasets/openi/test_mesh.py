@@ -1,4 +1,4 @@
-"""MeSH majors -> findings."""
+"""Which findings follow from MeSH majors."""
 
 import pytest
 
