@@ -74,7 +74,7 @@ def find_copies(images: Sequence[Path | None], splits: Sequence[str]) -> list[in
     return sorted(left_out)
 
 
-def fingerprint(images: Sequence[Path | None]) -> list[str]:
+def fingerprints(images: Sequence[Path | None]) -> list[str]:
     """16 hexadecimal digits for each image file, from its size and its last bytes.
 
     The string is empty where a study has no image or its file cannot be read.

@@ -40,7 +40,7 @@ def fingerprints(manifest: Manifest) -> list[Fingerprint]:
     """The fingerprint of each study, in the order of the manifest."""
     ids = map(_digest, zip(manifest.study_ids, manifest.patient_ids, strict=True))
     reports = (_digest(report) if report.strip() else "" for report in manifest.reports)
-    return [Fingerprint(*parts) for parts in zip(ids, reports, image_files.fingerprint(manifest.images), strict=True)]
+    return [Fingerprint(*parts) for parts in zip(ids, reports, image_files.fingerprints(manifest.images), strict=True)]
 
 
 def find_seen(manifest: Manifest, kept: Iterable[Fingerprint]) -> list[int]:

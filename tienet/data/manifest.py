@@ -87,8 +87,8 @@ class Manifest:
         """The studies of one split, in the order of the file. Raises InputError if there are none."""
         chosen = np.flatnonzero(self.splits == name)
         if not len(chosen):
-            there = ", ".join(f"{split} ({n})" for split, n in _split_sizes(self).items() if n)
-            raise InputError(f"{self.path}: no study is in split {name!r}; the splits there are: {there or 'none'}")
+            splits = ", ".join(f"{split} ({n})" for split, n in _split_sizes(self).items() if n)
+            raise InputError(f"{self.path}: no study is in split {name!r}; the splits there are: {splits or 'none'}")
         return self.take(chosen)
 
     def fingerprint(self) -> str:
@@ -113,8 +113,8 @@ def resolve(data: str, data_root: Path | str) -> Path:
     path = Path(data) if data.lower().endswith(".csv") else data_root / data / "manifest.csv"
     if path.is_file():
         return path
-    there = sorted(found.parent.name for found in data_root.glob("*/manifest.csv"))
-    listed = f"data sets in {data_root}: {', '.join(there)}" if there else f"{data_root} has no data set"
+    names = sorted(found.parent.name for found in data_root.glob("*/manifest.csv"))
+    listed = f"data sets in {data_root}: {', '.join(names)}" if names else f"{data_root} has no data set"
     if data in COMMANDS:
         todo = f"{COMMANDS[data]} makes it"
     else:

@@ -52,14 +52,14 @@ def measure_reports(reports: Sequence[str], study_ids: Sequence[str], progress: 
         words[text] = len(tokens)
         spelling.setdefault(key, text)
         times[key] += count
-    there = [n for n, report in enumerate(reports) if has_text(report)]
-    lengths = np.array([words[reports[n]] for n in there], np.int64)
+    with_text = [n for n, report in enumerate(reports) if has_text(report)]
+    lengths = np.array([words[reports[n]] for n in with_text], np.int64)
     ((key, largest),) = times.most_common(1) or [("", 0)]
     return ReportLengths(
         words=lengths,
-        empty=len(reports) - len(there),
+        empty=len(reports) - len(with_text),
         distinct=len(times),
-        longest=study_ids[there[int(lengths.argmax())]] if there else "",
+        longest=study_ids[with_text[int(lengths.argmax())]] if with_text else "",
         frequent=spelling.get(key, ""),
         times=largest,
     )

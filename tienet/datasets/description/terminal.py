@@ -35,7 +35,7 @@ def _counts(summary: Summary) -> Iterator[str]:
 
 
 def _labels_and_patients(summary: Summary) -> Iterator[str]:
-    pairs = [f"{one} and {other} {count:,}" for one, other, count in summary.pairs.most_frequent(_PAIRS)]
+    pairs = [f"{first} and {second} {count:,}" for first, second, count in summary.pairs.most_frequent(_PAIRS)]
     yield wrapped(f"Labels together, most often: {', '.join(pairs) or 'none are'}.")
     lines = [*sentences.patient_lines(summary), *sentences.view_lines(summary, _VIEWS), sentences.empty_line(summary)]
     yield from map(wrapped, lines)

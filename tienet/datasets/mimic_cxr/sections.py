@@ -112,8 +112,8 @@ def sections(text: str) -> Sections:
         return Sections(last, "", LAST_PARAGRAPHS)
     if not found:
         return Sections("", "", EMPTY)
-    whole = " ".join(f"{part.heading} {part.text()}" for part in parts)
-    return Sections(" ".join(whole.split()), "", WHOLE_TEXT)
+    all_text = " ".join(f"{part.heading} {part.text()}" for part in parts)
+    return Sections(" ".join(all_text.split()), "", WHOLE_TEXT)
 
 
 def _split_at_headings(text: str) -> list[_Section]:
