@@ -10,6 +10,7 @@ import pytest
 from tienet.config import Config
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
+from tienet.evaluation import evaluate as evaluate_module
 from tienet.evaluation.evaluate import differences, evaluate
 from tienet.evaluation.options import Options
 from tienet.labels import LABELS
@@ -72,23 +73,33 @@ def test_without_reports_the_scores_still_come_and_there_are_no_caption_metrics(
     assert "no caption metrics" in capsys.readouterr().err
 
 
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Leave the figures out of an evaluation, of which they take the longest, where a test does not look at them."""
+    for name in ("plot_roc", "plot_reliability"):
+        monkeypatch.setattr(evaluate_module, name, lambda *_: None)
+
+
 def evaluate_text_run(run: Path, data_root: Path, out: Path, **options) -> dict:
     evaluate(str(run), "phantom", data_root, out, Options(pages=0, resamples=5, **options))
     return json.loads((out / "metrics.json").read_text())
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_studies_that_were_trained_on_are_refused(runs, data_root, tmp_path):
     with pytest.raises(InputError, match=r"was trained on \d+ of the \d+ studies .* split train .*--allow-seen"):
         evaluate_text_run(runs["annotate-text"], data_root, tmp_path / "out", split="train")
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_studies_that_were_trained_on_may_be_allowed_and_then_there_is_a_note(runs, data_root, tmp_path, capsys):
     metrics = evaluate_text_run(runs["annotate-text"], data_root, tmp_path / "out", split="train", allow_seen=True)
     assert metrics["seen"] == {"train": metrics["studies"], "val": 0}
     assert "was trained on" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_test_split_is_unseen_and_the_validation_split_has_a_note(runs, data_root, tmp_path, capsys):
     run = runs["annotate-text"]
     assert evaluate_text_run(run, data_root, tmp_path / "test")["seen"] == {"train": 0, "val": 0}
@@ -98,6 +109,7 @@ def test_the_test_split_is_unseen_and_the_validation_split_has_a_note(runs, data
     assert f"note: {run}: chose its best epoch and thresholds on" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_run_without_a_record_of_its_studies_has_a_note(runs, data_root, tmp_path, capsys):
     shutil.copytree(runs["annotate-text"], tmp_path / "run")
     (tmp_path / "run" / "studies.json").unlink()
