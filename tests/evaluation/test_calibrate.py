@@ -57,7 +57,7 @@ def run(trained, tmp_path) -> Path:
 
 
 def validation(run: Path, root: Path):
-    """Probabilities, logits and labels of the validation split."""
+    """The probabilities, logits and labels of the validation split, and the thresholds of the checkpoint."""
     part = manifests.load("phantom", root).split("val")
     with Predictor(run) as network:
         predictions = network.predict(network.studies(part))
@@ -260,7 +260,7 @@ def test_caption_has_nothing_to_calibrate(run, root):
 
 
 def test_a_label_that_is_told_apart_without_a_mistake_is_not_made_certain():
-    """Its likelihood has no maximum: temperature 0.05 would make 1.0 of a logit of 1."""
+    """The likelihood has no maximum then: temperature 0.05 would turn a logit of 1 into probability 1.0."""
     logits = np.tile(np.linspace(-3, 3, 40, dtype=np.float32)[:, None], (1, K))
     labels = (logits > 0).astype(np.float32)
     labels[25, 1] = 0  # a mistake bounds the temperature

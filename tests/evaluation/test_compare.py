@@ -63,7 +63,7 @@ def test_the_paired_test_is_between_the_columns_that_classify(out, runs):
 
 
 def test_the_paired_test_tells_apart_what_has_the_same_probability():
-    """Confident networks: float32 probabilities are 1 for every study, the logits still have an order."""
+    """The float32 probabilities of very confident networks are all 1, while their logits still have an order."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, (60, K)).astype(np.float32)
     noise = rng.normal(0, 1, (2, 60, K)).astype(np.float32)

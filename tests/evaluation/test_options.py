@@ -1,4 +1,4 @@
-"""What an evaluation may be asked for."""
+"""The options of an evaluation: values and modes for which they are refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which studies get a page."""
+"""The choice of the studies that get a page."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The printed table: every number in its place, "undefined" where there is none."""
+"""The AUC table as text: every number is in its place, and "undefined" stands where there is none."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Maps: in colour over the image, as bytes for the script, and in words."""
+"""Attention maps: in colour over the image, as bytes for the script, and described in words."""
 
 import math
 import re
@@ -57,7 +57,7 @@ def test_word_caption_names_the_peak_and_the_distance_from_uniform():
     assert "(row 2, column 4) holds 50.0%" in said and "uniform: 6.2%" in said
     share = float(re.search(r"Entropy: ([0-9.]+)%", said)[1]) / 100
     assert share == pytest.approx(attention_map.relative_entropy(a_t), abs=6e-4)
-    assert attention_map.word_caption(7 * a_t) == said  # of its own sum
+    assert attention_map.word_caption(7 * a_t) == said  # shares of the map's own sum
     one = np.zeros((4, 4), np.float32)
     one[0, 0] = 1
     assert "Entropy: 0.0%" in attention_map.word_caption(one)

@@ -1,4 +1,4 @@
-"""Plain text for a terminal."""
+"""Plain text for a terminal: aligned tables, wrapped notes, numbers and intervals."""
 
 from tienet.pages.plain_text import UNDEFINED, WIDTH, align, level_text, number_text, span_text, wrapped
 

@@ -73,7 +73,7 @@ def decode(uri: str) -> np.ndarray:
     return cv2.imdecode(png, cv2.IMREAD_UNCHANGED)
 
 
-def test_labels_are_judged_with_bars_and_ticks(page):
+def test_labels_have_verdicts_bars_and_ticks(page):
     html = render(page)
     rows = re.findall(r'<tr class="(\w+)"><th scope="row">([^<]+)</th>(.*?)</tr>', html)
     assert [name for _, name, _ in rows] == [name.replace("_", " ") for name in LABELS]
@@ -242,7 +242,7 @@ def columns(html: str) -> list[str]:
 
 
 def visible(html: str) -> str:
-    """All but style and script."""
+    """The HTML without style sheets and scripts."""
     return re.sub(r"<(style|script).*?</\1>", "", html, flags=re.DOTALL)
 
 

@@ -64,7 +64,7 @@ def kept_tab(browser):
 
 @pytest.fixture
 def tab(kept_tab):
-    """A tab that notes errors of scripts and every request, and fails the test if one leaves the files."""
+    """A tab that records script errors and requests, and fails the test on an error or a request to the network."""
     errors, requests = [], []
     listeners = {
         "pageerror": lambda error: errors.append(str(error)),
@@ -198,7 +198,7 @@ def test_a_mode_without_text_attention_shows_its_words_maps(tab, tmp_path):
 
 
 def shown(tab) -> list[str]:
-    """The study ids in the list, and a check that the count agrees."""
+    """The study ids that the list shows; checks that the count above it agrees."""
     ids = [text.split()[0] for text in tab.locator(".index th:visible").all_inner_texts()]
     assert tab.inner_text("output") == f"{len(ids) or 'none'} of {len(STUDIES)} studies"
     return ids

@@ -1,4 +1,4 @@
-"""The scikit-learn controls."""
+"""The scikit-learn controls: what they learn, which C they choose, and that nothing leaks."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_ngrams():
 
 
 def test_a_score_depends_on_its_own_report_only(text):
-    """No leakage: neither the other judged reports nor their words change a score."""
+    """No leakage: neither the other evaluated reports nor their words change a score."""
     reports = text["test"][0]
     alone = tfidf(text, test_reports=reports[:1])
     np.testing.assert_allclose(alone, tfidf(text)[:1], rtol=1e-6)

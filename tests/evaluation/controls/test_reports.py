@@ -1,4 +1,4 @@
-"""The report most often written, and that of the nearest image."""
+"""The most frequent training report, and the report of the nearest training image."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_no_training_report_is_an_error(reports):
 
 
 def brute_force(train: np.ndarray, reports: list[str], features: np.ndarray) -> list[str]:
-    """One cosine after another, in float64."""
+    """The nearest reports, with one cosine computed after another in float64."""
     out = []
     for row in features.astype(np.float64):
         cosines = {}

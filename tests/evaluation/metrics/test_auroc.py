@@ -144,7 +144,7 @@ def test_intervals_cover_the_true_auc():
 
 
 def test_studies_of_one_patient_widen_the_interval():
-    """The same study ten times is no more evidence than once."""
+    """Ten copies of a study are no more evidence than one."""
     random = np.random.default_rng(2)
     labels = random.random(40).round()
     scores = random.normal(size=40) + labels
@@ -206,7 +206,7 @@ def test_means_leave_out_what_is_undefined_and_say_so():
 
 
 @pytest.mark.parametrize("N", [0, 3])
-def test_nothing_to_judge_is_undefined(N):
+def test_nothing_to_evaluate_is_undefined(N):
     found = auroc.evaluate_auc(np.zeros((N, K)), np.zeros((N, K)), ["p"] * N, resamples=10)
     assert found["findings_covered"] == found["avg10_findings"] == 0
     assert all(found[f"{name}{end}"] is None for name in auroc.MEANS for end in ("", "_lo", "_hi"))
@@ -220,7 +220,7 @@ def test_evaluate_refuses_wrong_shapes():
 
 
 def test_means_are_those_of_the_papers_table(shared):
-    """The AVG and #wAVG rows of Table 1 come out of its cells, within what DESIGN section 7 states."""
+    """The rows AVG and #wAVG are the means of the cells, but for one cell and #wAVG of the hand-labeled set."""
     table = pd.read_csv(shared / "paper" / "table1_auc.csv").set_index(["dataset", "finding"])
     off: dict[str, dict[tuple[str, str], float]] = {"AVG": {}, "wAVG": {}}
     for dataset in ("chestxray14", "hand-labeled", "openi"):

@@ -31,7 +31,7 @@ def drawn(temperatures: list[float], studies: int = 400, seed: int = 0) -> tuple
 
 
 def test_temperatures_are_those_of_a_logistic_regression_without_intercept():
-    """sigmoid(logit / T) is one with the single weight 1 / T."""
+    """sigmoid(logit / T) is a logistic regression with the single weight 1 / T."""
     logits, labels = drawn([0.3, 1.0, 2.5, 4.0])
     labels[::3, 1] = np.nan
     temperatures, left_out = fit_temperatures(logits, labels)

@@ -39,7 +39,7 @@ WRITTEN = [
     "findings : the heart is normal . impression : no acute abnormality .",
     "findings : granuloma . impression : no change .",
 ]
-METEOR = 0.2517284511086546  # what pycocoevalcap's own Meteor() gave for these
+METEOR = 0.2517284511086546  # the result of pycocoevalcap's own Meteor() for these reports
 METEOR_EACH = [
     0.43144177927531935,
     0.21318024579887196,
@@ -56,7 +56,7 @@ STATISTICS = "1.0 " * 23
 
 @pytest.fixture(scope="module")
 def scorer():
-    """One METEOR for all tests, as it takes long to start."""
+    """A scorer whose METEOR process serves all tests, because it takes long to start."""
     with CaptionScorer() as scorer:
         yield scorer
         pid = scorer._meteor.process.pid
@@ -69,7 +69,7 @@ def scored(scorer):
 
 
 class HandMeteor(Meteor):
-    """pycocoevalcap's way of asking, on a process that runs already."""
+    """The Meteor class of pycocoevalcap, with a process that runs already."""
 
     def __init__(self, process):
         self.meteor_p, self.lock = process, threading.Lock()
@@ -79,7 +79,7 @@ class HandMeteor(Meteor):
 
 
 def by_hand(true, written):
-    """BLEU, ROUGE-L and CIDEr: (total, of each) by metric; and the tokens."""
+    """For BLEU, ROUGE-L and CIDEr the total and each report's value, and the tokens of both kinds of reports."""
     gts, res = (
         PTBTokenizer().tokenize({i: [{"caption": text}] for i, text in enumerate(texts)}) for texts in (true, written)
     )
@@ -89,7 +89,7 @@ def by_hand(true, written):
 
 
 def fake_java(folder: Path, monkeypatch, meteor: str, tokenizer: str | None = None) -> Path:
-    """A script named java, first in PATH; its tokenizer is the real one unless given."""
+    """Put a script named java first in PATH. Unless `tokenizer` is given, it starts the real tokenizer."""
     real = tokenizer or f'exec {shutil.which("java")} "$@"'
     script = folder / "java"
     script.write_text(f'#!/bin/sh\ncase "$*" in *PTBTokenizer*) {real};; esac\n{meteor}\n')
@@ -142,7 +142,7 @@ def test_an_empty_written_report_scores_zero_and_counts(scorer, scored):
     for metric in CAPTION_METRICS:
         assert each[metric][0] == 0
         np.testing.assert_allclose(each[metric][1:], scored[1][metric][1:])
-        assert totals[metric] < without[metric] or metric == "CIDEr"  # whose idf changes
+        assert totals[metric] < without[metric] or metric == "CIDEr"  # as CIDEr's idf changes
     # BLEU's length penalty has the reference's words: 53 - 14 written, 72 true
     precision = bleu_without_penalty(TRUE[1:], WRITTEN[1:])
     assert totals["BLEU-1"] == pytest.approx(precision * math.exp(1 - 72 / (53 - 14)))
@@ -176,7 +176,7 @@ def test_studies_without_a_true_report_are_left_out_and_counted(scorer, scored):
 
 @java
 def test_meteors_separator_in_a_report_is_no_separator(scorer):
-    """The PTBTokenizer leaves it whole inside a comment of HTML."""
+    """Inside an HTML comment the PTBTokenizer leaves the separator as it is."""
     marks = ("|||", "||||||", "<!-- ||| -->")
     true = [text for mark in marks for text in (f"{mark} no {mark} effusion", TRUE[0])]
     written = [text for mark in marks for text in (f"no effusion {mark}", f"SCORE ||| {mark} EVAL |||")]
@@ -317,7 +317,7 @@ def test_meteor_that_fails_is_one_line_and_leaves_no_process(tmp_path, monkeypat
 
 @java
 def test_meteor_that_does_not_read_is_ended(tmp_path, monkeypatch):
-    """A report longer than the pipe, so that writing waits."""
+    """The report is longer than the buffer of the pipe, so writing it waits."""
     fake_java(tmp_path, monkeypatch, "sleep 30")
     with CaptionScorer() as scorer:
         monkeypatch.setattr(captions, "TIMEOUT_S", 0.5)
@@ -341,7 +341,7 @@ def test_the_process_is_gone_after_the_end_and_after_an_error(tmp_path, monkeypa
 
 @java
 def test_ctrl_c_while_meteor_works_ends_it(tmp_path):
-    """In a process of its own, which gets SIGINT while it waits for an answer."""
+    """The scorer runs in a process of its own, which gets SIGINT while it waits for an answer."""
     code = f"""
 import os, signal, threading
 from pathlib import Path

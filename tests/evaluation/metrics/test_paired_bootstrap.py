@@ -32,7 +32,7 @@ def test_every_figure_is_that_of_the_loop_over_sklearns_auc():
     found = paired_auc(a, b, labels, patients, resamples=R, seed=4, level=0.9)
 
     def differences(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Per label the difference of the AUCs and the positives, in these studies."""
+        """For each label the difference of the AUCs and the number of positives, in these studies."""
         out, positives = np.full(K, NAN), np.zeros(K)
         for k in range(K):
             known = rows[~np.isnan(labels[rows, k])]
@@ -158,7 +158,7 @@ def test_no_finding_is_in_no_mean_and_the_order_does_not_matter():
     assert all(turned[name] == found[name] for name in auroc.MEANS)
 
 
-def test_nothing_to_judge_is_undefined():
+def test_nothing_to_evaluate_is_undefined():
     found = paired_auc(np.zeros((0, K)), np.zeros((0, K)), np.zeros((0, K)), [], resamples=10)
     assert all(entry == LACKING for entry in (*found["auc"].values(), *(found[name] for name in auroc.MEANS)))
 

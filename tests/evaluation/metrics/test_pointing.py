@@ -1,4 +1,4 @@
-"""The pointing game on maps and boxes whose answer is plain."""
+"""The pointing game on maps and boxes for which the right answer is easy to see."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of what reports say, against scikit-learn and a loop that draws patients."""
+"""Precision, recall and F1 of the findings in reports, against scikit-learn and a loop that draws patients."""
 
 import json
 import warnings
@@ -15,7 +15,7 @@ F = len(FINDINGS)
 
 
 def study_set(N: int = 90, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """written, true [N, 15] and patients; Mass is never true, Hernia never written, Edema neither."""
+    """Written and true labels [N, 15] and patients; Mass is never true, Hernia is never written, Edema is neither."""
     random = np.random.default_rng(seed)
     true = (random.random((N, K)) < 0.3).astype(int)
     written = np.where(random.random((N, K)) < 0.25, 1 - true, true)
@@ -26,7 +26,7 @@ def study_set(N: int = 90, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[
 
 
 def sklearns(written: np.ndarray, true: np.ndarray, average: str | None = None) -> tuple:
-    """precision, recall, F1 as scikit-learn has them, NaN for 0/0."""
+    """Precision, recall and F1 from scikit-learn, NaN for 0/0."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return precision_recall_fscore_support(true, written, average=average, zero_division=np.nan)[:3]

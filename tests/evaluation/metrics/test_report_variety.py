@@ -1,4 +1,4 @@
-"""How varied and how long the written reports are."""
+"""The variety and the length of written reports, by hand."""
 
 import json
 

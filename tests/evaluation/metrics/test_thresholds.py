@@ -1,4 +1,4 @@
-"""Thresholds against trying all of them."""
+"""The chosen thresholds, against a search through all of them."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tienet.evaluation.metrics.thresholds import for_sensitivity, youden
 
 
 def scores_and_labels() -> tuple[np.ndarray, np.ndarray]:
-    """Four labels; the second partly unknown, the last without positives."""
+    """Scores and labels of four labels; the second is partly unknown, and the last has no positive."""
     rng = np.random.default_rng(0)
     scores = rng.random((60, 4)).astype(np.float32)
     labels = (scores + rng.normal(0, 0.3, scores.shape) > 0.6).astype(np.float32)

@@ -115,7 +115,7 @@ def test_json_has_everything_unrounded(tmp_path):
 
 
 class TableParser(HTMLParser):
-    """Tables as the number of columns of each row and its cells' texts; tags that load something; open tags."""
+    """For each table the number of columns of each row, the texts of all cells, tags that load something, open tags."""
 
     def __init__(self, text: str):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The paper's figures: as its tables have them, and as its own cells give them."""
+"""The paper's figures, against its printed tables, and its means against its own cells."""
 
 import csv
 
@@ -28,7 +28,7 @@ def covered(data: str, column: str) -> list[str]:
 
 
 def off(data: str, column: str, row: str) -> float:
-    """The printed mean less the one that the printed cells give."""
+    """The printed mean minus the mean of the printed cells."""
     cells, positives = PAPER_AUC[data][column], PAPER_POSITIVES[data]
     weights = {name: 1 if row == "AVG" else positives[name] for name in covered(data, column)}
     return cells[row] - sum(cells[name] * weight for name, weight in weights.items()) / sum(weights.values())
