@@ -1,15 +1,17 @@
-"""A table in four forms: text, CSV, JSON and HTML. Text and HTML have rounded figures, CSV and JSON exact ones."""
+"""A table as data, and as text, CSV and JSON; as HTML: `tienet.evaluation.paper.html`.
+
+Text and HTML have rounded figures, CSV and JSON exact ones.
+"""
 
 import csv
-import html
 import io
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tienet.pages.plain_text import UNDEFINED, WIDTH, wrapped
 
-_TESTS = "Paired bootstrap on the same resamples of patients: differences, 95% intervals, two-sided p"
+TESTS_TITLE = "Paired bootstrap on the same resamples of patients: differences, 95% intervals, two-sided p"
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _beside(grid: Grid, cell: Cell, digits: int) -> str:
     return "<.001" if grid.beside == "p" and cell.beside < 0.001 else figure_text(cell.beside, digits)
 
 
-def _shown(grid: Grid, c: int) -> list[tuple[str, str, str]]:
+def cell_texts(grid: Grid, c: int) -> list[tuple[str, str, str]]:
     """For each cell of a column the texts of its value, its interval and the figure beside it."""
     shown = []
     for row, cell in zip(grid.rows, grid.column(c), strict=True):
@@ -165,7 +167,7 @@ def _shown(grid: Grid, c: int) -> list[tuple[str, str, str]]:
     return shown
 
 
-def _kinds(grid: Grid, c: int) -> tuple[str, str, str]:
+def column_headings(grid: Grid, c: int) -> tuple[str, str, str]:
     """The headings over the values, the intervals and the figures beside them in a column; "" where it has none."""
     beside = grid.beside if grid.has(c, "beside") else ""
     return ("ours" if beside == "paper" else "", "interval" if grid.has(c, "lo") else "", beside)
@@ -176,7 +178,7 @@ def _text_column(grid: Grid, c: int, twins: bool) -> list[str]:
 
     With `twins`, which says that the grid has heads of the same name, the head has a second line for the run.
     """
-    head, kinds, shown = grid.heads[c], _kinds(grid, c), _shown(grid, c)
+    head, kinds, shown = grid.heads[c], column_headings(grid, c), cell_texts(grid, c)
     _, spans, beside = kinds
     # The text "undefined" is longer than a number; it may extend into the interval.
     number = max(len(value) for value, *_ in (kinds, *shown) if value != UNDEFINED or not spans)
@@ -233,11 +235,11 @@ def table_text(table: Table) -> str:
     for block in table.blocks:
         lines += ["", block.title, *_text_grid(block.results), "", *map(wrapped, block.notes)]
         if block.tests is not None:
-            lines += ["", _TESTS, *_text_grid(block.tests)]
+            lines += ["", TESTS_TITLE, *_text_grid(block.tests)]
     return "\n".join(lines) + "\n"
 
 
-# ---- CSV, JSON, HTML ----
+# ---- CSV, JSON ----
 
 
 def table_csv(table: Table) -> str:
@@ -294,53 +296,3 @@ def _cell_json(grid: Grid, cell: Cell | None) -> dict | None:
     if cell is None:
         return None
     return {"value": cell.value, "lo": cell.lo, "hi": cell.hi, grid.beside: cell.beside}
-
-
-def table_html(table: Table) -> Iterator[str]:
-    """Yield the table as HTML: a heading, and a section per data set."""
-    yield f"<h2>{html.escape(table.title)}</h2>"
-    for block in table.blocks:
-        yield f"<section>\n<h3>{html.escape(block.title)}</h3>"
-        yield from _grid_html(block.results, f"{table.title}, {block.data}")
-        yield list_html(block.notes)
-        if block.tests is not None:
-            yield f"<h4>{html.escape(_TESTS)}</h4>"
-            yield from _grid_html(block.tests, f"paired tests, {block.data}")
-        yield "</section>"
-
-
-def list_html(lines: Sequence[str]) -> str:
-    """The lines as an HTML list."""
-    return "<ul>\n" + "\n".join(f"<li>{html.escape(line)}</li>" for line in lines) + "\n</ul>"
-
-
-def _grid_html(grid: Grid, label: str) -> Iterator[str]:
-    """Yield a grid as an HTML table, in a box of its own that scrolls sideways."""
-    columns = range(len(grid.heads))
-    kinds = [_kinds(grid, c) for c in columns]
-    yield f'<div class="scroll" role="region" tabindex="0" aria-label="{html.escape(label)}">\n<table class="grid">'
-    heads = []
-    for head, (_, _, beside) in zip(grid.heads, kinds, strict=True):
-        run = f' <span class="run">{html.escape(head.run)}</span>' if head.twin and head.run else ""
-        heads.append(f'<th scope="col" colspan="{2 if beside else 1}">{html.escape(head.name)}{run}</th>')
-    yield f"<thead>\n<tr><th></th>{''.join(heads)}</tr>"
-    cells = [_cell_html(*headings, headings) for headings in kinds]
-    yield f'<tr class="kinds"><th scope="col">{html.escape(grid.corner)}</th>{"".join(cells)}</tr>\n</thead>'
-    shown = [_shown(grid, c) for c in columns]
-    start = 0
-    for group in grid.groups:
-        yield "<tbody>"
-        for r, row in enumerate(group, start):
-            cells = [_cell_html(*shown[c][r], kinds[c]) for c in columns]
-            yield f'<tr><th scope="row">{html.escape(row.name)}</th>{"".join(cells)}</tr>'
-        yield "</tbody>"
-        start += len(group)
-    yield "</table>\n</div>"
-
-
-def _cell_html(value: str, span: str, beside: str, kinds: tuple[str, str, str]) -> str:
-    """The HTML cells of one column in a row: our figure with its interval, and the figure beside it if there is any."""
-    _, has_spans, has_besides = kinds
-    value = f"<em>{value}</em>" if value == UNDEFINED else value
-    ours = f"<td>{value}" + (f" <small>{html.escape(span)}</small>" if has_spans else "") + "</td>"
-    return ours + (f'<td class="beside">{html.escape(beside)}</td>' if has_besides else "")

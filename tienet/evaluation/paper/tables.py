@@ -10,6 +10,7 @@ from pathlib import Path
 from tienet import files
 from tienet.evaluation.metrics.auroc import AVG10_POSITIVES, MEANS
 from tienet.evaluation.metrics.captions import CAPTION_METRICS
+from tienet.evaluation.paper.html import list_html, table_html
 from tienet.evaluation.paper.layout import (
     Block,
     Cell,
@@ -18,9 +19,7 @@ from tienet.evaluation.paper.layout import (
     Row,
     Table,
     figure_text,
-    list_html,
     table_csv,
-    table_html,
     table_json,
     table_text,
 )
