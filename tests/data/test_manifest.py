@@ -328,13 +328,15 @@ def test_a_folder_that_cannot_be_written_to(tmp_path):
 
 def test_ten_thousand_rows_in_time_each_image_opened_once(folder, monkeypatch):
     """Loading may take 10 s of CPU time; on an idle machine it takes less than one."""
-    table = pd.concat([rows().iloc[[0, 3]]] * 5000, ignore_index=True)
+    table = rows().iloc[[0, 3] * 5000].reset_index(drop=True)
     table["study_id"] = [f"s{n}" for n in range(len(table))]
     table["patient_id"] = [f"p{n}" for n in range(len(table))]
     table["image"] = [f"{n}.png" for n in range(len(table))]
     start_of_png = (folder / "a.png").read_bytes()
     for n, name in enumerate(table.image):
-        (folder / name).write_bytes(start_of_png + str(n).zfill(5).encode())
+        file = os.open(folder / name, os.O_WRONLY | os.O_CREAT)  # three times as fast as Path.write_bytes
+        os.write(file, start_of_png + str(n).zfill(5).encode())
+        os.close(file)
     root = write(folder, table)
     opened = Counter()
     path_open = Path.open
