@@ -91,24 +91,54 @@ def test_who_reads_its_address_and_connects_at_once_is_answered():
         assert server.wait(120) == 0
 
 
-def test_a_signal_that_comes_before_it_answers_stops_it_cleanly(monkeypatch, capsys):
+@pytest.fixture
+def serve(monkeypatch):
+    """The command in this process, with networks that answer at once."""
     import uvicorn
 
     from tests.server import fakes
     from tienet.commands import serve
     from tienet.server.engine import Engine
 
+    # It closes the handlers that are there, and absl's would close the file in which pytest captures standard error.
+    monkeypatch.setattr(uvicorn.Config, "configure_logging", lambda self: None)
+    monkeypatch.setattr(Engine, "load", lambda runs: fakes.engine(max_batch=1))
+    monkeypatch.setattr(sys, "argv", ["tienet", "--load", "runs/any", "--port", "0"])
+    return serve
+
+
+def test_a_signal_that_comes_before_it_answers_stops_it_cleanly(serve, monkeypatch):
+    import uvicorn
+
     def run_after_a_signal(self, sockets):
         os.kill(os.getpid(), signal.SIGTERM)
         run(self, sockets)
 
-    run = uvicorn.Server.run
+    run, addresses = uvicorn.Server.run, []
     monkeypatch.setattr(uvicorn.Server, "run", run_after_a_signal)
-    monkeypatch.setattr(Engine, "load", lambda runs: fakes.engine(max_batch=1))
-    monkeypatch.setattr(sys, "argv", ["tienet", "--load", "runs/any", "--port", "0"])
+    monkeypatch.setattr(serve, "_log_address", lambda address, _: addresses.append(address))
     before = signal.getsignal(signal.SIGTERM)
     assert serve.main() == 0 and signal.getsignal(signal.SIGTERM) is before
-    assert capsys.readouterr().out.startswith("http://127.0.0.1:")
+    (address,) = addresses
+    assert address.startswith("http://127.0.0.1:")
+
+
+def test_it_stops_in_order_where_nobody_reads_its_address(serve, monkeypatch):
+    import uvicorn
+
+    def log_to_nobody(*_):
+        raise BrokenPipeError
+
+    async def counted_shutdown(self, sockets):
+        stopped.append(self)
+        await shutdown(self, sockets)
+
+    shutdown, stopped = uvicorn.Server.shutdown, []
+    monkeypatch.setattr(uvicorn.Server, "shutdown", counted_shutdown)
+    monkeypatch.setattr(serve, "_log_address", log_to_nobody)
+    with pytest.raises(BrokenPipeError):
+        serve.main()
+    assert len(stopped) == 1
 
 
 def test_nothing_is_left_of_a_server_whose_test_fails():

@@ -181,9 +181,14 @@ def _serve(
     address = f"http://{host}:{listener.getsockname()[1]}"
 
     class Server(uvicorn.Server):
+        print_error: OSError | None = None
+
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            _log_address(address, token is not None)
+            try:
+                _log_address(address, token is not None)
+            except OSError as error:  # as where the program that reads standard output went away
+                self.print_error, self.should_exit = error, True  # raised when uvicorn has stopped in order
 
     server = Server(config)
     # At these signals uvicorn stops in order, and then raises them again for the handlers that were there before, which
@@ -195,6 +200,8 @@ def _serve(
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+    if server.print_error is not None:
+        raise server.print_error
 
 
 def _log_address(address: str, with_token: bool) -> None:
