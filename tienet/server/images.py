@@ -18,7 +18,7 @@ from tienet.data.dicom import reader as dicom
 from tienet.data.dicom import view
 from tienet.errors import InputError
 
-DICOM_SECONDS = 20.0
+MAX_DICOM_SECONDS = 20.0
 """How long decoding a DICOM file may take, in seconds; meanwhile other uploads wait for the same thread."""
 
 MAX_SHOWN_PX = 1024
@@ -64,7 +64,7 @@ class ImageDecoder:
         check_system()
         self._executor = ThreadPoolExecutor(_THREADS, "decode")
         self._for_large = ThreadPoolExecutor(1, "decode-large")
-        self._readers = [dicom.Reader(DICOM_SECONDS) for _ in range(_THREADS)]
+        self._readers = [dicom.Reader(MAX_DICOM_SECONDS) for _ in range(_THREADS)]
         self._free: SimpleQueue[dicom.Reader] = SimpleQueue()
         for reader in self._readers:
             self._free.put(reader)
