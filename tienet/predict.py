@@ -1,7 +1,7 @@
-"""A trained network for other programs: `Reporter` for images, `Annotator` for reports (and images), `Predictor` below.
+"""A trained network for other programs: `Reporter` for images, `Annotator` for reports, `Predictor` for data sets.
 
 with Reporter.load("runs/report") as reporter:
-    (reading,) = reporter.report([read_gray("chest.png")])
+    (prediction,) = reporter.report([read_gray("chest.png")])
 """
 
 from tienet.inference.pipelines import Annotator, Prediction, Reporter
@@ -16,13 +16,19 @@ from tienet.inference.predictor import (
 )
 from tienet.modeling.generate import Decoding
 
+# The names that the two results had before, for programs that import them.
+Reading = Prediction
+Judged = Predictions
+
 __all__ = [
     "Annotator",
     "Decoding",
     "Explanation",
+    "Judged",
     "Prediction",
     "Predictions",
     "Predictor",
+    "Reading",
     "Reporter",
     "Rows",
     "cached_features",

@@ -101,12 +101,12 @@ def test_one_study_is_read_as_in_a_batch_of_any_size(annotator, reporter, text_a
         assert_same(prediction, text_annotator.annotate([reports[n]], maps=True)[0])
 
 
-def test_no_studies_give_no_readings(annotator, reporter, text_annotator):
+def test_no_studies_give_no_predictions(annotator, reporter, text_annotator):
     assert annotator.annotate([], []) == reporter.report([]) == text_annotator.annotate([]) == []
 
 
 def test_calls_add_nothing_to_the_graph(annotator, reporter, studies, images):
-    graphs = [reader._network._session.graph for reader in (annotator, reporter)]
+    graphs = [pipeline._network._session.graph for pipeline in (annotator, reporter)]
     sizes = [len(graph.get_operations()) for graph in graphs]
     for maps in (False, True):
         annotator.annotate(studies.reports[:2], images[:2], maps)
@@ -236,9 +236,9 @@ def test_what_are_no_reports_or_not_as_many_is_refused(annotator, text_annotator
     for reports in ("one string", [None], [b"bytes"], [3.5]):
         with pytest.raises(InputError, match="expected a list of strings"):
             text_annotator.annotate(reports)
-    for pictures, there in ((None, "none"), ([], "0"), (images[:2], "2")):
+    for given, there in ((None, "none"), ([], "0"), (images[:2], "2")):
         with pytest.raises(InputError, match=f"images: {there} for 1 reports"):
-            annotator.annotate(["clear"], pictures)
+            annotator.annotate(["clear"], given)
 
 
 def test_a_file_as_evaluation_reads_it_is_the_array_here(reporter, images, tmp_path, studies):

@@ -1,6 +1,6 @@
-"""Single studies, as arrays and strings, read by a trained network: what other programs call.
+"""Predictions for single studies, given as arrays and strings. This is what other programs call.
 
-An image is uint8 [H, W] of any size, 0 is black, as `tienet.data.dicom.reader.read_gray` gives it.
+An image is uint8 [H, W] of any size, and 0 is black, as `tienet.data.dicom.reader.read_gray` gives it.
 """
 
 import threading
@@ -22,32 +22,35 @@ from tienet.modeling import outputs
 from tienet.modeling.generate import Decoding
 
 MAX_IMAGES = 16
-"""In one run of the network. More are read in several runs: larger ones take memory and are no faster."""
+"""The largest number of images in one batch of the network. Larger batches take more memory and are no faster."""
 
 MAX_REPORTS = 64
-"""The same without images. A call with several times as many is faster: it reads those of like length together."""
+"""The largest number of reports in one batch where there are no images.
 
-_MAX_DECODINGS = 3  # other than the one that a Reporter was loaded with
+A call with several times as many is faster for each: reports of about the same length are then read together.
+"""
+
+_MAX_DECODINGS = 3  # that a Reporter keeps beside the one that it was loaded with
 
 _Self = TypeVar("_Self", bound="_Pipeline")
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What the network makes of one study.
+    """The network's prediction for one study.
 
     Attributes:
-        probabilities: float32 [K], calibrated where the checkpoint is; NaN in mode caption.
-        thresholds: float32 [K], of the validation split; NaN where there is none.
-        labels: float32 [K], 1 from the threshold on, 0 below, NaN where there is none.
-        report: what it wrote, words joined by spaces; None where it does not write.
-        log_probability: of that report.
-        words: <START> and the n words read or written; none in mode classify.
-        g: float32 [n + 1], text attention of each word, eq. 4; None in mode caption.
-        a: float32 [n + 1, D, D], spatial attention of each word; None without an image.
-        a_ws: float32 [D, D], eq. 4; None where g or a is.
+        probabilities: float32 [K], calibrated if the checkpoint is; NaN in mode caption.
+        thresholds: float32 [K], the thresholds of the validation split; NaN where a label has none.
+        labels: float32 [K], 1 from the threshold on and 0 below it; NaN where there is no threshold.
+        report: The report that the network wrote, with spaces between the words; None in modes that do not write.
+        log_probability: The log-probability of the written report; None in modes that do not write.
+        words: <START> and the n words that the network read or wrote; empty in mode classify.
+        g: float32 [n + 1], the text attention of each word, eq. 4; None in mode caption.
+        a: float32 [n + 1, D, D], the spatial attention of each word; None in modes without an image.
+        a_ws: float32 [D, D], eq. 4; None where g or a is None.
 
-    g, a and a_ws are None, too, unless maps were asked for.
+    g, a and a_ws are also None unless maps were asked for.
     """
 
     probabilities: np.ndarray
@@ -62,7 +65,7 @@ class Prediction:
 
 
 class _Pipeline:
-    """What Annotator and Reporter share. Several threads may call one at once."""
+    """The base class of Annotator and Reporter. Several threads may call one at once."""
 
     MODES: tuple[str, ...]
 
@@ -74,10 +77,10 @@ class _Pipeline:
 
     @classmethod
     def load(cls: type[_Self], load: str | Path | OpenedRun) -> _Self:
-        """The network of a run's folder (its best checkpoint) or of a checkpoint.
+        """Load the network of an opened run, of a run's folder (its best checkpoint) or of a checkpoint.
 
         Raises:
-            InputError: it is of another mode, or does not fit.
+            InputError: The run is of another mode, or the checkpoint does not fit.
         """
         return cls(load)
 
@@ -88,7 +91,7 @@ class _Pipeline:
         self.close()
 
     def close(self) -> None:
-        """Free the network."""
+        """Free the network and its memory."""
         self._network.close()
 
     @property
@@ -98,7 +101,7 @@ class _Pipeline:
 
     @property
     def needs_image(self) -> bool:
-        """Whether it looks at an image."""
+        """Whether the network takes an image."""
         return self._network.config.mode_parts.image
 
     @property
@@ -106,7 +109,7 @@ class _Pipeline:
         """Whether the probabilities are calibrated."""
         return self._network.calibration is not None
 
-    def _read(
+    def _predict(
         self,
         network: Predictor,
         word_ids: list[np.ndarray],
@@ -114,7 +117,12 @@ class _Pipeline:
         maps: bool,
         words: list[list[str]] | None = None,
     ) -> list[Prediction]:
-        """In the order given, read in batches of reports that are about as long; `words` of reports that are given."""
+        """The predictions in the order of the studies, which are read in batches of reports of about the same length.
+
+        Args:
+            word_ids: The ids of each report's words; <START> alone where the network does not read a report.
+            words: The words of the reports that are read; None where the network writes, or knows no report.
+        """
         predictions: list[Prediction | None] = [None] * len(word_ids)
         order = sorted(range(len(word_ids)), key=lambda n: len(word_ids[n]))
         size = MAX_IMAGES if self.needs_image else MAX_REPORTS
@@ -122,32 +130,32 @@ class _Pipeline:
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
             ids = [word_ids[n] for n in chosen]
-            pictures = [_ensure_size(images[n], network.config.image_px) for n in chosen] if self.needs_image else []
-            rows = network.run_batch(names, _inputs(network, ids, pictures))
+            resized = [_ensure_size(images[n], network.config.image_px) for n in chosen] if self.needs_image else []
+            rows = network.run_batch(names, _batch(network, ids, resized))
             for row, n in enumerate(chosen):
-                one = {name: array[row] for name, array in rows.items()}
-                predictions[n] = self._prediction(network, one, None if words is None else words[n])
+                study = {name: array[row] for name, array in rows.items()}
+                predictions[n] = self._prediction(network, study, None if words is None else words[n])
         return predictions
 
-    def _prediction(self, network: Predictor, one: dict[str, np.ndarray], words: list[str] | None) -> Prediction:
-        """From the network's results for one study."""
+    def _prediction(self, network: Predictor, study: dict[str, np.ndarray], words: list[str] | None) -> Prediction:
+        """The prediction for one study, from the network's outputs for it."""
         mode, vocab, report = network.config.mode_parts, network.run.vocab, None
         if mode.writes:
-            written = one[outputs.WORD_IDS][1 : one[outputs.WORD_LEN]]
+            written = study[outputs.WORD_IDS][1 : study[outputs.WORD_LEN]]
             report, words = vocab.decode(written), [vocab.words[i] for i in written]
         words = ["<START>", *words] if mode.reads else []
-        probabilities = one.get(outputs.PROBABILITIES, np.full(K, np.nan, np.float32))
+        probabilities = study.get(outputs.PROBABILITIES, np.full(K, np.nan, np.float32))
         labels = np.where(np.isnan(self._thresholds), np.nan, probabilities >= self._thresholds).astype(np.float32)
         return Prediction(
-            probabilities=probabilities.copy(),  # here and below: no view that keeps the whole batch
+            probabilities=probabilities.copy(),  # copies, here and below: a view would keep the whole batch in memory
             thresholds=self._thresholds.copy(),
             labels=labels,
             report=report,
-            log_probability=float(one[outputs.LOG_PROBABILITY]) if mode.writes else None,
+            log_probability=float(study[outputs.LOG_PROBABILITY]) if mode.writes else None,
             words=words,
-            g=one[outputs.G][:, : len(words)].max(axis=0) if outputs.G in one else None,
-            a=one[outputs.A][: len(words)].copy() if outputs.A in one else None,
-            a_ws=one[outputs.A_WS].copy() if outputs.A_WS in one else None,
+            g=study[outputs.G][:, : len(words)].max(axis=0) if outputs.G in study else None,
+            a=study[outputs.A][: len(words)].copy() if outputs.A in study else None,
+            a_ws=study[outputs.A_WS].copy() if outputs.A_WS in study else None,
         )
 
     def _check_images(self, images: Sequence[np.ndarray]) -> None:
@@ -156,23 +164,23 @@ class _Pipeline:
 
 
 class Annotator(_Pipeline):
-    """Labels from a report and its image (mode annotate), or from the report alone (annotate-text)."""
+    """Predicts labels from a report and its image (mode annotate), or from the report alone (annotate-text)."""
 
     MODES = ("annotate", "annotate-text")
 
     def annotate(
         self, reports: Sequence[str], images: Sequence[np.ndarray] | None = None, maps: bool = False
     ) -> list[Prediction]:
-        """Read studies; the longest report that is read whole has `max_words` words, as in training.
+        """Predict the labels of studies. A report is cut after the run's `max_words` words, as in training.
 
         Args:
-            reports: may be empty strings.
-            images: one for each report if `needs_image`, else None.
-            maps: also g, a and a_ws.
+            reports: The reports; an empty string is allowed.
+            images: One image for each report if `needs_image`, otherwise None.
+            maps: Give g, a and a_ws, too.
         Returns:
-            A reading for each; its words are the report's own, also those that the network does not know.
+            A prediction for each study. Its words are those of the report, also those that the network does not know.
         Raises:
-            InputError: not as many images as reports, or an image or a report that is none.
+            InputError: There are not as many images as reports, or one of the images or reports is not one.
         """
         if isinstance(reports, str) or not all(isinstance(report, str) for report in reports):
             raise InputError("reports: expected a list of strings, one for each study")
@@ -185,14 +193,14 @@ class Annotator(_Pipeline):
             )
         if self.needs_image:
             self._check_images(images)
-        most, vocab = self._network.config.max_words, self._network.run.vocab
-        words = [tokenize(report)[:most] for report in reports]
-        word_ids = [np.array([START, *(vocab.ids.get(word, OOV) for word in of_one)], np.int32) for of_one in words]
-        return self._read(self._network, word_ids, images, maps, words)
+        max_words, vocab = self._network.config.max_words, self._network.run.vocab
+        words = [tokenize(report)[:max_words] for report in reports]
+        word_ids = [np.array([START, *(vocab.ids.get(w, OOV) for w in report)], np.int32) for report in words]
+        return self._predict(self._network, word_ids, images, maps, words)
 
 
 class Reporter(_Pipeline):
-    """Labels and a report from an image (mode report), labels alone (classify), or a report alone (caption)."""
+    """Predicts labels and a report from an image (mode report), only labels (classify) or only a report (caption)."""
 
     MODES = ("report", "classify", "caption")
 
@@ -203,33 +211,34 @@ class Reporter(_Pipeline):
 
     @property
     def writes(self) -> bool:
-        """Whether it writes reports."""
+        """Whether the network writes reports."""
         return self._network.config.mode_parts.writes
 
     def report(
         self, images: Sequence[np.ndarray], maps: bool = False, decoding: Decoding | None = None
     ) -> list[Prediction]:
-        """Look at images.
+        """Predict the labels and reports of images, as far as the mode has them.
 
         Args:
-            maps: also g, a and a_ws.
-            decoding: how reports are written; None: greedily, as in training. Another one than before takes about as
-                long as loading; the last ones are kept.
+            images: The images, of any size.
+            maps: Give g, a and a_ws, too.
+            decoding: How reports are written; None: as the Reporter was loaded, by default greedily. The first call
+                with another decoding takes about as long as loading; the networks of the last few are kept.
         Returns:
-            A reading for each image.
+            A prediction for each image.
         Raises:
-            InputError: an image that is none, or a decoding where no report is written.
+            InputError: One of the images is not one, or a decoding is given where no report is written.
         """
         self._check_images(images)
         if decoding is not None and not self.writes:
             raise InputError(
                 f"decoding: mode {self.mode} writes no reports; leave it out, or load a run of mode report"
             )
-        network = self._network if decoding is None else self._with(decoding)
-        return self._read(network, [np.array([START], np.int32)] * len(images), images, maps)
+        network = self._network if decoding is None else self._network_with(decoding)
+        return self._predict(network, [np.array([START], np.int32)] * len(images), images, maps)
 
-    def _with(self, decoding: Decoding) -> Predictor:
-        """The network that writes in another way; dropped ones are freed when no thread uses them any more."""
+    def _network_with(self, decoding: Decoding) -> Predictor:
+        """The network that writes by `decoding`. One that is dropped is freed when no thread uses it any more."""
         with self._lock:
             network = self._others.pop(decoding, None) or Predictor(self.run, features="off", decoding=decoding)
             self._others[decoding] = network
@@ -238,7 +247,7 @@ class Reporter(_Pipeline):
             return network
 
     def close(self) -> None:
-        """Free the network."""
+        """Free the networks and their memory."""
         super().close()
         with self._lock:
             for network in self._others.values():
@@ -251,13 +260,16 @@ def _ensure_size(image: np.ndarray, image_px: int) -> np.ndarray:
     return image if image.shape == (image_px, image_px) else resize(image, image_px)
 
 
-def _inputs(network: Predictor, word_ids: list[np.ndarray], pictures: list[np.ndarray]) -> list[np.ndarray]:
-    """The network's inputs. Batches with pictures are filled up to 1, 2, 4 ...: each new size is compiled first."""
+def _batch(network: Predictor, word_ids: list[np.ndarray], images: list[np.ndarray]) -> list[np.ndarray]:
+    """The network's inputs for a batch.
+
+    A batch with images is filled up to 1, 2, 4 ... studies, because XLA compiles each new size first.
+    """
     mode = network.config.mode_parts
     if mode.image:
-        missing = (1 << (len(pictures) - 1).bit_length()) - len(pictures)
-        word_ids, pictures = word_ids + word_ids[-1:] * missing, pictures + pictures[-1:] * missing
-    arrays = [np.stack(pictures)] if mode.image else []
+        missing = (1 << (len(images) - 1).bit_length()) - len(images)
+        word_ids, images = word_ids + word_ids[-1:] * missing, images + images[-1:] * missing
+    arrays = [np.stack(images)] if mode.image else []
     if mode.reads:
         arrays += [pad(word_ids), np.array([len(ids) for ids in word_ids], np.int32)]
     return [*arrays, np.full((len(word_ids), K), np.nan, np.float32)]

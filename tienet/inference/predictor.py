@@ -1,4 +1,4 @@
-"""A trained network as a function of studies: what evaluation and training use."""
+"""A trained network as a function from studies to predictions, for evaluation and training."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,18 +25,18 @@ from tienet.modeling.model import TieNet
 tf1 = tf.compat.v1
 
 Rows = dict[str, list[np.ndarray]]
-"""Results by name, a row for each study."""
+"""Outputs of the network by name, with a row for each study."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where the network looked for one study.
+    """The words and the locations that the network looked at in one study.
 
     Attributes:
-        words: <START> and each word that was read, or written.
-        g: float32 [n + 1], text attention of each. g_t = max over r of G[:, t]; None in mode caption.
-        a: float32 [n + 1, D, D], spatial attention of each; None in modes without an image.
-        a_ws: float32 [D, D], eq. 4; None where g or a is.
+        words: <START> and the n words that the network read or wrote.
+        g: float32 [n + 1], the text attention of each word, g_t = max over r of G[:, t]; None in mode caption.
+        a: float32 [n + 1, D, D], the spatial attention of each word; None in modes without an image.
+        a_ws: float32 [D, D], eq. 4; None where g or a is None.
     """
 
     words: list[str]
@@ -47,12 +47,12 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the network makes of N studies.
+    """The network's predictions for N studies.
 
     Attributes:
-        probabilities: float32 [N, K], calibrated where the checkpoint is; None in mode caption.
-        reports: the reports that it wrote, words joined by spaces; None in modes that do not write.
-        log_probabilities: float32 [N], of these.
+        probabilities: float32 [N, K], calibrated if the checkpoint is; None in mode caption.
+        reports: The reports that the network wrote, with spaces between the words; None in modes that do not write.
+        log_probabilities: float32 [N], those of the written reports; None in modes that do not write.
         a_ws: float32 [N, D, D], eq. 4; None in modes without it, and unless it was asked for.
         logits: float32 [N, K], not calibrated; None in mode caption.
     """
@@ -65,7 +65,7 @@ class Predictions:
 
 
 class Predictor:
-    """The network of one checkpoint in its own graph and session. Several threads may call it.
+    """The network of one checkpoint in a graph and session of its own. Several threads may call it at once.
 
     Attributes:
         run: The opened run.
@@ -74,11 +74,11 @@ class Predictor:
         inputs: The placeholders by name, in the order of `TieNet.study_inputs`.
 
     Args:
-        load: an opened run, or what `open_run` opens: a run's folder or a checkpoint.
-        features: as `Config.features`; "cache" takes cached features, "off" images.
-        decoding: how reports are written; default: greedily, at most `config.written_words`.
+        load: An opened run, or what `open_run` opens: a run's folder or a checkpoint.
+        features: As `Config.features`: the network takes cached features with "cache", images with "off".
+        decoding: How reports are written; None: greedily, at most `config.written_words` words.
     Raises:
-        InputError: the checkpoint does not fit, all that is wrong with it named.
+        InputError: The checkpoint does not fit; the message names all that is wrong with it.
     """
 
     def __init__(self, load: str | Path | OpenedRun, features: str = "cache", decoding: Decoding | None = None):
@@ -88,10 +88,9 @@ class Predictor:
         weights = None
         if self.config.mode_parts.image and features == "off":
             weights = backbone.load_weights(self.run.backbone_path, self.config.backbone_end)
-        size = len(self.run.vocab)
         model = TieNet(
             self.config,
-            size,
+            len(self.run.vocab),
             self.run.word_dim,
             backbone_weights=weights,
             feature_statistics=self.run.feature_statistics(),
@@ -102,7 +101,7 @@ class Predictor:
                 self.inputs = {s.name: tf1.placeholder(s.dtype, s.shape, s.name) for s in model.study_inputs()}
                 model.build_graph(*self.inputs.values())
             self._session = tf1.Session(graph=graph, config=tf1.ConfigProto(allow_soft_placement=True))
-            # Frozen weights are local; nothing else may start from its initializer.
+            # The backbone's weights are local variables. Nothing else may start from its initializer.
             self._session.run(tf1.local_variables_initializer())
             restore(self._session, self.run.prefix, tf1.trainable_variables())
             graph.finalize()
@@ -114,18 +113,23 @@ class Predictor:
         self.close()
 
     def close(self) -> None:
-        """Free the session."""
+        """Free the session and its memory."""
         self._session.close()
 
     def studies(self, manifest: Manifest) -> Studies:
-        """A manifest's studies as this network takes them; computes missing features first."""
+        """A manifest's studies as this network takes them. Features that the cache lacks are computed first."""
         features = None
         if self.config.mode_parts.image and self.config.features == "cache":
             features = cached_features(manifest, self.config, self.run.backbone_path)
         return Studies.from_manifest(self.config, manifest, self.run.vocab, features, training=False)
 
     def predict(self, studies: Studies, progress: bool = False, maps: bool = False) -> Predictions:
-        """Probabilities, written reports and `maps` (a_ws), as far as the mode has them, in the studies' order."""
+        """The predictions for the studies, in their order, as far as the mode has them.
+
+        Args:
+            progress: Show a progress bar.
+            maps: Give a_ws, too.
+        """
         mode = self.config.mode_parts
         maps = maps and outputs.A_WS in outputs.map_outputs(mode)
         names = outputs.prediction_outputs(mode) + [outputs.LOGITS] * mode.classifies + [outputs.A_WS] * maps
@@ -139,32 +143,35 @@ class Predictor:
         )
 
     def probabilities(self, studies: Studies, progress: bool = False) -> np.ndarray:
-        """float32 [N, K], in the order of the studies; in mode `report` from the reports that it writes.
+        """The probabilities, float32 [N, K], in the order of the studies.
+
+        In mode `report` they come from the reports that the network writes.
 
         Raises:
-            InputError: mode caption has no classifier.
+            InputError: The run is of mode caption, which has no classifier.
         """
         if not self.config.mode_parts.classifies:
             raise InputError(f"{self.run.folder}: mode {self.config.mode} has no classifier, so it gives no labels")
         return self.predict(studies, progress).probabilities
 
     def probabilities_of_true_reports(self, studies: Studies) -> np.ndarray:
-        """float32 [N, K]: what mode `report` makes of the true reports, which it is not given at test time."""
+        """The probabilities that mode `report` gives for the true reports, which it does not see at test time."""
         return np.stack(self.fetch(studies, [outputs.READ_PROBABILITIES])[outputs.READ_PROBABILITIES])
 
     def explain(self, studies: Studies, indices: Sequence[int] | np.ndarray) -> list[Explanation]:
-        """Attention of the studies at `indices`; none for mode `classify`, which has no attention."""
+        """The attention in the studies at `indices`; in mode `classify` every part of it is empty or None."""
         mode = self.config.mode_parts
         names = outputs.explanation_outputs(mode)
         if not mode.reads:
             return [Explanation([], None, None, None) for _ in indices]
         explanations = []
         for n in indices:
-            one = {name: array[0] for name, array in self.run_batch(names, studies.batch(np.array([n]))).items()}
-            ids = one.get(outputs.WORD_IDS, studies.word_ids[n])
+            batch = self.run_batch(names, studies.batch(np.array([n])))
+            study = {name: array[0] for name, array in batch.items()}
+            ids = study.get(outputs.WORD_IDS, studies.word_ids[n])
             words = ["<START>", *(self.run.vocab.words[i] for i in ids[1:])]
-            g = one[outputs.G].max(axis=0) if mode.classifies else None
-            explanations.append(Explanation(words, g, one.get(outputs.A), one.get(outputs.A_WS)))
+            g = study[outputs.G].max(axis=0) if mode.classifies else None
+            explanations.append(Explanation(words, g, study.get(outputs.A), study.get(outputs.A_WS)))
         return explanations
 
     def fetch(self, studies: Studies, names: Sequence[str], progress: bool = False) -> Rows:
@@ -199,7 +206,15 @@ def predict_all(
     predict: Callable[[list[np.ndarray]], dict[str, np.ndarray]],
     progress: bool = False,
 ) -> Rows:
-    """`predict(arrays of a batch) -> arrays [batch, ...]` over all studies; the rows, back in their order."""
+    """Run `predict` over all studies in batches.
+
+    Args:
+        batch: How many studies a batch has.
+        predict: From the arrays of a batch to the outputs by name, [batch, ...] each.
+        progress: Show a progress bar.
+    Returns:
+        The outputs by name, a row for each study, in the order of the studies.
+    """
     rows: Rows = {}
     with tqdm(total=len(studies), desc="studies", unit="study", disable=not progress) as bar:
         for indices, count in evaluation_batches(studies.lengths, batch):
@@ -212,13 +227,13 @@ def predict_all(
 
 
 def written_reports(rows: Rows, vocab: Vocab) -> list[str]:
-    """The words that were written, from the rows of written/word_ids and written/word_len."""
+    """The written reports as text, from the rows of `outputs.WORD_IDS` and `outputs.WORD_LEN`."""
     columns = zip(rows[outputs.WORD_IDS], rows[outputs.WORD_LEN], strict=True)
     return [vocab.decode(word_ids[1:word_len]) for word_ids, word_len in columns]
 
 
 def cached_features(manifest: Manifest, config: Config, weights_path: str | Path) -> Features:
-    """The backbone's outputs for a manifest's images, computed where the cache lacks them."""
+    """The backbone's activations for a manifest's images, computed where the cache lacks them."""
     weights = backbone.weights_for(weights_path, config.backbone_end, config.seed)
     key = FeatureKey(backbone.fingerprint(weights), config.backbone_end, config.image_px)
     return open_features(

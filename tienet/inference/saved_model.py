@@ -1,4 +1,4 @@
-"""A checkpoint as a SavedModel: the network with its weights as constants, calibrated, and its words as strings."""
+"""A checkpoint as a SavedModel, which has the weights as constants, is calibrated, and gives words as strings."""
 
 import json
 import os
@@ -23,12 +23,12 @@ FACTS, VOCAB = "tienet.json", "vocab.txt"
 
 
 def export(load: str | Path | OpenedRun, out: Path) -> list[str]:
-    """Write the folder `out`, whole or not at all.
+    """Write a checkpoint's SavedModel to the folder `out`, as a whole or not at all.
 
     Returns:
-        What the model takes and gives, a line each.
+        The inputs and outputs of the model, described in a line each.
     Raises:
-        InputError: as `Predictor`.
+        InputError: The checkpoint does not fit, as in `Predictor`.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
@@ -40,12 +40,12 @@ def export(load: str | Path | OpenedRun, out: Path) -> list[str]:
         temporary.rename(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    takes = [f"takes  {_shown(name, spec)}" for name, spec in signature.structured_input_signature[1].items()]
-    return takes + [f"gives  {_shown(name, tensor)}" for name, tensor in signature.structured_outputs.items()]
+    takes = [f"takes  {_describe(name, spec)}" for name, spec in signature.structured_input_signature[1].items()]
+    return takes + [f"gives  {_describe(name, tensor)}" for name, tensor in signature.structured_outputs.items()]
 
 
 class _Model(tf.Module):
-    """What is saved: one function, and its files."""
+    """What is saved: a function, and the files that belong to it."""
 
     def __init__(self, network: Predictor, folder: Path) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class _Model(tf.Module):
         self._temperatures = np.ones(K) if calibration is None else calibration.temperatures.astype(np.float64)
         self._outputs = outputs.saved_model_outputs(self._mode)
         self._frozen = network.freeze(self._outputs)
-        _mend(self._frozen)
+        _make_loadable(self._frozen)
         self._inputs = _inputs(network)
         network.run.vocab.save(folder / VOCAB)
         facts = {
@@ -72,12 +72,12 @@ class _Model(tf.Module):
         self.vocab = tf.saved_model.Asset(str(folder / VOCAB))
 
     def signature(self) -> tf.types.experimental.ConcreteFunction:
-        """The function; its arguments are named as the inputs are."""
-        answer = tf.function(lambda **inputs: self._answer(inputs), autograph=False)
-        return answer.get_concrete_function(**{spec.name: spec for spec in self._inputs})
+        """The function; its arguments have the names of the network's inputs."""
+        predict = tf.function(lambda **inputs: self._predict(inputs), autograph=False)
+        return predict.get_concrete_function(**{spec.name: spec for spec in self._inputs})
 
-    def _answer(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The network's results under the names of the signature."""
+    def _predict(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The network's outputs under the names of the signature."""
         given = tf.graph_util.import_graph_def(
             self._frozen,
             input_map={f"{name}:0": tensor for name, tensor in inputs.items()},
@@ -92,13 +92,13 @@ class _Model(tf.Module):
             results["thresholds"] = tf.tile(tf.constant(self._thresholds)[None], [tf.shape(logits)[0], 1])
             results["labels"] = tf.constant(LABELS)
         if self._mode.writes:
-            results |= self._written(found)
+            results |= self._written_report(found)
         if outputs.G in found:
             results["g"] = tf.reduce_max(found[outputs.G], axis=1)
         return results | {name: found[name] for name in (outputs.A, outputs.A_WS) if name in found}
 
-    def _written(self, found: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The written reports: padding is the empty string."""
+    def _written_report(self, found: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The written reports, as ids and as strings; padding is the empty string."""
         ids, length = found[outputs.WORD_IDS], found[outputs.WORD_LEN]
         mask = tf.sequence_mask(length, tf.shape(ids)[1])
         words = tf.where(mask, tf.gather(tf.constant(self._words), ids), "")
@@ -112,23 +112,23 @@ class _Model(tf.Module):
 
 
 def _inputs(network: Predictor) -> list[tf.TensorSpec]:
-    """What the signature takes: the image, and the report where the network does not write one."""
+    """The inputs of the signature: the image, and the report in modes that read it at test time."""
     mode = network.config.mode_parts
     names = ["image"] * mode.image + ["word_ids", "word_len"] * (mode.reads and not mode.writes)
     return [tf.TensorSpec(network.inputs[name].shape, network.inputs[name].dtype, name) for name in names]
 
 
-def _mend(frozen: tf1.GraphDef) -> None:
-    """What freezing leaves that no other process can load."""
+def _make_loadable(frozen: tf1.GraphDef) -> None:
+    """Replace what freezing leaves in the graph that no other process could load."""
     for nodes in (frozen.node, *(function.node_def for function in frozen.library.function)):
         for node in nodes:
-            node.attr.pop("_gradient_op_type", None)  # a name in this process's registry of custom gradients
-            if node.op == "ResourceGather":  # in a loop; elsewhere TensorFlow converts it
+            node.attr.pop("_gradient_op_type", None)  # it names a custom gradient in the registry of this process
+            if node.op == "ResourceGather":  # inside of a loop; elsewhere TensorFlow converts it itself
                 node.op = "Gather"
                 node.attr["Tparams"].CopyFrom(node.attr.pop("dtype"))
                 node.attr.pop("batch_dims", None)
 
 
-def _shown(name: str, tensor: tf.TensorSpec) -> str:
+def _describe(name: str, tensor: tf.TensorSpec) -> str:
     shape = ", ".join("?" if side is None else str(side) for side in tensor.shape)
     return f"{name}: {tensor.dtype.name} [{shape}]"
