@@ -1,17 +1,57 @@
-"""Fixtures that several tests share."""
+"""Fixtures that several tests share, and how the tests are run: in as many processes as there are cores."""
 
 import faulthandler
+import gc
+import os
 import shutil
 import signal
-import subprocess
-import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from tests.made_once import PhantomRuns, made_once
+
 ROOT = Path(__file__).resolve().parents[1]
+MAX_WORKERS = 4  # Each of them loads TensorFlow, which takes about 1.5 GB of memory.
 
 faulthandler.register(signal.SIGALRM)  # a stray alarm shows where it comes from; it would end the tests without a word
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Without -n, run whole folders of tests in one process per core (pytest-xdist), and single files in this process.
+
+    This is not done by `addopts`, because -p no:xdist, --pdb and -s would not work beside it.
+    """
+    option = config.option
+    if hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("xdist"):
+        return
+    if option.numprocesses is not None or option.dist != "no":
+        return  # the user has chosen
+    if option.usepdb or option.trace or option.collectonly or option.capture == "no":
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cores > 1 and any(Path(argument.partition("::")[0]).is_dir() for argument in config.args):
+        option.numprocesses, option.dist = min(cores, MAX_WORKERS), "worksteal"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let all processes of these tests share what XLA compiles, through a temporary folder.
+
+    Each session would otherwise compile the attention LSTM again, which takes half of the time of all tests. The
+    folder is empty at the start, so that every function is compiled at least once.
+    """
+    if not hasattr(config, "workerinput") and "TF_XLA_FLAGS" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="tienet-tests-xla-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["TF_XLA_FLAGS"] = f"--tf_xla_persistent_cache_directory={folder.name}"
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking through all modules again and again while graphs are built."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -24,37 +64,43 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def data_root(tmp_path_factory) -> Path:
-    """A data root with a small phantom data set and its vocabulary."""
-    root = tmp_path_factory.mktemp("data")
-    python = sys.executable
-    phantom = [python, "data_prep/phantom.py", "--out", str(root / "phantom"), "--studies", "80", "--image-px", "256"]
-    vocab = [python, "data_prep/build_vocab.py", "--data-root", str(root), "--data", "phantom", "--dim", "12"]
-    for command in (phantom, vocab):
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    return root
+def run_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The temporary folder that all processes of these tests have in common."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if hasattr(request.config, "workerinput") else folder
 
 
 @pytest.fixture(scope="session")
-def runs(data_root, tmp_path_factory) -> dict[str, Path]:
-    """Mode -> the folder of a small run that reads 30 words of a report; tests change copies only."""
-    from tests.small_run import config_of, train
-    from tienet.modes import MODES
+def data_root(run_folder: Path) -> Path:
+    """A data root with a small phantom data set and its vocabulary."""
+    return made_once(run_folder / "data", make_phantom)
 
-    folder = tmp_path_factory.mktemp("runs")
-    return {
-        mode: train(data_root, folder / mode, config_of(mode, max_words=30, feature_norm=mode == "classify"))
-        for mode in MODES
-    }
+
+def make_phantom(root: Path) -> None:
+    from tienet.commands.main import dispatch
+
+    phantom = ["--out", str(root / "phantom"), "--studies", "80", "--image-px", "256"]
+    assert dispatch(["prepare", "phantom", *phantom]) == 0
+    assert dispatch(["vocabulary", "--data-root", str(root), "--data", "phantom", "--dim", "12"]) == 0
+
+
+@pytest.fixture(scope="session")
+def runs(data_root: Path, run_folder: Path) -> PhantomRuns:
+    """Mode -> the folder of a small run that reads 30 words of a report; tests change copies only."""
+    return PhantomRuns(data_root, run_folder)
 
 
 @pytest.fixture(scope="module")
 def browser():
-    """Headless Chromium; tests that need it skip where it is missing."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    """Headless Chromium; tests that need it skip where it is missing, and fail there in continuous integration."""
+    missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+    try:
+        from playwright import sync_api
+    except ImportError:
+        missing("needs playwright: pip install playwright")
     found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
     if not found:
-        pytest.skip("needs chromium, chromium-browser or google-chrome on the PATH")
+        missing("needs chromium, chromium-browser or google-chrome on the PATH")
     with sync_api.sync_playwright() as playwright:
         # --no-sandbox: Chromium refuses to start as root without it; the pages are our own.
         started = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox", "--disable-gpu"])

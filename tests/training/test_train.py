@@ -7,42 +7,71 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.conftest import ROOT
 from tests.small_run import SMALL, config_of, state_of, train, weights_of
+from tienet.checkpoint import save as saving
 from tienet.checkpoint.run_folder import locate
 from tienet.config import Config
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
+from tienet.evaluation.metrics.auroc import evaluate_auc
 from tienet.predict import Predictor
 
 
-@pytest.mark.parametrize("mode", ["annotate-text", "report"])
-def test_resumed_equals_uninterrupted(runs, data_root, tmp_path, mode):
-    shutil.copytree(runs[mode], tmp_path / "run")
-    config = config_of(mode, max_words=30, epochs=3)
-    if mode == "report":  # with all that draws
-        config = config.replace(
-            epochs=2,
-            classify_on="half",
-            scheduled_sampling=0.2,
-            report_drop=0.1,
-            feature_norm=True,
-            attention_norm=True,
-            attention_gate=True,
-            deep_output=True,
-        )
-        shutil.rmtree(tmp_path / "run")
-        train(data_root, tmp_path / "run", config.replace(epochs=1))
-    resumed = train(data_root, tmp_path / "run", config, resume=True)
-    straight = train(data_root, tmp_path / "straight", config)
-    ours, theirs = weights_of(resumed), weights_of(straight)
+def assert_same_weights(run: Path, other: Path) -> None:
+    ours, theirs = weights_of(run), weights_of(other)
     assert ours.keys() == theirs.keys()
     for name, value in theirs.items():
         np.testing.assert_array_equal(ours[name], value, err_msg=name)
+
+
+def test_a_finished_run_with_one_epoch_more_equals_an_uninterrupted_one(runs, data_root, tmp_path):
+    run = shutil.copytree(runs["annotate-text"], tmp_path / "run")
+    config = config_of("annotate-text", max_words=30, epochs=3)
+    resumed = train(data_root, run, config, resume=True)
+    assert_same_weights(resumed, train(data_root, tmp_path / "straight", config))
+
+
+def test_a_run_that_ended_after_an_epoch_and_is_resumed_equals_an_uninterrupted_one(data_root, tmp_path, monkeypatch):
+    """With everything that is drawn at random; the folder is copied as a killed training would leave it."""
+    config = config_of(
+        "report", max_words=16, written_words=8, classify_on="half", scheduled_sampling=0.2, report_drop=0.1,
+        feature_norm=True, attention_norm=True, attention_gate=True, deep_output=True,
+    )  # fmt: skip
+    save, ended = saving.save, tmp_path / "ended"
+
+    def save_and_copy(folder: Path, *arguments) -> None:
+        save(folder, *arguments)
+        if not ended.exists():
+            shutil.copytree(folder, ended)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(saving, "save", save_and_copy)
+        straight = train(data_root, tmp_path / "straight", config)
+    assert (state_of(ended)["epoch"], state_of(straight)["epoch"]) == (1, 2)
+    assert_same_weights(train(data_root, ended, config, resume=True), straight)
+
+
+def test_a_training_from_images_gives_the_score_that_it_saw(data_root, tmp_path):
+    """Without a cache the backbone is part of the graph of the training; one update of it is enough here."""
+    table = pd.read_csv(data_root / "phantom" / "manifest.csv", dtype=str, keep_default_na=False)
+    table["image"] = [str((data_root / "phantom" / image).resolve()) for image in table.image]
+    of_split = table.groupby("split").cumcount()
+    table[of_split < table.split.map({"train": 8, "val": 8, "test": 0})].to_csv(tmp_path / "few.csv", index=False)
+    config = config_of("classify", data=str(tmp_path / "few.csv"), features="off", feature_norm=True, batch=8, epochs=1)
+    run = train(data_root, tmp_path / "run", config)
+    assert state_of(run)["step"] == 1 and not (tmp_path / "features").exists()
+    val = manifests.load(str(tmp_path / "few.csv"), data_root).split("val")
+    with Predictor(run) as network:
+        probabilities = network.probabilities(network.studies(val))
+    score = evaluate_auc(probabilities, val.labels, val.patient_ids, resamples=0)["avg"]
+    assert score == pytest.approx(state_of(run, "best")["best_score"], abs=1e-9)
 
 
 def test_two_towers_equal_one(data_root, tmp_path):

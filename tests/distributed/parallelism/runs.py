@@ -1,5 +1,6 @@
 """Whole trainings, as train.py runs them: each in a process of its own, forked from one that has TensorFlow loaded."""
 
+import gc
 import json
 import multiprocessing
 import os
@@ -40,6 +41,7 @@ def train_py(arguments: list[str], log: Path, tamper: Tamper | None) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.chdir(ROOT)
+    gc.freeze()  # what the parent has loaded lives as long as this process
     signal.signal(signal.SIGINT, signal.default_int_handler)
     devices.count = lambda: 0  # all runs on the CPU, also where there are GPUs
     calibrate.calibrate_after_training = lambda *_: None  # after the run; it would build the network once more

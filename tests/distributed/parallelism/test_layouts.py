@@ -19,7 +19,7 @@ from tests.distributed.parallelism.runs import (
 
 LAYOUTS = {
     "four towers": ["--gpu", "0,1,2,3"],
-    "four towers x 2 accumulations": ["--gpu", "0,1,2,3", "--tower-batch", 4],
+    "two towers x 2 accumulations": ["--gpu", "0,1", "--tower-batch", 8],
     "two workers": [],
     "two workers x two towers": ["--gpu", "0,1"],
 }
@@ -49,7 +49,7 @@ def test_ten_updates_on_the_same_studies_give_the_same_weights_however_they_are_
             assert_close(process.done(), alone)
     sums = {
         name: value
-        for name, value in variables_of(others["four towers x 2 accumulations"][0].logdir).items()
+        for name, value in variables_of(others["two towers x 2 accumulations"][0].logdir).items()
         if name.startswith("accumulation/")
     }
     assert sums.pop("accumulation/counter") == 20 and sums and not any(value.any() for value in sums.values())
