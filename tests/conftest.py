@@ -64,16 +64,16 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def run_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def common_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The temporary folder that all processes of these tests have in common."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if hasattr(request.config, "workerinput") else folder
 
 
 @pytest.fixture(scope="session")
-def data_root(run_folder: Path) -> Path:
+def data_root(common_folder: Path) -> Path:
     """A data root with a small phantom data set and its vocabulary."""
-    return made_once(run_folder / "data", make_phantom)
+    return made_once(common_folder / "data", make_phantom)
 
 
 def make_phantom(root: Path) -> None:
@@ -85,9 +85,9 @@ def make_phantom(root: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def runs(data_root: Path, run_folder: Path) -> PhantomRuns:
+def runs(data_root: Path, common_folder: Path) -> PhantomRuns:
     """Mode -> the folder of a small run that reads 30 words of a report; tests change copies only."""
-    return PhantomRuns(data_root, run_folder)
+    return PhantomRuns(data_root, common_folder)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from tienet.predict import Annotator, Predictor
 
 
 @pytest.fixture(scope="module")
-def root(data_root, run_folder) -> Path:
+def root(data_root, common_folder) -> Path:
     """A data root whose data set has more validation studies, so that some labels have enough cases."""
 
     def make(root: Path) -> None:
@@ -40,13 +40,13 @@ def root(data_root, run_folder) -> Path:
         files.write_text(root / "phantom" / "manifest.csv", table.to_csv(index=False))
         assert dispatch(["vocabulary", "--data-root", str(root), "--data", "phantom", "--dim", "12"]) == 0
 
-    return made_once(run_folder / "calibration-data", make)
+    return made_once(common_folder / "calibration-data", make)
 
 
 @pytest.fixture(scope="module")
-def trained(root, run_folder) -> Path:
+def trained(root, common_folder) -> Path:
     return made_once(
-        run_folder / "calibration-run", lambda folder: train(root, folder, config_of("annotate-text", epochs=2))
+        common_folder / "calibration-run", lambda folder: train(root, folder, config_of("annotate-text", epochs=2))
     )
 
 

@@ -20,12 +20,12 @@ OPTIONS = Options(pages=1, resamples=20, java=False, controls=True)
 
 
 @pytest.fixture(scope="module")
-def out(runs, data_root, run_folder) -> Path:
+def out(runs, data_root, common_folder) -> Path:
     def make(folder: Path) -> None:
         loads = [str(runs[mode]) for mode in ("report", "caption", "classify")]
         (folder / "printed.txt").write_text(compare(loads, ["phantom"], data_root, folder, OPTIONS))
 
-    return made_once(run_folder / "compared", make)
+    return made_once(common_folder / "compared", make)
 
 
 def test_both_tables_have_their_columns(out):

@@ -15,7 +15,7 @@ from tienet.predict import cached_features
 
 
 @pytest.fixture(scope="session")
-def studies(data_root: Path, run_folder: Path) -> Path:
+def studies(data_root: Path, common_folder: Path) -> Path:
     """A data root with 32 studies to train on, one batch, and 8 to validate; their features are there already."""
 
     def make(root: Path) -> None:
@@ -30,7 +30,7 @@ def studies(data_root: Path, run_folder: Path) -> Path:
         for split in ("train", "val"):
             cached_features(manifest.split(split), config, "random")
 
-    return made_once(run_folder / "parallelism-studies", make)
+    return made_once(common_folder / "parallelism-studies", make)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def start(studies: Path, tmp_path: Path) -> Iterator[Starter]:
 
 
 @pytest.fixture(scope="session")
-def straight(studies: Path, run_folder: Path) -> dict[str, Path]:
+def straight(studies: Path, common_folder: Path) -> dict[str, Path]:
     """DRAWN and QUICK without interruption, and QUICK with two towers."""
 
     def make(folder: Path) -> None:
@@ -58,5 +58,5 @@ def straight(studies: Path, run_folder: Path) -> dict[str, Path]:
         finally:
             start.kill_all()
 
-    folder = made_once(run_folder / "parallelism-straight", make)
+    folder = made_once(common_folder / "parallelism-straight", make)
     return {name: folder / name.replace(" ", "-") for name in ("drawn", "quick", "two towers")}
