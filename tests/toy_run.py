@@ -14,21 +14,21 @@ from tienet.checkpoint.save import save
 tf1 = tf.compat.v1
 
 STEPS = 10
-"""Per epoch."""
+"""The number of steps of an epoch."""
 
 
 def score_of(epoch: int) -> float:
-    """What epoch 1, 2, 3 ... scores: .3, .6, .2, .9, .5, .1, then upwards in every third epoch."""
+    """The score of an epoch: .3, .6, .2, .9, .5, .1 at first, then every third is the best so far."""
     return [0.3, 0.6, 0.2, 0.9, 0.5, 0.1][epoch - 1] if epoch <= 6 else 1 + (epoch if epoch % 3 == 0 else 0)
 
 
 def best_epoch_of(epochs: int) -> int:
-    """The best of the first epochs."""
+    """The number of the best one of the first `epochs` epochs."""
     return max(range(1, epochs + 1), key=lambda epoch: (score_of(epoch), -epoch))
 
 
 class ToyRun:
-    """Three variables of `size` values each, and the step; goes on from the folder's checkpoint."""
+    """A run of three variables of `size` values each, and the step, which starts from the checkpoint in the folder."""
 
     def __init__(self, folder: Path, size: int = 50):
         self.folder = folder
@@ -46,7 +46,7 @@ class ToyRun:
         self.resume()
 
     def resume(self) -> None:
-        """Go on from what `find_resume_point` gives."""
+        """Go on from the checkpoint that `find_resume_point` returns."""
         point = find_resume_point(self.folder)
         self.state = point.state if point else TrainingState()
         if point:
@@ -71,12 +71,12 @@ class ToyRun:
         self.save(list(thresholds), better)
 
     def save(self, thresholds: list[float] | None, best: bool) -> None:
-        """Save as training does."""
+        """Save a checkpoint as a training does."""
         save(self.folder, self.session, self.saver, self.state, thresholds, best)
 
 
 def toy_run(folder: Path, epochs: int, size: int = 50) -> ToyRun:
-    """A run after some epochs."""
+    """A toy run that has been trained for some epochs."""
     run = ToyRun(folder, size)
     for _ in range(epochs):
         run.epoch()
@@ -95,17 +95,17 @@ def value_in(prefix: Path) -> int:
 
 
 def named(folder: Path, kind: str) -> dict:
-    """latest.json or best.json."""
+    """The content of latest.json or best.json."""
     return json.loads((folder / f"{kind}.json").read_text())
 
 
 def names_in(folder: Path) -> set[str]:
-    """All files and folders of a run."""
+    """The relative paths of all files and folders of a run."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
 def spoil(prefix: Path, suffix: str = ".data-00000-of-00001") -> None:
-    """Flip a bit, in a file of its own: what is linked to it stays."""
+    """Flip a bit of a checkpoint; a file that is a hard link to it stays as it is."""
     path = prefix.with_name(prefix.name + suffix)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

@@ -29,7 +29,7 @@ VALIDATES, COMPUTES = "validates for a minute", "computes features for a minute"
 
 
 def at_step(step: int, act: Callable[[], None], within: bool = False) -> None:
-    """Call `act` before update `step`, from 1, or within it."""
+    """Call `act` before update number `step` (the first is 1), or within that update."""
     run_step = Trainer.run_step
 
     def disturbed(trainer: Trainer) -> None:
@@ -44,7 +44,7 @@ def at_step(step: int, act: Callable[[], None], within: bool = False) -> None:
 
 
 def change_a_weight(step: int) -> None:
-    """In this worker alone, before an update."""
+    """Change a weight in this worker alone, before update number `step`."""
     run_step = Trainer.run_step
 
     def disturbed(trainer: Trainer) -> None:
@@ -69,7 +69,7 @@ def in_validation(nth: int, act: Callable[[], None]) -> None:
 
 
 def long_validation(nth: int) -> None:
-    """The n-th validation sees its studies again and again, for a minute; it says when that begins."""
+    """Make the n-th validation predict its studies again and again for a minute; print VALIDATES before."""
     predict_all, calls = validation.predict_all, itertools.count(1)
 
     def prolonged(*arguments):
@@ -85,7 +85,7 @@ def long_validation(nth: int) -> None:
 
 
 def features(act: Callable[[], None]) -> None:
-    """Call `act` instead of looking for the features."""
+    """Call `act` where the training would open the cached features."""
 
     def disturbed(*_):
         act()
@@ -94,7 +94,7 @@ def features(act: Callable[[], None]) -> None:
 
 
 def compute_for_long() -> None:
-    """It says when it begins."""
+    """Sleep for a minute as if features were computed; COMPUTES is printed when that begins."""
     print(COMPUTES, flush=True)
     until = time.monotonic() + 60
     while time.monotonic() < until:
@@ -106,7 +106,7 @@ def fail() -> None:
 
 
 def at_save(nth: int, act: Callable[[], None]) -> None:
-    """Call `act` before a checkpoint is written."""
+    """Call `act` before the n-th checkpoint is written."""
     save, calls = saving.save, itertools.count(1)
 
     def disturbed(*arguments):
@@ -118,7 +118,7 @@ def at_save(nth: int, act: Callable[[], None]) -> None:
 
 
 def limit_save(nth: int, size: int) -> None:
-    """While the n-th checkpoint is written no file may grow above `size` bytes."""
+    """Let no file grow above `size` bytes while the n-th checkpoint is written."""
     save, calls = saving.save, itertools.count(1)
 
     def limited(*arguments):
@@ -133,14 +133,14 @@ def limit_save(nth: int, size: int) -> None:
 
 
 def fill(folder: Path) -> None:
-    """Leave no room on the disk."""
+    """Fill the disk of `folder` with a file."""
     with suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
         while True:
             file.write(bytes(1024))
 
 
 def poison(step: int, part: int) -> None:
-    """The labels of a part of a batch overflow in the loss of update `step`, from 1."""
+    """Make the labels of one part of a batch overflow in the loss of update number `step` (the first is 1)."""
     batches = TrainingBatches.__iter__
 
     def poisoned(self: TrainingBatches):
@@ -151,8 +151,10 @@ def poison(step: int, part: int) -> None:
 
 
 def without_compilers() -> None:
-    """The attention LSTM is not compiled, nor divided among cores, and the graph is run as it was built: the compilers
-    take longer than ten updates, for every tower, in every process."""
+    """Run the attention LSTM without XLA and on one core, and the graph without TensorFlow's optimizers.
+
+    For every tower and in every process these compilers take longer than ten updates of a small network do.
+    """
     devices.cores = lambda: 1
     for part in (block, attention_step, attention):
         for name, function in list(vars(part).items()):
@@ -173,7 +175,7 @@ def set_environment(**variables: str) -> None:
 
 
 def send(signum: int) -> None:
-    """To this process; says when."""
+    """Send a signal to this process, and print the time at which it is sent."""
     print(f"sent at {time.time()}", flush=True)
     os.kill(os.getpid(), signum)
 

@@ -1,4 +1,4 @@
-"""Whole trainings, as train.py runs them: each in a process of its own, forked from one that has TensorFlow loaded."""
+"""Whole trainings as train.py runs them, each in a process that is forked from one that has loaded TensorFlow."""
 
 import gc
 import json
@@ -27,24 +27,24 @@ SMALL = {
 }  # fmt: skip
 SEED = 2
 DRAWN = {"mode": "annotate-text", "batch": 8, "epochs": 3, "report_drop": 0.1}
-"""A run of 3 x 4 updates with all that is drawn at random."""
+"""A run of 3 epochs of 4 updates with everything that is drawn at random."""
 QUICK = {"mode": "classify", "batch": 8, "epochs": 3}
-"""The same with the smallest network."""
-LONG = 300  # seconds: for a machine that has other things to do
+"""A run of as many updates with the smallest network."""
+LONG = 300  # seconds; a machine may have other things to do
 
 Tamper = Callable[[], None]
 
 
 def train_py(arguments: list[str], log: Path, tamper: Tamper | None) -> None:
-    """What the process does. `tamper` changes the program beforehand."""
+    """Run train.py in this process, after `tamper` has changed the program."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.chdir(ROOT)
-    gc.freeze()  # what the parent has loaded lives as long as this process
+    gc.freeze()  # the modules that were loaded before the fork live as long as this process
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    devices.count = lambda: 0  # all runs on the CPU, also where there are GPUs
-    calibrate.calibrate_after_training = lambda *_: None  # after the run; it would build the network once more
+    devices.count = lambda: 0  # so that everything runs on the CPU, also where there are GPUs
+    calibrate.calibrate_after_training = lambda *_: None  # it would build the network once more
     if tamper:
         tamper()
     sys.argv = ["train.py", *arguments]
@@ -52,7 +52,7 @@ def train_py(arguments: list[str], log: Path, tamper: Tamper | None) -> None:
 
 
 class Running:
-    """A training under way, or its end."""
+    """A training in a process of its own, and what became of it."""
 
     def __init__(self, logdir: Path, flags: list[str], tamper: Tamper | None, log: Path):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as train.py does, too late here: TensorFlow is loaded
@@ -63,7 +63,7 @@ class Running:
         self._process.start()
 
     def status(self, seconds: float = LONG) -> int:
-        """Wait for the end; the exit status, or minus the signal that killed it."""
+        """Wait until the process has ended. Returns its status, or minus the number of the signal that killed it."""
         self._process.join(seconds)
         assert self._process.exitcode is not None, f"still runs after {seconds} s:\n{self.text}"
         return self._process.exitcode
@@ -74,20 +74,20 @@ class Running:
 
     @property
     def error(self) -> str:
-        """The one line that the user is left with."""
+        """The last line that was printed; there must be no traceback before it."""
         assert "Traceback" not in self.text, self.text
         lines = [line.rpartition("\r")[2].strip() for line in self.text.splitlines()]
         return [line for line in lines if line][-1]
 
     def wait_for(self, words: str) -> None:
-        """Until it has said them."""
+        """Wait until the training has printed `words`."""
         until = time.monotonic() + LONG
         while words not in self.text:
             assert self._process.is_alive() and time.monotonic() < until, self.text
             time.sleep(0.05)
 
     def done(self) -> Path:
-        """The run's folder, after it ended well."""
+        """Wait until the training has ended with status 0. Returns the folder of the run."""
         assert self.status() == 0, self.text
         return self.logdir
 
@@ -95,12 +95,12 @@ class Running:
         os.kill(self._process.pid, signum)
 
     def seconds_from_signal_to_end(self) -> float:
-        """The end is when the last line was written."""
+        """The seconds from the signal that the process sent to itself to the last line that it printed."""
         return self._log.stat().st_mtime - self.sent_at
 
     @property
     def sent_at(self) -> float:
-        """When it sent a signal to itself (disturb.send)."""
+        """The time at which the process sent a signal to itself (`disturb.send`)."""
         return float(re.search(r"sent at ([\d.]+)", self.text)[1])
 
     def kill(self) -> None:
@@ -109,13 +109,13 @@ class Running:
 
 
 class Starter:
-    """Calls start trainings in folders beside each other; what still runs at the end is killed."""
+    """Starts trainings in folders beside each other when it is called, and kills those that still run at the end."""
 
     def __init__(self, studies: Path, folder: Path):
         self._studies, self._folder, self._running = studies, folder, []
 
     def __call__(self, name: str | Path, *flags: object, tamper: Tamper | None = None, **settings: object) -> Running:
-        """In the folder `name`, on the CPU unless a flag says otherwise."""
+        """Start a training in the folder `name`, on the CPU unless a flag says otherwise."""
         settings = {**SMALL, "seed": SEED, **settings}
         sets = [
             f"--set={key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in settings.items()
@@ -129,7 +129,7 @@ class Starter:
     def workers(
         self, name: str, *flags: object, tampers: dict[int, Tamper] | None = None, **settings: object
     ) -> list[Running]:
-        """Two; `tampers` by rank."""
+        """Start two workers of one training; `tampers` has the changes to the program of each rank."""
         cluster, tampers = ["--workers", addresses()], tampers or {}
         return [self(name, *cluster, "--task", n, *flags, tamper=tampers.get(n), **settings) for n in range(2)]
 
@@ -139,7 +139,7 @@ class Starter:
 
 
 def addresses() -> str:
-    """--workers: two ports that are free."""
+    """The value of --workers for two workers at ports that are free."""
     with ExitStack() as stack:
         ports = [stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(2)]
     return ",".join(f"127.0.0.1:{port}" for port in ports)
@@ -153,13 +153,13 @@ def read(run: Path, kind: str = "latest") -> dict:
 
 
 def variables_of(run: Path, kind: str = "latest") -> dict[str, np.ndarray]:
-    """All that a checkpoint holds."""
+    """All variables of a checkpoint."""
     reader = tf.compat.v1.train.NewCheckpointReader(str(run / "checkpoints" / read(run, kind)["checkpoint"]))
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
 def weights_of(run: Path) -> dict[str, np.ndarray]:
-    """The network's, and Adam's moments; not what is only logged, nor what sums gradients."""
+    """The weights and the moments of Adam, without the averages that are only logged and the sums of gradients."""
     return {
         name: value
         for name, value in variables_of(run).items()
@@ -168,7 +168,7 @@ def weights_of(run: Path) -> dict[str, np.ndarray]:
 
 
 def logged(run: Path) -> list[dict]:
-    """What stats.json says of validation; the losses are moving averages, which begin anew with each process."""
+    """The validation results in stats.json, without the losses: each process restarts their moving averages."""
     return [
         {
             name: value
@@ -187,7 +187,7 @@ def assert_close(run: Path, other: Path, most: float = 1e-6) -> None:
 
 
 def assert_same_bits(run: Path, other: Path) -> None:
-    """All variables of the latest and of the best checkpoint, what is written beside them, and the log."""
+    """Both checkpoints, latest and best, are equal in all bits, and so are their JSON files and the validation log."""
     for kind in ("latest", "best"):
         assert read(run, kind) == read(other, kind)
         ours, theirs = variables_of(run, kind), variables_of(other, kind)

@@ -18,7 +18,7 @@ from tienet.data.text import Vocab
 
 
 def test_a_loss_that_is_not_finite_names_step_studies_and_gradients_and_keeps_the_last_checkpoint(start, studies):
-    """Of two towers x 2 accumulations one part is bad: its 2 studies are named, the others are not."""
+    """One of four parts (two towers x 2 accumulations) is bad: its 2 studies are named, the others are not."""
     stopped = start("run", "--gpu", "0,1", "--tower-batch", 2, tamper=partial(poison, 7, 2), **DRAWN)
     assert stopped.status() == 2, stopped.text
     train = manifests.load("phantom", studies).split("train")
@@ -56,7 +56,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before_it(start, str
 
 
 def test_a_disk_without_room_ends_in_a_line_and_the_run_goes_on_once_there_is_some(start, straight, tmp_path):
-    """Of its own, so that the log and TensorBoard's file find no room either; full in a validation, then at a save."""
+    """The run has the disk alone, so its logs find no room either; it is full in a validation, then at a save."""
     folder = tmp_path / "run"
     folder.mkdir()
     mount = shutil.which("mount")

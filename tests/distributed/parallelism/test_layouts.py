@@ -1,4 +1,4 @@
-"""Whoever shares a batch, the weights are the same."""
+"""However a batch is split among towers, accumulations and workers, the weights are the same."""
 
 import json
 

@@ -26,7 +26,7 @@ STOPS = {
     "in the second validation of this process": (partial(in_validation, 2, send_term), 8),
     "while saving": (partial(at_save, 1, send_term), 9),  # one update more: a save is not left half done
 }
-"""When SIGTERM comes, each time to the run that goes on from the stop before, and the step that is saved then."""
+"""When SIGTERM comes (each time to the run that goes on from the stop before), and the step that is saved then."""
 
 
 def test_a_run_that_sigterm_stops_at_every_kind_of_moment_comes_to_the_same_end(start, straight):
@@ -53,7 +53,7 @@ def test_sigterm_to_a_worker_stops_both_after_an_update_and_one_process_goes_on(
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_sigterm_to_any_worker_while_the_chief_validates_for_long_stops_both_at_once(start, straight, rank):
-    """The other one waits for the chief then, inside an operation, where no signal reaches it."""
+    """The other worker then waits for the chief inside an operation, where no signal reaches it."""
     workers = start.workers("run", tampers={0: partial(long_validation, 2)}, **QUICK)
     workers[0].wait_for(VALIDATES)
     sent_at = time.monotonic()

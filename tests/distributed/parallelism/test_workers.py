@@ -15,7 +15,7 @@ from tests.distributed.parallelism.runs import QUICK, SEED, addresses, assert_cl
 
 @pytest.fixture(scope="module")
 def other_label(studies, tmp_path_factory):
-    """The same studies, of which one has another label."""
+    """A data root with the same studies, of which one has another label."""
     root = tmp_path_factory.mktemp("other")
     shutil.copytree(studies / "phantom", root / "phantom", ignore=shutil.ignore_patterns("features"))
     path = root / "phantom" / "manifest.csv"
