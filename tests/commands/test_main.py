@@ -49,11 +49,8 @@ def test_every_call_is_in_the_list():
     [
         (["anotate"], "tienet: argument COMMAND: invalid choice: 'anotate'"),
         (["--vresion"], "tienet: the following arguments are required: COMMAND"),
-        (["prepare", "opemi"], "tienet prepare: argument COMMAND: invalid choice: 'opemi'"),
         (["annotate"], "tienet annotate: the following arguments are required: --load, CSV|FOLDER, --out"),
         (["report", "--load", "x"], "required: IMAGE"),
-        (["prepare", "phantom", "--studies", "many"], "tienet prepare phantom: argument --studies: invalid int"),
-        (["prepare", "phantom", "--seed", "-1"], "tienet prepare phantom: --seed -1: expected 0 or more (see --help)"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(flags, message, capsys):
@@ -65,12 +62,9 @@ def test_a_wrong_command_line_is_one_line(flags, message, capsys):
 
 
 def test_no_command_shows_help(capsys):
-    for words in ([], ["weights"]):
-        with pytest.raises(SystemExit) as end:
-            dispatch(words)
-        assert end.value.code == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "not a medical device" in said and "commands: fetch download" in said
+    with pytest.raises(SystemExit) as end:
+        dispatch([])
+    assert end.value.code == 0 and "not a medical device" in capsys.readouterr().out
 
 
 def test_the_version_has_one_place(capsys):
@@ -89,9 +83,8 @@ def test_a_script_has_its_own_name_and_way_in(capsys, monkeypatch):
     assert "\n    python data_prep/phantom.py --out" in said
 
 
-@pytest.mark.parametrize("way_in", [["-m", "tienet.commands.main"], ["-m", "tienet"]])
-def test_other_ways_in(way_in):
-    command = [sys.executable, *way_in, "evaluate", "--load", "a", "b", "--data", "c"]
+def test_the_module_is_another_way_in():
+    command = [sys.executable, "-m", "tienet.commands.main", "evaluate", "--load", "a", "b", "--data", "c"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("tienet evaluate: --out is missing") and done.stderr.count("\n") == 1

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -13,61 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.command_line import tienet
 from tests.conftest import ROOT
-from tests.data.dicom.dicom_files import PYDICOM_FILES, RAMP, dataset, save
-from tienet.data import manifest as manifests
+from tests.data.dicom.dicom_files import PYDICOM_FILES, RAMP
+from tests.datasets.folder.toy_folder import SALT, film, load, png, reasons, refused
 from tienet.data.dicom import reader
 from tienet.data.image import read_gray
 from tienet.data.splits import by_hash
-
-SALT = "a salt for the tests"
-
-
-def png(path: Path, value: int = 99) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(bytes(cv2.imencode(path.suffix, np.full((8, 8), value, np.uint8))[1]))
-    return path
-
-
-def film(path: Path, uid: str, pixels: np.ndarray = RAMP, **elements: object) -> Path:
-    return save(path, dataset(pixels, SOPInstanceUID=uid, StudyInstanceUID=f"{uid}.9", **elements))
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    folder = tmp_path / "source"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def run(source, tmp_path):
-    def run(*switches: object, **flags: object) -> tuple[int, Path]:
-        values = {"images": source, "out": tmp_path / "out" / "own", "salt": SALT, "workers": 1} | flags
-        args = [part for name, value in values.items() if value is not None
-                for part in (f"--{name.replace('_', '-')}", str(value))]  # fmt: skip
-        return tienet("prepare", "folder", *args, *switches), Path(str(values["out"]))
-
-    return run
-
-
-def load(out: Path) -> manifests.Manifest:
-    return manifests.load(str(out / "manifest.csv"))
-
-
-def reasons(out: Path) -> list[str]:
-    table = pd.read_csv(out / "left_out.csv", dtype=str)
-    assert list(table.columns) == ["name", "what", "reason"]
-    return sorted(table.reason)
-
-
-def refused(run, capsys, *switches: object, **flags: object) -> str:
-    status, out = run(*switches, **flags)
-    assert status == 2 and not (out / "manifest.csv").exists()
-    (line,) = capsys.readouterr().err.splitlines()[-1:]
-    return line
-
+from tienet.datasets.folder.pseudonyms import Pseudonyms
 
 # ---- joining ----
 
@@ -88,27 +39,6 @@ def test_png_jpeg_and_dicom_with_texts_beside_them(run, source, capsys):
     assert "2 images come without a patient" in said.err and "view of 1 DICOM images: PA 1" in said.err
 
 
-def test_a_table_names_images_and_studies(run, source):
-    png(source / "x/1.png"), film(source / "x/2.dcm", "1.2.2"), film(source / "x/3.dcm", "1.2.3")
-    film(source / "x/4.dcm", "1.2.4", AccessionNumber="ACC4"), film(source / "s5/i.dcm", "1.2.5")
-    table = source / "reports.csv"
-    table.write_text("study,findings,impression\n1.png,One.,\n2.dcm,Two.,\n1.2.3.9,Three.,\nACC4,Four.,\ns5,,Five.\n")
-    status, out = run(reports=table)
-    assert status == 0 and reasons(out) == []
-    assert sorted(load(out).reports) == ["findings : Four.", "findings : One.", "findings : Three.", "findings : Two.",
-                                         "impression : Five."]  # fmt: skip
-
-
-def test_a_folder_of_texts(run, source, tmp_path):
-    png(source / "a/1.png"), png(source / "b/1.png"), png(source / "2.png")
-    for name in ("a/1", "b/1", "2"):
-        path = tmp_path / "texts" / f"{name}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"Report {name}.")
-    _, out = run(reports=tmp_path / "texts")
-    assert sorted(load(out).reports) == ["Report 2.", "Report a/1.", "Report b/1."]
-
-
 def test_labels_patients_and_splits(run, source, capsys):
     for n in range(4):
         png(source / f"{n}.png", n)
@@ -123,18 +53,6 @@ def test_labels_patients_and_splits(run, source, capsys):
     assert len(set(m.patient_ids)) == 3 and m.patient_ids[order[0]] == m.patient_ids[order[1]]
     assert [m.labels[n, 4] for n in order] == [1, 0, 0, 0] and np.isnan(m.labels[order[1], 2])
     assert "without a patient" not in capsys.readouterr().err
-
-
-def test_splits_by_hash_of_the_patient_when_there_are_labels(run, source):
-    rows = ["image,Mass"]
-    for n in range(30):
-        film(source / f"{n}.dcm", f"1.2.{n}", RAMP + np.uint16(n) ** 2 % 900, PatientID=f"P{n // 2}")
-        rows.append(f"{n}.dcm,{n % 2}")
-    (source / "labels.csv").write_text("\n".join(rows))
-    _, out = run(labels=source / "labels.csv")
-    m = load(out)
-    assert len(m) == 30 and len(set(m.patient_ids)) == 15
-    assert m.splits.tolist() == [by_hash(patient) for patient in m.patient_ids]
 
 
 # ---- left out ----
@@ -168,16 +86,6 @@ def test_each_thing_that_is_left_out_is_counted_and_named(run, source, capsys):
     assert "passed over, no image and no text: .md 1" in said.err and "PA 1, not known 1" in said.err
     _, out = run("--keep", "lateral", "mirrored", "modality", "no-report")
     assert len(load(out)) == 10 and "lateral view" not in reasons(out)
-
-
-def test_names_that_several_folders_have_do_not_join_by_the_last_part(run, source):
-    png(source / "a/1.png"), png(source / "b/1.png"), png(source / "2.png")
-    (source / "r.csv").write_text("image,report\n1.png,One.\n2.png,Two.\n")
-    _, out = run(reports=source / "r.csv")
-    assert load(out).reports == ["Two."]
-    assert reasons(out) == ["image without a report of its own: several folders have its name"] * 2 + [
-        "report without an image"
-    ]
 
 
 def test_strict_refuses_faults_but_not_views(run, source, capsys):
@@ -236,15 +144,6 @@ def chunk_names(content: bytes) -> list[bytes]:
         names.append(content[place + 4 : place + 8])
         place += 12 + int.from_bytes(content[place : place + 4], "big")
     return names
-
-
-def test_ids_need_the_salt_and_stay_with_it(run, source, tmp_path):
-    png(source / "a.png")
-    runs = [("1", SALT), ("2", SALT), ("3", "another long salt"), ("4", None), ("5", None), ("4", None)]
-    ids = [load(run(out=tmp_path / name, salt=salt)[1]).study_ids for name, salt in runs]
-    assert ids[0] == ids[1] and ids[3] == ids[5] and len({*map(tuple, ids)}) == 4
-    assert stat.S_IMODE((tmp_path / "4/.salt").stat().st_mode) == 0o600
-    assert not (tmp_path / "1/.salt").exists()
 
 
 def test_the_key_of_names_goes_where_it_is_asked_for(run, source, tmp_path, capsys):
@@ -326,18 +225,7 @@ def test_one_line_for_what_cannot_be_right(run, source, capsys, flags, said):
     assert said in refused(run, capsys, **flags)
 
 
-def test_labels_that_have_no_finding_to_learn_are_refused_but_no_labels_at_all_are_not(run, source, capsys, tmp_path):
-    png(source / "4.png")
-    (tmp_path / "zeros.csv").write_text("image,Mass\n4,0\n")
-    said = refused(run, capsys, split="hash", labels=tmp_path / "zeros.csv")
-    assert "none of the 1 training studies has a finding" in said
-    status, _ = run(split="hash")
-    assert status == 0
-
-
 def by_hash_with(source: Path) -> str:
-    from tienet.datasets.folder.pseudonyms import Pseudonyms
-
     return by_hash(Pseudonyms(SALT.encode()).of("image", "4"))
 
 
@@ -359,13 +247,6 @@ def test_images_that_lie_in_the_output_are_not_touched(run, source, capsys):
     png(source / "images/mine.png")
     assert "choose another --out" in refused(run, capsys, images=source / "images", out=source)
     assert (source / "images/mine.png").exists()
-
-
-def test_links_that_lead_back(run, source):
-    png(source / "a/1.png")
-    (source / "a/loop").symlink_to(source)
-    _, out = run()
-    assert len(load(out)) == 1
 
 
 def test_pydicoms_files(run, capsys):
