@@ -146,7 +146,10 @@ def build_model(setup: Setup) -> TieNet:
     if config.mode_parts.image and config.features == "off":
         weights = _backbone_weights(config, setup.places)
     labels = setup.train_studies.labels
-    label_weights = LabelWeights.from_labels(labels) if config.weighted_loss else LabelWeights.equal()
+    weighted = config.mode_parts.classifies and config.weighted_loss
+    label_weights = LabelWeights.from_labels(labels) if weighted else LabelWeights.equal()
+    if label_weights.note and setup.is_chief:
+        print(f"note: {label_weights.note}", file=sys.stderr)
     statistics = _feature_statistics(setup)
     model = TieNet(config, len(setup.vocab), setup.word_vectors.shape[1], label_weights, weights, statistics)
     model.summary_decay **= 1 / setup.batch_split.accumulate
