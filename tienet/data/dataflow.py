@@ -152,6 +152,7 @@ class TrainingBatches(DataFlow):
 
     Attributes:
         steps_per_epoch: The number of updates per epoch.
+        part_size: The number of studies of each part.
         error: The exception that reading raised, or None. It is kept here because the thread that fills the queue
             would otherwise end the run without a message.
     """
@@ -168,6 +169,7 @@ class TrainingBatches(DataFlow):
                 f"{studies.manifest.path}: {len(studies)} training studies cannot be shared by {batch_split.parts} "
                 "parts of a batch; use fewer GPUs or workers"
             )
+        self.part_size = self._batch // batch_split.parts
         self._first_step = first_step
         self._lengths = studies.lengths
         self.steps_per_epoch = -(-len(studies) // self._batch)

@@ -21,7 +21,7 @@ from tienet.checkpoint.resume import ResumePoint, find_resume_point, truncate_lo
 from tienet.config import Config
 from tienet.data import leaks, vocabulary
 from tienet.data import manifest as manifests
-from tienet.data.batch_split import BatchSplit
+from tienet.data.batch_split import BatchSplit, check_halves
 from tienet.data.dataflow import Studies, TrainingBatches
 from tienet.data.features import statistics as feature_statistics
 from tienet.data.manifest import Manifest
@@ -112,6 +112,7 @@ def set_up(
     Raises:
         InputError: The data do not fit the settings or the resumed run, or the workers were not started alike.
     """
+    check_halves(config, config.batch // batch_split.parts)  # before the features are computed
     manifest = manifests.load(config.data, places.data_root)
     if start:
         vocab, word_vectors = _vocab_of_run(manifest, places.logdir)
@@ -119,6 +120,8 @@ def set_up(
         vocab, word_vectors = vocabulary.read_vocab(manifest, config, places.vocab)
     train_studies, val_studies = _load_splits(manifest, vocab, config, places, workers, interruption)
     state = start.state if start else TrainingState()
+    batches = TrainingBatches(train_studies, config.batch, config.seed, batch_split, state.step)
+    check_halves(config, batches.part_size)  # again, as few studies make the batches smaller
     setup = Setup(
         config=config,
         places=places,
@@ -130,7 +133,7 @@ def set_up(
         word_vectors=word_vectors,
         train_studies=train_studies,
         val_studies=val_studies,
-        batches=TrainingBatches(train_studies, config.batch, config.seed, batch_split, state.step),
+        batches=batches,
         workers=workers,
         interruption=interruption,
     )
