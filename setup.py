@@ -38,7 +38,7 @@ setup(
         "h5py>=3.10",
         "matplotlib>=3.7",
         "pillow>=10",
-        "pydicom>=3.0",
+        "pydicom>=3.0.2",
         "pyjpegls>=1.4",
         "pylibjpeg>=2.0",
         "pylibjpeg-openjpeg>=2.4",

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from tienet import cli
+from tienet.config import settings_without_effect
 from tienet.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,7 +47,8 @@ def command(root: Path, run: Path, mode: str, epochs: int) -> list[str]:
         "--mode": mode, "--data": "phantom", "--data-root": root, "--gpu": "cpu", "--backbone-weights": "random",
         "--backbone-end": "res4f", "--image-px": 256, "--batch": 8, "--epochs": epochs, "--logdir": run,
     }  # fmt: skip
-    sets = [f"--set={name}={value}" for name, value in SETTINGS.items()]
+    unused = settings_without_effect(mode)
+    sets = [f"--set={name}={value}" for name, value in SETTINGS.items() if name not in unused]
     return [sys.executable, "train.py", *(str(part) for flag in flags.items() for part in flag), *sets, "--resume"]
 
 

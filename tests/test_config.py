@@ -1,10 +1,11 @@
 """Settings: defaults, presets, refusals that list the choices, JSON."""
 
 import dataclasses
+import json
 
 import pytest
 
-from tienet.config import PRESETS, Config, preset
+from tienet.config import PRESETS, Config, preset, settings_without_effect
 from tienet.errors import InputError
 from tienet.modes import MODES
 
@@ -108,3 +109,82 @@ def test_a_preset_may_differ_by_mode_and_what_is_given_goes_first():
 def test_settings_of_writing_that_cannot_be(settings, message):
     with pytest.raises(InputError, match=message):
         Config().replace(**settings)
+
+
+IMAGE = {"image_px", "backbone_end", "feature_norm", "grid_position", "transition_channels", "features"}
+ATTENTION = {"attention_units", "attention_norm", "attention_gate"}
+POOLING = {"pooling", "lse_r"}
+TEXT = {"lstm_units", "max_words", "word_vector_std", "report_drop", "report_drop_unit"}
+TEXT_ATTENTION = {"attention_rows", "attention_hidden", "penalty"}
+CLASSIFIER = {"output_hidden", "weighted_loss", "dropout"}
+WRITING = {"deep_output", "written_words", "scheduled_sampling", "doubly_stochastic"}
+BOTH_LOSSES = {"classify_on", "alpha"}
+ALWAYS = {"mode", "data", "seed", "l2", "batch", "epochs", "patience", "learning_rate", "lr_drop_at"}
+WITHOUT_EFFECT = {
+    "annotate": POOLING | WRITING | BOTH_LOSSES,
+    "annotate-text": IMAGE | ATTENTION | POOLING | {"dropout_image"} | WRITING | BOTH_LOSSES,
+    "classify": ATTENTION | TEXT | TEXT_ATTENTION | WRITING | BOTH_LOSSES,
+    "caption": POOLING | TEXT_ATTENTION | CLASSIFIER | {"dropout_image"} | BOTH_LOSSES,
+    "report": POOLING,
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_typed_setting_without_effect_in_the_mode_is_refused(mode):
+    assert settings_without_effect(mode).keys() == WITHOUT_EFFECT[mode]
+    config = Config().replace(mode=mode)
+    for name, value in config.to_json().items():
+        text = str(value) if isinstance(value, str) else json.dumps(value)
+        if name in WITHOUT_EFFECT[mode]:
+            with pytest.raises(InputError, match=f"^setting {name}=.* has no effect: mode {mode} .*; leave it out$"):
+                config.with_texts({name: text})
+        else:
+            assert config.with_texts({name: text}) == config
+
+
+def test_every_setting_has_its_place_in_the_table():
+    tables = (
+        IMAGE,
+        ATTENTION,
+        POOLING,
+        TEXT,
+        TEXT_ATTENTION,
+        CLASSIFIER,
+        {"dropout_image"},
+        WRITING,
+        BOTH_LOSSES,
+        ALWAYS,
+    )
+    assert sorted(name for table in tables for name in table) == sorted(Config().to_json())
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "reason"),
+    [
+        ("annotate-text", "transition_channels", "has no image"),
+        ("annotate-text", "attention_units", "has no image"),
+        ("classify", "penalty", "reads no report"),
+        ("annotate", "pooling", "has no pooling"),
+        ("annotate", "written_words", "writes no report"),
+        ("annotate", "classify_on", "writes no report"),
+        ("caption", "dropout", "has no classifier"),
+    ],
+)
+def test_the_reason_is_the_part_that_the_mode_lacks(mode, text, reason):
+    assert settings_without_effect(mode)[text] == reason
+
+
+def test_presets_and_stored_configs_may_have_settings_without_effect(tmp_path):
+    for name in PRESETS:
+        for mode in MODES:
+            config = preset(name, mode)
+            config.save(tmp_path / "config.json")
+            assert (
+                Config.load(tmp_path / "config.json") == config == config.with_texts({}, {"image_px": config.image_px})
+            )
+
+
+def test_the_mode_that_is_typed_is_the_one_that_counts():
+    assert Config().with_texts({"mode": "classify", "pooling": "max"}).pooling == "max"
+    with pytest.raises(InputError, match="mode classify reads no report"):
+        Config().with_texts({"penalty": "5"}, {"mode": "classify"})

@@ -28,3 +28,7 @@ def test_the_best_checkpoint_is_chosen_by_auc_where_there_is_one():
 def test_alpha_is_0_or_1_where_there_is_one_loss_only():
     for mode in MODES.values():
         assert (mode.alpha == 1) == (not mode.writes) and (mode.alpha == 0) == (not mode.classifies)
+
+
+def test_an_image_without_a_report_is_pooled():
+    assert [name for name, mode in MODES.items() if mode.pools] == ["classify"]

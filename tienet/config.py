@@ -19,7 +19,7 @@ class Config:
 
     # What is trained, on what
     mode: str = "annotate"  # a name of the table in tienet/modes.py
-    data: str = "chestxray14"  # NAME of data/NAME/manifest.csv, or the path of a manifest
+    data: str = "chestxray14"  # NAME of data/NAME/manifest.csv, or the path of a manifest or of its folder
     seed: int = 0  # seed of the weights, the order of the batches and dropout
 
     # Image side
@@ -101,12 +101,19 @@ class Config:
             texts: The texts of settings, as typed on the command line (`--set KEY=VALUE`).
             settings: The values of further settings.
         Raises:
-            InputError: As in `replace`; also if a setting is given twice.
+            InputError: As in `replace`; also if a setting is given twice, or one of `texts` has no effect in the mode.
         """
         _check_names(texts)
         for name in texts.keys() & (settings or {}).keys():
             raise InputError(f"setting {name} is given twice, as --set {name}={texts[name]} too; leave one of them out")
-        return self.replace(**{name: _parse(name, text) for name, text in texts.items()}, **(settings or {}))
+        config = self.replace(**{name: _parse(name, text) for name, text in texts.items()}, **(settings or {}))
+        reasons = settings_without_effect(config.mode)
+        for name, text in texts.items():
+            if name in reasons:
+                raise InputError(
+                    f"setting {name}={text} has no effect: mode {config.mode} {reasons[name]}; leave it out"
+                )
+        return config
 
     def to_json(self) -> dict[str, object]:
         """The settings as a dict that JSON can hold."""
@@ -175,6 +182,43 @@ def preset_settings(name: str, mode: str) -> dict[str, object]:
 def preset(name: str, mode: str = Config.mode) -> Config:
     """The config of a preset for a mode. Raises InputError, which lists the choices, if a name is unknown."""
     return Config().replace(mode=mode, **preset_settings(name, mode))
+
+
+_SETTINGS_OF_PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("image",): (
+        "image_px", "backbone_end", "feature_norm", "grid_position", "transition_channels", "features",
+    ),
+    ("image", "reads"): ("attention_units", "attention_norm", "attention_gate"),
+    ("pools",): ("pooling", "lse_r"),
+    ("reads",): ("lstm_units", "max_words", "word_vector_std", "report_drop", "report_drop_unit"),
+    ("reads", "classifies"): ("attention_rows", "attention_hidden", "penalty"),
+    ("classifies",): ("output_hidden", "weighted_loss", "dropout"),
+    ("image", "classifies"): ("dropout_image",),
+    ("writes",): ("deep_output", "written_words", "scheduled_sampling", "doubly_stochastic"),
+    ("classifies", "writes"): ("classify_on", "alpha"),
+}  # fmt: skip
+"""The settings that not every mode uses, by the parts of the network (properties of `Mode`) that have to be there."""
+
+_WITHOUT_PART = {
+    "image": "has no image",
+    "reads": "reads no report",
+    "pools": "has no pooling",
+    "classifies": "has no classifier",
+    "writes": "writes no report",
+}
+
+
+def settings_without_effect(mode: str) -> dict[str, str]:
+    """The settings that have no effect in a mode, each with the reason, such as "reads no report".
+
+    A preset or a stored config may have them; only where a user types one it is refused (`Config.with_texts`).
+    """
+    parts, reasons = mode_from_name(mode), {}
+    for needed, names in _SETTINGS_OF_PARTS.items():
+        missing = [part for part in needed if not getattr(parts, part)]
+        if missing:
+            reasons |= dict.fromkeys(names, _WITHOUT_PART[missing[0]])
+    return reasons
 
 
 _TYPES = typing.get_type_hints(Config)

@@ -28,6 +28,11 @@ class Mode:
     alpha: float
 
     @property
+    def pools(self) -> bool:
+        """Whether the image is pooled, since there is no report whose words would weigh its locations."""
+        return self.image and not self.reads
+
+    @property
     def chosen_by(self) -> str:
         """The name of the validation score by which the best checkpoint is chosen."""
         return "validation AUC" if self.classifies else "validation BLEU-4"

@@ -43,6 +43,9 @@ def test_computes_once_and_says_what_it_did(data_root, monkeypatch, capsys):
     assert tienet("features", "--data", "toy", "--data-root", str(data_root), *ARGS) == 0
     said = capsys.readouterr().out
     assert "toy: 0 rows new, 3 rows reused" in said and "ms per image" not in said
+    by_folder = str(data_root / "toy")
+    assert tienet("features", "--data", by_folder, "--data-root", "nowhere", *ARGS) == 0
+    assert "toy: 0 rows new, 3 rows reused" in capsys.readouterr().out
     monkeypatch.undo()
 
     weights = backbone.random_weights("res4f", 0)

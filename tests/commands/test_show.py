@@ -29,6 +29,16 @@ def test_each_mode(runs, opened, phantom, tmp_path, mode, monkeypatch, capsys):
     assert picture.shape[1] == show_figure.WIDTH_PX and picture.std() > 20
 
 
+def test_a_caption_has_the_map_of_its_words(runs, phantom, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(show_figure, "draw", lambda path, name, gray, prediction: drawn.append(prediction))
+    assert run(runs["caption"], phantom.images[0], "--out", tmp_path / "o.png") == 0
+    (found,) = drawn
+    map_ = show_figure.attention_map(found)
+    assert found.a_ws is None and map_.shape == (16, 16) and len(found.a) == len(found.words)
+    assert map_.sum() == pytest.approx(1, rel=1e-4)
+
+
 @pytest.mark.parametrize("source", ["file", "-"])
 def test_annotate_draws_the_report_that_is_given(runs, opened, phantom, tmp_path, source, monkeypatch):
     """What is drawn is what the annotator says of this image with this report."""

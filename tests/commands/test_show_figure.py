@@ -1,11 +1,14 @@
 """The figure of tienet show: the map, the shaded words, the findings."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
+import pytest
 
 from tests.commands.predictions import prediction_with
 from tienet.commands import show_figure
-from tienet.labels import K
+from tienet.labels import LABELS, K, readable
 
 
 def test_the_map_is_where_the_attention_is(tmp_path):
@@ -51,3 +54,43 @@ def test_without_labels_or_words_there_is_still_a_picture(tmp_path):
         prediction = prediction_with(probabilities=nothing, words=[], report=None)
         show_figure.draw(tmp_path / "x.png", "n" * 300, np.zeros(shape, np.uint8), prediction)
         assert cv2.imread(str(tmp_path / "x.png")).shape[1] == show_figure.WIDTH_PX
+
+
+@pytest.mark.parametrize(("named", "bars"), [(0, 8), (3, 8), (8, 8), (9, 9), (15, 15)])
+def test_every_label_that_is_named_has_a_bar(named, bars):
+    labels = np.zeros(K, np.float32)
+    labels[:named] = 1  # the least likely ones
+    shown = show_figure.shown_labels(prediction_with(labels=labels))
+    assert len(shown) == len(set(shown)) == bars and set(range(named)) <= set(shown)
+
+
+@pytest.mark.parametrize("shape", [(400, 400), (40, 900), (900, 40)])
+@pytest.mark.parametrize("named", [1, 15])
+def test_the_bars_have_room_beside_an_image_of_any_shape(tmp_path, monkeypatch, shape, named):
+    """The names of the bars are drawn, none over another one, and all inside of the figure."""
+    drawn = []
+    monkeypatch.setattr(show_figure.Figure, "savefig", lambda figure, path, **_: drawn.append(figure) or path.touch())
+    values = {"thresholds": np.full(K, 0.01, np.float32), "labels": (np.arange(K) < named).astype(np.float32)}
+    show_figure.draw(tmp_path / "x.png", "x", np.zeros(shape, np.uint8), prediction_with(**values))
+    (figure,) = drawn
+    figure.canvas.draw()
+    axes = next(axes for axes in figure.axes if axes.get_yticklabels() and axes.axison)
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert len(names) == max(named, 8) and names[0] == f"● {readable(LABELS[named - 1])}"
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert all(upper.y0 >= lower.y1 for upper, lower in pairwise(boxes))
+    assert boxes[0].y1 <= figure.bbox.height and boxes[-1].y0 >= 0
+
+
+def test_without_a_ws_the_map_is_the_mean_of_the_words_maps(tmp_path):
+    """A caption's; a label's map goes first, and without any there is none."""
+    a = np.zeros((2, 4, 4), np.float32)
+    a[0, 1, 2] = a[1, 3, 0] = 1
+    mean = show_figure.attention_map(prediction_with(a=a))
+    assert mean[1, 2] == mean[3, 0] == 0.5 and mean.sum() == 1
+    assert (show_figure.attention_map(prediction_with(a=a, a_ws=a[0])) == a[0]).all()
+    assert show_figure.attention_map(prediction_with()) is None
+    plain, mapped = (tmp_path / name for name in ("plain.png", "mapped.png"))
+    show_figure.draw(plain, "x", np.full((400, 400), 120, np.uint8), prediction_with())
+    show_figure.draw(mapped, "x", np.full((400, 400), 120, np.uint8), prediction_with(a=a))
+    assert (np.abs(cv2.imread(str(plain)).astype(int) - cv2.imread(str(mapped))).max(axis=2) > 20).sum() > 100

@@ -1,14 +1,18 @@
 """`tienet train`: how flags become settings, what a resumed run keeps, and what is refused before TensorFlow starts."""
 
 import argparse
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.command_line import tienet
+from tests.conftest import ROOT
 from tienet import cli
 from tienet.commands import train
-from tienet.config import Config
+from tienet.config import Config, preset, preset_settings
 from tienet.errors import InputError
 
 
@@ -35,6 +39,8 @@ def test_other_settings_are_texts():
     ("data", "logdir"),
     [
         ("openi", "runs/openi-report"),
+        ("data/openi", "runs/openi-report"),
+        ("data/openi/", "runs/openi-report"),
         ("elsewhere/ours/manifest.csv", "runs/ours-report"),
         ("elsewhere/ours/hand.csv", "runs/hand-report"),
         ("manifest.csv", "runs/manifest-report"),
@@ -66,6 +72,30 @@ class TestResumedConfig:
         with pytest.raises(InputError, match=r"was trained with batch=16, not 8; .* \(except epochs, patience\)"):
             train.resumed_config(run, Config().replace(batch=8), {"batch"})
 
+    def test_the_mode_is_named_before_what_follows_from_it(self, run):
+        wanted = preset("openi", "annotate")
+        given = {"mode", *preset_settings("openi", "annotate")}
+        with pytest.raises(InputError, match="was trained with mode='report', not 'annotate'"):
+            train.resumed_config(run, wanted, given)
+
+    @pytest.mark.parametrize(
+        "others", [[], ["--preset", "openi"], ["--set", "penalty=5", "--set", "dropout_image=0.1"]]
+    )
+    @pytest.mark.parametrize("mode", [["--mode", "annotate"], ["--set", "mode=annotate"]])
+    def test_the_mode_is_named_first_whatever_else_differs(self, tmp_path, capsys, monkeypatch, mode, others):
+        monkeypatch.setattr(cli, "start_tensorflow", None)
+        preset("openi", "annotate-text").save(tmp_path / "config.json")
+        assert tienet("train", "--resume", "--logdir", tmp_path, *mode, *others) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{tmp_path}: was trained with mode='annotate-text', not 'annotate'" in line
+
+    def test_without_a_mode_it_is_the_runs(self, tmp_path):
+        preset("openi", "classify").save(tmp_path / "config.json")
+        args = parse("--resume", "--logdir", str(tmp_path), "--preset", "openi")
+        assert train.mode_of(args, {}) == "classify"
+        assert train.mode_of(parse("--logdir", str(tmp_path)), {}) == "annotate"  # a new run
+        assert train.mode_of(parse("--resume"), {"mode": "report"}) == "report"
+
     def test_through_the_command(self, run, capsys, monkeypatch):
         monkeypatch.setattr(cli, "start_tensorflow", None)
         assert tienet("train", "--resume", "--logdir", run, "--mode", "classify") == 2
@@ -82,6 +112,13 @@ class TestResumedConfig:
         (["--peer-timeout", "0"], "--peer-timeout 0: expected a number of seconds above 0"),
         (["--peer-timeout", "nan"], "--peer-timeout nan: expected"),
         (["--task", "1"], "--task"),
+        (
+            ["--mode", "classify", "--set", "penalty=5"],
+            "setting penalty=5 has no effect: mode classify reads no report",
+        ),
+        (["--mode", "report", "--preset", "openi", "--tower-batch", "1"], "classify_on='half'"),
+        (["--mode", "report", "--preset", "openi", "--batch", "1"], "classify_on='half'"),
+        (["--mode", "report", "--set", "classify_on=half", "--tower-batch", "1"], "give --tower-batch 2 or more"),
     ],
 )
 def test_what_is_wrong_is_one_line(flags, message, capsys, monkeypatch):
@@ -97,3 +134,15 @@ def test_a_leak_check_trains_nothing(data_root, tmp_path, capsys, monkeypatch):
     logdir = tmp_path / "run"
     assert tienet("train", "--data", manifest, "--logdir", logdir, "--leak-check", manifest) == 0
     assert "manifest.csv" in capsys.readouterr().out and not logdir.exists()
+
+
+def test_the_settings_of_the_demo_have_an_effect():
+    """`make -n -B demo` prints its commands."""
+    make = shutil.which("make") or pytest.skip("needs make")
+    printed = subprocess.run([make, "-n", "-B", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    flags = [shlex.split(line.partition("train.py")[2]) for line in printed.splitlines() if "train.py" in line]
+    channels = {}
+    for args in (parse(*words) for words in flags):
+        config = preset(args.preset, args.mode).with_texts(train.texts_of(args), train.settings_of(args))
+        channels[config.mode] = config.transition_channels
+    assert channels == {"annotate-text": 128, "annotate": 64}

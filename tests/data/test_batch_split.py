@@ -1,8 +1,11 @@
 """A batch divided over workers, towers and accumulation steps."""
 
+from contextlib import nullcontext
+
 import pytest
 
-from tienet.data.batch_split import BatchSplit
+from tienet.config import Config
+from tienet.data.batch_split import BatchSplit, check_halves
 from tienet.errors import InputError
 
 
@@ -40,3 +43,21 @@ def test_what_does_not_come_out_even_names_the_nearest(arguments, message):
 def test_the_parts_of_all_workers_are_all_parts_in_order_of_accumulation():
     workers = [list(BatchSplit(2, 3, worker, 2).own_parts()) for worker in range(3)]
     assert workers == [[0, 1, 6, 7], [2, 3, 8, 9], [4, 5, 10, 11]]
+
+
+@pytest.mark.parametrize(
+    ("mode", "classify_on", "part_size", "refused"),
+    [
+        ("report", "half", 1, True),
+        ("report", "half", 2, False),
+        ("report", "half", 3, False),
+        ("report", "own", 1, False),
+        ("report", "true", 1, False),
+        ("caption", "half", 1, False),
+        ("annotate", "half", 1, False),
+    ],
+)
+def test_one_study_has_no_two_halves(mode, classify_on, part_size, refused):
+    config, message = Config().replace(mode=mode, classify_on=classify_on), r"give --tower-batch 2 .* classify_on=own"
+    with pytest.raises(InputError, match=message) if refused else nullcontext():
+        check_halves(config, part_size)

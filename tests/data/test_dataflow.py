@@ -1,6 +1,8 @@
 """Which studies go together in a batch, which must depend on nothing but the seed and the epoch."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from tienet.config import Config
 from tienet.data.batch_split import BatchSplit
 from tienet.data.dataflow import Studies, TrainingBatches, epoch_batches, evaluation_batches, pad
 from tienet.data.manifest import Manifest
-from tienet.data.text import PAD, START, Vocab
+from tienet.data.text import END, PAD, START, Vocab
 from tienet.errors import InputError
 from tienet.labels import K
 
@@ -134,3 +136,22 @@ def test_all_layouts_share_the_same_batch_and_no_part_is_taken_twice(layout):
 def test_fewer_studies_than_parts_are_refused():
     with pytest.raises(InputError, match="2 training studies cannot be shared by 4 parts"):
         TrainingBatches(text_studies(["a", "b"]), 8, seed=0, batch_split=BatchSplit(towers=4))
+
+
+def test_a_whole_report_of_max_words_words_is_marked_by_its_end_where_reports_are_written():
+    """The mark does not count as a word, and no other report has one."""
+    reports = ["clear " * n for n in (3, 4, 5)]
+    manifest = manifest_of(reports)
+    manifest = replace(manifest, images=[Path("x.png")] * 3)
+    vocab = Vocab.from_reports(["clear clear"])
+    for mode, marked in (("caption", True), ("annotate-text", False)):
+        studies = Studies.from_manifest(Config().replace(mode=mode, max_words=4), manifest, vocab)
+        assert studies.cut == {2} and studies.lengths.tolist() == [4, 5, 5]
+        studies = replace(studies, features=SimpleNamespace(take=lambda indices: np.zeros(len(indices))))
+        *_, word_ids, word_len, _ = studies.batch(np.arange(3))
+        clear = vocab.ids["clear"]
+        expected = [[START, *[clear] * 3, PAD], [START, *[clear] * 4], [START, *[clear] * 4]]
+        if marked:
+            expected = [row + [behind] for row, behind in zip(expected, (PAD, END, PAD), strict=True)]
+        assert word_ids.tolist() == expected
+        assert word_len.tolist() == [4, 5, 5] and word_ids.dtype == np.int32

@@ -101,6 +101,46 @@ def test_a_file_by_its_path_and_absolute_images(folder, tmp_path):
     assert m.name == "mine" and m.images == [folder / "a.png"] * 2 + [None, folder / "c.png"]
 
 
+@pytest.mark.parametrize("given", ["data/toy", "data/toy/", "./data/toy", "data/toy/manifest.csv"])
+def test_a_data_set_by_its_folder_as_out_names_it(folder, tmp_path, monkeypatch, given):
+    write(folder, rows())
+    monkeypatch.chdir(tmp_path)
+    for root in ("data", "elsewhere"):
+        manifest = manifests.load(given, root)
+        assert (manifest.name, len(manifest), manifests.name_of(given)) == ("toy", 4, "toy")
+    assert manifests.load(str(folder), "data").name == "toy"
+    monkeypatch.chdir(folder)
+    assert manifests.load(".", "data").name == manifests.name_of(".") == "toy"
+    monkeypatch.chdir(folder.parent)
+    assert manifests.load("toy", "data").name == "toy"
+
+
+def test_a_name_in_the_data_root_goes_before_a_folder_of_this_name(folder, tmp_path, monkeypatch):
+    write(folder, rows())
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "manifest.csv").write_text("another")
+    monkeypatch.chdir(tmp_path)
+    assert manifests.resolve("toy", "data") == Path("data/toy/manifest.csv")
+    assert manifests.resolve("./toy", "elsewhere") == Path("toy/manifest.csv")
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ("toy", "data/toy/manifest.csv"),
+        ("data/openi", "data/openi/manifest.csv does not exist .*data_prep/openi.py .* makes it"),
+        ("elsewhere", "data/elsewhere/manifest.csv"),  # a folder, but not one of a data set
+        ("", "data/manifest.csv"),
+    ],
+)
+def test_a_folder_without_a_manifest_is_named(tmp_path, monkeypatch, given, missing):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "manifest.csv").write_text("of no data set")
+    with pytest.raises(InputError, match=f"^{missing}"):
+        manifests.resolve(given, "data")
+
+
 def test_images_through_a_linked_folder(folder, tmp_path):
     elsewhere = tmp_path / "archive"
     elsewhere.mkdir()

@@ -123,3 +123,8 @@ def test_differences_from_the_paper():
     assert any("backbone_end is res4f" in line for line in lines)
     assert any("penalty is 0.03, the paper's 1.0" in line for line in lines)
     assert any("trained on openi" in line for line in lines)
+
+
+@pytest.mark.parametrize("data", ["data/chestxray14", "data/chestxray14/", "data/chestxray14/manifest.csv"])
+def test_a_data_set_by_its_folder_is_still_the_papers(data):
+    assert differences(Config().replace(data=data), "chestxray14") == []

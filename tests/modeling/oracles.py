@@ -108,3 +108,18 @@ def attention_penalty(G):
             for j in range(len(rows)):
                 total += (rows[i] @ rows[j] - (i == j)) ** 2
     return total / len(G)
+
+
+def label_weights(y):
+    """beta and lambda of eq. 6 over what is known: y [Q, K] of 1, 0 and NaN, No_Finding last."""
+    P = N = 0
+    for study in y:
+        if any(value == 1 for value in study[:-1]):
+            P += 1
+        elif study[-1] == 1 or all(value == 0 for value in study[:-1]):
+            N += 1
+    lambda_m = []
+    for m in range(y.shape[1]):
+        known = [value for value in y[:, m] if not np.isnan(value)]
+        lambda_m.append((len(known) - known.count(1)) / len(known) if known else 1.0)
+    return N / (P + N), P / (P + N), lambda_m

@@ -1,6 +1,7 @@
 """Equation 6, its weights and the penalty against NumPy loops and the figures of the real data."""
 
 import gzip
+import re
 
 import numpy as np
 import oracles
@@ -79,6 +80,72 @@ def test_label_weights_by_hand():
     assert (weights.beta_P, weights.beta_N) == (0.5, 0.5)
     np.testing.assert_allclose(weights.lambda_m[:4], [0.5, 0.75, 2 / 3, 1])
     assert weights.lambda_m[-1] == 0.5
+
+
+def labels_of(diseased: int = 0, healthy: int = 0, unlabelled: int = 0) -> np.ndarray:
+    """Studies with every label known, every third finding of the diseased being there, and studies with none known."""
+    labels = np.zeros((diseased + healthy, K), np.float32)
+    labels[:diseased, : len(FINDINGS) : 3] = 1
+    labels[diseased:, -1] = 1
+    return np.concatenate([labels, np.full((unlabelled, K), np.nan, np.float32)])
+
+
+@pytest.mark.parametrize("unlabelled", [0, 1, 900])
+def test_studies_without_a_known_label_do_not_count(unlabelled):
+    weights = LabelWeights.from_labels(labels_of(10, 30, unlabelled))
+    assert (weights.beta_P, weights.beta_N, weights.note) == (0.75, 0.25, None)
+    np.testing.assert_allclose(weights.lambda_m[[0, 1, -1]], [0.75, 1, 0.25])
+
+
+@pytest.mark.parametrize(("counts", "what"), [((10, 0, 90), "10 .* a finding"), ((0, 10, 90), "10 .* have none")])
+def test_a_beta_of_0_falls_back_to_equal_weights_with_a_note(counts, what):
+    weights, equal = LabelWeights.from_labels(labels_of(*counts)), LabelWeights.equal()
+    assert (weights.beta_P, weights.beta_N) == (equal.beta_P, equal.beta_N) == (1, 1)
+    assert (weights.lambda_m == equal.lambda_m).all()
+    assert re.search(f"all {what}", weights.note) and equal.note is None
+
+
+@pytest.mark.parametrize(
+    ("known", "counted"),
+    [
+        ({"Edema": 1}, "P"),
+        ({"Edema": 1, "No_Finding": 1}, "P"),  # the finding is the stronger word; loading has a note about it
+        ({"Edema": 0, "No_Finding": 1}, "N"),
+        (dict.fromkeys(FINDINGS, 0), "N"),
+        ({**dict.fromkeys(FINDINGS, 0), "No_Finding": 0}, "N"),
+        ({"Edema": 0}, None),
+        ({"No_Finding": 0}, None),
+        (dict.fromkeys(FINDINGS[1:], 0), None),
+        ({}, None),
+    ],
+)
+def test_a_study_that_is_known_in_part_counts_only_if_its_state_is_known(known, counted):
+    study = np.full((1, K), np.nan, np.float32)
+    for name, value in known.items():
+        study[0, LABELS.index(name)] = value
+    weights = LabelWeights.from_labels(np.concatenate([labels_of(3, 3), study]))
+    P, N = 3 + (counted == "P"), 3 + (counted == "N")
+    assert (weights.beta_P, weights.beta_N) == (N / (P + N), P / (P + N))
+
+
+@pytest.mark.parametrize("unknown", [0.0, 0.1, 0.5, 0.9])
+def test_label_weights_are_those_of_the_loops(random, unknown):
+    labels = (random.random((300, K)) < 0.06).astype(np.float32)
+    labels[:, -1] = (labels[:, :-1] == 0).all(axis=1)
+    labels[random.random(labels.shape) < unknown] = np.nan
+    weights = LabelWeights.from_labels(labels)
+    beta_P, beta_N, lambda_m = oracles.label_weights(labels)
+    assert (weights.beta_P, weights.beta_N, weights.note) == (beta_P, beta_N, None)
+    np.testing.assert_allclose(weights.lambda_m, lambda_m, rtol=1e-6)
+
+
+def test_weights_of_fully_labelled_studies_are_those_of_all_studies(random):
+    """Bit for bit what the counts of all studies give."""
+    labels = (random.random((1000, K)) < 0.2).astype(np.float32)
+    P = int((labels[:, :-1] == 1).any(axis=1).sum())
+    weights = LabelWeights.from_labels(labels)
+    assert (weights.beta_P, weights.beta_N) == ((1000 - P) / 1000, P / 1000)
+    assert (weights.lambda_m == (1 - labels.sum(axis=0) / 1000).astype(np.float32)).all()
 
 
 def test_label_weights_of_chestxray14(shared):

@@ -6,6 +6,7 @@ import tensorflow as tf
 from small_network import E, V, batch_of, build, config_of
 from tensorpack.tfutils.tower import TowerContext
 
+from tienet.config import settings_without_effect
 from tienet.labels import K
 from tienet.modeling import generate
 from tienet.modeling.decoder import Decoder
@@ -220,3 +221,27 @@ def test_grid_position_adds_two_channels(graph):
     build(config_of("classify", grid_position=True))
     (W,) = [v for v in tf1.trainable_variables() if v.op.name == "transition/W"]
     assert W.shape.as_list() == [1, 1, 1026, 8]
+
+
+OTHER = {
+    "attention_units": 4, "attention_norm": True, "attention_gate": True, "pooling": "max", "lse_r": 3.0,
+    "lstm_units": 9, "max_words": 3, "report_drop": 0.5, "attention_rows": 2, "attention_hidden": 4, "penalty": 9.0,
+    "output_hidden": 5, "dropout": 0.9, "dropout_image": 0.9, "deep_output": True, "written_words": 3,
+    "scheduled_sampling": 0.5, "doubly_stochastic": 9.0, "classify_on": "half", "transition_channels": 5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_settings_without_effect_leave_the_loss_as_it_is(random, mode):
+    """All of them are changed at once: neither the variables nor the loss is another one."""
+    unused = {name: value for name, value in OTHER.items() if name in settings_without_effect(mode)}
+    arrays, found = batch_of(random, mode=mode), []
+    for config in (config_of(mode), config_of(mode).replace(**unused)):
+        with tf.Graph().as_default(), tf1.Session() as session:
+            tf1.set_random_seed(0)
+            placeholders, loss = build(config, training=True)
+            session.run(tf1.global_variables_initializer())
+            names = [(variable.op.name, variable.shape.as_list()) for variable in tf1.trainable_variables()]
+            found.append((names, session.run(loss, dict(zip(placeholders, arrays, strict=True)))))
+    assert found[0][0] == found[1][0] and (unused or mode == "report")
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-6)

@@ -1,14 +1,17 @@
 """What the API answers: a prediction, value by value, and null for what a mode does not have."""
 
 import base64
+import json
 
 import cv2
 import numpy as np
 from fastapi.testclient import TestClient
 
+from tests.commands.predictions import prediction_with
 from tests.server import fakes
 from tienet.data import image
-from tienet.labels import LABELS
+from tienet.labels import LABELS, K
+from tienet.server.answers import Answer
 from tienet.server.app import create_app
 
 CHEST = fakes.xray()
@@ -57,3 +60,12 @@ def test_caption_has_a_report_and_no_labels():
 def test_maps_and_picture_are_left_out_where_they_are_not_wanted(client):
     answer = client.post("/api/report?maps=false", files=FILE).json()
     assert answer["a"] is answer["a_ws"] is answer["picture"] is None and answer["words"][0]["g"] is not None
+
+
+def test_a_tiny_threshold_stays_what_it_is():
+    values = {"probabilities": np.full(K, 3e-7, np.float32), "thresholds": np.full(K, 3e-7, np.float32)}
+    answer = Answer.from_prediction("classify", "x", None, prediction_with(**values, labels=np.ones(K)), maps=False)
+    found = json.loads(answer.model_dump_json())["findings"]
+    assert [(finding["probability"], finding["threshold"], finding["named"]) for finding in found] == [
+        (3e-7, 3e-7, True)
+    ] * K

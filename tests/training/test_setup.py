@@ -8,13 +8,15 @@ import pandas as pd
 import pytest
 from tensorpack.tfutils.sessinit import JustCurrentSession
 
+from tests.command_line import tienet
 from tests.small_run import config_of, state_of, train, weights_of
 from tienet.checkpoint.restore import StrictRestore, WordVectors
 from tienet.checkpoint.run_folder import load_run
 from tienet.config import Config
-from tienet.data.batch_split import WHOLE_BATCH
+from tienet.data.batch_split import WHOLE_BATCH, BatchSplit
 from tienet.errors import InputError
 from tienet.interruption import Interruption
+from tienet.labels import LABELS
 from tienet.predict import Predictor
 from tienet.training import train as training
 from tienet.training.places import Places
@@ -123,3 +125,41 @@ def test_load_starts_from_another_runs_weights(runs, data_root, tmp_path):
     np.testing.assert_allclose(weights_of(run)["lstm/W_r"], loaded["lstm/W_r"], atol=1e-6)
     with pytest.raises(InputError, match="transition/W is missing"):
         train(data_root, tmp_path / "other", config_of("annotate"), load=str(runs["annotate-text"]))
+
+
+@pytest.mark.parametrize("batch_split", [BatchSplit(accumulate=16), BatchSplit(towers=16), BatchSplit(4, 2, 0, 2)])
+def test_halves_of_one_study_are_refused_before_anything_is_read_or_written(tmp_path, batch_split):
+    config = config_of("report", classify_on="half", data="none")
+    places = Places(tmp_path / "none", tmp_path / "run", backbone_weights="random")
+    with pytest.raises(InputError, match=r"classify_on='half' .* it takes 1; give --tower-batch 2 or more"):
+        set_up(config, places, batch_split, None, None, None, Interruption())
+    assert not (tmp_path / "run").exists()
+
+
+def test_halves_of_one_study_are_refused_where_few_studies_make_the_batch_small(data_root, tmp_path):
+    """Three training studies on two GPUs are one for each, whatever the batch is."""
+    table = pd.read_csv(data_root / "phantom" / "manifest.csv", dtype=str, keep_default_na=False)
+    table["image"] = [str((data_root / "phantom" / image).resolve()) for image in table.image]
+    of_split = table.sort_values("No_Finding").groupby("split").cumcount().sort_index()
+    table[of_split < 3].to_csv(tmp_path / "few.csv", index=False)
+    config = config_of("report", classify_on="half", data=str(tmp_path / "few.csv"))
+    assert tienet("vocabulary", "--data", tmp_path / "few.csv", "--dim", "4") == 0
+    places = Places(data_root, tmp_path / "run", backbone_weights="random")
+    with pytest.raises(InputError, match="classify_on='half'"):
+        set_up(config, places, BatchSplit(towers=2), None, None, None, Interruption())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_training_split_where_all_have_a_finding_is_learnt_with_equal_weights(data_root, tmp_path, capsys):
+    table = pd.read_csv(data_root / "phantom" / "manifest.csv", dtype=str, keep_default_na=False)
+    table["image"] = [str((data_root / "phantom" / image).resolve()) for image in table.image]
+    healthy = (table.split == "train") & (table.No_Finding == "1")
+    table.loc[healthy, list(LABELS)] = ""  # nothing is known of them
+    table.to_csv(tmp_path / "diseased.csv", index=False)
+    config = config_of("annotate-text", data=str(tmp_path / "diseased.csv"))
+    places = Places(data_root, tmp_path / "run", data_root / "phantom" / "vocab")
+    setup = set_up(config, places, WHOLE_BATCH, None, None, None, Interruption())
+    weights = build_model(setup).label_weights
+    assert (weights.beta_P, weights.beta_N) == (1, 1) and (weights.lambda_m == 1).all()
+    count = (~healthy & (table.split == "train")).sum()
+    assert f"note: all {count} training studies whose state is known have a finding" in capsys.readouterr().err

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--images {args.images}: expected 1 or more")
     if args.seed < 0:
         raise UsageError(f"--seed {args.seed}: expected 0 or more")
-    manifest = manifests.load(locate(args.data, args.data_root), args.data_root)
+    manifest = manifests.load(args.data, args.data_root)
     out = manifests.prepare_folder(args.out or default_out(manifest))
     for note in manifest.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -64,16 +64,6 @@ def _leaks(manifest: Manifest, paths: Sequence[Path]) -> list[str]:
     from tienet.data.leaks import leak_report
 
     return [*leak_report(manifest, paths), ""]
-
-
-def locate(data: str, data_root: Path | str) -> str:
-    """Turn a NAME, a FILE.csv or the folder of a manifest.csv into what `manifest.load` takes."""
-    if data.lower().endswith(".csv") or (Path(data_root) / data / "manifest.csv").is_file():
-        return data
-    folder = Path(data)
-    if (folder / "manifest.csv").is_file() or len(folder.parts) > 1:
-        return str(folder / "manifest.csv")
-    return data
 
 
 def default_out(manifest: Manifest) -> Path:

@@ -22,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a run's folder (its best checkpoint) or a checkpoint; or several",
     )
     parser.add_argument(
-        "--data", required=True, nargs="+", metavar="NAME|FILE", help="data/NAME/manifest.csv or a manifest; or several"
+        "--data",
+        required=True,
+        nargs="+",
+        metavar="NAME|DIR|FILE",
+        help="NAME of data/NAME, a data set's folder, or a manifest; or several",
     )
     parser.add_argument("--data-root", default="data", type=Path, metavar="DIR", help="folder of the data sets (data)")
     parser.add_argument("--split", default="test", help="train, val or test (test)")

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags; the defaults are those of `tienet train`."""
     defaults = Config()
     parser.add_argument(
-        "--data", required=True, metavar="NAME|FILE", help="NAME of data/NAME/manifest.csv, or a manifest's path"
+        "--data", required=True, metavar="NAME|DIR|FILE", help="NAME of data/NAME, a data set's folder, or a manifest"
     )
     parser.add_argument(
         "--data-root", type=Path, default=Path("data"), metavar="DIR", help="folder of the data sets (default: data)"

@@ -3,8 +3,9 @@
     tienet show --load runs/report chest.png --out chest-tienet.png
     tienet show --load runs/annotate chest.png --report chest.txt
 
-For a PNG, JPEG or DICOM file. A run of mode classify gives neither words nor a map, one of caption no findings. A run
-of mode annotate reads the image with the report that is given.
+For a PNG, JPEG or DICOM file. The map is a_ws; for a run of mode caption, which gives no findings, it is the mean of
+the words' maps. A run of mode classify gives neither words nor a map. A run of mode annotate reads the image with the
+report that is given.
 """
 
 import argparse

@@ -17,9 +17,11 @@ from tienet.predict import Prediction
 MAX_IMAGE_PX = 1024
 """The image's longer side as it is drawn, at most."""
 
-MAX_FINDINGS = 8
+MIN_BARS = 8
+"""How many labels have a bar, at least. All labels that are named have one."""
+
 WIDTH_PX, DPI = 1500, 125
-_MARGIN, _LINE_INCHES = 0.35, 0.255  # inches
+_MARGIN, _LINE_INCHES, _BAR_INCHES = 0.35, 0.255, 0.3  # inches
 _WORD_POINTS = 10.5  # font size of the words
 _CHARACTER_INCHES = _WORD_POINTS * 0.602 / 72  # width of a character of DejaVu Sans Mono
 _SHADE, _POSITIVE, _NEGATIVE, _INK = "#e8871e", "#0072B2", "#b8c4cc", "#222222"
@@ -38,10 +40,13 @@ def draw(path: Path, name: str, gray: np.ndarray, prediction: Prediction) -> Non
     labelled = not np.isnan(prediction.probabilities).all()
     image_width = width * 0.52 if labelled else width - 2 * _MARGIN
     image_height = min(image_width * gray.shape[0] / gray.shape[1], 7.0)
+    bars = shown_labels(prediction) if labelled else []
+    bars_height = max(min(image_height - 0.9, 4.6), _BAR_INCHES * len(bars))
+    body_height = max(image_height, bars_height + 0.9) if labelled else image_height
     columns = int((width - 2 * _MARGIN) / _CHARACTER_INCHES)
     lines = _lay_out(prediction.words, columns)
     text_height = _LINE_INCHES * (len(lines) + 2) if lines else 0.0
-    height = 0.75 + image_height + text_height + 0.55
+    height = 0.75 + body_height + text_height + 0.55
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
 
@@ -51,33 +56,47 @@ def draw(path: Path, name: str, gray: np.ndarray, prediction: Prediction) -> Non
         return figure.add_axes((left / width, bottom, axes_width / width, axes_height / height))
 
     figure.text(_MARGIN / width, 1 - 0.42 / height, _plain(name), fontsize=14, weight="bold", color=_INK)
-    _draw_image(add_axes(_MARGIN, 0.75, image_width, image_height), gray, prediction.a_ws)
+    _draw_image(add_axes(_MARGIN, 0.75, image_width, image_height), gray, attention_map(prediction))
     if labelled:
         left = _MARGIN + image_width + 1.75
-        _draw_findings(add_axes(left, 0.95, width - left - 0.75, min(image_height - 0.9, 4.6)), prediction)
+        _draw_findings(add_axes(left, 0.95, width - left - 0.75, bars_height), prediction, bars)
     if lines:
-        axes = add_axes(_MARGIN, 0.75 + image_height + 0.1, width - 2 * _MARGIN, text_height)
+        axes = add_axes(_MARGIN, 0.75 + body_height + 0.1, width - 2 * _MARGIN, text_height)
         _draw_words(axes, lines, prediction, columns)
-    figure.text(_MARGIN / width, 0.2 / height, DISCLAIMER, fontsize=9, color="#666666")
+    of_words = prediction.a_ws is None and prediction.a is not None
+    foot = f"The map is the mean of the words' maps. {DISCLAIMER}" if of_words else DISCLAIMER
+    figure.text(_MARGIN / width, 0.2 / height, foot, fontsize=9, color="#666666")
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png")
 
 
-def _draw_image(axes: Axes, gray: np.ndarray, a_ws: np.ndarray | None) -> None:
+def attention_map(prediction: Prediction) -> np.ndarray | None:
+    """The map over the image, float [D, D]: a_ws, or where a mode has none the mean of the words' maps; or None."""
+    if prediction.a_ws is None and prediction.a is not None:
+        return prediction.a.mean(axis=0)
+    return prediction.a_ws
+
+
+def shown_labels(prediction: Prediction) -> list[int]:
+    """The indices of the labels that have a bar: all that are named, and of the others the likeliest up to MIN_BARS."""
+    named = int((prediction.labels == 1).sum())
+    return by_probability(prediction)[: max(MIN_BARS, named)]
+
+
+def _draw_image(axes: Axes, gray: np.ndarray, map_: np.ndarray | None) -> None:
     axes.set_axis_off()
     shrink = min(1.0, MAX_IMAGE_PX / max(gray.shape))
     size = tuple(max(1, round(side * shrink)) for side in gray.shape[::-1])
     small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
     axes.imshow(small, cmap="gray", vmin=0, vmax=255)
     axes.set_anchor("NW")
-    if a_ws is not None:
-        rgba = overlay(a_ws, *small.shape)
+    if map_ is not None:
+        rgba = overlay(map_, *small.shape)
         axes.imshow(rgba, alpha=0.55 * rgba[..., 3] / 255.0)
 
 
-def _draw_findings(axes: Axes, prediction: Prediction) -> None:
-    """A bar for each of the first labels, with a tick at its threshold."""
-    shown = by_probability(prediction)[:MAX_FINDINGS]
+def _draw_findings(axes: Axes, prediction: Prediction, shown: list[int]) -> None:
+    """A bar for each of the shown labels, with a tick at its threshold."""
     for row, k in enumerate(shown):
         probability, threshold = float(prediction.probabilities[k]), float(prediction.thresholds[k])
         color = _POSITIVE if prediction.labels[k] == 1 else _NEGATIVE

@@ -6,10 +6,12 @@ All settings are in tienet/config.py.
 """
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 
 from tienet import cli
 from tienet.config import PRESETS, Config, preset, preset_settings
+from tienet.data.batch_split import check_halves
 from tienet.distributed.cluster import Cluster
 from tienet.errors import InputError
 from tienet.interruption import Interruption
@@ -26,7 +28,9 @@ MAY_CHANGE = ("epochs", "patience")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags; settings that are not given stay None."""
     parser.add_argument("--mode", help=f"{', '.join(MODES)} (default: annotate)")
-    parser.add_argument("--data", metavar="NAME|FILE", help="data/NAME/manifest.csv or a manifest (chestxray14)")
+    parser.add_argument(
+        "--data", metavar="NAME|DIR|FILE", help="NAME of data/NAME, its folder, or a manifest (chestxray14)"
+    )
     parser.add_argument("--data-root", default="data", type=Path, metavar="DIR", help="folder of the data sets (data)")
     parser.add_argument("--gpu", default="0", metavar="LIST", help="GPUs, such as 0 or 0,1,2,3, or cpu (0)")
     parser.add_argument(
@@ -99,30 +103,50 @@ def resumed_config(logdir: Path, wanted: Config, given: set[str]) -> Config:
     if not (logdir / "config.json").is_file():
         return wanted
     config = Config.load(logdir / "config.json")
-    for name in sorted(given):
+    for name in [field.name for field in fields(Config) if field.name in given]:  # in this order the mode comes first
         value = getattr(wanted, name)
         if value == getattr(config, name):
             continue
         if name not in MAY_CHANGE:
-            raise InputError(
-                f"{logdir}: was trained with {name}={getattr(config, name)!r}, not {value!r}; a resumed run keeps its "
-                f"settings (except {', '.join(MAY_CHANGE)}); leave it out or start a new run"
-            )
+            raise _differs(logdir, name, getattr(config, name), value)
         config = config.replace(**{name: value})
     return config
 
 
+def mode_of(args: argparse.Namespace, texts: dict[str, str]) -> str:
+    """The mode that is given; without one that of the run that is resumed, or the default's.
+
+    Raises:
+        InputError: The run that is resumed has another mode than the one that is given.
+    """
+    given = args.mode or texts.get("mode")
+    if args.resume and args.logdir and (args.logdir / "config.json").is_file():
+        mode = Config.load(args.logdir / "config.json").mode
+        if given not in (None, mode):
+            raise _differs(args.logdir, "mode", mode, given)
+        return mode
+    return given or Config.mode
+
+
+def _differs(logdir: Path, name: str, value: object, wanted: object) -> InputError:
+    """The error for a setting that a resumed run has with another value."""
+    return InputError(
+        f"{logdir}: was trained with {name}={value!r}, not {wanted!r}; a resumed run keeps its settings (except "
+        f"{', '.join(MAY_CHANGE)}); leave it out or start a new run"
+    )
+
+
 def default_logdir(config: Config) -> Path:
     """The run's folder where --logdir is not given: runs/NAME-MODE, NAME being the data set's."""
-    path = Path(config.data)
-    name = path.name if path.suffix != ".csv" else path.parent.name if path.stem == "manifest" else path.stem
-    return Path("runs") / f"{name or 'manifest'}-{config.mode}"
+    from tienet.data.manifest import name_of
+
+    return Path("runs") / f"{name_of(config.data) or 'manifest'}-{config.mode}"
 
 
 def run(args: argparse.Namespace) -> int:
     """Build a Config from the flags and train; with --leak-check, only count the studies that leak."""
     flags, texts = settings_of(args), texts_of(args)
-    config = preset(args.preset, args.mode or Config.mode).with_texts(texts, flags)
+    config = preset(args.preset, mode_of(args, texts)).with_texts(texts, flags)
     logdir = args.logdir or default_logdir(config)
     if args.resume:
         config = resumed_config(logdir, config, {*flags, *texts, *preset_settings(args.preset, config.mode)})
@@ -134,6 +158,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.peer_timeout > 0:
         raise InputError(f"--peer-timeout {args.peer_timeout:g}: expected a number of seconds above 0")
     cluster = Cluster.from_arguments(args.workers, args.task)
+    check_halves(config, args.tower_batch or config.batch)
 
     with Interruption() as interruption:
         cli.start_tensorflow()  # only here, so that a wrong flag is reported without waiting for it

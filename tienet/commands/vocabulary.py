@@ -41,7 +41,10 @@ class Source:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags."""
     parser.add_argument(
-        "--data", default="chestxray14", metavar="NAME|FILE", help="data set's name, or a manifest's path (chestxray14)"
+        "--data",
+        default="chestxray14",
+        metavar="NAME|DIR|FILE",
+        help="NAME of data/NAME, a data set's folder, or a manifest (chestxray14)",
     )
     parser.add_argument("--data-root", type=Path, default=Path("data"), metavar="DIR", help="folder of data sets")
     parser.add_argument(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tienet.config import Config
 from tienet.errors import InputError
 
 
@@ -56,6 +57,20 @@ class BatchSplit:
         for step in range(self.accumulate):
             first = (step * self.workers + self.worker) * self.towers
             yield from range(first, first + self.towers)
+
+
+def check_halves(config: Config, part_size: int) -> None:
+    """Raise InputError if a part of a batch is too small to be halved, as `classify_on=half` does.
+
+    Args:
+        part_size: The number of studies of each part.
+    """
+    mode = config.mode_parts
+    if mode.writes and mode.classifies and config.classify_on == "half" and part_size == 1:
+        raise InputError(
+            "setting classify_on='half' divides the studies that a GPU takes at a time in two, and it takes 1; give "
+            "--tower-batch 2 or more, a larger --batch, fewer GPUs, or --set classify_on=own"
+        )
 
 
 WHOLE_BATCH = BatchSplit()

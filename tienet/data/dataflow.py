@@ -12,7 +12,7 @@ from tienet.data.batch_split import WHOLE_BATCH, BatchSplit
 from tienet.data.features.cache import Features, require_images
 from tienet.data.image import read_image
 from tienet.data.manifest import Manifest
-from tienet.data.text import PAD, START, Vocab
+from tienet.data.text import END, PAD, START, Vocab
 from tienet.errors import InputError
 
 _POOL = 32  # the number of batches whose studies are drawn together and then sorted by length
@@ -29,6 +29,7 @@ class Studies:
         manifest: The manifest of these studies.
         features: The cached outputs of the backbone; None with `features=off` and in modes without an image.
         notes: Remarks for the user about reports that are cut and reports that are empty.
+        cut: The positions of the studies whose report is cut at `max_words` words.
     """
 
     config: Config
@@ -37,6 +38,7 @@ class Studies:
     manifest: Manifest
     features: Features | None
     notes: list[str]
+    cut: frozenset[int] = frozenset()
 
     @classmethod
     def from_manifest(
@@ -64,19 +66,19 @@ class Studies:
                 "'report' or choose a mode that needs the image only"
             )
         encoded = [vocab.encode(report)[:-1] for report in manifest.reports]  # without <END>
-        cut = [np.concatenate([[START], ids[: config.max_words]]).astype(np.int32) for ids in encoded]
+        word_ids = [np.concatenate([[START], ids[: config.max_words]]).astype(np.int32) for ids in encoded]
+        cut = [n for n, ids in enumerate(encoded) if len(ids) > config.max_words]
         notes = []
-        long = [n for n, ids in enumerate(encoded) if len(ids) > config.max_words] if needed else []
-        if long:
+        if cut and needed:
             notes.append(
-                f"{len(long)} of {len(manifest)} reports have more than {config.max_words} words and are read up to "
-                f"there (the first is {manifest.study_ids[long[0]]}); --set max_words=N reads more"
+                f"{len(cut)} of {len(manifest)} reports have more than {config.max_words} words and are read up to "
+                f"there (the first is {manifest.study_ids[cut[0]]}); --set max_words=N reads more"
             )
         empty = [n for n, ids in enumerate(encoded) if not len(ids)] if needed else []
         if empty:
             first = manifest.study_ids[empty[0]]
             notes.append(f"{len(empty)} of {len(manifest)} reports are empty (the first is {first})")
-        return cls(config, cut, manifest.labels, manifest, features, notes)
+        return cls(config, word_ids, manifest.labels, manifest, features, notes, frozenset(cut))
 
     def __len__(self) -> int:
         return len(self.word_ids)
@@ -91,8 +93,18 @@ class Studies:
         mode = self.config.mode_parts
         arrays = [self.image_inputs(indices)] if mode.image else []
         if mode.reads:
-            arrays += [pad([self.word_ids[n] for n in indices]), self.lengths[indices].astype(np.int32)]
+            arrays += [pad([self._marked_word_ids(n) for n in indices]), self.lengths[indices].astype(np.int32)]
         return [*arrays, self.labels[indices]]
+
+    def _marked_word_ids(self, n: int) -> np.ndarray:
+        """The word ids of a study, and behind them, where they do not count, <END> for a mode that writes.
+
+        The mark is there only if the report has exactly `max_words` words, because `next_words` could not tell it
+        from one that was cut.
+        """
+        ids = self.word_ids[n]
+        full = len(ids) == self.config.max_words + 1
+        return np.append(ids, np.int32(END)) if self.config.mode_parts.writes and full and n not in self.cut else ids
 
     def image_inputs(self, indices: np.ndarray) -> np.ndarray:
         """Features float16 [B, h, w, channels], or images uint8 [B, px, px] if no features are cached."""
@@ -140,6 +152,7 @@ class TrainingBatches(DataFlow):
 
     Attributes:
         steps_per_epoch: The number of updates per epoch.
+        part_size: The number of studies of each part.
         error: The exception that reading raised, or None. It is kept here because the thread that fills the queue
             would otherwise end the run without a message.
     """
@@ -156,6 +169,7 @@ class TrainingBatches(DataFlow):
                 f"{studies.manifest.path}: {len(studies)} training studies cannot be shared by {batch_split.parts} "
                 "parts of a batch; use fewer GPUs or workers"
             )
+        self.part_size = self._batch // batch_split.parts
         self._first_step = first_step
         self._lengths = studies.lengths
         self.steps_per_epoch = -(-len(studies) // self._batch)

@@ -104,22 +104,37 @@ class Manifest:
 
 
 def resolve(data: str, data_root: Path | str) -> Path:
-    """The manifest that `--data` means: a path that ends in .csv, or NAME of DATA_ROOT/NAME/manifest.csv.
+    """The manifest that `--data` means: a path that ends in .csv, NAME of DATA_ROOT/NAME/manifest.csv, or its folder.
+
+    The folder is what --out names where a data set is made. A NAME in DATA_ROOT goes first.
 
     Raises:
         InputError: The manifest does not exist. The message names the data sets that exist and how to make this one.
     """
-    data_root = Path(data_root)
-    path = Path(data) if data.lower().endswith(".csv") else data_root / data / "manifest.csv"
+    data_root, given = Path(data_root), Path(data)
+    if data.lower().endswith(".csv") and not given.is_dir():
+        path = given
+    else:
+        path, of_folder = data_root / data / "manifest.csv", given / "manifest.csv"
+        if data and not path.is_file() and (of_folder.is_file() or data != given.name):
+            path = of_folder
     if path.is_file():
         return path
     names = sorted(found.parent.name for found in data_root.glob("*/manifest.csv"))
     listed = f"data sets in {data_root}: {', '.join(names)}" if names else f"{data_root} has no data set"
-    if data in COMMANDS:
-        todo = f"{COMMANDS[data]} makes it"
+    if given.name in COMMANDS:
+        todo = f"{COMMANDS[given.name]} makes it"
     else:
         todo = f"write it (README, 'Your own data'); {COMMANDS['phantom']} makes one to try"
     raise InputError(f"{path} does not exist ({listed}); {todo}")
+
+
+def name_of(data: str) -> str:
+    """The name of the data set that `--data` means, before its manifest is read; empty for the folder /."""
+    path = Path(data)
+    if not data.lower().endswith(".csv"):
+        return _absolute(path).name
+    return path.parent.name if path.name == "manifest.csv" and path.parent.name else path.stem
 
 
 def load(data: str, data_root: Path | str = "data") -> Manifest:

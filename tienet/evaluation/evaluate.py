@@ -218,8 +218,8 @@ def differences(config: Config, data: str) -> list[str]:
     """
     paper = Config()
     lines = [] if data == PAPER_DATA else [f"judged on {data}, the paper's Table 1 on {PAPER_DATA}"]
-    if config.data != PAPER_DATA:
-        lines.append(f"trained on {config.data}, the paper's on {PAPER_DATA}")
+    if (trained_on := manifests.name_of(config.data)) != PAPER_DATA:
+        lines.append(f"trained on {trained_on}, the paper's on {PAPER_DATA}")
     for setting in dataclasses.fields(Config):
         ours, theirs = getattr(config, setting.name), getattr(paper, setting.name)
         if setting.name not in _NOT_OF_THE_METHOD and ours != theirs:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from tienet.labels import LABELS, K
+from tienet.labels import FINDINGS, LABELS, NO_FINDING, K
 
 
 @dataclass(frozen=True)
@@ -16,29 +16,46 @@ class LabelWeights:
         beta_P: |N| / (|P| + |N|), the weight of positive labels.
         beta_N: |P| / (|P| + |N|), the weight of negative labels.
         lambda_m: (Q - Q_m) / Q of each label, float32 [K].
+        note: Why the weights are equal though they were to come from the labels; None if they do.
     """
 
     beta_P: float
     beta_N: float
     lambda_m: np.ndarray
+    note: str | None = None
 
     @classmethod
     def from_labels(cls, labels: np.ndarray) -> "LabelWeights":
-        """The weights of the training labels, [Q, K] of 1, 0 and NaN (unknown).
+        """The weights of the training labels y, [Q, K] of 1, 0 and NaN (unknown).
 
-        |P| counts the images with at least one disease, |N| those with none. Q_m / Q is the share of label m among
-        the images whose label m is known.
+        Only what is known counts, so that unlabelled studies do not pass for healthy ones:
+
+            P = {q: y_qm = 1 for a finding m}
+            N = {q not in P: y_qm = 1 for No_Finding, or y_qm = 0 for all 14 findings}
+            beta_P = |N| / (|P| + |N|),  beta_N = |P| / (|P| + |N|)
+            Q = the number of studies whose label m is known,  Q_m = that of those with y_qm = 1
+            lambda_m = (Q - Q_m) / Q;  1 if no label m is known
+
+        A study in neither P nor N has labels that leave open whether it has a finding: none at all, or some findings
+        known to be 0, others unknown, and No_Finding not 1. It does not count in beta; its known labels count in
+        lambda and in the loss. Where P or N is empty one beta would be 0, and with it the weight of every positive
+        or every negative label. All weights are then 1, as `equal` gives them, and `note` says so.
         """
-        positive = (labels[:, : LABELS.index("No_Finding")] == 1).any(axis=1)
-        P, N = int(positive.sum()), int((~positive).sum())
+        findings = labels[:, : len(FINDINGS)]
+        diseased = (findings == 1).any(axis=1)
+        healthy = ~diseased & ((labels[:, LABELS.index(NO_FINDING)] == 1) | (findings == 0).all(axis=1))
+        P, N = int(diseased.sum()), int(healthy.sum())
+        if not (P and N):
+            what = f"all {P + N:,} training studies whose state is known have {'a finding' if P else 'none'}"
+            return cls.equal(f"{what}, so that a beta of eq. 6 would be 0; all weights of the labels are 1")
         known = np.maximum((~np.isnan(labels)).sum(axis=0), 1)
         share = np.nansum(labels, axis=0) / known
         return cls(beta_P=N / (P + N), beta_N=P / (P + N), lambda_m=(1 - share).astype(np.float32))
 
     @classmethod
-    def equal(cls) -> "LabelWeights":
+    def equal(cls, note: str | None = None) -> "LabelWeights":
         """Weights of 1, which make eq. 6 the plain cross-entropy."""
-        return cls(beta_P=1.0, beta_N=1.0, lambda_m=np.ones(K, np.float32))
+        return cls(beta_P=1.0, beta_N=1.0, lambda_m=np.ones(K, np.float32), note=note)
 
 
 def classification_loss(logits: tf.Tensor, labels: tf.Tensor, weights: LabelWeights) -> tf.Tensor:

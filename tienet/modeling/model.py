@@ -85,7 +85,7 @@ class TieNet(ModelDesc):
         """Placeholders of the studies, by the names that the batches of `tienet.data.dataflow` use."""
         specs = [self._image_spec()] if self.config.mode_parts.image else []
         if self.config.mode_parts.reads:
-            specs.append(tf.TensorSpec([None, None], tf.int32, "word_ids"))  # <START> w_1 ... w_n, then <PAD>
+            specs.append(tf.TensorSpec([None, None], tf.int32, "word_ids"))  # <START> w_1 ... w_n, <END> or <PAD>
             specs.append(tf.TensorSpec([None], tf.int32, "word_len"))  # n + 1
         return [*specs, tf.TensorSpec([None, K], tf.float32, "labels")]
 

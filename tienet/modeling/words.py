@@ -86,14 +86,17 @@ class NextWords(NamedTuple):
 def next_words(config: Config, decoder: Decoder, read, words_in, word_ids, word_len) -> NextWords:
     """For each word that was read, the logits of the next word and what it should be: a true word, or <END>.
 
-    A report that was cut at `max_words` has no <END>. An empty report, which is one that is not known, has no words.
+    A report that was cut at `max_words` has no <END>. A whole one of `max_words` words has <END> in `word_ids`, behind
+    the words that count. An empty report, which is one that is not known, has no words.
 
     Args:
         read: The states `h` [B, T, H] and the attention `a` [B, T, D, D] after the words `words_in`, int32 [B, T].
         word_ids: int32 [B, T], the true words. word_len: int32 [B], how many of T count.
     """
     T = tf.shape(word_ids)[1]
-    ends = tf.where(word_len > config.max_words, word_len - 1, word_len)
+    behind = tf.gather(tf.pad(word_ids, [[0, 0], [0, 1]], constant_values=PAD), word_len, batch_dims=1)
+    cut = (word_len > config.max_words) & tf.not_equal(behind, END)
+    ends = tf.where(cut, word_len - 1, word_len)
     counts = tf.where(word_len > 1, ends, 0)
     mask = tf.sequence_mask(counts, T)
     following = tf.pad(word_ids[:, 1:], [[0, 0], [0, 1]], constant_values=PAD)

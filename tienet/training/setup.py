@@ -21,7 +21,7 @@ from tienet.checkpoint.resume import ResumePoint, find_resume_point, truncate_lo
 from tienet.config import Config
 from tienet.data import leaks, vocabulary
 from tienet.data import manifest as manifests
-from tienet.data.batch_split import BatchSplit
+from tienet.data.batch_split import BatchSplit, check_halves
 from tienet.data.dataflow import Studies, TrainingBatches
 from tienet.data.features import statistics as feature_statistics
 from tienet.data.manifest import Manifest
@@ -112,6 +112,7 @@ def set_up(
     Raises:
         InputError: The data do not fit the settings or the resumed run, or the workers were not started alike.
     """
+    check_halves(config, config.batch // batch_split.parts)  # before the features are computed
     manifest = manifests.load(config.data, places.data_root)
     if start:
         vocab, word_vectors = _vocab_of_run(manifest, places.logdir)
@@ -119,6 +120,8 @@ def set_up(
         vocab, word_vectors = vocabulary.read_vocab(manifest, config, places.vocab)
     train_studies, val_studies = _load_splits(manifest, vocab, config, places, workers, interruption)
     state = start.state if start else TrainingState()
+    batches = TrainingBatches(train_studies, config.batch, config.seed, batch_split, state.step)
+    check_halves(config, batches.part_size)  # again, as few studies make the batches smaller
     setup = Setup(
         config=config,
         places=places,
@@ -130,7 +133,7 @@ def set_up(
         word_vectors=word_vectors,
         train_studies=train_studies,
         val_studies=val_studies,
-        batches=TrainingBatches(train_studies, config.batch, config.seed, batch_split, state.step),
+        batches=batches,
         workers=workers,
         interruption=interruption,
     )
@@ -146,7 +149,10 @@ def build_model(setup: Setup) -> TieNet:
     if config.mode_parts.image and config.features == "off":
         weights = _backbone_weights(config, setup.places)
     labels = setup.train_studies.labels
-    label_weights = LabelWeights.from_labels(labels) if config.weighted_loss else LabelWeights.equal()
+    weighted = config.mode_parts.classifies and config.weighted_loss
+    label_weights = LabelWeights.from_labels(labels) if weighted else LabelWeights.equal()
+    if label_weights.note and setup.is_chief:
+        print(f"note: {label_weights.note}", file=sys.stderr)
     statistics = _feature_statistics(setup)
     model = TieNet(config, len(setup.vocab), setup.word_vectors.shape[1], label_weights, weights, statistics)
     model.summary_decay **= 1 / setup.batch_split.accumulate

@@ -56,6 +56,20 @@ def measure(rows: Rows, studies: Studies, vocab: Vocab) -> tuple[dict[str, float
     return scores, reports
 
 
+def choose_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> list[float]:
+    """Youden's thresholds as a checkpoint's entry has them, which give the same float32 when they are read back.
+
+    They are not rounded to a number of decimals: a threshold of 3e-7 would become 0, and every study would be named.
+
+    Args:
+        probabilities: float32 [N, K].
+        labels: [N, K], 1, 0 or NaN (unknown).
+    Returns:
+        K numbers, each the shortest decimals of its float32.
+    """
+    return [float(str(threshold)) for threshold in youden(probabilities, labels)]
+
+
 class Validation(Callback):
     """After each epoch: logs the scores of `measure`, and saves the latest checkpoint and the best one.
 
@@ -101,8 +115,7 @@ class Validation(Callback):
         scores, reports = measure(rows, self._studies, self._vocab)
         thresholds = None
         if config.mode_parts.classifies:
-            found = youden(np.stack(rows[outputs.PROBABILITIES]), self._studies.labels)
-            thresholds = [round(float(threshold), 6) for threshold in found]
+            thresholds = choose_thresholds(np.stack(rows[outputs.PROBABILITIES]), self._studies.labels)
         with self._interruption.deferred():  # an epoch is recorded and saved, or neither
             self._log_scores(scores, reports)
             if self._json_log is not None:

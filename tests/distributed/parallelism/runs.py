@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from tests.conftest import ROOT
 from tienet import devices
+from tienet.config import Config, settings_without_effect
 from tienet.evaluation import calibrate
 
 SMALL = {
@@ -117,8 +118,12 @@ class Starter:
     def __call__(self, name: str | Path, *flags: object, tamper: Tamper | None = None, **settings: object) -> Running:
         """Start a training in the folder `name`, on the CPU unless a flag says otherwise."""
         settings = {**SMALL, "seed": SEED, **settings}
+        mode = settings.get("mode", flags[flags.index("--mode") + 1] if "--mode" in flags else Config.mode)
+        unused = settings_without_effect(mode)
         sets = [
-            f"--set={key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in settings.items()
+            f"--set={key}={value if isinstance(value, str) else json.dumps(value)}"
+            for key, value in settings.items()
+            if key not in unused
         ]
         fixed = ["--data", "phantom", "--data-root", self._studies, "--backbone-weights", "random", "--gpu", "cpu"]
         log = self._folder / f"{len(self._running)}.log"

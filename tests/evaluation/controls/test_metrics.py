@@ -76,12 +76,27 @@ def test_two_checkpoints_with_the_same_features_share_their_controls(dataset):
     assert (first.computed, second.computed, other.computed) == (3, 0, 3)
 
 
-def test_without_cached_features_there_are_no_image_controls(dataset):
+@pytest.mark.parametrize(
+    ("mode", "with_reports", "left_out"),
+    [
+        ("report", True, "pooled_logistic and nearest_report"),
+        ("classify", False, "pooled_logistic"),
+        ("caption", True, "nearest_report"),
+        ("annotate-text", False, None),
+    ],
+)
+def test_without_cached_features_there_are_no_image_controls_and_this_is_said(
+    dataset, mode, with_reports, left_out, capsys
+):
     options = Options(resamples=3, java=False, features="off")
-    predictor = FakePredictor("report")
+    predictor = FakePredictor(mode)
     with EvaluationCache(options) as cache:
-        found = evaluate_controls(dataset, predictor, cache, options=options)
-    assert found.keys() == {"tfidf_logistic", "constant_report"} and predictor.computed == 0
+        found = evaluate_controls(dataset, predictor, cache, with_reports, options=options)
+    expected = {"tfidf_logistic": MODES[mode].classifies, "constant_report": with_reports}
+    assert found.keys() == {name for name, there in expected.items() if there} and predictor.computed == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    note = f"note: --controls: {left_out} left out, as --features off gives no cached features"
+    assert notes == ([note] if left_out else [])
 
 
 def test_without_training_reports_there_are_no_controls_of_reports(dataset):

@@ -1,5 +1,7 @@
 """The metrics of the controls, which have no network: scikit-learn models (AUC) and simple reports (captions)."""
 
+import sys
+
 import numpy as np
 
 from tienet.data.manifest import Manifest
@@ -26,6 +28,8 @@ def control_metrics(
 ) -> dict[str, dict]:
     """Evaluate the controls that fit the checkpoint's mode; they are made from the training split of the data set.
 
+    Without cached features the controls that compare images are left out, and a note says which.
+
     Args:
         dataset: All studies of the data set.
         split: The studies that are evaluated.
@@ -44,12 +48,18 @@ def control_metrics(
             ("pooled", dataset.path, options.split, key),
             lambda: [predictor.studies(studies).features.pooled() for studies in (train, val, split)],
         )
+    classifies = predictor.config.mode_parts.classifies and options.metrics != "captions"
+    writes = report_metrics is not None and any(train.reports)
+    left_out = ["pooled_logistic"] * classifies + ["nearest_report"] * writes
+    if predictor.config.mode_parts.image and pooled is None and left_out:
+        names = " and ".join(left_out)
+        print(f"note: --controls: {names} left out, as --features off gives no cached features", file=sys.stderr)
     metrics = {}
-    if predictor.config.mode_parts.classifies and options.metrics != "captions":
+    if classifies:
         metrics |= cache.get_or_make(
             ("auc controls", dataset.path, key), lambda: _evaluate_classifiers(train, val, split, pooled, options)
         )
-    if report_metrics is not None and any(train.reports):
+    if writes:
         metrics |= cache.get_or_make(
             ("report controls", dataset.path, key), lambda: _evaluate_reports(train, split, pooled, report_metrics)
         )
