@@ -1,6 +1,8 @@
-"""Outputs are whole or not there."""
+"""Outputs are whole or not there; names that are hidden, and names that are not UTF-8."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -24,3 +26,20 @@ def test_json_is_replaced_and_refuses_nan(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         files.write_json(path, {"avg": float("nan")})
     assert json.loads(path.read_text()) == {"avg": None}
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "._1.png", ".hidden/1.png", "a/._b/1.png", "./._1.xml", Path("a/.b")])
+def test_hidden(name):
+    assert files.is_hidden(name)
+
+
+@pytest.mark.parametrize("name", ["1.png", "a.b/1.xml", "./a/1.xml", "../a", ".", "__MACOSX/1.png"])
+def test_not_hidden(name):
+    assert not files.is_hidden(name)
+
+
+def test_names_that_are_not_utf8_can_be_shown():
+    name = os.fsdecode(b"a/r\xf6ntgen_\xc3\xa9.png")
+    assert files.printable(name) == files.printable(Path(name)) == r"a/r\xf6ntgen_é.png"
+    assert not files.is_utf8(name) and not files.is_utf8(Path(name))
+    assert files.is_utf8("a/röntgen\n.png") and files.printable("röntgen") == "röntgen"

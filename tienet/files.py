@@ -1,11 +1,11 @@
-"""Writing files so that each is either the old one or the new one as a whole, also after a kill."""
+"""Writing files so that each is either the old one or the new one as a whole, also after a kill; names of files."""
 
 import contextlib
 import json
 import os
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 
 @contextlib.contextmanager
@@ -36,3 +36,21 @@ def write_json(path: Path | str, value: object) -> None:
         ValueError: The value contains NaN or an infinity; use None, which is null in JSON.
     """
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def is_hidden(name: PurePath | str) -> bool:
+    """Whether the name of a file, or a folder in its path, starts with a dot, as macOS's `._1.png` and `.DS_Store` do.
+
+    No command takes a hidden file as input. Of a path pass what is below the user's folder, which may be hidden itself.
+    """
+    return any(part.startswith(".") and part != ".." for part in PurePath(name).parts)
+
+
+def printable(name: PurePath | str) -> str:
+    """A file's name as UTF-8 text; bytes of it that are not UTF-8 are written as \\xf6."""
+    return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def is_utf8(name: PurePath | str) -> bool:
+    """Whether a file's name is UTF-8, so that it can be written into a table."""
+    return printable(name) == str(name)

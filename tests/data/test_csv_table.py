@@ -1,5 +1,7 @@
 """CSV files: rows are named as an editor counts lines."""
 
+import csv
+
 import pytest
 
 from tienet.data.csv_table import Table
@@ -34,3 +36,35 @@ def test_no_file(tmp_path):
         Table(tmp_path / "gone.csv", ("a",))
     with pytest.raises(InputError, match="is a folder"):
         Table(tmp_path, ("a",))
+
+
+def test_cells_longer_than_csvs_own_limit(tmp_path):
+    path, limit = tmp_path / "x.csv", csv.field_size_limit()
+    path.write_text(f"a,b\n1,{'x' * 200_000}\n")
+    assert len(Table(path, ("b",)).cells("b")[0]) == 200_000 and csv.field_size_limit() == limit
+    with pytest.raises(InputError):
+        Table(path, ("c",))
+    assert csv.field_size_limit() == limit
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+@pytest.mark.parametrize("columns", [(), ("a",)])
+def test_another_separator_is_named(tmp_path, separator, name, columns):
+    path = tmp_path / "x.csv"
+    path.write_text(separator.join("ab") + "\n1,5" + separator + "2\n")
+    with pytest.raises(InputError) as told:
+        Table(path, columns)
+    hint = f"are cells separated by commas? The header has {name}; save the file as CSV with commas"
+    assert str(told.value) == f"{path}, row 1: the header has one cell only: {hint}"
+
+
+def test_the_hint_stays_where_the_header_has_a_comma_too(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("image;report;findings, impression\n1;2;3,4\n")
+    assert "The header has semicolons" in Table(path, ()).hint
+    with pytest.raises(
+        InputError, match=r"column image is missing.*; are cells separated by commas\? The header has semi"
+    ):
+        Table(path, ("image",))
+    path.write_text("image,report\n1,2\n")
+    assert Table(path, ()).hint == ""

@@ -1,6 +1,7 @@
 """Studies of another split, and studies that a run has seen."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,27 @@ def test_a_table_counts_its_test_rows_only(tmp_path):
     assert "1 of its 2 test images" in line and "test 1, elsewhere 0" in line
 
 
+def test_folders_count_where_file_names_repeat(tmp_path):
+    images = [tmp_path / f"data/patient{n}/study1/view1_frontal.jpg" for n in (1, 2, 3)]
+    ours = replace(manifest_of(tmp_path, images), splits=np.array(["train", "val", "test"]))
+    theirs = [f"CheXpert/train/patient{n}/study1/view1_frontal.png" for n in (1, 2, 7, 8)]
+    (line,) = leaks.leak_report(ours, [write(tmp_path / "list.txt", "\n".join(theirs))])
+    assert "1 of its 4 test images lie in the training split of toy (validation 1, test 0, elsewhere 2)" in line
+    (line,) = leaks.leak_report(ours, [write(tmp_path / "one.txt", r"C:\x\patient7\study1\view1_frontal.jpg")])
+    assert "0 of its 1 test images" in line and "elsewhere 1)" in line
+    (line,) = leaks.leak_report(ours, [write(tmp_path / "bare.txt", "view1_frontal.jpg")])
+    assert "1 of its 1 test images lie in the training split" in line, "which one it is cannot be told"
+    (line,) = leaks.leak_report(ours.take([0]), [tmp_path / "list.txt"])
+    assert "1 of its 4 test images" in line and "elsewhere 3)" in line
+
+
+def test_folders_do_not_count_where_file_names_are_enough(tmp_path):
+    ours = openi_like(tmp_path)
+    lines = "images_001/1_IM-0001-3001.png\nD:\\x\\22_IM-0007-1001.png\n"
+    (line,) = leaks.leak_report(ours, [write(tmp_path / "list.txt", lines)])
+    assert "2 of its 2 test images lie in the training split" in line
+
+
 def test_r2gen_counts_reports(tmp_path):
     parts = {"train": ["CXR4_IM-1"], "val": [], "test": ["CXR1_IM-0001", "CXR3_IM-0009", "CXR77_IM-1-1"]}
     split = {name: [{"id": one} for one in ids] for name, ids in parts.items()}
@@ -89,6 +111,7 @@ def test_a_renamed_copy_of_a_manifest_is_found_by_its_bytes(tmp_path):
         ("x.txt", "some prose, and more", "no column that names the image|under the header"),
         ("x.txt", "some prose\n", "neither a table nor a list"),
         ("x.csv", "a,b\n1,2\n", "row 1: no column that names the image"),
+        ("x.csv", "image;split\n1.png;test\n", "row 1: the header has one cell only: are cells separated by commas"),
         ("x.json", "[]", "its parts are not train, val and test"),
         ("x.txt", "", "is empty"),
     ],

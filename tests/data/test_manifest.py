@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tienet.data import manifest as manifests
+from tienet.data.text import MAX_REPORT_CHARACTERS
 from tienet.errors import InputError
 from tienet.labels import LABELS
 
@@ -394,3 +395,20 @@ def test_ten_thousand_rows_in_time_each_image_opened_once(folder, monkeypatch):
 def test_an_image_that_may_not_be_read(folder):
     (folder / "a.png").chmod(0)
     assert "cannot be read (Permission denied)" in problems(write(folder, rows()))[1]
+
+
+def test_the_longest_report_is_read_and_a_longer_one_is_named(folder):
+    table = rows()
+    table.loc[3, "report"] = "x" * MAX_REPORT_CHARACTERS
+    assert len(manifests.load("toy", write(folder, table)).reports[3]) == MAX_REPORT_CHARACTERS
+    table.loc[3, "report"] = "x" * 189_000
+    (line,) = problems(write(folder, table))
+    assert line.endswith("row 6, column report: 189,000 characters; the most that is read is 100,000")
+
+
+def test_an_image_whose_path_is_not_utf8_is_refused_by_name(folder):
+    table = rows()
+    table.loc[0, "image"] = os.fsdecode(b"r\xf6ntgen.png")
+    with pytest.raises(InputError, match=r"manifest\.csv: r\\xf6ntgen\.png is not UTF-8 and cannot be written"):
+        write(folder, table)
+    assert not (folder / "manifest.csv").exists()

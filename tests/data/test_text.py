@@ -5,7 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tienet.data.text import END, OOV, PAD, SPECIALS, START, Vocab, report_text, tokenize
+from tienet.data.text import (
+    END,
+    MAX_REPORT_CHARACTERS,
+    OOV,
+    PAD,
+    SPECIALS,
+    START,
+    Vocab,
+    length_problem,
+    report_text,
+    tokenize,
+)
 from tienet.errors import InputError
 
 # Text with many of the characters that the tokenizer treats in a special way, next to plain Unicode.
@@ -180,3 +191,8 @@ def test_a_bad_vocabulary_file_is_an_error_with_its_line(content, message, tmp_p
 def test_a_missing_vocabulary_names_the_command(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"build_vocab\.sh"):
         Vocab.load(tmp_path / "vocab.txt")
+
+
+def test_a_report_has_a_largest_length():
+    assert length_problem("x" * MAX_REPORT_CHARACTERS) is None
+    assert length_problem("x" * 189_000) == "189,000 characters; the most that is read is 100,000"

@@ -1,5 +1,7 @@
 """The table of what was left out, and how it is counted."""
 
+import os
+
 from tienet.datasets import left_out
 
 ROWS = [("a.png", "train", "gone"), ("b.png", "test", "gone"), ("c.png", "train", "gone"), ("d.png", "", "odd")]
@@ -23,3 +25,8 @@ def test_the_line_names_the_file_that_is_written(tmp_path):
     assert (tmp_path / "left_out.csv").read_text().splitlines()[:2] == ["image,split,reason", "a.png,train,gone"]
     assert left_out.line(tmp_path, table).startswith(f"left out, each named in {tmp_path / 'left_out.csv'}: 3 x gone")
     assert left_out.line(tmp_path, table[:0]) is None
+
+
+def test_names_that_are_not_utf8_can_be_written(tmp_path):
+    left_out.write(tmp_path, left_out.table([(os.fsdecode(b"r\xf6.png"), "", "gone")]))
+    assert (tmp_path / "left_out.csv").read_text(encoding="utf-8").splitlines()[1] == r"r\xf6.png,,gone"

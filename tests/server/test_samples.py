@@ -25,6 +25,7 @@ def test_samples_of_a_folder_have_the_reports_beside_them(tmp_path):
     (tmp_path / "b.txt").write_text("No effusion.")
     (tmp_path / "a.JPG").write_bytes(b"no image")
     (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "._b.png").write_bytes(b"\0\5\x16\7")
     with (tmp_path / "huge.dcm").open("wb") as file:
         file.truncate(65 << 20)
     found, left_out = samples.from_folder(tmp_path)

@@ -1,5 +1,6 @@
 """CSV files that users wrote: they are read as text and checked, and each problem is reported by row and column."""
 
+import contextlib
 import csv
 import io
 from collections import Counter
@@ -9,6 +10,7 @@ from pathlib import Path
 from tienet.errors import InputError
 
 MAX_PROBLEMS = 200
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 class Table:
@@ -23,6 +25,7 @@ class Table:
         header: The names of all columns of the file.
         lines: The line where each row starts, from 1.
         notes: Remarks that a user should see although they are no errors.
+        hint: The end of a message about a missing column: which other separator the header seems to have; or empty.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class Table:
             content: The content of the file, if it has been read already.
         Raises:
             FileNotFoundError: There is no such file.
-            InputError: The file is not UTF-8 text, is not CSV, lacks a column, or has no row.
+            InputError: The file is not UTF-8 text, is not CSV, has another separator, lacks a column, or has no row.
         """
         self.path = Path(path)
         self.columns = tuple(columns)
@@ -47,17 +50,9 @@ class Table:
         self.lines: list[int] = []
         self._rows: list[list[str]] = []
         self._problems: list[tuple[int, int, str]] = []
-        rows = self._parse(_text_of(self.path, _read(self.path) if content is None else content))
-        _, header = next(rows, (1, []))
-        self.header = [name.strip() for name in header]
-        self._check_header(canonical or (lambda name: None))
-        for line, row in rows:
-            if len(row) == len(self.header):
-                self._rows.append(row)
-                self.lines.append(line)
-            else:
-                wrong = f"{len(row)} cells where the header has {len(self.header)}; quote text that has a comma"
-                self._problems.append((line, -1, f"row {line}: {wrong}"))
+        text = _text_of(self.path, _read(self.path) if content is None else content)
+        with _cells_of_any_length(text):
+            self._take_rows(self._parse(text), canonical or (lambda name: None))
         if not self._rows and not self._problems:
             raise InputError(f"{self.path}: there is no row under the header")
 
@@ -97,6 +92,19 @@ class Table:
             more = [f"and {len(lines) - MAX_PROBLEMS} more"] if len(lines) > MAX_PROBLEMS else []
             raise InputError("\n".join([f"{self.path}: {len(lines)} problems", *lines[:MAX_PROBLEMS], *more]))
 
+    def _take_rows(self, rows: Iterator[tuple[int, list[str]]], canonical: Callable[[str], str | None]) -> None:
+        _, header = next(rows, (1, []))
+        self.header = [name.strip() for name in header]
+        self.hint = f"; {separator_hint(header)}" if separator_hint(header) else ""
+        self._check_header(canonical)
+        for line, row in rows:
+            if len(row) == len(self.header):
+                self._rows.append(row)
+                self.lines.append(line)
+            else:
+                wrong = f"{len(row)} cells where the header has {len(self.header)}; quote text that has a comma"
+                self._problems.append((line, -1, f"row {line}: {wrong}"))
+
     def _parse(self, text: str) -> Iterator[tuple[int, list[str]]]:
         """Yield (line where the row starts, cells) for each row that is not blank."""
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -119,10 +127,30 @@ class Table:
         for name in missing:
             like = [other for other in self.header if canonical(other) == name or other.lower() == name.lower()]
             wrong.append(f"column {name} is missing" + (f" (rename {like[0]}?)" if like else ""))
+        if self.hint and len(self.header) == 1:
+            raise InputError(f"{self.path}, row 1: the header has one cell only: {separator_hint(self.header)}")
         if missing and len(self.header) == 1:
             wrong.append("the header has one cell only: are cells separated by commas?")
         if wrong:
-            raise InputError(f"{self.path}, row 1: {'; '.join(wrong)}; {expected}")
+            raise InputError(f"{self.path}, row 1: {'; '.join(wrong)}; {expected}{self.hint if missing else ''}")
+
+
+def separator_hint(header: Sequence[str]) -> str:
+    """The end of a message about a header whose cells seem to have another separator; empty if they do not."""
+    for separator, name in _SEPARATORS.items():
+        if any(separator in cell for cell in header):
+            return f"are cells separated by commas? The header has {name}; save the file as CSV with commas"
+    return ""
+
+
+@contextlib.contextmanager
+def _cells_of_any_length(text: str) -> Iterator[None]:
+    """Lift the csv module's limit of 131,072 characters in a cell, which our own reports may exceed."""
+    before = csv.field_size_limit(len(text) + 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _read(path: Path) -> bytes:

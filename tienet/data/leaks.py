@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tienet.data import image_files, splits
+from tienet.data import image_files, image_names, splits
 from tienet.data import manifest as manifests
+from tienet.data.csv_table import separator_hint
 from tienet.data.gzipped_table import read_bytes, read_table
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError
 
 _NAME_COLUMNS = ("image", "Image Index", "filename", "study_id", "dicom_id")
-_ENDINGS = re.compile(r"(\.(png|jpe?g|dcm|dicom))+$", re.IGNORECASE)
 _NLM_PREFIX = re.compile(r"^CXR(\d+_(?=\d+_))?(?=\d)")
 
 
@@ -74,11 +74,30 @@ def _digest(value: object) -> str:
 
 
 def image_key(name: str) -> str:
-    """The name of an image without its folder, its ending and the prefix of its data set.
+    """The name of an image without its folder, its endings and the prefix of its data set.
 
     Both CXR1_1_IM-0001-3001.png and 1_IM-0001-3001.dcm.png become 1_IM-0001-3001.
     """
-    return _NLM_PREFIX.sub("", _ENDINGS.sub("", name.strip().replace("\\", "/").rpartition("/")[2]))
+    return (_path_key(name) or ("",))[-1]
+
+
+def _path_key(name: str) -> tuple[str, ...]:
+    """The folders of an image and its `image_key`; () without a name."""
+    parts = image_names.parts(name.strip())
+    if not parts:
+        return ()
+    last = parts[-1]
+    while (shorter := image_names.ENDING.sub("", last)) not in ("", last):
+        last = shorter
+    return (*parts[:-1], _NLM_PREFIX.sub("", last))
+
+
+def _parts_that_differ(keys: Sequence[tuple[str, ...]]) -> int:
+    """The least number of last parts by which the images in a list are told apart as well as by all their parts."""
+    count, deepest, different = 1, max(map(len, keys), default=1), len(set(keys))
+    while count < deepest and len({key[-count:] for key in keys}) < different:
+        count += 1
+    return count
 
 
 def leak_report(manifest: Manifest, paths: Sequence[Path | str]) -> list[str]:
@@ -87,7 +106,8 @@ def leak_report(manifest: Manifest, paths: Sequence[Path | str]) -> list[str]:
     A file may be a manifest, of which the test split is used; another table with a column for the name of the image,
     of which the rows of split test are used if it has a column `split`, else all rows; R2Gen's JSON, of which the test
     reports are used; or a text with the name of an image in each line, such as NIH's test_list.txt. Images are
-    compared by name, and those of a manifest also by their bytes.
+    compared by name, and those of a manifest also by their bytes. Where file names repeat from folder to folder, in the
+    manifest or in the file, the folders that tell them apart must be the same too.
 
     Raises:
         FileNotFoundError: A file does not exist.
@@ -102,11 +122,10 @@ def _report(manifest: Manifest, path: Path) -> str:
         split_of = {
             patient.removeprefix("CXR"): split for patient, split in _with_splits(manifest.patient_ids, manifest)
         }
+        found = [split_of.get(name) for name in names]
     else:
-        names, what = _image_names(path), "images"
-        split_of = {image_key(str(image)): split for image, split in _with_splits(manifest.images, manifest) if image}
-        split_of |= {image_key(study): split for study, split in _with_splits(manifest.study_ids, manifest)}
-    found = [split_of.get(name) for name in names]
+        names, what = _path_keys(path), "images"
+        found = _splits_of(names, manifest)
     counts = {split: found.count(split) for split in splits.SPLITS}
     line = (
         f"{path}: {counts['train']:,} of its {len(names):,} test {what} lie in the training split of {manifest.name} "
@@ -114,6 +133,22 @@ def _report(manifest: Manifest, path: Path) -> str:
     )
     copies = _count_copies(manifest, path)
     return line if copies is None else f"{line}; {copies:,} by their bytes, whatever their names"
+
+
+def _splits_of(names: Sequence[tuple[str, ...]], manifest: Manifest) -> list[str | None]:
+    """The split in which a manifest has each image of a foreign list; None where it has none."""
+    ours = [
+        (_path_key(str(image)), split) for image, split in _with_splits(manifest.images, manifest) if image is not None
+    ]
+    depth = max(_parts_that_differ([key for key, _ in ours]), theirs := _parts_that_differ(names))
+    split_of: dict[tuple[str, ...], str] = {}
+    if theirs == 1:  # otherwise a file's name alone is no image's name
+        split_of |= {(image_key(study),): split for study, split in _with_splits(manifest.study_ids, manifest)}
+    for count in range(1, depth + 1):
+        for split in reversed(splits.SPLITS):  # the training split last, because it is the one that matters
+            split_of |= {key[-count:]: split for key, of_key in ours if of_key == split}
+    split_of.pop((), None)
+    return [split_of.get(name[-depth:]) for name in names]
 
 
 def _with_splits(values: Sequence, manifest: Manifest) -> Iterator[tuple]:
@@ -124,24 +159,25 @@ def _json_reports(path: Path) -> list[str]:
     return [uid for uid, split in splits.from_json(path).items() if split == "test"]
 
 
-def _image_names(path: Path) -> list[str]:
-    """The keys (`image_key`) of the test images that a table or a text names."""
+def _path_keys(path: Path) -> list[tuple[str, ...]]:
+    """The keys (`_path_key`) of the test images that a table or a text names."""
     text = read_bytes(path).decode("utf-8-sig", errors="replace")
-    if "," not in text.partition("\n")[0]:
-        names = [image_key(line) for line in text.splitlines() if line.strip()]
-        if any(" " in name or "{" in name for name in names):
+    first = text.partition("\n")[0]
+    if "," not in first and not separator_hint([first]):
+        names = [_path_key(line) for line in text.splitlines() if line.strip()]
+        if any(" " in name[-1] or "{" in name[-1] for name in names if name):
             raise InputError(f"{path}: neither a table nor a list of image names; expected a name in each line")
         return names
     table = read_table(path)
     column = next((name for name in _NAME_COLUMNS if name in table.header), None)
     if column is None:
         expected = ", ".join(_NAME_COLUMNS)
-        raise InputError(f"{path}, row 1: no column that names the image; expected one of {expected}")
+        raise InputError(f"{path}, row 1: no column that names the image; expected one of {expected}{table.hint}")
     cells = table.cells(column)
     if column == "image" and "study_id" in table.header:
         cells = [image or study for image, study in zip(cells, table.cells("study_id"), strict=True)]
     is_test = [split == "test" for split in table.cells("split")] if "split" in table.header else [True] * len(table)
-    return [image_key(cell) for cell, chosen in zip(cells, is_test, strict=True) if chosen]
+    return [_path_key(cell) for cell, chosen in zip(cells, is_test, strict=True) if chosen]
 
 
 def _count_copies(manifest: Manifest, path: Path) -> int | None:

@@ -5,7 +5,7 @@ except in reports.
     study_id    A unique name.
     patient_id  All studies of a patient must lie in one split.
     image       A PNG or JPEG file, absolute, or relative to the folder of the manifest and inside it; may be empty.
-    report      Free text; may be empty, but not if `image` is empty too.
+    report      Free text of at most `tienet.data.text.MAX_REPORT_CHARACTERS`; may be empty, but not if `image` is too.
     split       train, val or test.
     15 labels   The columns `tienet.labels.LABELS`: 1, 0 or empty (unknown).
     view        PA, AP or what the source says, for people to look at; this column may be missing.
@@ -27,6 +27,7 @@ from tienet import files
 from tienet.data import image_files
 from tienet.data.csv_table import Table
 from tienet.data.splits import SPLITS
+from tienet.data.text import length_problem
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS, NO_FINDING, K, canonical
 
@@ -156,6 +157,8 @@ def load(data: str, data_root: Path | str = "data") -> Manifest:
     for n, (image, report) in enumerate(zip(columns["image"], columns["report"], strict=True)):
         if not image and not report.strip():
             table.problem(n, "image", "is empty, and so is report; a study needs one of them")
+        if problem := length_problem(report):
+            table.problem(n, "report", problem)
     manifest = Manifest(
         name=folder.name if path.name == "manifest.csv" and folder.name else path.stem,
         path=path,
@@ -178,12 +181,19 @@ def write(path: Path | str, rows: pd.DataFrame) -> None:
 
     Args:
         rows: A table with all of COLUMNS, and VIEW if it is known; the labels are 1, 0 or NaN (unknown).
+    Raises:
+        InputError: The path of an image is not UTF-8.
     """
     table = rows[[*COLUMNS, *[VIEW] * (VIEW in rows)]].copy()
     for label in LABELS:
         table[label] = table[label].map(lambda value: "" if pd.isna(value) else str(int(value)), na_action=None)
     with files.replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(_csv_line(row) for row in (tuple(table), *table.itertuples(index=False)))
+        for row in (tuple(table), *table.itertuples(index=False)):
+            try:
+                file.write(_csv_line(row))
+            except UnicodeEncodeError:
+                cell = next(files.printable(cell) for cell in row if not files.is_utf8(cell))
+                raise InputError(f"{path}: {cell} is not UTF-8 and cannot be written; rename the file") from None
 
 
 def _csv_line(row: Sequence[str]) -> str:

@@ -16,6 +16,9 @@ PAD, START, END, OOV = 0, 1, 2, 3
 SPECIALS: tuple[str, ...] = ("<PAD>", "<START>", "<END>", "<OOV>")
 """The first words of every vocabulary, in this order. No text can contain them, because `tokenize` splits brackets."""
 
+MAX_REPORT_CHARACTERS = 100_000
+"""The largest number of characters in a report; whatever reads or writes reports has this limit."""
+
 # Characters that are replaced by one plain spelling; the normal form NFKC does not change them.
 _PLAIN = str.maketrans(
     {
@@ -51,6 +54,13 @@ def report_text(findings: str, impression: str) -> str:
     """
     sections = (("findings", findings), ("impression", impression))
     return " ".join(f"{name} : {' '.join(text.split())}" for name, text in sections if text.strip())
+
+
+def length_problem(report: str) -> str | None:
+    """What is wrong with the length of a report; None if it has at most MAX_REPORT_CHARACTERS."""
+    if len(report) <= MAX_REPORT_CHARACTERS:
+        return None
+    return f"{len(report):,} characters; the most that is read is {MAX_REPORT_CHARACTERS:,}"
 
 
 def tokenize(text: str) -> list[str]:

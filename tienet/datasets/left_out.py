@@ -17,8 +17,8 @@ FILE = "left_out.csv"
 def table(
     rows: Iterable[tuple[str, str, str]], columns: tuple[str, ...] = ("image", "split", "reason")
 ) -> pd.DataFrame:
-    """Make a table of strings from rows."""
-    return pd.DataFrame(list(rows), columns=list(columns), dtype=str)
+    """Make a table of strings from rows; in names of files, bytes that are not UTF-8 are written as \\xf6."""
+    return pd.DataFrame([tuple(map(files.printable, row)) for row in rows], columns=list(columns), dtype=str)
 
 
 def reasons(left_out: pd.DataFrame) -> str:

@@ -17,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from tienet.data.image import MAX_PIXELS
+from tienet.data.text import MAX_REPORT_CHARACTERS
 from tienet.errors import InputError
 from tienet.predict import Annotator, Reporter
 from tienet.server import MAX_REQUESTS
@@ -26,7 +27,7 @@ from tienet.server.engine import Engine, ServedNetwork
 from tienet.server.guard import HEALTH, Guard
 from tienet.server.images import DecodedImage, printable
 from tienet.server.samples import MAX_THUMBNAIL_PX, AnySample, draw_samples
-from tienet.server.uploads import MAX_REPORT_CHARACTERS, MAX_UPLOAD_BYTES, Uploads
+from tienet.server.uploads import MAX_UPLOAD_BYTES, Uploads
 
 Result = TypeVar("Result")
 

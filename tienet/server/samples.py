@@ -7,13 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tienet.data.text import report_text
+from tienet.data.text import MAX_REPORT_CHARACTERS, report_text
 from tienet.datasets.phantom import facts as phantom_facts
 from tienet.datasets.phantom import reports
 from tienet.datasets.phantom.anatomy import Anatomy
 from tienet.datasets.phantom.drawing import draw
 from tienet.errors import InputError
-from tienet.server.uploads import MAX_REPORT_CHARACTERS, MAX_UPLOAD_BYTES
+from tienet.files import is_hidden
+from tienet.server.uploads import MAX_UPLOAD_BYTES
 
 MAX_SAMPLES = 200
 MAX_THUMBNAIL_PX = 160
@@ -114,7 +115,7 @@ def draw_samples() -> list[DrawnSample]:
 
 
 def from_folder(folder: Path) -> tuple[list[FileSample], list[str]]:
-    """The PNG, JPEG and DICOM (.dcm) files of a folder.
+    """The PNG, JPEG and DICOM (.dcm) files of a folder that are not hidden.
 
     Returns:
         At most MAX_SAMPLES samples in the order of their names, and a line about each file that was left out.
@@ -123,7 +124,8 @@ def from_folder(folder: Path) -> tuple[list[FileSample], list[str]]:
     """
     if not folder.is_dir():
         raise InputError(f"--samples {folder}: no such folder")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _MEDIA_TYPES and path.is_file())
+    names = (path for path in folder.iterdir() if path.suffix.lower() in _MEDIA_TYPES and not is_hidden(path.name))
+    paths = sorted(path for path in names if path.is_file())
     if not paths:
         raise InputError(f"--samples {folder}: no file of {', '.join(_MEDIA_TYPES)} in it")
     small = [path for path in paths if path.stat().st_size <= MAX_UPLOAD_BYTES]

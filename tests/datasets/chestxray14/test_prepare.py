@@ -1,6 +1,7 @@
 """`tienet prepare chestxray14`: what it joins, what it leaves out, and what it refuses."""
 
 import gzip
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -169,6 +170,31 @@ def test_folders_that_are_links_and_a_png_before_a_jpg(run, source, tmp_path):
     assert status == 0 and load(out).images[1].name == "00000001_001.png" and len(load(out)) == 5
 
 
+def test_hidden_files_and_folders_are_skipped(run, source):
+    folder = source.folder / "images"
+    (folder / "._00000001_000.png").write_bytes(b"\0\5\x16\7")
+    (folder / "images_001/images/._00000001_000.png").write_bytes(b"\0\5\x16\7")
+    png(folder / ".Trash/00000002_000.png")
+    status, out = run()
+    assert status == 0 and len(load(out)) == 5
+    assert left_out(out) == {("00000002_000", "train", prepare.NO_FILE)}
+
+
+def test_two_pictures_of_one_name_are_refused_but_copies_are_not(run, source, capsys):
+    copy, first = (source.folder / f"images/{name}/00000004_000.png" for name in ("small", "images_002/images"))
+    png(copy, 4, 4)
+    assert f"{first} and {copy} are different pictures of one name; keep one" in refused(run, capsys)
+    copy.write_bytes(first.read_bytes())
+    assert run()[0] == 0
+
+
+def test_an_image_file_whose_name_is_not_utf8(run, source):
+    png(source.folder / "images" / "7.png")
+    (source.folder / "images" / "7.png").rename(source.folder / "images" / os.fsdecode(b"r\xf6ntgen.png"))
+    status, out = run()
+    assert status == 0 and (r"r\xf6ntgen", "", prepare.UNKNOWN_FILE) in left_out(out)
+
+
 def test_images_below_out_get_relative_paths(run, source):
     status, out = run(out=source.folder)
     assert status == 0
@@ -210,6 +236,13 @@ def test_reports_are_joined_and_those_that_match_nothing_are_named(run, source, 
     assert ("00000088_000", "", prepare.UNKNOWN_REPORT) in left_out(out)
     said = capsys.readouterr().err
     assert "2 of 5 studies have a report; 2 reports have no study here" in said and "without --reports" not in said
+
+
+def test_a_report_that_is_too_long_is_left_out(run, source):
+    rows = (f"00000001_000.png,{'The lungs are clear. ' * 9000}", rf"C:\x\00000004_000.png,{'x' * 100_000}")
+    status, out = run(reports=source.write("reports.csv", "image,report", *rows))
+    assert status == 0 and [len(report) for report in load(out).reports] == [0, 0, 0, 100_000, 0]
+    assert ("00000001_000", "", prepare.TOO_LONG) in left_out(out)
 
 
 def test_reports_alone_make_a_data_set(run, source):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tienet.data import image_names
 from tienet.datasets.chestxray14.tables import read_boxes, read_entries, read_hand_labels, read_reports, stem
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS, NO_FINDING
@@ -39,6 +40,7 @@ def positive(row) -> list[str]:
         ("00000001_000.png", "00000001_000"),
         (" 1_0.JPG ", "1_0"),
         ("images_001/images/1_0.jpeg", "1_0"),
+        (r"C:\images_001\1_0.png", "1_0"),
         ("1_0", "1_0"),
         ("1.5_0.png", "1.5_0"),
     ],
@@ -109,6 +111,20 @@ def test_reports_in_sections(tmp_path):
     path = put(tmp_path, "image,findings,impression", "1,Clear.,Normal.", "2,,Mass.", "3,,")
     assert read_reports(path) == {"1": "findings : Clear. impression : Normal.", "2": "impression : Mass."}
     assert read_reports(put(tmp_path, "image,impression", "1,Mass.")) == {"1": "impression : Mass."}
+
+
+def test_reports_under_other_names_and_with_empty_ones(tmp_path):
+    path = put(tmp_path, "image,report", r"C:\a\1.png,One.", "b/1.png,", "2.dcm,Two.")
+    assert read_reports(path, image_names.plain) == {"/a/1": "One.", "2": "Two."}
+    assert read_reports(path, image_names.plain, with_empty=True) == {"/a/1": "One.", "b/1": "", "2": "Two."}
+    assert "'b/1.png' is there already, at row 2" in refused(read_reports, path)
+
+
+@pytest.mark.parametrize("read", [read_entries, read_reports, read_hand_labels, read_boxes])
+def test_a_table_with_another_separator(tmp_path, read):
+    assert "The header has semicolons; save" in refused(read, put(tmp_path, "image;report;Mass", "1;Mass, large;1"))
+    both = "image;report;findings, impression"
+    assert "The header has semicolons; save" in refused(read, put(tmp_path, both, "1;2;3,4"))
 
 
 def test_bad_reports(tmp_path):

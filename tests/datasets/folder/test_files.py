@@ -1,9 +1,13 @@
 """The files of a user's folder: which are images, which are texts, and the names that they have."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.datasets.folder.toy_folder import film, load, png
+from tienet.data.text import MAX_REPORT_CHARACTERS
 from tienet.datasets.folder import files
+from tienet.datasets.folder.matching import Film
 from tienet.errors import InputError
 
 
@@ -42,12 +46,42 @@ def test_of_several_files_of_one_name_one_counts(source):
 
 
 def test_it_is_known_which_values_were_found():
-    named = files.NamedValues({"x/1": "one", "2": "two"}, {"1": "x/1"})
-    assert named.find(["", "gone", "1", "2"]) == "one" and named.find(["gone"]) is None
+    named = files.NamedValues({"x/1": "one", "2": "two"}, "t.csv")
+    film, other = (Film.of(Path("/img", name), name) for name in ("x/1", "3"))
+    named.match([film, other])
+    assert named.find(film.file) == "one" and named.find(other.file) is None
     assert named.unused() == ["2"]
+    named.check([film, other])
+
+
+def test_a_table_that_fits_no_file_says_which_part_differs():
+    named = files.NamedValues({"p2/1": "one", "2": "two"}, "t.csv")
+    films = [Film.of(Path("/img/p1/1.png"), "p1/1")]
+    named.match(films)
+    with pytest.raises(InputError) as told:
+        named.check(films)
+    none = "t.csv: none of the names in it (2) is that of an image (1 are here): "
+    assert str(told.value).startswith(f"{none}'p2/1' and the file /img/p1/1.png differ in the folder; expected file")
 
 
 def test_names_that_differ_only_by_their_ending_are_refused(source):
-    assert files.by_plain_name({"a.png": 1, "b.v2": 2}, source) == {"a": 1, "b.v2": 2}
-    with pytest.raises(InputError, match="two rows for 'a'"):
-        files.by_plain_name({"a.png": 1, "a.dcm": 2}, source)
+    table = source / "t.csv"
+    table.write_text("image,who\na.png,A\nb.v2,B\nc,\n")
+    assert files.read_column(table, "who") == {"a": "A", "b.v2": "B", "c": ""}
+    table.write_text("image,who\na.png,A\na.dcm,B\n")
+    with pytest.raises(InputError, match=r"row 3, column image: 'a\.dcm' is there already, at row 2"):
+        files.read_column(table, "who")
+
+
+def test_texts_that_are_not_read_have_a_reason(source):
+    for name, content in {
+        "a.txt": b"Clear.\n Normal.", "b.txt": b"\xe9t\xe9", "c.txt": b" ", "d.txt": b"x" * MAX_REPORT_CHARACTERS,
+        "e.txt": b"x" * (MAX_REPORT_CHARACTERS + 1), "f.txt": b"x" * (files.MAX_TEXT_BYTES + 1), "g.dcm.txt": b"x",
+        "g.TXT": b"y", "g.txt": b"z",
+    }.items():  # fmt: skip
+        (source / name).write_bytes(content)
+    texts, refused = files.read_texts(files.text_files(source), source, "texts")
+    assert {name: text[:14] for name, text in texts.values.items()} == {
+        "a": "Clear. Normal.", "b": "", "c": "", "d": "x" * 14, "e": "", "f": "", "g": "y", "g.dcm": "x"
+    }  # fmt: skip
+    assert refused == {"b": files.BAD_TEXT, "e": files.TOO_LONG, "f": files.BAD_TEXT, "g": files.SECOND_TEXT}

@@ -238,9 +238,77 @@ def test_a_folder_without_an_image_and_tables_that_do_not_fit(run, source, capsy
     both = {"reports": source / "r.csv", "labels": source / "l.csv"}
     assert "its patient is in" in refused(run, capsys, "--patients", "who", "--split", "column", **both)
     (source / "twice.csv").write_text("image,report\n1.png,a\n1.dcm,b\n")
-    assert "two rows for '1'" in refused(run, capsys, reports=source / "twice.csv")
+    assert "'1.dcm' is there already, at row 2" in refused(run, capsys, reports=source / "twice.csv")
     (source / "none.csv").write_text("image,report\n7,a\n")
-    assert "no image is left; left out: 2 x image without a report" in refused(run, capsys, reports=source / "none.csv")
+    assert "none.csv: none of the names in it (1) is that of" in refused(run, capsys, reports=source / "none.csv")
+    (source / "empty.csv").write_text("image,report\n1,\n7,a\n")
+    said = refused(run, capsys, reports=source / "empty.csv")
+    assert "no image is left; left out: 2 x image without a report; 1 x report without an image" in said
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+@pytest.mark.parametrize("flag", ["reports", "labels"])
+def test_a_table_with_another_separator(run, source, capsys, flag, separator, name):
+    png(source / "1.png")
+    (source / "t.csv").write_text(
+        separator.join(("image", "report", "Mass")) + f"\n1.png{separator}Clear.{separator}0\n"
+    )
+    said = refused(run, capsys, **{flag: source / "t.csv"})
+    assert f"t.csv, row 1: the header has one cell only: are cells separated by commas? The header has {name}" in said
+
+
+def test_a_report_that_is_too_long_is_passed_over(run, source, capsys):
+    for n in (1, 2, 3):
+        png(source / f"{n}.png", n)
+    reports = {1: "The lungs are clear. " * 9000, 2: "No pneumothorax.", 3: "x" * 100_000}
+    for n, report in reports.items():
+        (source / f"{n}.txt").write_text(report)
+    status, out = run()
+    said = capsys.readouterr()
+    assert status == 0 and sorted(map(len, load(out).reports)) == [16, 100_000]
+    assert reasons(out) == ["image without a report", "report of more than 100,000 characters"]
+    assert "left out: 1: report of more than 100,000 characters" in said.err
+    table = source / "r.csv"
+    table.write_text("image,report\n" + "".join(f"{n},{report}\n" for n, report in reports.items()))
+    _, out = run("--keep", "no-report", reports=table)
+    assert sorted(map(len, load(out).reports)) == [0, 16, 100_000]
+    assert reasons(out) == ["report of more than 100,000 characters"]
+
+
+LATIN1 = os.fsdecode(b"r\xf6ntgen")
+
+
+def test_file_names_that_are_not_utf8(run, source, tmp_path, capsys):
+    png(source / "ok.png", 1), png(source / "1.png", 2), film(source / "2.dcm", "1.2.2")
+    (source / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    for name in ("1.png", "2.dcm", "broken.png"):
+        (source / name).rename(source / (LATIN1 + name))
+    for name in ("ok", LATIN1 + "1", LATIN1 + "2", LATIN1 + "gone", LATIN1 + "broken"):
+        (source / f"{name}.txt").write_text(f"Clear {len(name)}.")
+    status, out = run(names=tmp_path / "key.csv")
+    said = capsys.readouterr()
+    assert status == 0 and sorted(load(out).reports) == ["Clear 2.", "Clear 8.", "Clear 8."]
+    assert reasons(out) == ["image file that cannot be read", "report without an image"]
+    assert rf"{source}/r\xf6ntgenbroken.png" in said.err
+    assert rf"{source}/r\xf6ntgen1.png" in list(pd.read_csv(tmp_path / "key.csv").file)
+
+
+def test_true_names_that_are_not_utf8_are_passed_over_before_the_work(run, source, tmp_path, capsys):
+    test_file_names_that_are_not_utf8(run, source, tmp_path, capsys)
+    status, out = run("--keep-ids", out=tmp_path / "named")
+    said = capsys.readouterr()
+    assert status == 0 and load(out).study_ids == ["ok"]
+    assert "3 images are passed over, file name that is not UTF-8, which --keep-ids cannot write" in said.err
+    left_out = pd.read_csv(out / "left_out.csv")
+    assert r"r\xf6ntgen1" in list(left_out.name[left_out.what == "image"])
+    (source / "ok.png").unlink()
+    assert "rename them, or leave out --keep-ids" in refused(run, capsys, "--keep-ids", out=tmp_path / "none")
+
+
+def test_true_names_that_would_be_the_same_are_refused_before_the_work(run, source, capsys):
+    png(source / "a_b/c.png", 1), png(source / "a/b_c.png", 2), png(source / "x/c.png", 3), png(source / "x/b_c.png", 4)
+    said = refused(run, capsys, "--keep-ids")
+    assert f"{source / 'a/b_c.png'} and {source / 'a_b/c.png'} would both be a_b_c; rename one" in said
 
 
 def test_images_that_lie_in_the_output_are_not_touched(run, source, capsys):

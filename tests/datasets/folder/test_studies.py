@@ -1,10 +1,13 @@
 """The images that become studies: by which names they get their reports, their splits, and what is refused."""
 
+import unicodedata
+
 import numpy as np
 
 from tests.data.dicom.dicom_files import RAMP
 from tests.datasets.folder.toy_folder import film, load, png, reasons, refused
 from tienet.data.splits import by_hash
+from tienet.labels import LABELS
 
 
 def test_a_table_names_images_and_studies(run, source):
@@ -30,14 +33,60 @@ def test_splits_by_hash_of_the_patient_when_there_are_labels(run, source):
     assert m.splits.tolist() == [by_hash(patient) for patient in m.patient_ids]
 
 
-def test_names_that_several_folders_have_do_not_join_by_the_last_part(run, source):
+def test_names_that_several_folders_have_are_refused(run, source, capsys):
     png(source / "a/1.png"), png(source / "b/1.png"), png(source / "2.png")
     (source / "r.csv").write_text("image,report\n1.png,One.\n2.png,Two.\n")
-    _, out = run(reports=source / "r.csv")
+    said = refused(run, capsys, reports=source / "r.csv")
+    assert f"r.csv: '1' is the name of 2 images, such as {source / 'a/1.png'} and {source / 'b/1.png'}" in said
+
+
+def test_a_report_does_not_go_to_another_patients_image_of_the_same_file_name(run, source):
+    png(source / "patient00001/frontal.png", 1), png(source / "patient00003/second.png", 2)
+    reports, labels = source / "reports.csv", source / "labels.csv"
+    reports.write_text("image,report,who,split\npatient00002/frontal.png,Two.,B,train\npatient00003/second.png,Three.,C,"
+                       "test\n")  # fmt: skip
+    labels.write_text("image,Effusion\npatient00002/frontal.png,1\npatient00003/second.png,0\n")
+    _, out = run("--patients", "who", "--split", "column", reports=reports, labels=labels)
+    m = load(out)
+    assert m.reports == ["Three."] and m.labels[0, LABELS.index("Effusion")] == 0
+    assert reasons(out) == ["image without a report", "labels without an image", "report without an image"]
+    _, out = run("--patients", "who", "--split", "test", "--keep", "no-report", reports=reports, labels=labels)
+    m = load(out)
+    assert sorted(m.reports) == ["", "Three."]
+    assert np.isnan(m.labels[m.reports.index("")]).all() and len(set(m.patient_ids)) == 2
+
+
+def test_a_row_without_a_value_does_not_take_that_of_a_shorter_name(run, source):
+    png(source / "a/1.png", 1), png(source / "b/2.png", 2)
+    table = source / "r.csv"
+    table.write_text("image,report,who\na/1.png,,\n1.png,Other.,X\n2.png,Two.,Y\n")
+    _, out = run("--patients", "who", "--keep", "no-report", reports=table)
+    m = load(out)
+    assert sorted(m.reports) == ["", "Two."] and reasons(out) == ["report without an image"]
+    (source / "a/1.txt").write_text(" "), (source / "1.txt").write_text("Other."), (source / "2.txt").write_text("Two.")
+    table.unlink()
+    _, out = run()
     assert load(out).reports == ["Two."]
-    assert reasons(out) == ["image without a report of its own: several folders have its name"] * 2 + [
-        "report without an image"
-    ]
+
+
+def test_paths_of_windows_and_names_of_macos(run, source, capsys):
+    for n in (1, 2, 3):
+        png(source / unicodedata.normalize("NFD", f"p{n}/Müller{n}.png"), n)
+    table = source / "r.csv"
+    table.write_text("image,report\n" + "".join(f"C:\\xrays\\p{n}\\Müller{n}.png,{n}.\n" for n in (1, 2, 3)))
+    _, out = run(reports=table)
+    assert sorted(load(out).reports) == ["1.", "2.", "3."] and reasons(out) == []
+    assert f"{table}: /xrays, where its paths start, is taken for --images {source}" in capsys.readouterr().err
+    table.write_text("image,report\n" + "".join(f"Müller{n}.png,{n}.\n" for n in (1, 2, 3)))
+    assert sorted(load(run(reports=table)[1]).reports) == ["1.", "2.", "3."]
+
+
+def test_names_that_lost_their_zeros(run, source, capsys, tmp_path):
+    png(source / "00000001.png"), png(source / "00000002.png")
+    table = tmp_path / "r.csv"
+    table.write_text("image,report\n1,One.\n2,Two.\n")
+    said = refused(run, capsys, reports=table)
+    assert f"'1' and the file {source / '00000001.png'} differ in leading zeros" in said
 
 
 def test_labels_that_have_no_finding_to_learn_are_refused_but_no_labels_at_all_are_not(run, source, capsys, tmp_path):

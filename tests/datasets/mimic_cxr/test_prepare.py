@@ -260,6 +260,23 @@ def test_an_image_without_a_report_stays(run, source):
     assert len(m) == 5 and [not text for text in m.reports] == [False, False, True, False, True]
 
 
+def test_a_report_that_is_too_long_is_not_taken_and_its_image_stays(run, source):
+    source.report("50414270", "FINDINGS: " + "The lungs are clear. " * 9000)
+    status, out = run()
+    m = load(out)
+    assert status == 0 and m.reports[m.study_ids.index(f"{PRE}41")] == ""
+    assert (f"{PRE}41", "test", prepare.TOO_LONG) in left_out(out)
+
+
+def test_hidden_files_are_not_looked_at(run, source):
+    run()
+    before = load(run()[1])
+    for folder in (source.reports, source.jpg):
+        for path in [path for path in folder.rglob("*") if path.is_file()]:
+            path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+    assert load(run()[1]).fingerprint() == before.fingerprint()
+
+
 def test_reports_only(run, source):
     for path in source.jpg.rglob("*.jpg"):
         path.unlink()

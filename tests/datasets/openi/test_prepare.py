@@ -142,6 +142,23 @@ def test_names_what_it_leaves_out(run, capsys):
         assert f"{n} x {reason}" in said
 
 
+def test_a_report_that_is_too_long_is_left_out(run, source):
+    source.report(2, "The lungs are clear. " * 9000, "", "normal")
+    status, out = run()
+    table = pd.read_csv(out / "left_out.csv", dtype=str)
+    assert status == 0 and "2_IM-2-1001" not in manifests.load(str(out / "manifest.csv")).study_ids
+    assert list(table.uid[table.reason == prepare.TOO_LONG]) == ["2"]
+
+
+def test_hidden_files_beside_the_reports_and_images_are_skipped(run, source):
+    _, out = run()
+    before = [(out / name).read_bytes() for name in ("manifest.csv", "left_out.csv")]
+    for path in [*(source.folder / "reports").iterdir(), *(source.folder / "images").iterdir()]:
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")
+    status, out = run()
+    assert status == 0 and [(out / name).read_bytes() for name in ("manifest.csv", "left_out.csv")] == before
+
+
 def test_names_what_belongs_to_no_report(run, source, capsys):
     source.image("99_IM-1-1001.png", 200)
     source.image("CXR1_IM-1-1001.png", 210)

@@ -39,6 +39,14 @@ def test_reads_text_and_majors(folder, packed):
     assert read_reports(pack(folder) if packed else folder) == {"1": expected}
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_hidden_files_are_skipped(folder, packed):
+    (folder / "below" / "._1.xml").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")
+    (folder / ".Trash").mkdir()
+    (folder / ".Trash" / "9.xml").write_text("no XML")
+    assert list(read_reports(pack(folder) if packed else folder)) == ["1"]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

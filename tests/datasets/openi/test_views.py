@@ -27,6 +27,7 @@ NOT_AT_KAGGLE = {
         ("1/1_IM-0001-4001.dcm", "1_IM-0001-4001"),
         ("./1_IM-0001-4001.dcm", "1_IM-0001-4001"),
         ("CXR1_1_IM-0001-4001.png", "1_IM-0001-4001"),
+        (r"C:\NLM\1\1_IM-0001-4001.dcm", "1_IM-0001-4001"),
         ("/extract/CXR1_1_IM-0001-4001.jpg", "1_IM-0001-4001"),
         ("CXR11_1_IM-0001-4001", "11_1_IM-0001-4001"),  # not the uid twice
         ("CXR1_11_IM-0067-4001", "1_11_IM-0067-4001"),
@@ -145,6 +146,12 @@ def test_the_same_file_name_in_two_folders(tmp_path):
     touch(tmp_path, "b/1_IM-1-1.png", "a/1_IM-1-1.png")
     by_view, spare = index_images(tmp_path)
     assert by_view == {"1_IM-1-1": tmp_path / "a/1_IM-1-1.png"} and spare == [tmp_path / "b/1_IM-1-1.png"]
+
+
+def test_hidden_files_are_skipped(tmp_path):
+    folder = tmp_path / ".mine"
+    touch(folder, "1_IM-1-1.png", "._1_IM-1-1.png", "._2_IM-1-1.png", ".Trash/3_IM-1-1.png")
+    assert index_images(folder) == ({"1_IM-1-1": folder / "1_IM-1-1.png"}, [])
 
 
 def test_no_images(tmp_path):

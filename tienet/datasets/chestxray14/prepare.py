@@ -15,6 +15,7 @@ image files, in the columns of the phantom's boxes.csv (NIH has no side, zone an
 """
 
 import argparse
+import filecmp
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ from tienet.data import image_files
 from tienet.data import manifest as manifests
 from tienet.data.image import read_gray
 from tienet.data.manifest import Manifest
+from tienet.data.text import MAX_REPORT_CHARACTERS
 from tienet.datasets import left_out as left_outs
 from tienet.datasets.chestxray14 import counts, splits, tables
 from tienet.errors import InputError
@@ -49,6 +51,7 @@ NO_ENTRY = "listed image that is not in the entry table"
 NO_HAND_ENTRY = "hand-labelled image that is not in the entry table"
 UNKNOWN_FILE = "image file that is not in the entry table"
 UNKNOWN_REPORT = "report of an image that is not in the entry table"
+TOO_LONG = f"report of more than {MAX_REPORT_CHARACTERS:,} characters; the image stays"
 NO_BOX_IMAGE = "box of an image that is not in the manifest"
 
 
@@ -134,7 +137,7 @@ def index_images(folder: Path) -> dict[str, Path]:
 
     Raises:
         FileNotFoundError: There is no such folder.
-        InputError: There is no image in it.
+        InputError: There is no image in it, or there are two different pictures of one name.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"--images {folder}: there is no such folder")
@@ -142,12 +145,20 @@ def index_images(folder: Path) -> dict[str, Path]:
     if not found:
         raise InputError(f"--images {folder}: no .png or .jpg file in it, nor in folders such as images_001/images")
     found.sort(key=lambda path: (ENDINGS.index(path.suffix.lower()), path))
-    return {tables.stem(path.name): path for path in found}
+    by_stem: dict[str, Path] = {}
+    for path in found:
+        before = by_stem.get(tables.stem(path.name), path)
+        if before != path and before.suffix.lower() == path.suffix.lower() and not filecmp.cmp(before, path, False):
+            raise InputError(f"--images {folder}: {before} and {path} are different pictures of one name; keep one")
+        by_stem[tables.stem(path.name)] = path
+    return by_stem
 
 
 def _image_files(folder: str, deep: int) -> Iterator[str]:
     with os.scandir(folder) as entries:
         for entry in entries:
+            if files.is_hidden(entry.name):
+                continue
             if entry.name.lower().endswith(ENDINGS):
                 yield entry.path
             elif deep and entry.is_dir():
@@ -186,12 +197,13 @@ def build_main(
         InputError: No entry has an image file.
     """
     rows, left_out = _with_images(entries, paths, reports, out)
-    unknown = {
+    unused = {
         NO_ENTRY: [name for name in listed if name not in entries.index],
         UNKNOWN_FILE: [name for name in paths or () if name not in entries.index],
         UNKNOWN_REPORT: [name for name in reports if name not in entries.index],
+        TOO_LONG: [name for name, report in reports.items() if name in entries.index and _is_too_long(report)],
     }
-    left_out += [(name, "", reason) for reason, names in unknown.items() for name in names]
+    left_out += [(name, "", reason) for reason, names in unused.items() for name in names]
     if rows.empty:
         raise InputError(f"--images: no image of the entry table's {len(entries):,} is there; is it the right folder?")
     return DataSet(out, rows, left_outs.table(left_out))
@@ -227,13 +239,18 @@ def _with_images(
     is_there = np.array([paths is None or name in paths for name in studies.index], dtype=bool)
     missing, rows = studies[~is_there], studies[is_there].copy()
     rows["image"] = _cells(list(rows.index), paths, out)
-    rows["report"] = [reports.get(name, "") for name in rows.index]
+    texts = (reports.get(name, "") for name in rows.index)
+    rows["report"] = ["" if _is_too_long(text) else text for text in texts]
     left_out = [(name, split, NO_FILE) for name, split in missing.split.items()]
     if paths is not None:
         copies = rows.iloc[image_files.find_copies([paths[name] for name in rows.index], list(rows.split))]
         left_out += [(name, split, COPY) for name, split in copies.split.items()]
         rows = rows.drop(copies.index)
     return rows, left_out
+
+
+def _is_too_long(report: str) -> bool:
+    return len(report) > MAX_REPORT_CHARACTERS
 
 
 def add_boxes(data_set: DataSet, boxes: pd.DataFrame) -> None:

@@ -1,11 +1,11 @@
 """The tables that NIH publishes about ChestX-ray14, plain or gzipped, and tables of users about the same images.
 
-An image is identified by its file name without the ending (its stem, such as 00000001_000), because the tables have
-.png even if the files are .jpg. The stem is also the study id.
+An image is identified by its file name without the folder and the ending (its stem, such as 00000001_000), because NIH
+gave no two images the same, and the tables have .png even if the files are .jpg. The stem is also the study id.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +26,8 @@ _HAND_VALUES = {"1": 1.0, "0": 0.0, "": np.nan, "1.0": 1.0, "0.0": 0.0, "yes": 1
 
 
 def stem(image: str) -> str:
-    """The name of an image file without its folder and its ending."""
-    return _ENDING.sub("", image.strip().rpartition("/")[2])
+    """The name of an image file without its folder and its ending; / and \\ both separate folders."""
+    return _ENDING.sub("", image.strip().replace("\\", "/").rpartition("/")[2])
 
 
 def read_entries(path: Path) -> pd.DataFrame:
@@ -41,7 +41,7 @@ def read_entries(path: Path) -> pd.DataFrame:
         InputError: A column is missing, an image is repeated, or a label is not known.
     """
     table = read_table(path, ("Image Index", FINDING_LABELS, "Patient ID"))
-    stems = _unique_stems(table, "Image Index")
+    stems = unique_names(table, "Image Index", stem)
     patients = table.cells("Patient ID")
     for n, patient in enumerate(patients):
         if not patient:
@@ -55,12 +55,15 @@ def read_entries(path: Path) -> pd.DataFrame:
     return frame
 
 
-def read_reports(path: Path) -> dict[str, str]:
-    """Read the reports of images (stem -> report) from a table.
+def read_reports(path: Path, name_of: Callable[[str], str] = stem, with_empty: bool = False) -> dict[str, str]:
+    """Read the reports of images (name -> report) from a table.
 
     The table needs a column image or study, and a column report or text, or the columns findings and impression, which
-    `report_text` makes into one string. Runs of white space become one space. Rows without text are left out.
+    `report_text` makes into one string. Runs of white space become one space.
 
+    Args:
+        name_of: Gives the name of an image that a cell means.
+        with_empty: Whether rows without text have an empty report; otherwise they are left out.
     Raises:
         FileNotFoundError: There is no such file.
         InputError: A column is missing, or an image is repeated.
@@ -69,26 +72,28 @@ def read_reports(path: Path) -> dict[str, str]:
     image, text = image_column(table), _column(table, _TEXT_COLUMNS)
     sections = [_column(table, (name,)) for name in ("findings", "impression")]
     if text is None and not any(sections):
-        raise InputError(f"{path}, row 1: no column report or text (or findings, impression)")
-    stems = _unique_stems(table, image)
+        raise InputError(f"{path}, row 1: no column report or text (or findings, impression){table.hint}")
+    names = unique_names(table, image, name_of)
     table.raise_problems()
     if text is not None:
         texts = [" ".join(cell.split()) for cell in table.cells(text)]
     else:
         parts = [table.cells(name) if name else [""] * len(table) for name in sections]
         texts = [report_text(*pair) for pair in zip(*parts, strict=True)]
-    return {name: text for name, text in zip(stems, texts, strict=True) if text}
+    return {name: text for name, text in zip(names, texts, strict=True) if text or with_empty}
 
 
-def read_hand_labels(path: Path) -> tuple[pd.DataFrame, list[str]]:
+def read_hand_labels(path: Path, name_of: Callable[[str], str] = stem) -> tuple[pd.DataFrame, list[str]]:
     """Read labels that people gave to some images.
 
     The table has columns of 1 and 0 (or yes and no) for findings; without such columns it needs `Finding Labels`. A
     finding without a column is unknown. No_Finding without a column is 0 if there is a finding, 1 if all 14 findings
     are 0, and unknown otherwise.
 
+    Args:
+        name_of: Gives the name of an image that a cell means.
     Returns:
-        A row for each image, by stem, with the 15 labels as 1.0, 0.0 or NaN (unknown); and notes for the user.
+        A row for each image, by name, with the 15 labels as 1.0, 0.0 or NaN (unknown); and notes for the user.
     Raises:
         FileNotFoundError: There is no such file.
         InputError: A column is missing, an image is repeated, or a cell is no label.
@@ -97,7 +102,7 @@ def read_hand_labels(path: Path) -> tuple[pd.DataFrame, list[str]]:
     image = image_column(table)
     column_of = _label_columns(table)
     used = {image, *column_of.values()}
-    stems = _unique_stems(table, image)
+    names = unique_names(table, image, name_of)
     if any(name in column_of for name in FINDINGS):
         labels = _column_labels(table, column_of)
     elif FINDING_LABELS in table.header:
@@ -105,11 +110,11 @@ def read_hand_labels(path: Path) -> tuple[pd.DataFrame, list[str]]:
         labels = _listed_labels(table)
     else:
         expected = f"1/0 columns such as {FINDINGS[0]}, or {FINDING_LABELS!r} with names between |"
-        raise InputError(f"{path}, row 1: no column for a finding; expected {expected}")
+        raise InputError(f"{path}, row 1: no column for a finding; expected {expected}{table.hint}")
     table.raise_problems()
     unused = [name for name in table.header if name and name not in used]
     notes = [f"{path}: columns that are not used: {', '.join(unused)}"] if unused else []
-    return pd.DataFrame(labels, columns=list(LABELS), index=pd.Index(stems, name="study_id")), notes
+    return pd.DataFrame(labels, columns=list(LABELS), index=pd.Index(names, name="study_id")), notes
 
 
 def read_boxes(path: Path) -> pd.DataFrame:
@@ -160,21 +165,23 @@ def image_column(table: Table) -> str:
     """The column of a table that names the image. Raises InputError if there is none."""
     column = _column(table, _IMAGE_COLUMNS)
     if column is None:
-        raise InputError(f"{table.path}, row 1: no column that names the image; expected image, study or Image Index")
+        expected = f"expected image, study or Image Index{table.hint}"
+        raise InputError(f"{table.path}, row 1: no column that names the image; {expected}")
     return column
 
 
-def _unique_stems(table: Table, column: str) -> list[str]:
+def unique_names(table: Table, column: str, name_of: Callable[[str], str]) -> list[str]:
+    """The names of images in a column; names that are empty or there twice are recorded in `table`."""
     first: dict[str, int] = {}
-    stems = []
+    names = []
     for n, cell in enumerate(table.cells(column)):
-        name = stem(cell)
-        stems.append(name)
+        name = name_of(cell)
+        names.append(name)
         if not name:
             table.problem(n, column, "is empty; expected an image's name")
         elif first.setdefault(name, n) != n:
             table.problem(n, column, f"{cell!r} is there already, at row {table.lines[first[name]]}")
-    return stems
+    return names
 
 
 def _listed_labels(table: Table) -> np.ndarray:

@@ -1,26 +1,32 @@
 """The files of a user's folder of X-rays, and the texts and tables that belong to the images.
 
-An image has several names: its path below the folder without the ending (its name); the last part of this path (its
-stem), if only one image has it; the folder that it lies in; and for DICOM files the UIDs of the image and of the study,
-and the accession number. A report, or a row of a table, belongs to the images that have its name.
+An image's name is its path below the folder without the ending, and its stem the last part of this path.
+tienet/datasets/folder/matching.py says which image a report, or a row of a table, belongs to.
 """
 
 import os
-import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from tienet.data import image_names
 from tienet.data.dicom.reader import PREAMBLE
 from tienet.data.gzipped_table import read_table
 from tienet.data.image import SIGNATURE_BYTES, file_format
+from tienet.data.text import MAX_REPORT_CHARACTERS
 from tienet.datasets.chestxray14 import tables
+from tienet.datasets.folder import matching
+from tienet.datasets.folder.matching import Film
 from tienet.errors import InputError
+from tienet.files import is_hidden
 
 MAX_TEXT_BYTES = 1 << 20
-_ENDING = re.compile(r"\.(png|jpe?g|dcm|dicom|dic|ima)$", re.IGNORECASE)
+BAD_TEXT = "text file that is not UTF-8, or too long"
+SECOND_TEXT = "second text file of one name"
+TOO_LONG = f"report of more than {MAX_REPORT_CHARACTERS:,} characters"
 _BY_ENDING = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG"}
 _KINDS = ("DICOM", "PNG", "JPEG")  # if a name has several files, the first of these kinds counts
 
@@ -70,26 +76,43 @@ class Folder:
 
 
 class NamedValues(Generic[Value]):
-    """Values that are looked up by name; it is recorded which of them were used."""
+    """The values of a table, or of texts, by name, and which images the names are those of.
 
-    def __init__(self, values: dict[str, Value], aliases: dict[str, str] | None = None) -> None:
-        """Args: values: The value of each name. aliases: Maps other names to those of `values`."""
-        self.values = values
-        self._aliases = aliases or {}
-        self._used: set[str] = set()
+    Attributes:
+        values: The value of each name; a name is written as `image_names.plain` does. Empty for a name without a value.
+        where: The table or folder, for messages.
+        root: The absolute folder that the names start with in place of the images' folder; empty if there is none.
+    """
 
-    def find(self, names: Iterable[str]) -> Value | None:
-        """The value of the first name that has one; None if no name has."""
-        for name in names:
-            key = name if name in self.values else self._aliases.get(name)
-            if name and key is not None:
-                self._used.add(key)
-                return self.values[key]
-        return None
+    def __init__(self, values: dict[str, Value], where: str, beside: bool = False) -> None:
+        """Args: values, where: As the attributes. beside: Whether these are the texts beside the images."""
+        self.values, self.where, self.root = values, where, ""
+        self._beside = beside
+        self._name_of: dict[Path, str] = {}
+
+    def match(self, films: Sequence[Film]) -> None:
+        """Find the name of each image, which `find` needs. Raises InputError as `matching.match`."""
+        matches = matching.match(self.values, films, self.where, self._beside)
+        self.root = "/".join(matches.root)
+        self._name_of = {film.file: name for film, name in zip(films, matches.name_of, strict=True) if name is not None}
+
+    def check(self, films: Sequence[Film]) -> None:
+        """Raise InputError if none of the names is that of an image, although there are some."""
+        if self.values and not self._name_of:
+            none = f"none of the names in it ({len(self.values):,}) is that of an image ({len(films):,} are here)"
+            raise InputError(
+                f"{self.where}: {none}: {matching.difference(list(self.values), films)}; expected file names, paths "
+                "as they are below --images, UIDs, accession numbers or names of folders"
+            )
+
+    def find(self, file: Path) -> Value | None:
+        """The value of an image file; None if no name is its name."""
+        return self.values[self._name_of[file]] if file in self._name_of else None
 
     def unused(self) -> list[str]:
-        """The names whose values were never found."""
-        return [name for name in self.values if name not in self._used]
+        """The names that are no image's."""
+        used = set(self._name_of.values())
+        return [name for name in self.values if name not in used]
 
 
 def index(folder: Path, without: Path) -> Folder:
@@ -133,12 +156,12 @@ def _walk(folder: Path, without: Path) -> Iterator[Path]:
         if not is_new or Path(top).resolve() == without:
             folders.clear()
             continue
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(top, name) for name in sorted(names) if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        yield from (Path(top, name) for name in sorted(names) if not is_hidden(name))
 
 
 def _kind(path: Path) -> str | None:
-    ending = _ENDING.search(path.name)
+    ending = image_names.ENDING.search(path.name)
     by_ending = _BY_ENDING.get(ending[1].lower(), "DICOM") if ending else None
     try:
         if not path.is_file():
@@ -151,40 +174,57 @@ def _kind(path: Path) -> str | None:
 
 
 def _name(path: Path, folder: Path) -> str:
-    return _ENDING.sub("", path.relative_to(folder).as_posix())
+    return image_names.ENDING.sub("", path.relative_to(folder).as_posix())
 
 
 # ---- texts and tables ----
 
 
-def read_texts(paths: Sequence[Path], folder: Path) -> tuple[NamedValues[str], list[str]]:
+def read_texts(
+    paths: Sequence[Path], folder: Path, where: str, beside: bool = False
+) -> tuple[NamedValues[str], dict[str, str]]:
     """Read the reports in text files.
 
-    A file without text is ignored. Runs of white space become one space.
+    Runs of white space become one space.
 
     Returns:
-        The reports by name, and also by stem if only one file has that stem; and the names of the files that are not
-        UTF-8 text or have more than MAX_TEXT_BYTES.
+        The reports by name, which is the file's path below `folder`, empty for a file without text; and maps the names
+        of the files that are left out to the reason. `where` and `beside` are those of `NamedValues`.
     """
-    texts, refused = {}, []
+    texts: dict[str, str] = {}
+    refused: dict[str, str] = {}
     for path in paths:
         name = path.relative_to(folder).as_posix()[: -len(path.suffix)]
+        key = image_names.plain(name, has_ending=False)
+        if key in texts:
+            refused[name] = SECOND_TEXT
+            continue
         try:
             content = path.read_bytes() if path.stat().st_size <= MAX_TEXT_BYTES else b"\0"
             text = content.decode("utf-8-sig")
         except (UnicodeDecodeError, OSError):
             text = "\0"
         if "\0" in text:
-            refused.append(name)
-        elif text.strip():
-            texts[name] = " ".join(text.split())
-    return NamedValues(texts, _stems(texts)), refused
+            refused[name], text = BAD_TEXT, ""
+        texts[key] = " ".join(text.split())
+    return NamedValues(texts, where, beside), refused | without_long(texts)
+
+
+def without_long(reports: dict[str, str]) -> dict[str, str]:
+    """Empty the reports that are longer than MAX_REPORT_CHARACTERS; maps their names to the reason."""
+    too_long = [name for name, text in reports.items() if len(text) > MAX_REPORT_CHARACTERS]
+    reports |= dict.fromkeys(too_long, "")
+    return dict.fromkeys(too_long, TOO_LONG)
 
 
 def texts_beside(folder: Folder) -> bool:
     """Whether a .txt file has the name of an image or of its folder, and is therefore not just a README.txt."""
-    names = {name for source in folder.sources for name in (source.stem, source.folder)}
-    return any(path.stem in names for path in folder.texts)
+    names = {_composed(name) for source in folder.sources for name in (source.stem, source.folder)}
+    return any(_composed(path.stem) in names for path in folder.texts)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def text_files(folder: Path) -> list[Path]:
@@ -199,35 +239,19 @@ def read_column(path: Path, column: str) -> dict[str, str]:
     """Read a column of a table that also has a column with the name of the image.
 
     Returns:
-        The cell of each name; empty cells are left out.
+        The cell of each name (`image_names.plain`), also where it is empty.
     Raises:
-        InputError: A column is missing, or two names are the same without their endings.
+        InputError: A column is missing, or two names are the same.
     """
     table = read_table(path)
     if column not in table.header:
-        raise InputError(f"{path}, row 1: no column {column}; the columns are: {', '.join(table.header)}")
-    names = (tables.stem(cell) for cell in table.cells(tables.image_column(table)))
-    return by_plain_name({name: cell for name, cell in zip(names, table.cells(column), strict=True) if cell}, path)
-
-
-def by_plain_name(values: dict[str, Value], path: Path) -> dict[str, Value]:
-    """The values of a table by names without an ending. Raises InputError if two names become the same."""
-    plain: dict[str, Value] = {}
-    for name, value in values.items():
-        key = _ENDING.sub("", name)
-        if key in plain:
-            raise InputError(f"{path}: two rows for {key!r}, once with another ending; keep one")
-        plain[key] = value
-    return plain
+        raise InputError(f"{path}, row 1: no column {column}; the columns are: {', '.join(table.header)}{table.hint}")
+    names = tables.unique_names(table, tables.image_column(table), image_names.plain)
+    table.raise_problems()
+    return dict(zip(names, table.cells(column), strict=True))
 
 
 def unique_stems(names: Iterable[str]) -> set[str]:
     """The last parts of these names that only one of them has."""
     counts = Counter(name.rpartition("/")[2] for name in names)
     return {stem for stem, count in counts.items() if count == 1}
-
-
-def _stems(names: Iterable[str]) -> dict[str, str]:
-    names = list(names)
-    unique = unique_stems(names)
-    return {stem: name for name in names if (stem := name.rpartition("/")[2]) in unique}

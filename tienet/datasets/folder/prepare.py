@@ -4,7 +4,8 @@
 
 --reports is a CSV (columns image or study, and report or text, or findings and impression) or a folder of .txt files
 named as the images; without it, .txt files in --images are the reports. A report belongs to the images that have its
-name: file name, path, SOP or study instance UID, accession number, or the folder that the image lies in.
+name: file name, path, SOP or study instance UID, accession number, or the folder that the image lies in. All parts of
+a path must agree (tienet/datasets/folder/matching.py), and a name that fits several images is refused.
 Frontal views of X-rays are taken, and views that are not known. What is left out is counted, and named in
 left_out.csv; --keep takes it in, --strict refuses faults (not views and modalities).
 
@@ -28,7 +29,7 @@ import pandas as pd
 
 from tienet import files
 from tienet.cli import UsageError
-from tienet.data import image, image_files
+from tienet.data import image, image_files, image_names
 from tienet.data import manifest as manifests
 from tienet.data.dicom.pool import ReaderPool
 from tienet.data.dicom.reader import Reader
@@ -41,6 +42,7 @@ from tienet.datasets.folder.studies import (
     COLUMN,
     IN_TWO_SPLITS,
     NO_MODALITY,
+    NOT_UTF8,
     UNREADABLE,
     Fault,
     FolderStudy,
@@ -94,12 +96,15 @@ def run(args: argparse.Namespace) -> int:
     _check_flags(args)
     _check_out(args)
     folder = own_files.index(args.images, without=args.out / IMAGES)
+    unwritable = find_unwritable(folder) if args.keep_ids else {}
     tables = read_tables(args, folder)
     out = manifests.prepare_folder(args.out)
     names = Names(folder, None if args.keep_ids else Pseudonyms(read_salt(out, args.salt)))
     with ReaderPool(args.workers) as pool:
         studies, faults = read_headers(folder, pool)
-        join(studies, tables)
+        join(studies, tables, folder)
+        faults = [fault for fault in faults if fault.path not in unwritable] + list(unwritable.values())
+        studies = [study for study in studies if study.source.path not in unwritable]
         studies, left_out = choose(studies, tables, args.keep)
         faults += left_out + leftovers(folder, tables)
         no_patient = sum(not study.patient for study in studies)
@@ -131,10 +136,12 @@ def _check_out(args: argparse.Namespace) -> None:
     images, source = (args.out / IMAGES).resolve(), args.images.resolve()
     if source == images or source.is_relative_to(images):
         raise InputError(f"--images {args.images} is where the converted images go; choose another --out")
+    if not files.is_utf8(args.out.absolute()):
+        raise InputError(f"--out {files.printable(args.out)}: its path is not UTF-8; choose another folder")
     if args.names and args.names.resolve().is_relative_to(args.out.resolve()):
         raise InputError(f"--names {args.names} is inside --out; it leads back to the patients: keep it elsewhere")
     if not args.keep_ids:
-        foreign = [path for path in images.glob("*") if not _is_hashed(path) and not path.name.startswith(".")]
+        foreign = [path for path in images.glob("*") if not _is_hashed(path) and not files.is_hidden(path.name)]
         if foreign:
             raise InputError(f"{images} has {len(foreign)} files under other names than hashes; choose another --out")
 
@@ -146,27 +153,44 @@ def _is_hashed(path: Path) -> bool:
 # ---- what is known of the images ----
 
 
+def find_unwritable(folder: Folder) -> dict[Path, Fault]:
+    """The images whose true names cannot be written, as faults by file; prints a line about them.
+
+    Raises InputError if no other image is there.
+    """
+    bad = [source for source in folder.sources if not files.is_utf8(source.path.resolve())]
+    if bad:
+        line = f"{len(bad):,} images are passed over, {NOT_UTF8}; the first is {files.printable(bad[0].path)}"
+        if len(bad) == len(folder.sources):
+            raise InputError(f"--images: {line}; rename them, or leave out --keep-ids")
+        _print_notes([line])
+    return {source.path: Fault.from_source(source, NOT_UTF8) for source in bad}
+
+
 def read_tables(args: argparse.Namespace, folder: Folder) -> Tables:
     """Read reports, labels, patients and splits, each by name. Raises InputError if a table is wrong."""
-    reports, bad_texts, csv = None, [], None
+    reports, bad_reports, csv = None, {}, None
     if args.reports is None:
         if own_files.texts_beside(folder):
-            reports, bad_texts = own_files.read_texts(folder.texts, args.images)
+            where = f"--images {args.images}, .txt files"
+            reports, bad_reports = own_files.read_texts(folder.texts, args.images, where, beside=True)
     elif args.reports.is_dir():
-        reports, bad_texts = own_files.read_texts(own_files.text_files(args.reports), args.reports)
+        texts = own_files.text_files(args.reports)
+        reports, bad_reports = own_files.read_texts(texts, args.reports, f"--reports {args.reports}")
     else:
         csv = args.reports
-        reports = NamedValues(own_files.by_plain_name(nih_tables.read_reports(csv), csv))
+        texts = nih_tables.read_reports(csv, image_names.plain, with_empty=True)
+        bad_reports = own_files.without_long(texts)
+        reports = NamedValues(texts, str(csv))
     labels = None
     if args.labels:
-        table, notes = nih_tables.read_hand_labels(args.labels)
+        table, notes = nih_tables.read_hand_labels(args.labels, image_names.plain)
         _print_notes(note for note in notes if args.labels != args.reports)
-        rows = dict(zip(table.index, table.to_numpy(), strict=True))
-        labels = NamedValues(own_files.by_plain_name(rows, args.labels))
+        labels = NamedValues(dict(zip(table.index, table.to_numpy(), strict=True)), str(args.labels))
         csv = csv or args.labels
-    patients = NamedValues(own_files.read_column(csv, args.patients)) if args.patients else None
-    by_column = NamedValues(own_files.read_column(csv, "split")) if args.split == COLUMN else None
-    return Tables(reports, labels, patients, by_column, bad_texts)
+    patients = NamedValues(own_files.read_column(csv, args.patients), str(csv)) if args.patients else None
+    by_column = NamedValues(own_files.read_column(csv, "split"), str(csv)) if args.split == COLUMN else None
+    return Tables(reports, labels, patients, by_column, bad_reports)
 
 
 def read_headers(folder: Folder, pool: ReaderPool) -> tuple[list[FolderStudy], list[Fault]]:
@@ -202,10 +226,17 @@ class Names:
             folder: The folder of the images.
             pseudonyms: What makes the hashes. None for true names: an image's stem if it is the only one with that
                 stem, otherwise its path with _ in place of /.
+        Raises:
+            InputError: Two images would have one name.
         """
         self.are_true = pseudonyms is None
         self._pseudonyms = pseudonyms
         self._unique = own_files.unique_stems(source.name for source in folder.sources)
+        first: dict[str, Path] = {}
+        for source in folder.sources if self.are_true else ():
+            name = self.image(source.name)
+            if first.setdefault(name, source.path) != source.path:
+                raise InputError(f"--keep-ids: {first[name]} and {source.path} would both be {name}; rename one")
 
     def image(self, name: str) -> str:
         if self._pseudonyms:
@@ -288,12 +319,13 @@ def write(
         row = {"study_id": names.image(name), "patient_id": study.patient, "image": cells[name], "report": study.report}
         row |= {"split": study.split, "view": study.header.view if study.header else ""}
         rows.append(row | dict(zip(LABELS, study.labels, strict=True)))
-    left_out = [(names.left_out(fault), fault.what, fault.reason) for fault in faults]
+    left_out = [(files.printable(names.left_out(fault)), fault.what, fault.reason) for fault in faults]
     table = pd.DataFrame(left_out, columns=["name", "what", "reason"])
     files.write_text(out / LEFT_OUT, table.to_csv(index=False))
     if key_file:
         known = [(names.image(study.source.name), study.source.path) for study in studies]
         known += [(names.left_out(fault), fault.path or fault.name) for fault in faults]
+        known = [(files.printable(name), files.printable(file)) for name, file in known]
         files.write_text(key_file, pd.DataFrame(known, columns=["name", "file"]).to_csv(index=False))
     manifests.write(out / MANIFEST, pd.DataFrame(rows))
     manifest = manifests.load(str(out / MANIFEST))
@@ -310,7 +342,7 @@ def _show_faults(faults: Sequence[Fault], strict: bool) -> None:
     if strict and real:
         raise InputError(f"--strict: left out would be {_reasons(real)}; the first is {real[0].message}")
     for fault in real[:MAX_NAMED]:
-        print(f"left out: {fault.message}", file=sys.stderr)
+        print(f"left out: {files.printable(fault.message)}", file=sys.stderr)
     if len(real) > MAX_NAMED:
         print(f"and {len(real) - MAX_NAMED:,} more; --names FILE names them all", file=sys.stderr)
 
@@ -338,6 +370,9 @@ def _notes(
     ((_, most),) = Counter(study.patient for study in studies).most_common(1)
     if len(studies) >= MANY and most > len(studies) / 2:
         notes.append(f"{most:,} of {len(studies):,} images have one patient id; if it is a stand-in, use --patients")
+    for table in (tables.reports, tables.labels):
+        if table and table.root:
+            notes.append(f"{table.where}: /{table.root}, where its paths start, is taken for --images {args.images}")
     if folder.others:
         notes.append(f"passed over, no image and no text: {_counts(folder.others)}")
     if folder.texts and (args.reports or not tables.reports):

@@ -9,8 +9,8 @@ import numpy as np
 from tienet.data import splits
 from tienet.data.dicom import view
 from tienet.data.dicom.reader import Dicom
-from tienet.datasets.folder import files
 from tienet.datasets.folder.files import Folder, NamedValues, Source
+from tienet.datasets.folder.matching import Film
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS
 
@@ -27,14 +27,13 @@ CHOSEN = (LATERAL, OTHER_VIEW, MODALITY.partition("{}")[0])
 """The starts of the reasons of images that are left out by choice and not because of a fault."""
 
 NO_REPORT = "image without a report"
-AMBIGUOUS = "image without a report of its own: several folders have its name"
 NO_IMAGE = "report without an image"
 NO_LABELLED_IMAGE = "labels without an image"
 SECOND_NAME = "second image file of one name"
 SECOND_COPY = "copy of another image (SOP instance UID)"
 IN_TWO_SPLITS = "the same picture as an image of another split"
 UNREADABLE = "image file that cannot be read"
-BAD_TEXT = "text file that is not UTF-8, or too long"
+NOT_UTF8 = "file name that is not UTF-8, which --keep-ids cannot write"
 
 
 @dataclass
@@ -89,39 +88,48 @@ class Tables:
 
     Attributes:
         reports, labels, patients, splits: The values by the names of images; labels are float [15] as in `FolderStudy`.
-        bad_texts: The names of text files that cannot be read.
+        bad_reports: Maps the names of reports that are left out to the reason.
     """
 
     reports: NamedValues[str] | None
     labels: NamedValues[np.ndarray] | None
     patients: NamedValues[str] | None
     splits: NamedValues[str] | None
-    bad_texts: list[str]
+    bad_reports: dict[str, str]
 
 
-def join(studies: Sequence[FolderStudy], tables: Tables) -> None:
-    """Give each study its report, labels, patient and split."""
-    unique = files.unique_stems(study.source.name for study in studies)
+def join(studies: Sequence[FolderStudy], tables: Tables, folder: Folder) -> None:
+    """Give each study its report, labels, patient and split.
+
+    Raises:
+        InputError: A name in a table is that of several images, or no name in a table is that of an image.
+    """
+    header_of = {study.source.path: study.header for study in studies}
+    films = [_film(source, header_of.get(source.path)) for source in folder.sources]
+    for table in (tables.reports, tables.labels, tables.patients, tables.splits):
+        if table:
+            table.match(films)
+            table.check(films)
     for study in studies:
-        names = _names(study, unique)
+        file = study.source.path
         if tables.reports:
-            study.report = tables.reports.find(names) or ""
+            study.report = tables.reports.find(file) or ""
         if tables.labels:
-            labels = tables.labels.find(names)
+            labels = tables.labels.find(file)
             study.labels = study.labels if labels is None else labels
         if tables.splits:
-            study.split = tables.splits.find(names) or ""
+            study.split = tables.splits.find(file) or ""
         if tables.patients:
-            study.patient = tables.patients.find(names) or ""
+            study.patient = tables.patients.find(file) or ""
         if not study.patient and study.header:
             study.patient = study.header.patient_id or study.header.study_uid
 
 
-def _names(study: FolderStudy, unique: set[str]) -> list[str]:
-    names = [study.source.name, study.source.stem if study.source.stem in unique else ""]
-    if study.header:
-        names += [study.header.sop_uid, study.header.study_uid, study.header.accession]
-    return [*names, study.source.folder]
+def _film(source: Source, header: Dicom | None) -> Film:
+    if header is None:
+        return Film.of(source.path, source.name)
+    ids = (header.sop_uid, header.study_uid, header.accession)
+    return Film.of(source.path, source.name, ids=ids, patient=header.patient_id)
 
 
 def choose(
@@ -157,7 +165,7 @@ def _reason_to_leave_out(study: FolderStudy, tables: Tables, keep: Sequence[str]
         if not header.upright and "mirrored" not in keep:
             return MIRRORED
     if tables.reports and not study.report and "no-report" not in keep:
-        return AMBIGUOUS if study.source.stem in tables.reports.values else NO_REPORT
+        return NO_REPORT
     return None
 
 
@@ -167,10 +175,17 @@ def leftovers(folder: Folder, tables: Tables) -> list[Fault]:
         Fault(source.name + source.path.suffix, SECOND_NAME, f"{source.path}: {SECOND_NAME}", path=source.path)
         for source in folder.second
     ]
-    faults += [Fault(name, BAD_TEXT, f"{name}.txt: {BAD_TEXT}", "report") for name in tables.bad_texts]
-    for table, reason, what in ((tables.reports, NO_IMAGE, "report"), (tables.labels, NO_LABELLED_IMAGE, "labels")):
-        faults += [Fault(name, reason, f"{name}: {reason}", what) for name in (table.unused() if table else ())]
+    faults += [Fault(name, reason, f"{name}: {reason}", "report") for name, reason in tables.bad_reports.items()]
+    if tables.reports:
+        values = tables.reports.values
+        faults += [_fault_of_row(name, NO_IMAGE, "report") for name in tables.reports.unused() if values[name]]
+    if tables.labels:
+        faults += [_fault_of_row(name, NO_LABELLED_IMAGE, "labels") for name in tables.labels.unused()]
     return faults
+
+
+def _fault_of_row(name: str, reason: str, what: str) -> Fault:
+    return Fault(name, reason, f"{name}: {reason}", what)
 
 
 def assign_splits(studies: Sequence[FolderStudy], way: str) -> None:

@@ -37,7 +37,7 @@ from tqdm import tqdm
 from tienet.cli import UsageError
 from tienet.data import image_files
 from tienet.data import manifest as manifests
-from tienet.data.text import report_text
+from tienet.data.text import MAX_REPORT_CHARACTERS, report_text
 from tienet.datasets import left_out as left_outs
 from tienet.datasets.mimic_cxr import sections, tables
 from tienet.errors import InputError
@@ -55,6 +55,7 @@ NOT_FRONTAL = "view that is not PA or AP"
 NO_LABELS = "image of a study without labels"
 NO_FILE = "image file that is not there"
 NO_REPORT = "report file that is not there; the image stays"
+TOO_LONG = f"report of more than {MAX_REPORT_CHARACTERS:,} characters; the image stays"
 NO_TEXT = "report file without text; the image stays"
 COPY = "picture that is in a later split too"
 NEITHER = "study with neither image nor report"
@@ -275,9 +276,16 @@ def _with_reports(
             f"{folder}: none of the {rows.study_id.nunique():,} reports is there; is --root the right folder?"
             " (--no-reports: a data set of images and labels only)"
         )
+    too_long = [study for study, report in reports.items() if len(report) > MAX_REPORT_CHARACTERS]
+    reports |= dict.fromkeys(too_long, "")
     rows["report"] = rows.study_id.map(reports).fillna("")
     is_there, has_image = rows.study_id.isin(list(reports)), rows.image != ""
-    reasons = {NEITHER: (rows.report == "") & ~has_image, NO_REPORT: ~is_there, NO_TEXT: is_there & (rows.report == "")}
+    reasons = {
+        NEITHER: (rows.report == "") & ~has_image,
+        NO_REPORT: ~is_there,
+        TOO_LONG: rows.study_id.isin(too_long),
+        NO_TEXT: is_there & (rows.report == ""),
+    }
     _, left_out = _leave_out(rows, left_out, reasons)
     rows = rows[~reasons[NEITHER]].copy()
     if rows.empty:

@@ -29,6 +29,7 @@ from tienet import files
 from tienet.data import manifest as manifests
 from tienet.data import splits
 from tienet.data.csv_table import Table
+from tienet.data.text import MAX_REPORT_CHARACTERS
 from tienet.datasets import label_agreement, paper_counts
 from tienet.datasets import left_out as left_outs
 from tienet.datasets.openi import mesh
@@ -41,6 +42,7 @@ from tienet.labels import FINDINGS, NO_FINDING, canonical
 NO_FRONTAL = "report without a frontal view in the projections"
 NO_FILE = "frontal view without an image file"
 NO_TEXT = "report without findings and impression"
+TOO_LONG = f"report of more than {MAX_REPORT_CHARACTERS:,} characters"
 NO_LABELS = "report without labels"
 NO_SPLIT = "report in no split of the split file"
 NO_REPORT = "frontal view without a report"
@@ -128,8 +130,14 @@ def assemble(
     left_out: list[tuple[str, str, str]] = []
     for uid in sorted(reports, key=_by_number):
         report, split = reports[uid], split_of(uid)
-        reasons = {NO_FRONTAL: uid not in views.frontal, NO_TEXT: not report.text, NO_LABELS: uid not in labels_of}
-        reason = next((why for why, is_so in {**reasons, NO_SPLIT: split is None}.items() if is_so), None)
+        reasons = {
+            NO_FRONTAL: uid not in views.frontal,
+            NO_TEXT: not report.text,
+            TOO_LONG: len(report.text) > MAX_REPORT_CHARACTERS,
+            NO_LABELS: uid not in labels_of,
+            NO_SPLIT: split is None,
+        }
+        reason = next((why for why, is_so in reasons.items() if is_so), None)
         if reason:
             left_out.append((uid, "", reason))
             continue
@@ -202,7 +210,9 @@ def read_labels(path: Path) -> Labels:
             raise InputError(f"{path}, row 1: columns {column_of[label]} and {name} are both {label}; keep one")
     missing = [name for name in FINDINGS if name not in column_of]
     if missing:
-        raise InputError(f"{path}, row 1: no column for {', '.join(missing)}; expected filename and the 14 findings")
+        raise InputError(
+            f"{path}, row 1: no column for {', '.join(missing)}; expected filename and the 14 findings{table.hint}"
+        )
     values = {"1": 1.0, "0": 0.0, "": np.nan, "1.0": 1.0, "0.0": 0.0}
     cells = {name: table.cells(column_of[name]) for name in FINDINGS}
     labels: Labels = {}

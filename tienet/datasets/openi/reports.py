@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from tienet.data.text import report_text
 from tienet.errors import InputError
+from tienet.files import is_hidden
 
 MAX_XML_BYTES = 10_000_000  # a real report has about 10 kB
 
@@ -31,7 +32,7 @@ class Report:
 
 
 def read_reports(source: Path) -> dict[str, Report]:
-    """Read all XML files in a tar archive or in a folder; returns uid -> report.
+    """Read all XML files in a tar archive or in a folder that are not hidden; returns uid -> report.
 
     Raises:
         FileNotFoundError: There is no such archive or folder.
@@ -71,6 +72,8 @@ def _xml_files(source: Path) -> Iterator[tuple[str, bytes]]:
     """Yield (name for messages, content) of each .xml file."""
     if source.is_dir():
         for path in sorted(source.rglob("*.xml")):
+            if is_hidden(path.relative_to(source)):
+                continue
             yield str(path), _limited(str(path), path.stat().st_size, path.read_bytes)
         return
     if not source.exists():
@@ -78,7 +81,7 @@ def _xml_files(source: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(source) as archive:
             for member in archive:
-                if member.isfile() and member.name.endswith(".xml"):
+                if member.isfile() and member.name.endswith(".xml") and not is_hidden(member.name):
                     name = f"{source}, {member.name}"
                     yield name, _limited(name, member.size, archive.extractfile(member).read)
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:

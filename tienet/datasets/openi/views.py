@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tienet.data.csv_table import Table
 from tienet.errors import InputError
+from tienet.files import is_hidden
 
 FRONTAL, LATERAL = "Frontal", "Lateral"
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")  # if a view has several files, the first of these endings counts
@@ -42,7 +43,7 @@ class Views:
 
 def view_name(file_name: str) -> str:
     """The name of a view, such as 1_IM-0001-4001, without the folder, the prefix and the ending of its file."""
-    stem = _ENDINGS.sub("", file_name.strip().rpartition("/")[2], count=1)
+    stem = _ENDINGS.sub("", file_name.strip().replace("\\", "/").rpartition("/")[2], count=1)
     return _UID_TWICE.sub("", stem).removeprefix("CXR")
 
 
@@ -79,7 +80,7 @@ def read_projections(path: Path) -> Views:
 
 
 def index_images(folder: Path) -> tuple[dict[str, Path], list[Path]]:
-    """Find all PNG and JPEG files in a folder and below it.
+    """Find all PNG and JPEG files in a folder and below it; hidden files do not count.
 
     Returns:
         The file of each view (view name -> file), and the spare files of views that have several. A .png file is
@@ -90,7 +91,7 @@ def index_images(folder: Path) -> tuple[dict[str, Path], list[Path]]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"--images {folder}: there is no such folder")
-    paths = list(folder.rglob("*"))
+    paths = [path for path in folder.rglob("*") if not is_hidden(path.relative_to(folder))]
     found = [path for path in paths if path.suffix.lower() in IMAGE_ENDINGS]
     if not found:
         raise InputError(f"--images {folder}: no .png, .jpg or .jpeg file in it{_dicom_hint(paths)}")
