@@ -2,13 +2,16 @@
 
 import csv
 import io
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from tienet.data.text import without_nothing
 from tienet.errors import InputError
 
 MAX_PROBLEMS = 200
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 class Table:
@@ -69,6 +72,17 @@ class Table:
         position = self.header.index(column)
         return [row[position].strip() if strip else row[position] for row in self._rows]
 
+    def report_cells(self, column: str) -> list[str]:
+        """The cells of a column of reports. Those with a value such as NaN are empty, and a note says how many."""
+        cells = self.cells(column)
+        reports = [without_nothing(cell) for cell in cells]
+        nothing = Counter(cell for cell, report in zip(cells, reports, strict=True) if cell != report)
+        if nothing:
+            values = ", ".join(f"{count:,} x {value!r}" for value, count in nothing.most_common())
+            note = f"note: {self.path}, column {column}: cells that stand for nothing are no reports: {values}"
+            print(note, file=sys.stderr)
+        return reports
+
     def note_other_columns(self, but: Sequence[str] = ()) -> None:
         """Add a note that names the columns that are not in `columns`, except those in `but`."""
         others = [name for name in self.header if name not in (*self.columns, *but)]
@@ -123,6 +137,14 @@ class Table:
             wrong.append("the header has one cell only: are cells separated by commas?")
         if wrong:
             raise InputError(f"{self.path}, row 1: {'; '.join(wrong)}; {expected}")
+
+
+def separator_hint(header: Sequence[str]) -> str:
+    """The end of a message about a header whose cells seem to have another separator; empty if they do not."""
+    for separator, name in _SEPARATORS.items():
+        if any(separator in cell for cell in header):
+            return f"are cells separated by commas? The header has {name}; save the file as CSV with commas"
+    return ""
 
 
 def _read(path: Path) -> bytes:

@@ -7,13 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tienet.data.text import report_text
+from tienet.data.text import MAX_REPORT_CHARACTERS, report_text
 from tienet.datasets.phantom import facts as phantom_facts
 from tienet.datasets.phantom import reports
 from tienet.datasets.phantom.anatomy import Anatomy
 from tienet.datasets.phantom.drawing import draw
 from tienet.errors import InputError
-from tienet.server.uploads import MAX_REPORT_CHARACTERS, MAX_UPLOAD_BYTES
+from tienet.server.uploads import MAX_UPLOAD_BYTES
 
 MAX_SAMPLES = 200
 MAX_THUMBNAIL_PX = 160

@@ -8,11 +8,10 @@ from fastapi import HTTPException, Request
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from tienet.data.text import length_problem
+
 MAX_UPLOAD_BYTES = 64 << 20
 """The largest body of a request."""
-
-MAX_REPORT_CHARACTERS = 100_000
-"""The largest number of characters in a report."""
 
 MAX_UPLOAD_SECONDS = 120.0
 """How long a body may take to arrive."""
@@ -125,10 +124,8 @@ async def _check_fields(form: FormData) -> Upload:
         raise HTTPException(422, "image: a text field; expected a file (with a filename)")
     if isinstance(report, UploadFile):
         raise HTTPException(422, "report: a file; expected a text field (without a filename)")
-    if report is not None and len(report) > MAX_REPORT_CHARACTERS:
-        raise HTTPException(
-            422, f"report: {len(report):,} characters; the most that is read is {MAX_REPORT_CHARACTERS:,}"
-        )
+    if report is not None and (problem := length_problem(report)):
+        raise HTTPException(422, f"report: {problem}")
     if image is None:
         return Upload(None, "", report)
     content = await image.read()

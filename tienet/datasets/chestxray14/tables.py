@@ -73,9 +73,9 @@ def read_reports(path: Path) -> dict[str, str]:
     stems = _unique_stems(table, image)
     table.raise_problems()
     if text is not None:
-        texts = [" ".join(cell.split()) for cell in table.cells(text)]
+        texts = [" ".join(cell.split()) for cell in table.report_cells(text)]
     else:
-        parts = [table.cells(name) if name else [""] * len(table) for name in sections]
+        parts = [table.report_cells(name) if name else [""] * len(table) for name in sections]
         texts = [report_text(*pair) for pair in zip(*parts, strict=True)]
     return {name: text for name, text in zip(stems, texts, strict=True) if text}
 

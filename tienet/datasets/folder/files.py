@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 from tienet.data.dicom.reader import PREAMBLE
 from tienet.data.gzipped_table import read_table
 from tienet.data.image import SIGNATURE_BYTES, file_format
+from tienet.data.text import without_nothing
 from tienet.datasets.chestxray14 import tables
 from tienet.errors import InputError
 
@@ -171,7 +172,7 @@ def read_texts(paths: Sequence[Path], folder: Path) -> tuple[NamedValues[str], l
         name = path.relative_to(folder).as_posix()[: -len(path.suffix)]
         try:
             content = path.read_bytes() if path.stat().st_size <= MAX_TEXT_BYTES else b"\0"
-            text = content.decode("utf-8-sig")
+            text = without_nothing(content.decode("utf-8-sig"))
         except (UnicodeDecodeError, OSError):
             text = "\0"
         if "\0" in text:
