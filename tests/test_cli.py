@@ -21,6 +21,11 @@ def raising(error):
     return main
 
 
+def of_tensorflow(message: str) -> Exception:
+    """An error as TensorFlow raises it; its real ones take seconds to import."""
+    return type("OpError", (Exception,), {"__module__": "tensorflow.python.framework.errors_impl"})(message)
+
+
 @pytest.mark.parametrize(
     ("error", "status", "shown"),
     [
@@ -28,6 +33,18 @@ def raising(error):
         (FileNotFoundError("no x.csv"), 2, "no x.csv"),
         (OSError(errno.ENOSPC, "No space left on device", "a/b"), 2, "a/b: disk full"),
         (OSError(errno.EFBIG, "File too large", "a/b"), 2, "a/b: disk full"),
+        (OSError(errno.EROFS, "Read-only file system", "a/b"), 2, "a/b: this file system is read-only"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 264), 2, "aaa: this name is too long"),
+        (FileExistsError(errno.EEXIST, "File exists", "a/b"), 2, "a/b: is there already and is no folder"),
+        (OSError(errno.EIO, "Input/output error", "a/b"), 2, "a/b: the disk or the network failed"),
+        (OSError(errno.ENOSPC, "No space left on device", "a/.b.tmp", None, "a/b"), 2, "a/b: disk full"),
+        (of_tensorflow("RESOURCE_EXHAUSTED: a/b; No space left on device"), 2, "the output: disk full"),
+        (of_tensorflow("OUT_OF_RANGE: a/b; File too large"), 2, "the output: disk full"),
+        (
+            of_tensorflow("PERMISSION_DENIED: a/b; Read-only file system"),
+            2,
+            "the output: this file system is read-only",
+        ),
         (ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow"), 2, ".[cpu]"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
@@ -48,9 +65,17 @@ def test_the_line_starts_with_the_programs_name(capsys):
         assert capsys.readouterr().err == f"{start}\n"
 
 
-def test_a_bug_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError):
-        cli.run(raising(ZeroDivisionError()))
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError(), OSError(errno.EBADF, "Bad file descriptor"), of_tensorflow("Incompatible shapes")]
+)
+def test_a_bug_keeps_its_traceback(error):
+    with pytest.raises(type(error)):
+        cli.run(raising(error))
+
+
+def test_a_name_that_is_too_long_is_shortened(capsys):
+    status_of(raising(OSError(errno.ENAMETOOLONG, "File name too long", "a" * 4000)))
+    assert len(capsys.readouterr().err) < 200
 
 
 def test_a_wrong_flag_is_one_line(capsys):

@@ -12,6 +12,21 @@ from tienet.errors import InputError
 STATUS_BAD_INPUT = 2
 STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
+_FILE_ERRORS = {
+    errno.ENOSPC: "disk full; free some space and run the same command again",
+    errno.EDQUOT: "disk full; free some space and run the same command again",
+    errno.EFBIG: "disk full; free some space and run the same command again",
+    errno.EROFS: "this file system is read-only; choose a place that can be written",
+    errno.ENAMETOOLONG: "this name is too long for the file system; choose a shorter one",
+    errno.EEXIST: "is there already and is no folder; choose another name",
+    errno.ELOOP: "a loop of symbolic links; choose another name",
+    errno.EIO: "the disk or the network failed; run the same command again",
+}
+"""What is said of the errors of a file system that a user can mend, and that have no exception of their own."""
+
+_TENSORFLOW_FILE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENAMETOOLONG)
+_MAX_NAME = 80  # characters of a file's name in a message; a name that is too long has thousands
+
 
 class UsageError(InputError):
     """The command line is wrong in a way that argparse cannot see, such as two flags that exclude each other."""
@@ -46,11 +61,11 @@ def run(main: Callable[[], int | None], name: str | None = None) -> None:
     except BrokenPipeError:  # the reader of standard output, e.g. `head`, has gone
         sys.stdout = None
         status = 0
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    except Exception as error:
+        message = _file_error(error)
+        if message is None:
             raise
-        where = error.filename or "the output"
-        status = _fail(name, f"{where}: disk full; free some space and run the same command again")
+        status = _fail(name, message)
     sys.exit(status)
 
 
@@ -84,6 +99,26 @@ def _mend_record(record: logging.LogRecord) -> bool:
 def _fail(name: str, message: str) -> int:
     print(f"{name}: {message}", file=sys.stderr)
     return STATUS_BAD_INPUT
+
+
+def _file_error(error: Exception) -> str | None:
+    """One line for an error of `_FILE_ERRORS`, Python's own or TensorFlow's; None for any other error.
+
+    TensorFlow gives the system's words in its message, and neither a number nor reliably a file.
+    """
+    where = "the output"
+    if isinstance(error, OSError):
+        number = error.errno
+        where = str(error.filename2 or error.filename or where)
+    elif any(kind.__module__.startswith("tensorflow.") for kind in type(error).__mro__):
+        number = next((number for number in _TENSORFLOW_FILE_ERRORS if os.strerror(number) in str(error)), None)
+    else:
+        return None
+    if number not in _FILE_ERRORS:
+        return None
+    if number == errno.ENAMETOOLONG and len(where) > _MAX_NAME:
+        where = f"{where[: _MAX_NAME // 2]}...{where[-_MAX_NAME // 2 :]}"
+    return f"{where}: {_FILE_ERRORS[number]}"
 
 
 def _missing(error: ImportError) -> str | None:

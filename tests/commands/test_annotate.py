@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.command_line import tienet
 from tests.conftest import ROOT
 from tests.data.dicom.dicom_files import dataset, save
 from tienet.checkpoint.calibration import Calibration
@@ -147,11 +149,70 @@ def test_the_input_is_not_overwritten(runs, archive):
     assert archive.read_text().startswith("report,study")
 
 
-def test_reports_in_other_words_and_long_ones_are_noted(runs, tmp_path, capsys):
-    (tmp_path / "in.csv").write_text("study_id,report\n1,quite another language\n2," + "wort " * 31 + "\n")
+SPANISH = "Silueta cardiaca de tamaño normal. No se observa derrame pleural. Campos pulmonares sin alteraciones."
+
+
+def test_reports_that_the_network_cannot_read_get_no_labels(runs, tmp_path, monkeypatch, capsys):
+    """In every window, not only the first one; NaN is no report; the columns are named."""
+    monkeypatch.setattr(annotate, "TEXT_WINDOW", 3)
+    reports = ["The lungs are clear."] * 4
+    reports += ["blah blah xyz qwerty", SPANISH, "NaN", "2.5 ...", "No pleural effusion.", "lungs " * 20_000, SPANISH]
+    pd.DataFrame({"uid": range(len(reports)), "report": reports}).to_csv(tmp_path / "in.csv", index=False)
+    for again in (False, True):
+        assert run(runs["annotate-text"], tmp_path / "in.csv", tmp_path / "out.csv") == 1
+        said = capsys.readouterr().err
+        assert f"{tmp_path / 'in.csv'}: study_id from column uid, report from column report\n" in said
+        assert "2 x report without a known word; 2 x report of unknown words; 1 x no report; 1 x report that is" in said
+        assert said.count("passed over: row") == (0 if again else 6)
+    errors = pd.read_csv(tmp_path / "out.csv.errors.csv")
+    assert errors.row.tolist() == [6, 7, 8, 9, 11, 12]
+    assert errors.reason.tolist() == [
+        "report without a known word", "report of unknown words", "no report", "report without a known word",
+        "report that is too long", "report of unknown words",
+    ]  # fmt: skip
+    assert "knows none of the words (blah, xyz, qwerty)" in errors.message[0]
+    assert read(tmp_path / "out.csv").index.tolist() == ["0", "1", "2", "3", "8"]
+
+
+def test_images_do_not_make_up_for_words_that_are_not_known(runs, phantom, tmp_path):
+    rows = [[f"s{n}", phantom.images[n], report] for n, report in enumerate([SPANISH, "the lungs are clear ."])]
+    pd.DataFrame(rows, columns=["study_id", "image", "report"]).to_csv(tmp_path / "in.csv", index=False)
+    assert run(runs["annotate"], tmp_path / "in.csv", tmp_path / "out.csv") == 1
+    assert read(tmp_path / "out.csv").index.tolist() == ["s1"]
+
+
+def test_some_words_that_are_not_known_and_long_reports_are_noted(runs, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(annotate, "TEXT_WINDOW", 2)
+    rows = ["the lungs are clear", "the lungs are clear"] + ["the lungs are quux xyzzy"] * 4 + ["clear " * 31]
+    text = "".join(f"{n},{row},NaN\n" for n, row in enumerate(rows))
+    (tmp_path / "in.csv").write_text("study_id,findings,impression\n" + text)
     assert run(runs["annotate-text"], tmp_path / "in.csv", tmp_path / "out.csv") == 0
     said = capsys.readouterr().err
-    assert "does not know" in said and "1 reports have more than 30 words" in said
+    assert "1 reports have more than 30 words" in said and "read as empty: 7 x 'NaN'" in said
+    assert "does not know" not in said  # 8 of 68 words
+    rows = rows[2:-1]
+    (tmp_path / "in.csv").write_text("study_id,report\n" + "".join(f"{n},{row}\n" for n, row in enumerate(rows)))
+    assert run(runs["annotate-text"], tmp_path / "in.csv", tmp_path / "out2.csv") == 0
+    assert "does not know 40% of the words; was it trained on reports like these?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        (".", r"--out \. is a folder; expected the name of a CSV file"),
+        ("..", "is a folder"),
+        ("x" * 260 + ".csv", "xxx: this name is too long|csv: this name is too long for the file system"),
+        ("y" * 250, "this name is too long for the file system; choose a shorter one"),  # those beside it are longer
+        ("in.csv/out.csv", "in.csv"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_one_line(runs, tmp_path, monkeypatch, capsys, out, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.csv").write_text("study_id,report\n1,the lungs are clear\n")
+    assert tienet("annotate", "--load", runs["annotate-text"], "in.csv", "--out", out, "--gpu", "cpu") == 2
+    said = capsys.readouterr().err
+    assert re.search(message, said) and said.count("\n") == 1 and len(said) < 300
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])

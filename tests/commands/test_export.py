@@ -1,6 +1,7 @@
 """tienet export: plain TensorFlow, where this package cannot be imported, gives the checkpoint's numbers."""
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tests.command_line import tienet
 from tienet.checkpoint.calibration import Calibration
 from tienet.checkpoint.calibration import save as save_calibration
 from tienet.checkpoint.run_folder import load_run, locate
@@ -136,3 +138,23 @@ def test_what_is_there_is_left_alone(runs, tmp_path):
     with pytest.raises(InputError, match=r"no run\.json"):
         run(tmp_path, tmp_path / "other")
     assert [path.name for path in tmp_path.iterdir()] == ["model"] and not list((tmp_path / "model").iterdir())
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(runs, tmp_path, capsys):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, hard))
+    try:
+        status = tienet("export", "--load", runs["annotate-text"], "--out", tmp_path / "model")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    said = capsys.readouterr().err
+    assert status == 2 and "disk full; free some space" in said and said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("out", ["x" * 264, "y" * 250, "file/model"])
+def test_a_folder_that_cannot_be_made_is_one_line(runs, tmp_path, capsys, out):
+    (tmp_path / "file").write_text("")
+    assert tienet("export", "--load", runs["annotate-text"], "--out", tmp_path / out) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

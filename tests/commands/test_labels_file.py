@@ -1,11 +1,14 @@
 """The table of labels: whole lines, in order, never of two runs."""
 
 import csv
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tienet import files
 from tienet.commands.labels_file import HEADER, LabelsFile
 from tienet.commands.study_input import Fault, StudyInput
 from tienet.errors import InputError
@@ -130,3 +133,22 @@ def test_an_input_that_has_grown_goes_on(tmp_path):
     source.write_text("One\ntwo\n")
     with pytest.raises(InputError, match="input has changed"), LabelsFile(tmp_path / "out.csv", identities[2], source):
         pass
+
+
+def test_a_disk_that_is_full_at_the_start_leaves_nothing_in_the_way(tmp_path, monkeypatch):
+    def fail(path, value):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write_json", fail)
+        with pytest.raises(OSError, match="No space left"):
+            work(tmp_path / "out.csv")
+        assert not list(tmp_path.iterdir())
+    assert work(tmp_path / "out.csv") == 5
+    before = (tmp_path / "out.csv").read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write_json", fail)
+        with pytest.raises(OSError, match="No space left"):
+            work(tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes() == before
+    assert work(tmp_path / "out.csv") == 0

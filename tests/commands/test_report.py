@@ -73,7 +73,8 @@ def test_folders_tables_and_dicom(runs, phantom, tmp_path, capsys):
     save(tmp_path / "in" / "x.dcm", dataset())
     (tmp_path / "t.csv").write_text(f"image\n{phantom.images[0]}\nin/x.dcm\n")
     assert run(runs["classify"], "--json", tmp_path / "in", tmp_path / "t.csv") == 0
-    lines, _ = json_lines(capsys)
+    lines, err = json_lines(capsys)
+    assert f"{tmp_path / 't.csv'}: study_id from column image, image from column image\n" in err
     assert [line["study_id"] for line in lines] == ["x", str(phantom.images[0]), "in/x.dcm"]
     assert lines[0]["probabilities"] == pytest.approx(lines[2]["probabilities"], abs=1e-6)
 
@@ -82,6 +83,8 @@ def test_a_bad_image_is_named_and_the_others_go_on(runs, phantom, tmp_path, caps
     (tmp_path / "bad.png").write_text("text")
     (tmp_path / "empty").mkdir()
     bad = [tmp_path / "bad.png", tmp_path / "none.png", tmp_path / "empty", tmp_path / "none.csv"]
+    assert run(runs["classify"], "--json", tmp_path / ("x" * 260 + ".png"), phantom.images[0]) == 1
+    assert "too long" in capsys.readouterr().err
     assert run(runs["classify"], "--json", bad[0], phantom.images[0], *bad[1:]) == 1
     lines, err = json_lines(capsys)
     assert len(lines) == 1
@@ -93,3 +96,10 @@ def test_a_bad_image_is_named_and_the_others_go_on(runs, phantom, tmp_path, caps
 def test_other_modes_are_refused(runs, phantom):
     with pytest.raises(InputError, match="Reporter needs report or classify or caption"):
         run(runs["annotate"], phantom.images[0])
+
+
+def test_pages_go_to_a_folder(tmp_path):
+    (tmp_path / "pages").write_text("mine")
+    with pytest.raises(InputError, match=r"--out .*pages is a file; expected a folder"):
+        run(tmp_path, tmp_path / "x.png", "--out", tmp_path / "pages")
+    assert (tmp_path / "pages").read_text() == "mine"

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.command_line import tienet
 from tienet.commands import show_figure
 from tienet.commands.main import dispatch
 from tienet.data.image import read_gray
@@ -92,6 +93,8 @@ def test_a_mode_and_a_report_that_do_not_go_together(runs, phantom, tmp_path, mo
         (b" \n", "is empty"),
         ("ü".encode("latin-1"), "not UTF-8 text of at most 1 MB"),
         (b"a\0b", "not UTF-8 text"),
+        (b" NaN\n", ": the report is 'NaN', which stands for nothing"),
+        (b"a " * 50_001, ": the report has 100,002 characters; the most that is read is 100,000"),
         (b"a " * (1 << 19) + b"a", "not UTF-8 text of at most 1 MB"),
         (None, "does not exist; expected a text file"),
         ("folder", "is a folder"),
@@ -108,16 +111,46 @@ def test_a_file_that_is_no_report_is_refused_before_the_network_is_loaded(phanto
 
 
 @pytest.mark.parametrize(
+    ("report", "message"),
+    [
+        (
+            "blah blah xyz qwerty",
+            "the network knows none of the words (blah, xyz, qwerty); expected a report in the lan",
+        ),
+        (
+            "Silueta cardiaca de tamaño normal. No se observa derrame pleural.",
+            "the network does not know 7 of 10 words",
+        ),
+    ],
+)
+def test_a_report_that_the_network_cannot_read_is_refused(runs, phantom, tmp_path, report, message):
+    (tmp_path / "r.txt").write_text(report, encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        run(runs["annotate"], phantom.images[0], "--report", tmp_path / "r.txt", "--out", tmp_path / "o.png")
+    assert str(error.value).startswith(f"--report {tmp_path / 'r.txt'}: {message}")
+    assert not (tmp_path / "o.png").exists()
+
+
+@pytest.mark.parametrize(
     ("image", "out", "message"),
     [
         ("none.png", "o.png", "does not exist"),
         ("bad.png", "o.png", "neither PNG nor JPEG"),
         ("bad.png", "o.jpg", "ends in"),
         ("bad.png", "bad.png", "the image itself"),
+        ("bad.png", "folder.png", "is a folder; expected the name of a PNG file"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_before_the_network_is_loaded(tmp_path, image, out, message):
     (tmp_path / "bad.png").write_text("text")
+    (tmp_path / "folder.png").mkdir()
     with pytest.raises((InputError, FileNotFoundError), match=message):
         run(tmp_path / "none", tmp_path / image, "--out", tmp_path / out)
     assert not (tmp_path / "o.png").exists()
+
+
+def test_a_name_that_is_too_long_is_one_line(tmp_path, capsys):
+    (tmp_path / "bad.png").write_text("text")
+    assert tienet("show", "--load", tmp_path, tmp_path / "bad.png", "--out", tmp_path / ("o" * 260 + ".png")) == 2
+    said = capsys.readouterr().err
+    assert "this name is too long for the file system" in said and said.count("\n") == 1

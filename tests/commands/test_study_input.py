@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tienet.commands.study_input import MAX_CELL_CHARACTERS, Needs, StudyInput, open_studies
-from tienet.data.text import report_text
+from tienet.commands import study_input
+from tienet.commands.study_input import Needs, StudyInput, open_studies
+from tienet.data.text import MAX_REPORT_CHARACTERS, report_text
 from tienet.errors import InputError
 
 TEXT, BOTH, IMAGE = Needs(image=False, report=True), Needs(image=True, report=True), Needs(image=True, report=False)
@@ -78,18 +79,80 @@ def test_rows_are_named_by_the_line_where_they_start_and_bad_ones_are_passed_ove
         (b"study_id,image\n1,a\n", "row 1: no column report"),
         (b"report\nclear\n", "row 1: no column study_id"),
         (b"study_id,report,Report\n1,a,b\n", "column report is there 2 times"),
-        (b"study_id;report\n1;a\n", "no column study_id"),
+        (b"study_id;report\n1;a\n", "no column study_id.*are cells separated by commas"),
+        (b"study_id\treport\n1\ta\n", "no column study_id.*The header has tabs"),
         (b'study_id,report\n1,a\n2,"a"b\n', "row 3: not CSV"),
         (b'study_id,report\n1,a\n2,"never closed\n3,b\n', "row 3: not CSV"),
         (b"study_id,report\n1,caf\xe9\n", "not UTF-8 text"),
         (b"\x1f\x8b\x08\x00rest", "not UTF-8 text"),
-        (b"study_id,report\n1," + b"a" * (MAX_CELL_CHARACTERS + 1) + b"\n", "row 2: not CSV"),
+        (b"study_id,report\n1," + b"a" * 300 + b"\n", "row 2: not CSV"),
     ],
 )
-def test_what_is_no_such_table_is_refused_before_anything_is_done(tmp_path, content, message):
+def test_what_is_no_such_table_is_refused_before_anything_is_done(tmp_path, content, message, monkeypatch):
+    monkeypatch.setattr(study_input, "MAX_CELL_CHARACTERS", 299)
     (tmp_path / "in.csv").write_bytes(content)
     with pytest.raises(InputError, match=message):
         open_studies(tmp_path / "in.csv", TEXT)
+
+
+def test_a_cell_that_stands_for_nothing_is_nothing_and_is_counted(tmp_path):
+    rows = [["1", "NaN", "x"], ["2", " None ", "x"], ["3", "#N/A", "x"], ["4", "None seen.", "x"]]
+    rows += [["NULL", "Clear.", "x"], ["6", "Clear.", "NA"]]
+    studies = read(table(tmp_path, ["study_id", "report", "image"], *rows), BOTH)
+    assert [study.fault and study.fault.kind for study in studies] == [
+        "no report", "no report", "no report", None, "no study_id", "no image",
+    ]  # fmt: skip
+    assert studies[1].fault.message == "the report is 'None', which stands for nothing"
+    assert not any(study.report for study in studies if study.fault and study.fault.kind == "no report")
+
+
+def test_a_section_that_stands_for_nothing_is_left_out_and_this_is_noted(tmp_path):
+    rows = [["1", "nan", "Normal."], ["2", "Clear.", "nan"], ["3", "nan", "NULL"], ["4", "Clear.", "n/a"]]
+    inputs = open_studies(table(tmp_path, ["study", "findings", "impression"], *rows), TEXT)
+    for _ in range(2):
+        studies = list(inputs)
+        assert inputs.notes == ["cells that stand for nothing were read as empty: 2 x 'nan', 1 x 'n/a'"]
+    assert [study.report for study in studies] == ["impression : Normal.", "findings : Clear.", "", "findings : Clear."]
+    assert studies[2].fault.message == "the report is 'nan', which stands for nothing"
+
+
+def test_a_report_that_is_too_long_does_not_stop_the_table(tmp_path):
+    sizes = [MAX_REPORT_CHARACTERS, MAX_REPORT_CHARACTERS + 1, 1_300_000, 10]
+    studies = read(table(tmp_path, ["study", "text"], *([str(n), "a" * n] for n in sizes)), TEXT)
+    kinds = [study.fault and study.fault.kind for study in studies]
+    assert kinds == [None, "report that is too long", "report that is too long", None]
+    assert "1,300,000 characters; the most that is read is 100,000" in studies[2].fault.message
+    assert studies[2].report == ""  # a window keeps thousands of studies
+
+
+def kaggle(folder: Path, *header: str) -> Path:
+    rows = [["1", "Xray Chest PA and Lateral", "Clear."], ["2", "Xray Chest PA and Lateral", "Normal."],
+            ["3", "Chest, 2 views", "Mass."]]  # fmt: skip
+    return table(folder, list(header), *rows)
+
+
+def test_kaggles_reports_go_by_their_uid(tmp_path):
+    path = kaggle(tmp_path, "uid", "image", "findings")
+    studies = read(path, TEXT)
+    assert [(study.study_id, study.fault) for study in studies] == [("1", None), ("2", None), ("3", None)]
+    said = f"{path}: study_id from column uid, report from column findings; not read: image"
+    assert open_studies(path, TEXT).columns_taken == said
+
+
+def test_a_column_image_that_names_no_files_does_not_name_the_studies(tmp_path):
+    with pytest.raises(
+        InputError, match=r"column image does not name the studies: of 3 cells 3 are no file names, the f"
+    ):
+        open_studies(kaggle(tmp_path, "number", "image", "findings"), TEXT)
+    views = table(tmp_path, ["image", "report"], *([view, "Clear."] for view in ("PA", "AP", "PA", "PA")))
+    with pytest.raises(InputError, match=r"no column study_id .* of 4 cells 2 repeat others; add a column study_id"):
+        open_studies(views, TEXT)
+    rows = [["PA", "1.png", "Clear."], ["PA", "2.png", "Clear."]]
+    studies = read(table(tmp_path, ["image", "Image Index", "report"], *rows), TEXT)
+    assert [study.study_id for study in studies] == ["1.png", "2.png"]
+    files = [[name, "Clear."] for name in ("1.png", "my chest.png", "1.png", "2")]  # one of them twice
+    kinds = [study.fault and study.fault.kind for study in read(table(tmp_path, ["image", "report"], *files), TEXT)]
+    assert kinds == [None, None, "study_id that is there already", None]
 
 
 def test_a_missing_input_is_named(tmp_path):
@@ -141,10 +204,17 @@ def test_a_folder_of_texts_alone(tmp_path):
     folder = folder_of(tmp_path, ["2.txt", "1.txt", "x/3.txt"])
     (folder / "4.txt").write_bytes(b"\xff\xfe\x00")
     (folder / "5.txt").write_text(" \n")
+    (folder / "6.txt").write_text("NaN\n")
+    (folder / "7.txt").write_text("a" * (MAX_REPORT_CHARACTERS + 1))
+    (folder / "8.txt").write_text("a" * 1_100_000)
     studies = read(folder, TEXT)
-    assert [study.study_id for study in studies] == ["1", "2", "4", "5", "x/3"]
+    assert [study.study_id for study in studies] == ["1", "2", "4", "5", "6", "7", "8", "x/3"]
     kinds = [study.fault and study.fault.kind for study in studies]
-    assert kinds == [None, None, "report that cannot be read", "no report", None]
+    assert kinds == [
+        None, None, "report that cannot be read", "no report", "no report", "report that is too long",
+        "report that is too long", None,
+    ]  # fmt: skip
+    assert studies[4].fault.message.startswith(str(folder / "6.txt"))
 
 
 @pytest.mark.parametrize(("needs", "message"), [(TEXT, "no .txt file"), (BOTH, "no PNG, JPEG or DICOM file")])

@@ -13,6 +13,9 @@ from tienet.data.text import (
     SPECIALS,
     START,
     Vocab,
+    find_report_fault,
+    find_text_fault,
+    is_nothing,
     length_problem,
     report_text,
     tokenize,
@@ -196,3 +199,59 @@ def test_a_missing_vocabulary_names_the_command(tmp_path):
 def test_a_report_has_a_largest_length():
     assert length_problem("x" * MAX_REPORT_CHARACTERS) is None
     assert length_problem("x" * 189_000) == "189,000 characters; the most that is read is 100,000"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "", " \n", "NaN", "nan", "-nan", "None", "none", "NONE", "NULL", "null", "NA", "N/A", "n/a", "<NA>", "NaT",
+        "#N/A", "#N/A N/A", "#NA", "-1.#IND", "1.#QNAN", "NA_character_", "character(0)", "(null)", "[NULL]", "<null>",
+        "\\N", "#NULL!", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NUM!", "#NV", " NaN\t", "\xa0NULL\n",
+    ],
+)  # fmt: skip
+def test_what_programs_write_for_nothing_is_nothing(cell):
+    assert is_nothing(cell) and find_text_fault(cell).kind == "no report"
+
+
+@pytest.mark.parametrize("cell", ["None seen.", "No", "Normal", "NaN NaN", "Nana", "0", "N/A: normal", "none."])
+def test_what_only_holds_such_a_value_is_something(cell):
+    assert not is_nothing(cell) and find_text_fault(cell) is None
+
+
+def test_a_report_has_a_limit_of_characters():
+    assert find_text_fault("a" * MAX_REPORT_CHARACTERS) is None
+    fault = find_text_fault("a" * (MAX_REPORT_CHARACTERS + 1))
+    assert (
+        fault.kind == "report that is too long" and "100,001 characters; the most that is read is 100,000" in fault[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("report", "kind", "message"),
+    [
+        ("The lungs are clear.", None, ""),
+        ("findings : The lungs are clear. impression : Normal.", None, ""),
+        ("findings :", None, ""),  # the network knows this word
+        ("Lungs clear: aa bb", "report of unknown words", "does not know 2 of 4 words (aa, bb)"),
+        ("The lungs are aa bb", None, ""),  # 2 of 5
+        ("the lungs 1 2 3 . , ; aa bb", "report of unknown words", "2 of 4 words"),
+        ("blah blah xyz qwerty", "report without a known word", "knows none of the words (blah, xyz, qwerty)"),
+        ("findings : blah. impression : xyz.", "report without a known word", "(blah, xyz)"),
+        ("findings : aa bb. impression : normal.", "report of unknown words", "2 of 3"),
+        ("2.5 / 3 ...", "report without a known word", "the report has no word"),
+        ("a" * 99, "report without a known word", f"({'a' * 20})"),
+        ("\N{COMBINING GRAVE ACCENT}", "report without a known word", "no word"),
+        ("#N/A", "no report", "'#N/A', which stands for nothing"),
+    ],
+)
+def test_a_report_of_words_that_the_network_does_not_know_is_no_report_for_it(report, kind, message):
+    vocab = Vocab([*SPECIALS, "the", "lungs", "are", "clear", "normal", "findings", "impression", ":", ".", "aaa"])
+    fault = find_report_fault(report, vocab, 30)
+    assert (fault and fault.kind) == kind
+    assert not fault or (message in fault.message and "\n" not in fault.message)
+
+
+def test_only_the_words_that_the_network_reads_are_counted():
+    vocab = Vocab([*SPECIALS, "clear"])
+    assert find_report_fault("clear " * 5 + "xyz " * 50, vocab, 5) is None
+    assert find_report_fault("xyz " * 5 + "clear " * 50, vocab, 5).kind == "report without a known word"

@@ -158,6 +158,13 @@ def test_words_that_the_network_does_not_know_stand_as_they_are(text_annotator):
     np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
 
 
+def test_which_reports_should_get_no_labels(text_annotator, annotator, studies):
+    assert not any(map(text_annotator.find_fault, studies.reports))
+    for report, kind in (("", "no report"), ("NaN", "no report"), ("Zyzzyva quux", "report without a known word")):
+        assert text_annotator.find_fault(report).kind == annotator.find_fault(report).kind == kind
+    assert text_annotator.find_fault("the lung " * 15 + "quux " * 99) is None  # it reads 30 words
+
+
 def test_classify_has_labels_and_no_words_and_caption_a_report_and_no_labels(runs, images):
     with Reporter.load(runs["classify"]) as classifier, Reporter.load(str(runs["caption"])) as writer:
         (labelled,), (written,) = classifier.report(images[:1], maps=True), writer.report(images[:1], maps=True)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from tests.data.dicom import dicom_files
+from tienet.data.text import ReportFault, find_text_fault
 from tienet.labels import K
 from tienet.predict import Prediction
 from tienet.server.engine import Engine, ServedNetwork
@@ -57,9 +58,12 @@ class FakeReporter:
 
 
 class FakeAnnotator:
-    """Its answer depends on the report."""
+    """Its answer depends on the report. It knows all words but Spanish ones."""
 
     mode, needs_image = "annotate", True
+
+    def find_fault(self, report):
+        return ReportFault("no report", "it is Spanish") if "pulmonar" in report else find_text_fault(report)
 
     def annotate(self, reports, images=None, maps=False):
         if any("fail" in report for report in reports):

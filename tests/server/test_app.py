@@ -32,6 +32,23 @@ def test_annotate_text_wants_the_report_alone():
         assert form["multipart/form-data"]["schema"]["required"] == ["report"]
 
 
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        ("", "report: the report is empty"),
+        (" \n", "report: the report is empty"),
+        ("NaN", "report: the report is 'NaN', which stands for nothing"),
+        ("derrame pulmonar", "report: it is Spanish"),
+    ],
+)
+def test_a_report_that_cannot_be_read_gets_no_labels(client, report, said):
+    with fakes.engine_of(None, fakes.FakeTextAnnotator()) as engine, TestClient(create_app(engine)) as alone:
+        answer = alone.post("/api/annotate", files={"report": (None, report.encode())})
+    assert answer.status_code == 422 and answer.json()["detail"] == said
+    beside = client.post("/api/annotate", files=FILE, data={"report": report})
+    assert beside.status_code == (422 if report.strip() else 200)  # the image says something without a report, too
+
+
 def test_annotate_reads_the_report(client):
     one, other = (
         client.post("/api/annotate", files=FILE, data={"report": text}).json() for text in ("No effusion", "")

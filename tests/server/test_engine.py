@@ -48,6 +48,13 @@ def test_a_report_alone(runs):
     assert all(finding["probability"] is not None for finding in answer["findings"])
 
 
+def test_a_report_in_other_words_gets_no_labels(runs):
+    with Engine.load([runs["annotate-text"]]) as engine, TestClient(create_app(engine)) as client:
+        for report in ("blah blah xyz qwerty", "Silueta cardiaca de tamaño normal. No se observa derrame.", "", "None"):
+            answer = client.post("/api/annotate", files={"report": (None, report.encode())})
+            assert answer.status_code == 422 and answer.json()["detail"].startswith("report: the "), report
+
+
 def test_two_runs_that_do_the_same_are_refused_in_one_line(runs):
     for one, other in (("classify", "report"), ("annotate", "annotate-text")):
         with pytest.raises(InputError, match="give one of report, classify, caption and one of ann") as error:

@@ -3,17 +3,17 @@
     tienet annotate --load runs/annotate-text reports.csv --out labels.csv
     tienet annotate --load runs/annotate studies/ --out labels.csv
 
-A CSV has columns study_id (or study, or image), report (or text, or findings and impression) and, for mode annotate,
-image (PNG, JPEG or DICOM, relative to the CSV). A folder has images with a .txt file of the same name; for
-annotate-text .txt files alone. The same command again goes on where it was stopped. What cannot be read is passed over
-and named in OUT.errors.csv; the exit status is then 1.
+A CSV has columns study_id (or study, uid or image), report (or text, or findings and impression) and, for mode
+annotate, image (PNG, JPEG or DICOM, relative to the CSV). A folder has images with a .txt file of the same name; for
+annotate-text .txt files alone. The same command again goes on where it was stopped. What cannot be read, such as a
+report of words that the network does not know, is passed over and named in OUT.errors.csv; the exit status is then 1.
 """
 
 import argparse
 import itertools
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tienet.commands import flags
+from tienet.data.text import MAX_UNKNOWN_SHARE_OF_ALL, tokenize
 from tienet.errors import InputError
 from tienet.interruption import Interruption
 
@@ -39,9 +40,6 @@ A window depends on the input's order alone, so that a run that was stopped and 
 MAX_LOGGED_FAULTS = 20
 """How many studies that are passed over are named on standard error; OUT.errors.csv names all."""
 
-MAX_UNKNOWN_SHARE = 0.2
-"""The share of words outside the vocabulary above which a note is printed."""
-
 Window = list["StudyInput"]
 
 
@@ -57,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     """Predict for the studies; returns the exit status, 1 if a study was passed over."""
     if not args.studies.exists():
         raise FileNotFoundError(f"{args.studies} does not exist; expected a CSV file or a folder")
+    if args.out.is_dir():
+        raise InputError(f"--out {args.out} is a folder; expected the name of a CSV file")
     if args.out.resolve() == args.studies.resolve():
         raise InputError(f"--out {args.out} is the input; choose another name")
     with Interruption() as interruption:
@@ -73,10 +73,12 @@ def _annotate(args: argparse.Namespace, interruption: Interruption) -> int:
         studies = open_studies(args.studies, Needs(image=annotator.needs_image, report=True))
         identity = _identity(annotator.run) | {"input": studies.identity}
         with LabelsFile(args.out, identity, args.studies) as out:
+            if studies.columns_taken:
+                print(studies.columns_taken, file=sys.stderr)
             job = _Job(annotator, out, studies.total)
             job.run(studies, interruption)
             out.check_end()
-            return job.log_summary()
+            return job.log_summary(studies.notes)
 
 
 def _identity(opened: "OpenedRun") -> dict[str, object]:
@@ -99,8 +101,8 @@ class _Job:
         self._annotator, self._out, self._total = annotator, out, total
         run = annotator.run
         self._vocab, self._image_px, self._max_words = run.vocab, run.config.image_px, run.config.max_words
-        self._logged_faults = self._truncated_reports = 0
-        self._words_checked = self._thresholds_checked = False
+        self._logged_faults = self._truncated_reports = self._words = self._unknown_words = 0
+        self._thresholds_checked = False
 
     def run(self, studies: "Iterable[StudyInput]", interruption: Interruption) -> None:
         """Write the rows that the table lacks, window by window; raises `Interrupted` between two windows."""
@@ -124,9 +126,16 @@ class _Job:
             missing = {study.row for study in window if not self._out.has(study)}
             if missing:
                 bar.update(len(window) - len(missing))
-                yield window, missing
+                yield [self._checked(study) for study in window], missing
             else:
                 bar.update(len(window))
+
+    def _checked(self, study: "StudyInput") -> "StudyInput":
+        """The study, with a fault if the network knows too few words of its report."""
+        from tienet.commands.study_input import Fault
+
+        found = None if study.fault else self._annotator.find_fault(study.report)
+        return replace(study, fault=Fault(*found)) if found else study
 
     def _read_image(self, study: "StudyInput") -> "ImageInput":
         from tienet.commands.image_input import read_image_input
@@ -152,7 +161,7 @@ class _Job:
         readable = [n for n, study in enumerate(studies) if study.fault is None]
         pixels = [images[n].pixels for n in readable] if self._annotator.needs_image else None
         predictions = self._annotator.annotate([studies[n].report for n in readable], pixels) if readable else []
-        self._log_notes(predictions)
+        self._log_thresholds(predictions)
         for study in studies:
             if study.fault and study.row in missing:
                 self._log_fault(study, bar)
@@ -160,31 +169,24 @@ class _Job:
         for n, prediction in zip(readable, predictions, strict=True):
             if studies[n].row in missing:
                 self._out.write(studies[n], prediction.probabilities, prediction.labels)
-                self._truncated_reports += self._is_truncated(studies[n].report, len(prediction.words) - 1)
+                self._count_words(studies[n].report, prediction.words[1:])
         return True
 
     # ---- messages ----
 
-    def _is_truncated(self, report: str, words_read: int) -> bool:
-        from tienet.data.text import tokenize
+    def _count_words(self, report: str, words: list[str]) -> None:
+        """Count the words that were read of a report, for the notes at the end."""
+        self._words += len(words)
+        self._unknown_words += sum(word not in self._vocab.ids for word in words)
+        self._truncated_reports += len(words) == self._max_words and len(tokenize(report)) > len(words)
 
-        return words_read == self._max_words and len(tokenize(report)) > words_read
-
-    def _log_notes(self, predictions: list) -> None:
-        """Print notes on the thresholds and the words once, for the first window that has some."""
-        words = [word for prediction in predictions for word in prediction.words[1:]]
+    def _log_thresholds(self, predictions: list) -> None:
+        """Print a note on labels without a threshold, once."""
         if predictions and not self._thresholds_checked:
             self._thresholds_checked = True
             without = int(np.isnan(predictions[0].thresholds).sum())
             if without:
                 _log_note(f"{without} labels have no threshold; their cells stay empty (tienet calibrate chooses them)")
-        if words and not self._words_checked:
-            self._words_checked = True
-            unknown = sum(word not in self._vocab.ids for word in words) / len(words)
-            if unknown > MAX_UNKNOWN_SHARE:
-                _log_note(
-                    f"the network does not know {unknown:.0%} of the words; was it trained on reports like these?"
-                )
 
     def _log_fault(self, study: "StudyInput", bar) -> None:
         if self._logged_faults < MAX_LOGGED_FAULTS:
@@ -193,10 +195,15 @@ class _Job:
             bar.write(f"further ones are named in {self._out.errors_path} only", file=sys.stderr)
         self._logged_faults += 1
 
-    def log_summary(self) -> int:
-        """Print how many studies were written and passed over; returns the exit status."""
+    def log_summary(self, notes: Sequence[str]) -> int:
+        """Print how many studies were written and passed over, and notes on them; returns the exit status."""
         passed_over = sum(self._out.reasons.values())
         print(f"{self._out.path}: {self._out.written:,} studies")
+        for note in notes:
+            _log_note(note)
+        if self._unknown_words > MAX_UNKNOWN_SHARE_OF_ALL * self._words:
+            share = self._unknown_words / self._words
+            _log_note(f"the network does not know {share:.0%} of the words; was it trained on reports like these?")
         if self._truncated_reports:
             count = f"{self._truncated_reports:,}"
             _log_note(f"{count} reports have more than {self._max_words} words and were read up to there")

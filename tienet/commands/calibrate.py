@@ -6,9 +6,11 @@ From then on all that reads the checkpoint gives calibrated probabilities and la
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from tienet.commands import flags
+from tienet.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +35,11 @@ def run(args: argparse.Namespace) -> int:
     from tienet.evaluation.calibrate import calibrate, format_table
 
     opened = open_run(args.load)
+    if not os.access(opened.folder, os.W_OK):  # asked before the work of minutes
+        raise InputError(
+            f"{opened.folder}: {calibration.FILE_NAME} cannot be written there; "
+            "make the folder writable, or copy the run to where it is"
+        )
     print(format_table(calibrate(opened, args.data_root, args.sensitivity, args.features)))
     print(opened.folder / calibration.FILE_NAME)
     return 0

@@ -65,7 +65,13 @@ class LabelsFile:
             fcntl.flock(self._out, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(f"--out {path}: another run is writing it; wait for it, or choose another --out") from None
-        files.write_json(self._run_path, identity)
+        try:
+            files.write_json(self._run_path, identity)
+        except OSError:  # an empty table without its run.json would be in the way of the next run
+            self._out.close()
+            if not path.stat().st_size:
+                path.unlink()
+            raise
         had_header = _cut_partial_line(self._out, HEADER, path)
         if not had_header:
             self.errors_path.unlink(missing_ok=True)

@@ -11,12 +11,14 @@ the exit status is then 1, or 2 if nothing could be read.
 
 import argparse
 import itertools
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tienet.commands import flags
+from tienet.errors import InputError
 
 if TYPE_CHECKING:
     from tienet.commands.study_input import StudyInput
@@ -44,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         The exit status: 0 if every image was read, 1 if some could not be read, 2 if none could.
     """
+    if args.out and args.out.exists() and not args.out.is_dir():
+        raise InputError(f"--out {args.out} is a file; expected a folder")
     flags.start(args.gpu)
     from tienet.commands.output_formats import DISCLAIMER
     from tienet.pages.study import write_pages
@@ -108,13 +112,16 @@ class _Job:
     def _studies(self) -> "Iterator[StudyInput]":
         """The images of all arguments; an argument that cannot be read becomes a study with a fault."""
         from tienet.commands.study_input import Fault, Needs, StudyInput, open_studies
-        from tienet.errors import InputError
 
         for path in self._paths:
-            if not path.is_dir() and path.suffix.lower() != ".csv":
+            # os.path says no of a name that is too long, where Path.is_dir raises: it is one of several images
+            if not os.path.isdir(path) and path.suffix.lower() != ".csv":  # noqa: PTH112
                 yield StudyInput(1, path.name, path)
                 continue
             try:
-                yield from open_studies(path, Needs(image=True, report=False))
-            except (InputError, FileNotFoundError) as error:
+                studies = open_studies(path, Needs(image=True, report=False))
+                if studies.columns_taken:
+                    print(studies.columns_taken, file=sys.stderr)
+                yield from studies
+            except (InputError, OSError) as error:
                 yield StudyInput(1, path.name, fault=Fault("input that cannot be read", str(error)))

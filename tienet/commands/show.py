@@ -42,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path(f"{args.image.stem}-tienet.png")
     if out.suffix.lower() != ".png":
         raise InputError(f"--out {out}: expected a name that ends in .png")
+    if out.is_dir():
+        raise InputError(f"--out {out} is a folder; expected the name of a PNG file")
     if out.resolve() == args.image.resolve():
         raise InputError(f"--out {out} is the image itself; choose another name")
     from tienet.data.dicom.reader import read_gray
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     flags.start(args.gpu)
     from tienet.commands.show_figure import draw
 
-    draw(out, args.image.name, gray, _predict(args.load, gray, report))
+    draw(out, args.image.name, gray, _predict(args.load, gray, report, args.report))
     print(out)
     return 0
 
@@ -62,11 +64,12 @@ def read_report(name: str) -> str:
 
     Raises:
         FileNotFoundError: There is no such file.
-        InputError: It is empty, a folder, too long, or not UTF-8 text.
+        InputError: It is empty, a folder, too long, not UTF-8 text, or a value such as NaN.
     """
+    from tienet.data.text import find_text_fault
     from tienet.datasets.folder.files import MAX_TEXT_BYTES
 
-    where = "--report -: standard input" if name == STANDARD_INPUT else f"--report {name}"
+    where = _where(name)
     try:
         if name == STANDARD_INPUT:
             content = sys.stdin.buffer.read(MAX_TEXT_BYTES + 1)
@@ -84,21 +87,30 @@ def read_report(name: str) -> str:
         raise InputError(f"{where} is not UTF-8 text of at most {MAX_TEXT_BYTES >> 20} MB")
     if not text.strip():
         raise InputError(f"{where} is empty; expected the image's report")
+    fault = find_text_fault(text)
+    if fault:
+        raise InputError(f"{where}: {fault.message}")
     return text
 
 
-def _predict(load: str, gray: "np.ndarray", report: str | None) -> "Prediction":
+def _where(name: str) -> str:
+    return "--report -: standard input" if name == STANDARD_INPUT else f"--report {name}"
+
+
+def _predict(load: str, gray: "np.ndarray", report: str | None, name: str | None) -> "Prediction":
     """The prediction, with attention maps.
 
     Args:
         load: As `--load`.
         gray: uint8 [H, W].
         report: The report's text for mode annotate; None for the other modes.
+        name: As `--report`.
     Raises:
-        InputError: There is a report and the mode reads none, or the other way round.
+        InputError: There is a report and the mode reads none, or the other way round; or the network knows too few
+            words of the report.
     """
     from tienet.checkpoint.run_folder import open_run
-    from tienet.data.text import tokenize
+    from tienet.data.text import find_report_fault, tokenize
     from tienet.predict import Annotator, Reporter
 
     opened = open_run(load)
@@ -112,6 +124,9 @@ def _predict(load: str, gray: "np.ndarray", report: str | None) -> "Prediction":
     if report is None:
         raise InputError(f"--load {load}: mode {mode} reads the image's report, too; give it with --report FILE")
     words, max_words = len(tokenize(report)), opened.config.max_words
+    fault = find_report_fault(report, opened.vocab, max_words)
+    if fault:
+        raise InputError(f"{_where(name)}: {fault.message}")
     if words > max_words:
         print(f"note: the report has {words} words and was read up to {max_words}", file=sys.stderr)
     with Annotator.load(opened) as annotator:

@@ -3,25 +3,23 @@
 import csv
 import hashlib
 import os
-import re
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from tienet.data.text import report_text
+from tienet.commands.study_columns import IMAGE_ENDING, Columns, Needs, is_file_name
+from tienet.data.text import MAX_REPORT_CHARACTERS, find_text_fault, is_nothing
 from tienet.datasets.folder import files
 from tienet.errors import InputError
 
-ID_COLUMNS = ("study id", "study", "image", "image index")
-IMAGE_COLUMNS = ("image", "image index")
-REPORT_COLUMNS = ("report", "text")
-SECTION_COLUMNS = ("findings", "impression")
-MAX_CELL_CHARACTERS = 1 << 20
+MAX_CELL_CHARACTERS = 1 << 26
+"""A cell with more is no report that is too long, which is passed over: a quote was never closed."""
+
 _CHUNK_BYTES = 1 << 16
-_IMAGE_ENDING = re.compile(r"\.(png|jpe?g|dcm|dicom|dic|ima)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,25 +54,18 @@ class StudyInput:
     fault: Fault | None = None
 
 
-@dataclass(frozen=True)
-class Needs:
-    """The parts of a study that the network needs."""
-
-    image: bool
-    report: bool
-
-
 class CsvStudyInputs:
     """The studies of a CSV file (UTF-8, with a header).
 
     The file is read twice from start to end: once when it is opened, to count its rows and to find repeated names, and
-    once for the studies. Column study_id (or study, or image) has the study's name; image has the path of the image,
-    relative to the file's folder; report (or text, or findings and impression) has the report. Other columns are
-    ignored, so a manifest can be given, too.
+    once for the studies. Column study_id (or study, uid or image) has the study's name; image has the path of the
+    image, relative to the file's folder; report (or text, or findings and impression) has the report. Other columns are
+    ignored, so a manifest can be given, too. A cell of `tienet.data.text.NOTHING`, such as NaN, counts as empty.
 
     Attributes:
         total: The number of studies.
         identity: The file's length and hash, by which a changed file is told from one that only has more rows.
+        columns_taken: Which column is taken for what, in one line.
     """
 
     def __init__(self, path: Path, needs: Needs) -> None:
@@ -86,21 +77,56 @@ class CsvStudyInputs:
         """
         self.path, self._needs = path, needs
         self.identity = {"bytes": path.stat().st_size, "sha256": sha256_of_start(path)}
-        csv.field_size_limit(MAX_CELL_CHARACTERS)
-        rows = self._rows()
-        _, header = next(rows, (1, []))
-        self._columns = _Columns.from_header(path, header, needs)
+        _, header = next(self._rows(), (1, []))
+        self._columns: Columns | None = Columns.from_header(path, header, needs)
+        while wrong := self._read_names():
+            self._columns = self._columns.without_id()
+            if self._columns is None:
+                raise InputError(f"{path}: no column study_id (or study, or uid), and {wrong}; add a column study_id")
+        self.columns_taken = f"{path}: {self._columns.describe()}"
+        self._cells_of_nothing: Counter[str] = Counter()
+
+    def _read_names(self) -> str | None:
+        """Count the rows and find the repeated names.
+
+        Returns:
+            What is wrong with the column of the names, if it is one of images that tells something else about them.
+        Raises:
+            InputError: There is no row.
+        """
         hashes = array("Q")  # 8 bytes a name, so that a million of them take little memory
+        no_file_names, example = 0, ""
+        rows = self._rows()
+        next(rows)
         for _, cells in rows:
-            hashes.append(_hash(self._columns.study_id(cells)))
+            name = self._columns.study_id(cells)
+            hashes.append(_hash(name))
+            if not is_file_name(name):
+                no_file_names, example = no_file_names + 1, example or name
         if not hashes:
-            raise InputError(f"{path}: there is no row under the header")
+            raise InputError(f"{self.path}: there is no row under the header")
         self.total = len(hashes)
         ordered = np.sort(np.frombuffer(hashes, np.uint64))
-        self._repeated = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
+        repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+        self._repeated = set(repeated.tolist())
+        if not self._columns.names_images or 2 * max(len(repeated), no_file_names) < self.total:
+            return None
+        start = f"column {self._columns.id_name} does not name the studies: of {self.total:,} cells"
+        if len(repeated) > no_file_names:
+            return f"{start} {len(repeated):,} repeat others"
+        return f"{start} {no_file_names:,} are no file names, the first is {example[:60]!r}"
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know about the studies that were not passed over, when all of them have been read."""
+        if not self._cells_of_nothing:
+            return []
+        values = ", ".join(f"{count:,} x {value!r}" for value, count in self._cells_of_nothing.most_common())
+        return [f"cells that stand for nothing were read as empty: {values}"]
 
     def __iter__(self) -> Iterator[StudyInput]:
         """The studies, in the file's order."""
+        self._cells_of_nothing.clear()
         first: dict[str, int] = {}  # row where each repeated name comes first
         rows = self._rows()
         next(rows)
@@ -116,26 +142,32 @@ class CsvStudyInputs:
         columns = self._columns
         name = columns.study_id(cells)
         study = StudyInput(line, " ".join(name.split()))
-        if len(cells) != columns.count:
-            message = f"{len(cells)} cells where the header has {columns.count}; quote text that has a comma"
+        if len(cells) != len(columns.names):
+            message = f"{len(cells)} cells where the header has {len(columns.names)}; quote text that has a comma"
             return replace(study, fault=Fault("row with a wrong number of cells", message))
-        if not name:
-            return replace(study, fault=Fault("no study_id", "column study_id is empty"))
+        if is_nothing(name):
+            message = f"column study_id is {name!r}, which stands for nothing" if name else "column study_id is empty"
+            return replace(study, fault=Fault("no study_id", message))
         if "\n" in name or "\r" in name:
             return replace(study, fault=Fault("study_id of several lines", "column study_id holds a line break"))
         if self._needs.report:
-            study = replace(study, report=columns.report(cells))
-            if not study.report.strip():
-                return replace(study, fault=Fault("no report", "the report is empty"))
+            report, nothing = columns.report(cells)
+            fault = find_text_fault(report or "".join(nothing[:1]))
+            if fault:
+                return replace(study, fault=Fault(*fault))
+            self._cells_of_nothing.update(nothing)
+            study = replace(study, report=report)
         if self._needs.image:
             image = columns.image(cells)
-            if not image or "\0" in image:
-                return replace(study, fault=Fault("no image", "column image is empty"))
+            if is_nothing(image) or "\0" in image:
+                message = f"column image is {image!r}, which stands for nothing" if image else "column image is empty"
+                return replace(study, fault=Fault("no image", message))
             study = replace(study, image=self.path.parent / image)
         return study
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """The line where it starts and the cells of each row that is not blank."""
+        csv.field_size_limit(MAX_CELL_CHARACTERS)
         start = 1
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
@@ -152,63 +184,6 @@ class CsvStudyInputs:
             raise InputError(f"{where}: not UTF-8 text; save the file as CSV, UTF-8, not packed") from None
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """Where the header has the columns that are read.
-
-    Attributes:
-        count: The number of columns.
-        id_index: The index of the column with the study's name.
-        image_index: The index of the column with the image; -1 if there is none.
-        report_indices: The indices of the columns with the report: one, or those of findings and of impression, -1 for
-            a column that is missing.
-        sections: Whether the report is in sections, findings and impression.
-    """
-
-    count: int
-    id_index: int
-    image_index: int
-    report_indices: tuple[int, ...]
-    sections: bool
-
-    @classmethod
-    def from_header(cls, path: Path, header: list[str], needs: Needs) -> "_Columns":
-        """Find the columns; raises InputError if the header lacks one that is needed, or has one twice."""
-        names = [name.strip().lower().replace("_", " ") for name in header]
-        twice = sorted({name for name in names if name and names.count(name) > 1})
-        if not header:
-            raise InputError(f"{path} is empty; expected a CSV file with a header")
-        if twice:
-            raise InputError(f"{path}, row 1: column {twice[0]} is there {names.count(twice[0])} times; keep one")
-
-        def find(wanted: Sequence[str]) -> int:
-            return next((names.index(name) for name in wanted if name in names), -1)
-
-        id_index, image_index, report = find(ID_COLUMNS), find(IMAGE_COLUMNS), find(REPORT_COLUMNS)
-        sections = tuple(find([name]) for name in SECTION_COLUMNS)
-        missing = []
-        if id_index < 0:
-            missing.append("study_id (or study, or image)")
-        if needs.image and image_index < 0:
-            missing.append("image")
-        if needs.report and report < 0 and max(sections) < 0:
-            missing.append("report (or text, or findings and impression)")
-        if missing:
-            found = ", ".join(name.strip()[:40] for name in header[:20])
-            raise InputError(f"{path}, row 1: no column {', no column '.join(missing)}; the columns are: {found}")
-        return cls(len(header), id_index, image_index, (report,) if report >= 0 else sections, report < 0)
-
-    def study_id(self, cells: list[str]) -> str:
-        return cells[self.id_index].strip() if self.id_index < len(cells) else ""
-
-    def image(self, cells: list[str]) -> str:
-        return cells[self.image_index].strip()
-
-    def report(self, cells: list[str]) -> str:
-        texts = [cells[index] if index >= 0 else "" for index in self.report_indices]
-        return report_text(*texts) if self.sections else texts[0]
-
-
 class FolderStudyInputs:
     """The studies of a folder and of the folders in it: images with a .txt file of the same name, or .txt files alone.
 
@@ -217,7 +192,12 @@ class FolderStudyInputs:
     Attributes:
         total: The number of studies.
         identity: Empty: files come and go, so `LabelsFile` compares the studies' names alone.
+        columns_taken: Empty: there are none.
+        notes: Empty: all that is wrong with a study is its fault.
     """
+
+    columns_taken = ""
+    notes: Sequence[str] = ()
 
     def __init__(self, path: Path, needs: Needs) -> None:
         """Find the files; raises InputError if the folder has none."""
@@ -240,7 +220,7 @@ class FolderStudyInputs:
 
     def _study(self, row: int, file: Path) -> StudyInput:
         inside = file.relative_to(self.path).as_posix()
-        name = _IMAGE_ENDING.sub("", inside) if self._needs.image else inside[: -len(file.suffix)]
+        name = IMAGE_ENDING.sub("", inside) if self._needs.image else inside[: -len(file.suffix)]
         readable = " ".join(name.split()).encode("utf-8", "backslashreplace").decode()
         study = StudyInput(row, readable, file if self._needs.image else None)
         if file in self._repeated:
@@ -285,8 +265,11 @@ def sha256_of_start(path: Path, count: int | None = None) -> str:
 
 def _read_text(path: Path) -> str | Fault:
     try:
-        content = path.read_bytes() if path.stat().st_size <= files.MAX_TEXT_BYTES else b"\0"
-        text = content.decode("utf-8-sig")
+        size = path.stat().st_size
+        if size > files.MAX_TEXT_BYTES:
+            message = f"{path} has {size:,} bytes; the most that is read is {MAX_REPORT_CHARACTERS:,} characters"
+            return Fault("report that is too long", message)
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         return Fault("no report", f"{path} does not exist")
     except UnicodeDecodeError:
@@ -294,8 +277,9 @@ def _read_text(path: Path) -> str | Fault:
     except OSError as error:
         return Fault("report that cannot be read", f"{path} cannot be read ({error.strerror})")
     if "\0" in text:
-        return Fault("report that cannot be read", f"{path} is not UTF-8 text of at most 1 MB")
-    return text if text.strip() else Fault("no report", f"{path} is empty")
+        return Fault("report that cannot be read", f"{path} is not UTF-8 text")
+    fault = find_text_fault(text)
+    return Fault(fault.kind, f"{path}: {fault.message}") if fault else text
 
 
 def _hash(name: str) -> int:

@@ -3,10 +3,12 @@
 import contextlib
 import csv
 import io
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from tienet.data.text import without_nothing
 from tienet.errors import InputError
 
 MAX_PROBLEMS = 200
@@ -63,6 +65,17 @@ class Table:
         """The cells of a column; the white space around them is removed if `strip` is set."""
         position = self.header.index(column)
         return [row[position].strip() if strip else row[position] for row in self._rows]
+
+    def report_cells(self, column: str) -> list[str]:
+        """The cells of a column of reports. Those with a value such as NaN are empty, and a note says how many."""
+        cells = self.cells(column)
+        reports = [without_nothing(cell) for cell in cells]
+        nothing = Counter(cell for cell, report in zip(cells, reports, strict=True) if cell != report)
+        if nothing:
+            values = ", ".join(f"{count:,} x {value!r}" for value, count in nothing.most_common())
+            note = f"note: {self.path}, column {column}: cells that stand for nothing are no reports: {values}"
+            print(note, file=sys.stderr)
+        return reports
 
     def note_other_columns(self, but: Sequence[str] = ()) -> None:
         """Add a note that names the columns that are not in `columns`, except those in `but`."""

@@ -1,4 +1,7 @@
-"""The report as one string, the tokenizer that cuts it into words, and the vocabulary of their ids."""
+"""The report as one string, the tokenizer that cuts it into words, and the vocabulary of their ids.
+
+Also which reports cannot be read: nothing but a value such as NaN, too long a text, or words that are not known.
+"""
 
 import re
 import unicodedata
@@ -6,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,6 +49,27 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+
+MAX_UNKNOWN_SHARE = 0.4
+"""A report gets no labels if the vocabulary lacks more than this share of its words.
+
+A vocabulary of OpenI's training reports lacks at most .2 of another report's words, and half of Spanish ones or more.
+"""
+
+MAX_UNKNOWN_SHARE_OF_ALL = 0.2
+"""A vocabulary that lacks more than this share of the words of many reports together was made from other reports."""
+
+NOTHING = frozenset((
+    "", "nan", "-nan", "na", "n/a", "n.a.", "<na>", "nat", "none", "null", "#na", "#n/a", "#n/a n/a",
+    "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "na_character_", "character(0)", "logical(0)",
+    "(null)", "<null>", "[null]", "\\n", "#null!", "#value!", "#ref!", "#div/0!", "#name?", "#num!", "#spill!",
+    "#calc!", "#field!", "#blocked!", "#unknown!", "#connect!", "#busy!", "#getting_data",
+    "#nv", "#n/d", "#wert!", "#bezug!", "#zahl!", "#valeur!", "#\N{INVERTED EXCLAMATION MARK}valor!",
+))  # fmt: skip
+"""What programs write into a cell that has nothing, in lower case: pandas and NumPy, R, SQL and its clients, and Excel,
+whose errors are also in German, French and Spanish."""
+
+_LONGEST_NOTHING = max(map(len, NOTHING))
 
 
 def report_text(findings: str, impression: str) -> str:
@@ -203,4 +228,72 @@ class Vocab:
         return sha256("\n".join(self.words).encode()).hexdigest()
 
 
+def is_nothing(cell: str) -> bool:
+    """Whether a cell is empty or is wholly one of `NOTHING`, in any case; white space around it does not count."""
+    text = cell.strip()
+    return len(text) <= _LONGEST_NOTHING and text.lower() in NOTHING
+
+
+def without_nothing(cell: str) -> str:
+    """The cell; empty if it `is_nothing`."""
+    return "" if is_nothing(cell) else cell
+
+
+class ReportFault(NamedTuple):
+    """Why a report gets no labels.
+
+    Attributes:
+        kind: The kind of the fault, by which reports are counted.
+        message: What is wrong with this report, for the user.
+    """
+
+    kind: str
+    message: str
+
+
+def find_text_fault(report: str) -> ReportFault | None:
+    """Why a text is no report that any network reads: it is empty, one of `NOTHING`, or too long; None if it is one."""
+    if not report.strip():
+        return ReportFault("no report", "the report is empty")
+    if is_nothing(report):
+        return ReportFault("no report", f"the report is {report.strip()!r}, which stands for nothing")
+    problem = length_problem(report)
+    return ReportFault("report that is too long", f"the report has {problem}") if problem else None
+
+
+def find_report_fault(report: str, vocab: Vocab, max_words: int) -> ReportFault | None:
+    """Why a report gets no labels from a network: as `find_text_fault`, or because it knows too few of the words.
+
+    Counted are the words with a letter among the first `max_words`, which the network reads, without the headings
+    of `report_text` where it has other words.
+
+    Returns:
+        None if the network knows a word and lacks at most MAX_UNKNOWN_SHARE of the words.
+    """
+    fault = find_text_fault(report)
+    if fault:
+        return fault
+    words = _counted_words(tokenize(report)[:max_words])
+    unknown = [word for word in words if word not in vocab.ids]
+    if len(unknown) <= MAX_UNKNOWN_SHARE * len(words) and words:
+        return None
+    expected = "expected a report in the language and the words that it was trained on"
+    examples = ", ".join(word[:_MAX_EXAMPLE] for word in list(dict.fromkeys(unknown))[:_MAX_EXAMPLES])
+    if len(unknown) == len(words):
+        found = f"the network knows none of the words ({examples})" if words else "the report has no word"
+        return ReportFault("report without a known word", f"{found}; {expected}")
+    found = f"the network does not know {len(unknown)} of {len(words)} words ({examples})"
+    return ReportFault("report of unknown words", f"{found}; {expected}")
+
+
+def _counted_words(words: Sequence[str]) -> list[str]:
+    """The words with a letter, without the headings if there are others."""
+    following = [*words[1:], ""]
+    lettered = [(word, after) for word, after in zip(words, following, strict=True) if any(map(str.isalpha, word))]
+    text = [word for word, after in lettered if not (after == ":" and word in _HEADINGS)]
+    return text or [word for word, _ in lettered]
+
+
+_MAX_EXAMPLES, _MAX_EXAMPLE = 4, 20  # words that a message names, and characters of each
+_HEADINGS = ("findings", "impression")
 _HEAD = f"it must start with {', '.join(SPECIALS)}, then the words"

@@ -8,13 +8,10 @@ import numpy as np
 
 from tienet.checkpoint.run_folder import open_run
 from tienet.data.manifest import Manifest
-from tienet.data.text import OOV
+from tienet.data.text import MAX_UNKNOWN_SHARE_OF_ALL, OOV
 from tienet.errors import InputError
 from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS
-
-MAX_UNKNOWN_SHARE = 0.2
-"""A labeller whose vocabulary lacks more than this share of the words of the true reports is refused."""
 
 
 class Labeller:
@@ -48,12 +45,12 @@ class Labeller:
         Returns:
             A note on the share of the words that it lacks; None if it has all of them.
         Raises:
-            InputError: It lacks more than `MAX_UNKNOWN_SHARE` of the words, so it was trained on other reports.
+            InputError: It lacks more than `MAX_UNKNOWN_SHARE_OF_ALL` of the words, so it was trained on other reports.
         """
         ids = [self._predictor.run.vocab.encode(report)[:-1] for report in reports]
         total = sum(map(len, ids))
         unknown = sum(int((row == OOV).sum()) for row in ids) / max(total, 1)
-        if unknown > MAX_UNKNOWN_SHARE:
+        if unknown > MAX_UNKNOWN_SHARE_OF_ALL:
             raise InputError(
                 f"--labeller {self._load}: its vocabulary lacks {unknown:.0%} of the words of these reports; "
                 "give one that was trained on reports like these"

@@ -14,7 +14,7 @@ import numpy as np
 from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.data.dataflow import pad
 from tienet.data.image import check_gray, resize
-from tienet.data.text import OOV, START, tokenize
+from tienet.data.text import OOV, START, ReportFault, find_report_fault, tokenize
 from tienet.errors import InputError
 from tienet.inference.predictor import Predictor
 from tienet.labels import K
@@ -167,6 +167,13 @@ class Annotator(_Pipeline):
     """Predicts labels from a report and its image (mode annotate), or from the report alone (annotate-text)."""
 
     MODES = ("annotate", "annotate-text")
+
+    def find_fault(self, report: str) -> ReportFault | None:
+        """Why this report should get no labels, such as words that the network does not know; None if it should.
+
+        `annotate` does not ask: the commands and the server do before they call it.
+        """
+        return find_report_fault(report, self.run.vocab, self._network.config.max_words)
 
     def annotate(
         self, reports: Sequence[str], images: Sequence[np.ndarray] | None = None, maps: bool = False

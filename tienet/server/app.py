@@ -45,7 +45,7 @@ _PROBLEMS: dict[int, str] = {
     408: "the upload took too long",
     413: f"more than {MAX_UPLOAD_BYTES >> 20} MB",
     415: "the body is no multipart/form-data",
-    422: "a field or a parameter is missing or wrong",
+    422: "a field or a parameter is missing or wrong, or the network knows too few of the report's words",
 }
 _BUSY = {
     "model": Problem,
@@ -163,7 +163,7 @@ class PredictionRoutes:
         return await self._answer(request, network, maps, picture)
 
     async def annotate(self, request: Request, maps: _WithMaps = True, picture: _WithPicture = False) -> Response:
-        """Labels from an image and its report; mode annotate-text needs no image."""
+        """Labels from an image and its report; mode annotate-text needs no image, and a report that is not empty."""
         network = self._engine.annotate
         if network is None:
             raise HTTPException(404, f"this server reads no reports; {_start_with(Annotator.MODES)}")
@@ -191,9 +191,12 @@ class PredictionRoutes:
         with await self._uploads.read(request) as received:
             upload = received.upload
             if upload.report is None and reads_reports:
-                raise HTTPException(422, "report: missing; expected a text field, which may be empty")
+                raise HTTPException(422, "report: missing; expected a text field")
             if upload.report is not None and not reads_reports:
                 raise HTTPException(422, "report: POST /api/report takes the image alone; see POST /api/annotate")
+            fault = await asyncio.to_thread(network.find_fault, upload.report) if reads_reports else None
+            if fault:
+                raise HTTPException(422, f"report: {fault}")
             if upload.image is None:
                 if network.image_px is not None:
                     raise HTTPException(422, "image: missing; expected a PNG, JPEG or DICOM file")
@@ -292,7 +295,11 @@ async def _wait_for_disconnect(request: Request) -> None:
 # ---- forms and errors in the description of the API ----
 
 _IMAGE_FIELD = {"type": "string", "format": "binary", "description": "a PNG, JPEG or DICOM file"}
-_TEXT_FIELD = {"type": "string", "maxLength": MAX_REPORT_CHARACTERS, "description": "the report; may be empty"}
+_TEXT_FIELD = {
+    "type": "string",
+    "maxLength": MAX_REPORT_CHARACTERS,
+    "description": "the report; may be empty where the network sees the image, too",
+}
 
 
 def _form(required: list[str], fields: dict[str, Any]) -> dict[str, Any]:

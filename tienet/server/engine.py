@@ -59,6 +59,16 @@ class ServedNetwork:
         """
         return self.batches.submit((image, report))
 
+    def find_fault(self, report: str) -> str | None:
+        """Why a report gets no labels (`Annotator.find_fault`); None if it gets some.
+
+        A network that sees the image, too, reads an empty report as well.
+        """
+        if self.image_px is not None and not report.strip():
+            return None
+        fault = self._pipeline.find_fault(report)
+        return fault and fault.message
+
     def close(self) -> None:
         """Finish the batch that is being predicted, and free the network."""
         self.batches.close()

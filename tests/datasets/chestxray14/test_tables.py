@@ -127,6 +127,17 @@ def test_a_table_with_another_separator(tmp_path, read):
     assert "The header has semicolons; save" in refused(read, put(tmp_path, both, "1;2;3,4"))
 
 
+def test_a_cell_that_stands_for_nothing_is_no_report(tmp_path, capsys):
+    path = put(tmp_path, "image,report", "1,NaN", "2,Clear.", "3,None", "4, #N/A ", "5,None seen.", "6,None")
+    assert read_reports(path) == {"2": "Clear.", "5": "None seen."}
+    said = (
+        f"note: {path}, column report: cells that stand for nothing are no reports: 2 x 'None', 1 x 'NaN', 1 x '#N/A'"
+    )
+    assert capsys.readouterr().err == f"{said}\n"
+    path = put(tmp_path, "image,findings,impression", "1,nan,Normal.", "2,nan,NULL")
+    assert read_reports(path) == {"1": "impression : Normal."}
+
+
 def test_bad_reports(tmp_path):
     assert "no column that names the image" in refused(read_reports, put(tmp_path, "name,report", "1,x"))
     assert "no column report or text" in refused(read_reports, put(tmp_path, "image,words", "1,x"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.datasets.folder.toy_folder import film, load, png
+from tests.datasets.folder.toy_folder import film, load, png, reasons
 from tienet.data.text import MAX_REPORT_CHARACTERS
 from tienet.datasets.folder import files
 from tienet.datasets.folder.matching import Film
@@ -19,6 +19,21 @@ def test_a_folder_of_texts(run, source, tmp_path):
         path.write_text(f"Report {name}.")
     _, out = run(reports=tmp_path / "texts")
     assert sorted(load(out).reports) == ["Report 2.", "Report a/1.", "Report b/1."]
+
+
+def test_what_stands_for_nothing_is_no_report(run, source, tmp_path, capsys):
+    for name in ("1", "2", "3"):
+        png(source / f"{name}.png")
+        (source / f"{name}.txt").write_text("NaN\n" if name == "2" else f"Report {name}.")
+    status, out = run()
+    assert status == 0 and sorted(load(out).reports) == ["Report 1.", "Report 3."]
+    assert reasons(out) == ["image without a report"]
+    (tmp_path / "r.csv").write_text("image,report\n1,None\n2,Clear.\n3,#N/A\n")
+    capsys.readouterr()
+    status, out = run(reports=tmp_path / "r.csv", out=tmp_path / "out" / "table")
+    said = capsys.readouterr().err
+    assert status == 0 and load(out).reports == ["Clear."] and reasons(out) == ["image without a report"] * 2
+    assert "cells that stand for nothing are no reports: 1 x 'None', 1 x '#N/A'" in said
 
 
 def test_links_that_lead_back(run, source):

@@ -76,9 +76,9 @@ def read_reports(path: Path, name_of: Callable[[str], str] = stem, with_empty: b
     names = unique_names(table, image, name_of)
     table.raise_problems()
     if text is not None:
-        texts = [" ".join(cell.split()) for cell in table.cells(text)]
+        texts = [" ".join(cell.split()) for cell in table.report_cells(text)]
     else:
-        parts = [table.cells(name) if name else [""] * len(table) for name in sections]
+        parts = [table.report_cells(name) if name else [""] * len(table) for name in sections]
         texts = [report_text(*pair) for pair in zip(*parts, strict=True)]
     return {name: text for name, text in zip(names, texts, strict=True) if text or with_empty}
 

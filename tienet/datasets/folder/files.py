@@ -16,7 +16,7 @@ from tienet.data import image_names
 from tienet.data.dicom.reader import PREAMBLE
 from tienet.data.gzipped_table import read_table
 from tienet.data.image import SIGNATURE_BYTES, file_format
-from tienet.data.text import MAX_REPORT_CHARACTERS
+from tienet.data.text import MAX_REPORT_CHARACTERS, without_nothing
 from tienet.datasets.chestxray14 import tables
 from tienet.datasets.folder import matching
 from tienet.datasets.folder.matching import Film
@@ -201,7 +201,7 @@ def read_texts(
             continue
         try:
             content = path.read_bytes() if path.stat().st_size <= MAX_TEXT_BYTES else b"\0"
-            text = content.decode("utf-8-sig")
+            text = without_nothing(content.decode("utf-8-sig"))
         except (UnicodeDecodeError, OSError):
             text = "\0"
         if "\0" in text:
