@@ -9,7 +9,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from tienet import cli
+from tienet.commands.flags import start
 from tienet.config import PRESETS, Config, preset, preset_settings
 from tienet.data.batch_split import check_halves
 from tienet.distributed.cluster import Cluster
@@ -161,12 +161,10 @@ def run(args: argparse.Namespace) -> int:
     check_halves(config, args.tower_batch or config.batch)
 
     with Interruption() as interruption:
-        cli.start_tensorflow()  # only here, so that a wrong flag is reported without waiting for it
-        from tienet import devices
+        gpus = start(args.gpu)  # only here, so that a wrong flag is reported without waiting for TensorFlow
         from tienet.evaluation.calibrate import calibrate_after_training
         from tienet.training import train
 
-        gpus = devices.choose_devices(args.gpu)
         profile = logdir / "profile" if args.profile else None
         places = train.Places(args.data_root, logdir, args.vocab, args.backbone_weights, profile)
         parallelism = train.Parallelism(args.tower_batch, cluster, args.peer_timeout)
