@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.data.dicom.dicom_files import without_meta
 from tests.datasets.folder.toy_folder import film, load, png
 from tienet.datasets.folder import files
 from tienet.errors import InputError
@@ -31,6 +32,13 @@ def test_the_content_of_a_file_tells_its_kind_and_its_ending_where_the_content_i
     found = files.index(source, without=source / "out")
     assert {image.name: image.kind for image in found.sources} == {"a": "PNG", "b": "DICOM", "c": "DICOM", "d": "DICOM"}
     assert found.texts == [source / "e.txt"] and found.others == {"no ending": 1}
+
+
+def test_a_dicom_file_without_a_preamble_is_one(run, source):
+    path = film(source / "a", "1.2.1")
+    path.write_bytes(without_meta(path.read_bytes()))
+    _, out = run()
+    assert len(load(out)) == 1
 
 
 def test_of_several_files_of_one_name_one_counts(source):
