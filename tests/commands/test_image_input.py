@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.data.dicom.dicom_files import dataset, save
+from tests.data.dicom.dicom_files import dataset, save, without_meta
 from tienet.commands import image_input
 from tienet.commands.image_input import MISSING, UNREADABLE, read_image_input
 from tienet.commands.main import dispatch
@@ -31,7 +31,8 @@ def test_a_file_is_read_and_resized(tmp_path):
     gray = np.random.default_rng(0).integers(0, 256, (70, 50), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "a.png"), gray)
     save(tmp_path / "x.dcm", dataset())
-    for name in ("a.png", "x.dcm"):
+    (tmp_path / "no_preamble").write_bytes(without_meta((tmp_path / "x.dcm").read_bytes()))
+    for name in ("a.png", "x.dcm", "no_preamble"):
         found = read_image_input(tmp_path / name, 32)
         np.testing.assert_array_equal(found.pixels, resize(read_gray(tmp_path / name), 32))
         assert found.fault is None

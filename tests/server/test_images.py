@@ -56,6 +56,11 @@ def test_a_dicom_file_is_read_and_its_notes_are_passed_on(client, tmp_path):
     ]
 
 
+def test_a_dicom_file_without_a_preamble_is_read(client, tmp_path):
+    whole = fakes.dicom(tmp_path)
+    assert fakes.post(client, dicom_files.without_meta(whole), "a").json() == fakes.post(client, whole, "a").json()
+
+
 def test_dicom_bombs_and_cut_dicom_files_are_refused(client, tmp_path):
     assert "1000000000 pixels" not in refused(client, fakes.dicom(tmp_path, Rows=40_000, Columns=25_000))
     assert "25000 x 40000 pixels; the most" in refused(client, fakes.dicom(tmp_path, Rows=40_000, Columns=25_000))

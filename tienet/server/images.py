@@ -108,7 +108,7 @@ class ImageDecoder:
         """The image as uint8 [H, W], and the notes about the file."""
         if not content:
             raise InputError(f"{name} is empty (0 bytes); expected a PNG, JPEG or DICOM file")
-        is_dicom = content[dicom.PREAMBLE - 4 : dicom.PREAMBLE] == b"DICM"
+        is_dicom = dicom.starts_as_dicom(content[: dicom.PREAMBLE])
         if not is_dicom and image.file_format(content[: image.SIGNATURE_BYTES]) is None:
             raise InputError(f"{name} is no PNG, JPEG or DICOM file, whatever its name says; choose an X-ray")
         if _png_bytes(content) > _MAX_BYTES:

@@ -1,11 +1,13 @@
 """DICOM files for tests: some are made here, and others come with pydicom."""
 
+import struct
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from pydicom import Dataset, FileMetaDataset, uid
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.encaps import encapsulate
 
 PYDICOM_FILES = Path(find_spec("pydicom").origin).parent / "data" / "test_files"
@@ -43,6 +45,24 @@ def save(path: Path, ds: Dataset) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     ds.save_as(path, enforce_file_format=True)
     return path
+
+
+def save_with_texts(path: Path, ds: Dataset, **texts: str) -> Path:
+    """Save a dataset with these texts in elements that are of another kind, as broken programs write them."""
+    for keyword, text in texts.items():
+        ds.add_new(keyword, "LO", text)
+    content = save(path, ds).read_bytes()
+    for keyword in texts:
+        tag = struct.pack("<HH", *divmod(tag_for_keyword(keyword), 1 << 16))
+        assert content.count(tag + b"LO") == 1
+        content = content.replace(tag + b"LO", tag + dictionary_VR(keyword)[:2].encode())
+    path.write_bytes(content)
+    return path
+
+
+def without_meta(content: bytes) -> bytes:
+    """A file without the preamble and group 0002."""
+    return content[144 + int.from_bytes(content[140:144], "little") :]
 
 
 def with_frame(ds: Dataset, frame: bytes, syntax: str) -> Dataset:

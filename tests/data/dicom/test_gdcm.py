@@ -39,6 +39,17 @@ def test_lossless_jpeg(gray, tmp_path, syntax, bits):
     np.testing.assert_array_equal(gray(ds), stretched(pixels))
 
 
+@pytest.mark.parametrize("syntax", [uid.JPEGLossless, uid.JPEGLosslessSV1])
+@pytest.mark.parametrize("high", [11, 13, 15])
+def test_the_bits_of_a_lossless_jpeg_are_those_that_the_header_names(gray, tmp_path, syntax, high):
+    """All 16 bits of the words are coded, of which the header then names 12."""
+    low = high - 11
+    others = np.random.default_rng(0).integers(0, 1 << 16, RAMP.shape) & ~(0xFFF << low)
+    ds = by_gdcm(dataset(((RAMP.astype(int) << low) | others).astype(np.uint16), 16), syntax, tmp_path / "gdcm.dcm")
+    ds.BitsStored, ds.HighBit = 12, high
+    np.testing.assert_array_equal(gray(ds), stretched(RAMP))
+
+
 def test_baseline_jpeg(gray):
     pixels = (RAMP >> 4).astype(np.uint8)
     frame = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()

@@ -141,13 +141,14 @@ def test_a_codestream_that_says_another_size_than_the_header(reader, tmp_path):
     assert most_memory(reader) < MAX_MEMORY_BYTES
 
 
-def test_deeply_nested_sequences(reader, tmp_path):
+@pytest.mark.parametrize("depth", [300, 20_000])
+def test_deeply_nested_sequences(reader, tmp_path, depth):
     item = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
     sequence = struct.pack("<HH2sHI", 0x0040, 0xA730, b"SQ", 0, 0xFFFFFFFF)
     content = save(tmp_path / "x.dcm", dataset(PatientID=None)).read_bytes()
     place = content.find(struct.pack("<HH", 0x7FE0, 0x0010))
     path = tmp_path / "y.dcm"
-    path.write_bytes(content[:place] + (sequence + item) * 20_000)
+    path.write_bytes(content[:place] + (sequence + item) * depth)
     with pytest.raises(DicomError):
         reader.read(path)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.data.dicom.dicom_files import without_meta
 from tests.datasets.folder.toy_folder import film, load, png, reasons
 from tienet.data.text import MAX_REPORT_CHARACTERS
 from tienet.datasets.folder import files
@@ -50,6 +51,13 @@ def test_the_content_of_a_file_tells_its_kind_and_its_ending_where_the_content_i
     found = files.index(source, without=source / "out")
     assert {image.name: image.kind for image in found.sources} == {"a": "PNG", "b": "DICOM", "c": "DICOM", "d": "DICOM"}
     assert found.texts == [source / "e.txt"] and found.others == {"no ending": 1}
+
+
+def test_a_dicom_file_without_a_preamble_is_one(run, source):
+    path = film(source / "a", "1.2.1")
+    path.write_bytes(without_meta(path.read_bytes()))
+    _, out = run()
+    assert len(load(out)) == 1
 
 
 def test_of_several_files_of_one_name_one_counts(source):

@@ -9,6 +9,8 @@ from pydicom import uid
 from pydicom.pixels.decoders import gdcm as plugin
 from pydicom.pixels.decoders.base import DecodeRunner
 
+from tienet.data.dicom.bits import jpeg_precision
+
 DECODER_DEPENDENCIES = {
     syntax: plugin.DECODER_DEPENDENCIES[syntax]
     for syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
@@ -32,7 +34,7 @@ def _decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
     image.SetNumberOfDimensions(2)
     image.SetDimensions((runner.columns, runner.rows, 1))
     image.SetDataElement(element)
-    _describe(image, runner)
+    _describe(image, runner, jpeg_precision(src) or runner.bits_stored)
     change = gdcm.ImageChangeTransferSyntax()
     change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.ExplicitVRLittleEndian))
     image.thisown = False  # `change` counts its references and frees it; freeing it twice is a crash
@@ -46,12 +48,14 @@ def _decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
     return decoded.GetBuffer().encode("utf-8", "surrogateescape")  # GDCM returns bytes as text
 
 
-def _describe(image: "gdcm.Image", runner: DecodeRunner) -> None:
+def _describe(image: "gdcm.Image", runner: DecodeRunner, precision: int) -> None:
+    """Say what the frame holds; GDCM would clear bits above BitsStored that the frame has."""
     photometric = gdcm.PhotometricInterpretation.GetPIType(runner.photometric_interpretation)
     image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(photometric))
     if runner.samples_per_pixel > 1:
         image.SetPlanarConfiguration(runner.planar_configuration)
     syntax = gdcm.TransferSyntax.GetTSType(str.__str__(runner.transfer_syntax))
     image.SetTransferSyntax(gdcm.TransferSyntax(syntax))
-    bits = (runner.bits_allocated, runner.bits_stored, runner.bits_stored - 1)
+    precision = min(precision, runner.bits_allocated)
+    bits = (runner.bits_allocated, precision, precision - 1)
     image.SetPixelFormat(gdcm.PixelFormat(runner.samples_per_pixel, *bits, runner.pixel_representation))

@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -30,6 +31,8 @@ from tienet.errors import InputError
 MAX_BYTES = 512 << 20
 MAX_SECONDS = 60.0
 PREAMBLE = 132  # the number of bytes up to the letters DICM, which are included
+_FIRST_VRS = frozenset([b"AE", b"CS", b"DA", b"DT", b"LO", b"OB", b"SH", b"ST", b"TM", b"UI", b"UL"])
+_FIRST_BYTES = 1024  # the longest first element
 
 NOT_DICOM = "file that is no DICOM"
 DIED = "DICOM at which the decoder stopped"
@@ -76,9 +79,32 @@ class Dicom:
 
 
 def is_dicom(path: Path | str) -> bool:
-    """Whether a file has the preamble of DICOM, whatever its name. Raises OSError if it cannot be opened."""
+    """Whether a file starts as DICOM files do, whatever its name. Raises OSError if it cannot be opened."""
     with Path(path).open("rb") as file:
-        return file.read(PREAMBLE)[128:] == b"DICM"
+        return starts_as_dicom(file.read(PREAMBLE))
+
+
+def starts_as_dicom(start: bytes) -> bool:
+    """Whether the first PREAMBLE bytes of a file are those of DICOM.
+
+    They end with the letters DICM. Some programs leave out the preamble: then the file starts with an element of group
+    0002 (explicit VR) or 0008 (explicit or implicit VR), in little endian, and the next element has a higher tag.
+    """
+    if start[PREAMBLE - 4 : PREAMBLE] == b"DICM":
+        return True
+    if len(start) < 8:
+        return False
+    group, element, vr, length = struct.unpack_from("<HH2sH", start)
+    if group not in (2, 8) or element > 0xFF or (group == 2 and vr not in _FIRST_VRS):
+        return False
+    end = 8 + length
+    if vr not in _FIRST_VRS:
+        end = 8 + int.from_bytes(start[4:8], "little")
+    elif vr == b"OB":
+        end = 12 + int.from_bytes(start[8:12], "little")
+    if end > _FIRST_BYTES or end % 2:
+        return False
+    return end + 4 > len(start) or (group, element) < struct.unpack_from("<HH", start, end)
 
 
 def read_dicom(path: Path | str) -> Dicom:
@@ -214,7 +240,7 @@ def _check_file(path: Path) -> None:
             too_large = f"{status.st_size:,} bytes; the most that is read is {MAX_BYTES:,}"
             raise DicomError(f"{path}: {too_large}", "DICOM that is too large")
         if not is_dicom(path):
-            raise DicomError(f"{path} is no DICOM file (no DICM at byte 128)", NOT_DICOM)
+            raise DicomError(f"{path} is no DICOM file (no DICM at byte 128, and no element at its start)", NOT_DICOM)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} does not exist") from None
     except OSError as error:

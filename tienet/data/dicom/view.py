@@ -1,11 +1,14 @@
 r"""Which view of the chest a DICOM file shows, and whether it is stored the way a film hangs.
 
 In many files ViewPosition is empty. Therefore the view is looked for in these elements, one after the other:
-ViewPosition, ViewCodeSequence, the descriptions that the technician or the machine wrote, and PatientOrientation.
+ViewPosition, ViewCodeSequence, the descriptions that the technician or the machine wrote, and PatientOrientation. An
+element that cannot be read counts as empty.
 """
 
 import re
 from typing import TYPE_CHECKING
+
+from tienet.data.dicom.elements import RefusedError, items_of, parts_of, text_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -57,7 +60,7 @@ def is_upright(orientation: str) -> bool:
 
 
 def _by_position(ds: "Dataset") -> str:
-    text = str(ds.get("ViewPosition") or "").strip().upper()
+    text = _text(ds, "ViewPosition").upper()
     if not text:
         return UNKNOWN
     if text in _POSITIONS:
@@ -66,15 +69,19 @@ def _by_position(ds: "Dataset") -> str:
 
 
 def _by_code(ds: "Dataset") -> str:
-    for item in ds.get("ViewCodeSequence") or ():
-        view = _CODES.get(str(item.get("CodeValue") or "").strip()) or _view_in_text(str(item.get("CodeMeaning") or ""))
+    try:
+        items = items_of(ds, "ViewCodeSequence")
+    except RefusedError:
+        return UNKNOWN
+    for item in items:
+        view = _CODES.get(_text(item, "CodeValue")) or _view_in_text(_text(item, "CodeMeaning"))
         if view:
             return view
     return UNKNOWN
 
 
 def _by_description(ds: "Dataset") -> str:
-    return next((view for name in DESCRIPTIONS if (view := _view_in_text(str(ds.get(name) or "")))), UNKNOWN)
+    return next((view for name in DESCRIPTIONS if (view := _view_in_text(_text(ds, name)))), UNKNOWN)
 
 
 def _by_orientation(ds: "Dataset") -> str:
@@ -91,5 +98,15 @@ def _view_in_text(text: str) -> str:
 
 
 def _directions(ds: "Dataset") -> list[object]:
-    value = ds.get("PatientOrientation")
-    return [] if value is None or isinstance(value, str) else list(value)
+    try:
+        directions = parts_of(ds, "PatientOrientation")
+    except RefusedError:
+        return []
+    return directions if len(directions) > 1 else []
+
+
+def _text(ds: "Dataset", keyword: str) -> str:
+    try:
+        return text_of(ds, keyword)
+    except RefusedError:
+        return ""

@@ -58,8 +58,9 @@ def _answer(connection: Connection, path: Path, with_pixels: bool) -> None:
     except MemoryError:
         too_much = f"reading it takes more than {MAX_MEMORY_BYTES >> 30} GB of memory"
         _send(connection, error=too_much, reason=dicom_pixels.BROKEN)
-    except Exception as error:
-        _send(connection, error=f"cannot be decoded ({_one_line(error)})", reason=dicom_pixels.BROKEN)
+    except Exception:  # its text is about the code, and says nothing to somebody who has only the file
+        unknown = "its header or its pixels are broken; copy the file again, or save it uncompressed"
+        _send(connection, error=unknown, reason=dicom_pixels.BROKEN)
     else:
         _send(connection, header=header, shape=None if pixels is None else pixels.shape)
         if pixels is not None:

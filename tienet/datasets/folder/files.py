@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from tienet.data import image_names
-from tienet.data.dicom.reader import PREAMBLE
+from tienet.data.dicom.reader import PREAMBLE, starts_as_dicom
 from tienet.data.gzipped_table import read_table
 from tienet.data.image import SIGNATURE_BYTES, file_format
 from tienet.data.text import MAX_REPORT_CHARACTERS, without_nothing
@@ -170,7 +170,7 @@ def _kind(path: Path) -> str | None:
             start = file.read(PREAMBLE)
     except OSError:
         return by_ending
-    return "DICOM" if start[128:] == b"DICM" else file_format(start[:SIGNATURE_BYTES]) or by_ending
+    return "DICOM" if starts_as_dicom(start) else file_format(start[:SIGNATURE_BYTES]) or by_ending
 
 
 def _name(path: Path, folder: Path) -> str:
