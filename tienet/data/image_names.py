@@ -16,8 +16,9 @@ def parts(name: str, has_ending: bool = True) -> tuple[str, ...]:
 
     C:\\films\\p1\\a.png becomes ("films", "p1", "a"). If `has_ending` is not set, the last part stays as it is.
     """
+    name = name if name.isascii() else unicodedata.normalize("NFC", name)
     found: list[str] = []
-    for part in re.split(r"[\\/]", _DRIVE.sub("", unicodedata.normalize("NFC", name))):
+    for part in _DRIVE.sub("", name).replace("\\", "/").split("/"):
         if part == ".." and found:
             found.pop()
         elif part not in ("", ".", ".."):

@@ -101,6 +101,15 @@ def test_the_folder_of_another_machine_takes_the_place_of_the_images_folder():
                                                                                  "/mnt/set/p2/frontal"]  # fmt: skip
 
 
+def test_it_may_hold_the_images_in_one_folder_of_it():
+    films = [film(f"train/p{n}/study1/frontal.png") for n in (1, 2)]
+    names = [rf"D:\CheXpert\train\p{n}\study1\frontal.png" for n in (1, 2, 3)]
+    matches = match(map(image_names.plain, names), films, "t.csv")
+    assert matches.root == ("CheXpert",) and None not in matches.name_of
+    assert matched([rf"D:\x\p2\s1\{n}.png" for n in "ab"], [film("s1/a.png"), film("s1/b.png")]) == [None, None]
+    assert matched([rf"D:\Doe\s1\{n}.png" for n in "ab"], [film("s1/a.png"), film("s1/b.png")]) == [None, None]
+
+
 def test_a_folder_that_may_be_another_patients_does_not():
     films = [film("study1/frontal.png"), film("study2/frontal.png")]
     other = [rf"C:\xrays\patient00002\study{n}\frontal.png" for n in (1, 2)]

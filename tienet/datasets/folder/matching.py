@@ -135,20 +135,24 @@ def _unique_last_parts(rows: Iterable[Parts]) -> dict[str, Parts]:
 def _foreign_root(rows: dict[Parts, str], films: Sequence[Film]) -> Parts:
     """The folder of another machine, in absolute names, that the images' folder is a copy of; () if none is sure.
 
-    It is sure if all absolute names lie in it and divide there into several folders, if what follows it is the path of
-    an image below the images' folder, with a folder at least, and if it is no patient's: it has no digit, or no two
-    files have the same name.
+    It is sure if all absolute names lie in it and divide into several folders, if what follows it is the path of an
+    image below the images' folder, and if it is no patient's: its name has no digit, or all names divide in it and no
+    two files have the same name.
     """
     absolute = [parts for parts, name in rows.items() if name.startswith("/")]
     below = {film.below for film in films if len(film.below) > 1}
-    root = _common_start(absolute) if absolute and below else ()
-    if not root or not any(parts[len(root) :] in below for parts in absolute):
+    common = _common_start(absolute) if absolute and below else ()
+    deep = [parts for parts in absolute if len(parts) > len(common) + 1]
+    roots = (common[:n] for n in range(len(common), 0, -1))
+    root = next((root for root in roots if any(parts[len(root) :] in below for parts in deep)), ())
+    if not root:
         return ()
     is_of_this_machine = any(
         rows.get(tail, "").startswith("/") for film in films for tail in _tails(film.path, len(film.path))
     )
     names = [[parts[-1] for parts in absolute], [film.below[-1] for film in films]]
-    may_be_patient = any(c.isdigit() for c in root[-1]) and any(len(set(of)) < len(of) for of in names)
+    names_repeat = any(len(set(of)) < len(of) for of in names)
+    may_be_patient = any(c.isdigit() for c in root[-1]) and (names_repeat or root != common)
     return () if is_of_this_machine or may_be_patient else root
 
 
