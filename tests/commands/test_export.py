@@ -136,3 +136,10 @@ def test_what_is_there_is_left_alone(runs, tmp_path):
     with pytest.raises(InputError, match=r"no run\.json"):
         run(tmp_path, tmp_path / "other")
     assert [path.name for path in tmp_path.iterdir()] == ["model"] and not list((tmp_path / "model").iterdir())
+
+
+@pytest.mark.parametrize("name", ["[1]", "model?", "*", "a\\b"])
+def test_a_path_from_which_tensorflow_loads_no_model_is_refused(runs, tmp_path, name):
+    with pytest.raises(InputError, match=r"TensorFlow loads no model from a path with \* \? \[ or"):
+        run(runs["classify"], tmp_path / name)
+    assert not list(tmp_path.iterdir())
