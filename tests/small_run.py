@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tienet.checkpoint.tensorflow_path import readable_prefix
 from tienet.config import Config
 from tienet.training import train as training
 
@@ -26,8 +27,9 @@ def train(data_root: Path, logdir: Path, config: Config, gpus=(), **options) -> 
 
 
 def weights_of(run: Path, kind: str = "latest") -> dict[str, np.ndarray]:
-    reader = tf.compat.v1.train.NewCheckpointReader(str(run / "checkpoints" / state_of(run, kind)["checkpoint"]))
-    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    with readable_prefix(run / "checkpoints" / state_of(run, kind)["checkpoint"]) as prefix:
+        reader = tf.compat.v1.train.NewCheckpointReader(prefix)
+        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
 def state_of(run: Path, kind: str = "latest") -> dict:

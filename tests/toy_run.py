@@ -10,6 +10,7 @@ from tienet.checkpoint import restore
 from tienet.checkpoint.entries import TrainingState
 from tienet.checkpoint.resume import find_resume_point
 from tienet.checkpoint.save import save
+from tienet.checkpoint.tensorflow_path import readable_prefix
 
 tf1 = tf.compat.v1
 
@@ -85,10 +86,11 @@ def toy_run(folder: Path, epochs: int, size: int = 50) -> ToyRun:
 
 def value_in(prefix: Path) -> int:
     """The one value that a checkpoint consists of."""
-    reader = tf1.train.NewCheckpointReader(str(prefix))
-    names = reader.get_variable_to_shape_map()
-    assert len(names) == 4
-    values = [reader.get_tensor(name) for name in names]
+    with readable_prefix(prefix) as readable:
+        reader = tf1.train.NewCheckpointReader(readable)
+        names = reader.get_variable_to_shape_map()
+        assert len(names) == 4
+        values = [reader.get_tensor(name) for name in names]
     first = values[0].flat[0]
     assert all((value == first).all() for value in values), [np.unique(value) for value in values]
     return int(first)

@@ -158,3 +158,10 @@ def test_a_folder_that_cannot_be_made_is_one_line(runs, tmp_path, capsys, out):
     assert tienet("export", "--load", runs["annotate-text"], "--out", tmp_path / out) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("name", ["[1]", "model?", "*", "a\\b"])
+def test_a_path_from_which_tensorflow_loads_no_model_is_refused(runs, tmp_path, name):
+    with pytest.raises(InputError, match=r"TensorFlow loads no model from a path with \* \? \[ or"):
+        run(runs["classify"], tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 """Reading images: what the pixels become, and which files are refused."""
 
+import io
 import struct
 import time
 import zlib
@@ -8,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, PngImagePlugin
 
 from tienet.data import image
 from tienet.data.image import read_gray, read_image
@@ -173,19 +175,33 @@ def test_no_file(tmp_path):
         read_gray(tmp_path)
 
 
-def with_orientation(value: int, order: str) -> bytes:
-    head = b"II*\0" if order == "<" else b"MM\0*"
-    tiff = head + struct.pack(order + "IHHHIHH", 8, 1, 0x0112, 3, 1, value, 0)
-    segment = b"Exif\0\0" + tiff
-    content = encoded(RAMP, ".jpg")
-    return content[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
+def pillow(kind: str, **metadata) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(RAMP).save(file, kind, **metadata)
+    return file.getvalue()
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_exif_orientation_is_not_applied_in_silence(save, order):
-    np.testing.assert_allclose(read_gray(save(with_orientation(1, order))), RAMP, atol=6)
-    with pytest.raises(InputError, match="EXIF orientation 2 asks to turn or mirror it"):
-        read_gray(save(with_orientation(2, order)))
+def metadata_of(orientation: int, standard: str) -> dict[str, dict[str, object]]:
+    """What Pillow needs to write the orientation into a PNG and into a JPEG."""
+    if standard == "EXIF":
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        return {"PNG": {"exif": exif.tobytes()}, "JPEG": {"exif": exif.tobytes()}}
+    xmp = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="{orientation}"/></x:xmpmeta>'
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp, zip=True)
+    return {"PNG": {"pnginfo": text}, "JPEG": {"xmp": xmp.encode()}}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("standard", ["EXIF", "XMP"])
+def test_no_format_turns_or_ignores_an_orientation_in_silence(save, kind, standard):
+    upright = pillow(kind, **metadata_of(1, standard)[kind])
+    np.testing.assert_allclose(read_gray(save(upright)), RAMP, atol=0 if kind == "PNG" else 6)
+    for orientation in range(2, 9):
+        path = save(pillow(kind, **metadata_of(orientation, standard)[kind]))
+        with pytest.raises(InputError, match=f"{standard} orientation {orientation} asks to turn or mirror it; store"):
+            read_gray(path)
 
 
 # ---- real files ----

@@ -1,91 +1,13 @@
-"""Word vectors from text and from files."""
+"""Word vectors that are learnt, and the matrix of a vocabulary."""
 
 import gzip
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors
 
 from tienet.data import word_vectors
 from tienet.data.text import OOV, PAD, SPECIALS, START, Vocab
 from tienet.errors import InputError
-
-WORDS = ["heart", "lungs", "clear"]
-VALUES = np.array([[1, 2], [3, -4], [0.5, 0]], np.float32)
-
-
-@pytest.fixture
-def write(tmp_path):
-    """A function that writes WORDS and VALUES in the format that the ending of the file name means."""
-
-    def write_as(ending: str):
-        path = tmp_path / f"vectors{ending}"
-        if ending == ".npz":
-            np.savez(path, words=np.array(WORDS), vectors=VALUES)
-        elif ending == ".glove.txt":
-            lines = [" ".join([word, *map(str, row)]) for word, row in zip(WORDS, VALUES, strict=True)]
-            path.write_text("\n".join(lines) + "\n")
-        else:
-            vectors = KeyedVectors(2)
-            vectors.add_vectors(WORDS, VALUES)
-            vectors.save_word2vec_format(str(path), binary=".bin" in ending)
-        return path
-
-    return write_as
-
-
-@pytest.mark.parametrize("ending", [*word_vectors.VECTOR_FILES, ".glove.txt"])
-def test_vectors_are_read_from_every_form(write, ending):
-    known, dim = word_vectors.read_vectors(write(ending), {"lungs", "clear", "unknown"})
-    assert dim == 2
-    assert set(known) == {"lungs", "clear"}
-    np.testing.assert_array_equal(known["lungs"], VALUES[1])
-    assert known["lungs"].dtype == np.float32
-
-
-@pytest.mark.parametrize("ending", word_vectors.VECTOR_FILES)
-@pytest.mark.parametrize("damage", ["cut", "junk", "empty"])
-def test_a_damaged_file_is_one_line(write, ending, damage):
-    path = write(ending)
-    content = path.read_bytes()
-    path.write_bytes({"cut": content[: len(content) * 2 // 3], "junk": b"\xff\x00 junk \x01" * 9, "empty": b""}[damage])
-    with pytest.raises(InputError) as error:
-        word_vectors.read_vectors(path, set(WORDS))
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"words": np.array(WORDS)}, "no array 'vectors'"),
-        ({"words": np.array(WORDS), "vectors": VALUES[:2]}, r"words \[3\] and vectors \[2, 2\]"),
-        ({"words": np.array(WORDS), "vectors": VALUES[:, 0]}, r"vectors \[3\]; expected"),
-        ({"words": np.array(WORDS, object), "vectors": VALUES}, "Object arrays cannot be loaded"),
-        ({"words": np.array(WORDS), "vectors": VALUES * np.nan}, "not a finite number"),
-        ({"words": np.array(WORDS), "vectors": VALUES.astype(str)}, "type <U32; expected numbers"),
-        ({"words": np.array(["HEART", "Coeur"]), "vectors": VALUES[:2]}, "none of its 2 words"),
-    ],
-)
-def test_a_wrong_npz_is_one_line(arrays, message, tmp_path):
-    np.savez(tmp_path / "v.npz", **arrays)
-    with pytest.raises(InputError, match=message):
-        word_vectors.read_vectors(tmp_path / "v.npz", set(WORDS))
-
-
-def test_other_endings_and_missing_files_are_errors(tmp_path):
-    (tmp_path / "v.model").write_bytes(b"")
-    with pytest.raises(InputError, match=r"\.npz, \.bin"):
-        word_vectors.read_vectors(tmp_path / "v.model", set(WORDS))
-    with pytest.raises(FileNotFoundError, match=r"gone\.bin"):
-        word_vectors.read_vectors(tmp_path / "gone.bin", set(WORDS))
-
-
-def test_the_real_npz(shared):
-    path = shared / "data" / "text" / "bioasq_pubmed2018_400d_iuxray_subset.npz"
-    known, dim = word_vectors.read_vectors(path, {"effusion", "pneumothorax", "qwertz"})
-    assert dim == 400
-    assert set(known) == {"effusion", "pneumothorax"}
 
 
 def test_fill_matrix_keeps_known_rows_and_draws_the_rest_from_their_scale():
@@ -129,6 +51,12 @@ def test_word2vec_learns_which_words_are_alike_and_is_the_same_each_time(tmp_pat
         return first[a] @ first[b] / np.linalg.norm(first[a]) / np.linalg.norm(first[b])
 
     assert cosine("heart", "aorta") > cosine("heart", "rib") + 0.3
+
+
+def test_a_byte_order_mark_is_not_part_of_the_first_word(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfheart\n")
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"\xef\xbb\xbfheart\n"))
+    assert [list(word_vectors.read_lines(tmp_path / name)) for name in ("a.txt", "a.txt.gz")] == [["heart\n"]] * 2
 
 
 def test_describe_corpus_counts_plain_and_packed_text_alike(tmp_path):

@@ -52,6 +52,16 @@ def test_a_mode_without_a_classifier_has_no_probabilities(runs, data_root):
         network.probabilities(network.studies(manifests.load("phantom", data_root).split("val")))
 
 
+@pytest.mark.parametrize("name", ["seed[1]", "best * run?", "Röntgen 'a' \"b\"", "x" * 250], ids=ascii)
+def test_a_run_is_loaded_whatever_its_path(runs, data_root, tmp_path, name):
+    part = manifests.load("phantom", data_root).split("val").take(np.arange(2))
+    scores = []
+    for run in (runs["annotate-text"], shutil.copytree(runs["annotate-text"], tmp_path / name)):
+        with Predictor(run) as network:
+            scores.append(network.probabilities(network.studies(part)))
+    np.testing.assert_array_equal(*scores)
+
+
 def test_a_run_without_its_feature_statistics_is_refused(runs, tmp_path):
     shutil.copytree(runs["classify"], tmp_path / "run")
     (tmp_path / "run" / "feature_norm.npy").unlink()

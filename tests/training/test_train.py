@@ -32,7 +32,7 @@ def assert_same_weights(run: Path, other: Path) -> None:
 
 
 def test_a_finished_run_with_one_epoch_more_equals_an_uninterrupted_one(runs, data_root, tmp_path):
-    run = shutil.copytree(runs["annotate-text"], tmp_path / "run")
+    run = shutil.copytree(runs["annotate-text"], tmp_path / "a run's [1]*?")
     config = config_of("annotate-text", max_words=30, epochs=3)
     resumed = train(data_root, run, config, resume=True)
     assert_same_weights(resumed, train(data_root, tmp_path / "straight", config))
@@ -120,7 +120,7 @@ def test_a_batch_that_towers_cannot_share_names_the_nearest(data_root, tmp_path)
 
 
 def test_the_log_has_the_losses_the_rate_and_the_validation_auc(runs, data_root, tmp_path):
-    run = train(data_root, tmp_path / "run", config_of("annotate-text", lr_drop_at=0.5))
+    run = train(data_root, tmp_path / "run [2] ?*", config_of("annotate-text", lr_drop_at=0.5))
     log = json.loads((run / "stats.json").read_text())
     assert [entry["epoch_num"] for entry in log] == [1, 2]
     np.testing.assert_allclose([entry["learning_rate"] for entry in log], [1e-3, 1e-4], rtol=1e-5)

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tienet.checkpoint.tensorflow_path import readable_prefix
+
 tf1 = tf.compat.v1
 
 CHUNK_BYTES = 1 << 20
@@ -258,9 +260,10 @@ def _parse(prefix: Path, value: object, with_files: bool) -> Entry | None:
 def _read_all(prefix: Path) -> str | None:
     """Read every value of a checkpoint; returns what TensorFlow finds wrong, None if nothing."""
     try:
-        reader = tf1.train.NewCheckpointReader(str(prefix))
-        for name in reader.get_variable_to_shape_map():
-            reader.get_tensor(name)
+        with readable_prefix(prefix) as readable:
+            reader = tf1.train.NewCheckpointReader(readable)
+            for name in reader.get_variable_to_shape_map():
+                reader.get_tensor(name)
     except (tf.errors.OpError, ValueError, RuntimeError, MemoryError) as error:
         return short_reason(error)
     return None

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorpack.tfutils.sessinit import SessionInit
 
 from tienet.checkpoint.entries import find_damage, newest_sound, read_entry, short_reason
+from tienet.checkpoint.tensorflow_path import readable_prefix
 from tienet.errors import InputError
 
 tf1 = tf.compat.v1
@@ -32,7 +33,8 @@ def restore(session: tf1.Session, prefix: Path, variables: list[tf.Variable]) ->
 
 def _load(session: tf1.Session, saver: tf1.train.Saver, prefix: Path) -> None:
     try:
-        saver.restore(session, str(prefix))
+        with readable_prefix(prefix) as readable:
+            saver.restore(session, readable)
     except (tf.errors.OpError, ValueError) as error:
         raise _damaged(prefix, short_reason(error)) from error
 
@@ -44,7 +46,8 @@ def _check_contents(prefix: Path, variables: list[tf.Variable]) -> tuple[list[tf
     if flaw is not None:
         raise _damaged(prefix, flaw)
     try:
-        shapes = tf1.train.NewCheckpointReader(str(prefix)).get_variable_to_shape_map()
+        with readable_prefix(prefix) as readable:
+            shapes = tf1.train.NewCheckpointReader(readable).get_variable_to_shape_map()
     except (tf.errors.OpError, ValueError) as error:
         raise _damaged(prefix, short_reason(error)) from error
     optional = {variable.op.name for variable in tf1.get_collection(ACCUMULATION)}

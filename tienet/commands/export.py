@@ -16,6 +16,7 @@ Outputs, where the mode has them: probabilities (calibrated where the run is) an
 import argparse
 from pathlib import Path
 
+from tienet.checkpoint.tensorflow_path import is_pattern
 from tienet.commands import flags
 from tienet.errors import InputError
 
@@ -31,6 +32,10 @@ def run(args: argparse.Namespace) -> int:
     """Write the SavedModel, and print its inputs and outputs; returns the exit status."""
     if args.out.exists():
         raise InputError(f"--out {args.out} is there already; choose another name, or remove it")
+    if is_pattern(args.out):
+        raise InputError(
+            f"--out {args.out}: TensorFlow loads no model from a path with * ? [ or \\; choose another name"
+        )
     flags.start(args.gpu or "cpu")
     from tienet.inference.saved_model import export
 

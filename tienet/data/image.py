@@ -1,7 +1,8 @@
 """Reading of PNG and JPEG files as the network takes them: one grey channel of 8 bits.
 
 Pixels are taken as they are stored and are never turned or mirrored, because in a chest X-ray that would swap the
-sides of the patient. A JPEG file whose EXIF tag asks viewers to turn it is therefore refused.
+sides of the patient. A file whose metadata ask viewers to turn it is therefore refused, whatever its format
+and wherever they say it: see `tienet.data.orientation`.
 """
 
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tienet.data import orientation
 from tienet.errors import InputError
 
 MAX_PIXELS = 100_000_000
@@ -47,7 +49,7 @@ def read_gray(path: Path | str) -> np.ndarray:
     Raises:
         FileNotFoundError: There is no such file.
         InputError: The file is empty, truncated or corrupted, is no PNG or JPEG, has more than MAX_PIXELS pixels, or
-            has an EXIF tag that asks to turn it.
+            has metadata (EXIF or XMP) that ask to turn or mirror it.
     """
     path = Path(path)
     content = _read(path)
@@ -115,7 +117,7 @@ def _read(path: Path) -> bytes:
 
 def _decode(path: Path, content: bytes, kind: str, size: tuple[int, int]) -> np.ndarray:
     try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)  # applies no EXIF tag
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)  # turns nothing
     except cv2.error:
         pixels = None
     if pixels is None or pixels.shape[:2] != size or pixels.dtype not in (np.uint8, np.uint16):
@@ -150,6 +152,13 @@ def _check_pixels(height: int, width: int) -> tuple[int, int]:
     return height, width
 
 
+def _check_upright(part: bytes | int, body: bytes) -> None:
+    """Refuse the file if this PNG chunk or JPEG segment asks to turn or mirror it."""
+    asked = orientation.turn_asked_for(part, body)
+    if asked is not None:
+        raise _BrokenError(f"{asked} asks to turn or mirror it; store its pixels upright")
+
+
 def _check_png(content: bytes) -> tuple[int, int]:
     """Check that all chunks of a PNG are there with the right checksums; returns (height, width)."""
     size, place, view = None, len(_PNG), memoryview(content)
@@ -164,6 +173,8 @@ def _check_png(content: bytes) -> tuple[int, int]:
                 raise _BrokenError("corrupted PNG, its header is not the first chunk; copy the file again")
             width, height = struct.unpack_from(">II", content, place + 8)
             size = _check_pixels(height, width)
+        if kind in orientation.PNG_CHUNKS:
+            _check_upright(kind, bytes(body[4:]))
         if kind == b"IEND":
             return size
         place += 12 + length
@@ -176,10 +187,8 @@ def _check_jpeg(content: bytes) -> tuple[int, int]:
         if marker in _FRAMES:
             height, width = struct.unpack_from(">HH", content, start + 1)
             size = _check_pixels(height, width)
-        if marker == 0xE1 and content[start : start + 6] == b"Exif\0\0":
-            turned = _exif_orientation(content[start + 6 : end])
-            if turned != 1:
-                raise _BrokenError(f"EXIF orientation {turned} asks to turn or mirror it; store its pixels upright")
+        if marker == orientation.JPEG_SEGMENT:
+            _check_upright(marker, content[start:end])
     if size is None:
         raise _BrokenError("corrupted JPEG, it has no frame; copy the file again")
     return size
@@ -210,20 +219,3 @@ def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
             if not found:
                 raise IndexError
             place = found.start()
-
-
-def _exif_orientation(tiff: bytes) -> int:
-    """The EXIF tag 0x0112 of the first image directory; 1 (upright) if it is missing or cannot be read."""
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
-    try:
-        if order is None:
-            return 1
-        (directory,) = struct.unpack_from(order + "I", tiff, 4)
-        (entries,) = struct.unpack_from(order + "H", tiff, directory)
-        for n in range(entries):
-            tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, directory + 2 + 12 * n)
-            if tag == 0x0112:
-                return value if 1 <= value <= 8 else 1
-    except struct.error:
-        pass
-    return 1

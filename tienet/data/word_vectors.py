@@ -1,23 +1,30 @@
-"""Word vectors for a vocabulary, which word2vec learns from text files or which are read from a file."""
+"""Word vectors for a vocabulary, which word2vec learns from text files, or which `read_vectors` reads from a file."""
 
 import gzip
 import hashlib
 import logging
-import zipfile
 import zlib
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from tienet.data.text import PAD, Vocab, tokenize
+from tienet.data.vector_files import DAMAGED, VECTOR_FILES, read_vectors
 from tienet.errors import InputError
 
-VECTOR_FILES = (".npz", ".bin", ".bin.gz", ".txt", ".txt.gz", ".vec", ".vec.gz")
-"""The endings of the files that `read_vectors` reads."""
+__all__ = [
+    "VECTOR_FILES",
+    "describe_corpus",
+    "describe_file",
+    "fill_matrix",
+    "read_lines",
+    "read_vectors",
+    "train_word2vec",
+]
 
-_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile)
+_UTF8 = "utf-8-sig"  # with or without a byte order mark
 
 
 def describe_file(path: Path) -> dict[str, object]:
@@ -45,19 +52,19 @@ def describe_corpus(path: Path) -> dict[str, object]:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 text file, which may be gzipped (.gz).
+    """Yield the lines of a UTF-8 text file, which may be gzipped (.gz) and start with a byte order mark.
 
     Raises InputError with the number of the last good line if the file is damaged or is not UTF-8 text.
     """
     n = 0
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        with gzip.open(path, "rt", encoding=_UTF8) if path.suffix == ".gz" else path.open(encoding=_UTF8) as file:
             for line in file:
                 n += 1
                 yield line
     except UnicodeDecodeError:
         raise InputError(f"{path}, after line {n}: not UTF-8 text; convert it, or unpack it") from None
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(f"{path}, after line {n}: damaged ({error}); make or fetch the file again") from None
 
 
@@ -122,72 +129,6 @@ def train_word2vec(
 
 def _stable_hash(word: str) -> int:
     return zlib.crc32(word.encode())
-
-
-def read_vectors(path: Path, words: Container[str]) -> tuple[dict[str, np.ndarray], int]:
-    """Read the vectors that a file has for `words`.
-
-    Args:
-        path: A file in word2vec's binary format (.bin), or text with or without word2vec's header (.txt, .vec; also
-            from GloVe and fastText), each also gzipped (.gz); or .npz with `words` [N] and `vectors` float [N, dim].
-        words: The words whose vectors are wanted.
-    Returns:
-        float32 [dim] for each of `words` that the file has; and dim.
-    Raises:
-        FileNotFoundError: There is no such file.
-        InputError: The file cannot be read, has none of `words`, or has a value that is not finite.
-    """
-    if not path.name.lower().endswith(VECTOR_FILES):
-        raise InputError(f"{path}: word vectors are read from {', '.join(VECTOR_FILES)} files only")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file of word vectors")
-    try:
-        all_words, matrix = _read_npz(path) if path.suffix.lower() == ".npz" else _read_word2vec(path)
-    except InputError:
-        raise
-    except (ValueError, IndexError, OverflowError, MemoryError, *_DAMAGED) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: no word vectors could be read from it ({reason})") from None
-    known = {word: matrix[i].astype(np.float32) for i, word in enumerate(all_words) if word in words}
-    if not known:
-        raise InputError(
-            f"{path}: none of its {len(all_words)} words is in the vocabulary; it must be lower-case English"
-        )
-    for word, vector in known.items():
-        if not np.isfinite(vector).all():
-            raise InputError(f"{path}: the vector of {word!r} has a value that is not a finite number")
-    return known, matrix.shape[1]
-
-
-def _read_npz(path: Path) -> tuple[list[str], np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        missing = {"words", "vectors"} - set(file.files)
-        if missing:
-            raise InputError(f"{path}: no array {sorted(missing)[0]!r}; expected words and vectors, not {file.files}")
-        words, vectors = file["words"], file["vectors"]
-    if words.ndim != 1 or vectors.ndim != 2 or len(words) != len(vectors) or not vectors.shape[1]:
-        raise InputError(
-            f"{path}: words {list(words.shape)} and vectors {list(vectors.shape)}; expected [N] and [N, dim]"
-        )
-    if vectors.dtype.kind not in "fiu":
-        raise InputError(f"{path}: vectors has the type {vectors.dtype}; expected numbers")
-    return words.tolist(), vectors
-
-
-def _read_word2vec(path: Path) -> tuple[list[str], np.ndarray]:
-    from gensim.models import KeyedVectors
-
-    logging.getLogger("gensim").setLevel(logging.ERROR)
-    binary, header = path.name.lower().endswith((".bin", ".bin.gz")), True
-    if not binary:
-        first = next(read_lines(path), "").split()
-        if not first:
-            raise InputError(f"{path}: it does not start with a word and its vector, nor with word2vec's header")
-        header = len(first) == 2  # the header is "words dim"; GloVe's text has none
-    vectors = KeyedVectors.load_word2vec_format(
-        str(path), binary=binary, no_header=not header, unicode_errors="replace"
-    )
-    return vectors.index_to_key, vectors.vectors
 
 
 def fill_matrix(vocab: Vocab, known: dict[str, np.ndarray], seed: int) -> np.ndarray:
