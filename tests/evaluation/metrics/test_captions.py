@@ -135,6 +135,15 @@ def test_line_breaks_and_control_characters_change_nothing(scorer, scored):
 
 
 @java
+def test_the_computers_language_changes_nothing(scored, monkeypatch):
+    """In Turkish a number has a decimal comma, as in German, and the small letter of I is another one."""
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=tr -Duser.country=TR")
+    with CaptionScorer() as scorer:
+        assert scorer._tokenize(["INFILTRATE IN THE RIGHT LUNG."]) == ["infiltrate in the right lung"]
+        assert scorer.score(TRUE, WRITTEN) == scored[0]
+
+
+@java
 def test_an_empty_written_report_scores_zero_and_counts(scorer, scored):
     totals, each = scorer.score_each(TRUE, ["", *WRITTEN[1:]])
     without, _ = scorer.score_each(TRUE[1:], WRITTEN[1:])
@@ -313,6 +322,43 @@ def test_meteor_that_fails_is_one_line_and_leaves_no_process(tmp_path, monkeypat
         assert time.monotonic() - begun < 15  # the scripts sleep for 30: what they start is ended, too
         assert scorer._meteor.process is None
     assert gone(int((tmp_path / "pid").read_text()))
+
+
+@java
+@pytest.mark.parametrize(
+    ("script", "said", "memory"),
+    [
+        (
+            r"printf 'Picked up X\nException in thread A.InputMismatchException\n\tat A.main\n' >&2; exit 1",
+            "METEOR ended before its answer (Exception in thread A.InputMismatchException); try again",
+            False,
+        ),
+        (
+            r"printf 'Error occurred in VM\nCould not reserve enough space for heap\n' >&2; exit 1",
+            "METEOR ended before its answer (Error occurred in VM: Could not reserve enough space for heap); it needs",
+            True,
+        ),
+        ("echo 'os::commit_memory: Not enough space' >&2; echo '#'", "METEOR answered '#' (os::commit_memory", True),
+        ("kill -9 $$", "METEOR was killed, as systems do when memory runs out; it needs", True),
+        ("sleep 30", "METEOR gave no answer in 0.5 s; try again", False),
+    ],
+)
+def test_a_failure_of_meteor_says_what_happened(tmp_path, monkeypatch, script, said, memory):
+    fake_java(tmp_path, monkeypatch, script)
+    with CaptionScorer() as scorer:
+        monkeypatch.setattr(captions, "TIMEOUT_S", 0.5)
+        monkeypatch.setattr(scorer, "_tokenize", lambda texts: texts)
+        with pytest.raises(InputError) as raised:
+            scorer.score(TRUE, WRITTEN)
+    assert said in one_line(raised)
+    assert ("2 GB of memory" in str(raised.value)) == memory
+
+
+def test_a_java_that_keeps_another_language_says_what_it_made(tmp_path, monkeypatch):
+    fake_java(tmp_path, monkeypatch, "exit 1", tokenizer="echo no \u0131nf\u0131ltrate; exit 0")
+    with pytest.raises(InputError) as raised:
+        CaptionScorer()
+    assert "it makes 'no \u0131nf\u0131ltrate' of 'NO INFILTRATE.'" in one_line(raised)
 
 
 @java

@@ -7,6 +7,7 @@ class then waits for ever. SPICE is not used, because it downloads files.
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -42,7 +43,11 @@ _TOKENIZER_JAR = Path(ptbtokenizer.__file__).with_name(ptbtokenizer.STANFORD_COR
 _METEOR_JAR = Path(meteor.__file__).with_name(meteor.METEOR_JAR)
 _PUNCTUATION = frozenset(ptbtokenizer.PUNCTUATIONS)
 _SEPARATOR = "|||"  # between the fields of METEOR's protocol
-_PROBE, _PROBE_TOKENS = "No pneumothorax.", "no pneumothorax"
+_JAVA_SETTINGS = ("-Dfile.encoding=UTF-8", "-Duser.language=en", "-Duser.country=US")
+"""Java would take this computer's language otherwise: METEOR expects "0,5" in German, and in Turkish I has no dot."""
+
+_PROBE, _PROBE_TOKENS = "NO INFILTRATE.", "no infiltrate"
+_OUT_OF_MEMORY = re.compile("(?i)not reserve enough space|insufficient memory|cannot allocate memory|not enough space")
 
 
 def bleu4(true: Sequence[str], written: Sequence[str]) -> float:
@@ -186,8 +191,8 @@ def _find_java() -> str:
     java = shutil.which("java")
     if java is None:
         raise _java_error("there is no java in PATH")
-    if _ptb_tokenize(java, [_PROBE]) != [_PROBE_TOKENS]:
-        raise _java_error(f"{java} does not run the PTBTokenizer")
+    if (tokens := _ptb_tokenize(java, [_PROBE])) != [_PROBE_TOKENS]:
+        raise _java_error(f"{java} does not run the PTBTokenizer: it makes {tokens[0][:200]!r} of {_PROBE!r}")
     return java
 
 
@@ -197,7 +202,7 @@ def _ptb_tokenize(java: str, lines: list[str]) -> list[str]:
     if not not_empty:
         return [""] * len(lines)
     program = ["-cp", str(_TOKENIZER_JAR), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
-    command = [java, "-Dfile.encoding=UTF-8", *program]
+    command = [java, *_JAVA_SETTINGS, *program]
     timeout = TIMEOUT_S + len(not_empty) / 100
     try:
         text = "".join(f"{line}\n" for line in not_empty).encode()
@@ -216,10 +221,14 @@ def _ptb_tokenize(java: str, lines: list[str]) -> list[str]:
 
 
 def _first_message(stderr: bytes) -> str:
-    """The first line of a program's error output in parentheses, for an error message; "" if there is none."""
+    """What a program's error output says first, in parentheses, for an error message; "" if there is none.
+
+    They are two lines of Java's, because "Error occurred during initialization of VM" alone says nothing.
+    """
     lines = [line.strip() for line in stderr.decode(errors="replace").splitlines()]
-    lines = [line for line in lines if line and not line.startswith("Picked up ")]  # Java prints its settings
-    return f" ({lines[0][:200]})" if lines else ""
+    # Java prints its settings; "at" is where an exception comes from.
+    lines = [line for line in lines if line and not line.startswith(("Picked up ", "at "))]
+    return f" ({': '.join(lines[:2])[:300]})" if lines else ""
 
 
 class _Meteor:
@@ -232,7 +241,7 @@ class _Meteor:
         # With -a METEOR finds its paraphrases also in a folder whose name has a space.
         paraphrases = str(_METEOR_JAR.parent / "data" / "paraphrase-en.gz")
         program = [str(_METEOR_JAR), "-", "-", "-stdio", "-l", "en", "-norm", "-a", paraphrases]
-        self._command = [java, "-Dfile.encoding=UTF-8", "-Xmx2G", "-jar", *program]
+        self._command = [java, *_JAVA_SETTINGS, "-Xmx2G", "-jar", *program]
         self._stderr: IO[bytes] | None = None
         self.process: subprocess.Popen | None = None
 
@@ -272,6 +281,7 @@ class _Meteor:
             lines = [self.process.stdout.readline().decode(errors="replace").strip() for _ in range(answers)]
             wrong = next((line for line in lines if not _is_numbers(line)), None)
             if wrong is not None:
+                watch.cancel()  # so that a process that is killed from here on was killed by others
                 raise self._failure(wrong, time.monotonic() - begun)
         except BaseException:  # also Ctrl-C: an answer that nobody read would be taken for that of the next question
             self.close()
@@ -296,14 +306,19 @@ class _Meteor:
             raise _java_error(f"{self._command[0]} does not start ({error.strerror})") from None
 
     def _failure(self, answer: str, seconds: float) -> InputError:
+        killed = False
         if answer:
             reason = f"answered {answer[:200]!r}"
         elif seconds >= TIMEOUT_S:
             reason = f"gave no answer in {TIMEOUT_S:g} s"
         else:
-            self._stderr.seek(0)
-            reason = f"ended before its answer{_first_message(self._stderr.read())}"
-        return InputError(f"METEOR {reason}; it needs 2 GB of memory; try again, or pass --no-java to leave it out")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                killed = self.process.wait(timeout=1) == -signal.SIGKILL
+            reason = "was killed, as systems do when memory runs out" if killed else "ended before its answer"
+        self._stderr.seek(0)
+        reason += _first_message(self._stderr.read())
+        memory = "it needs 2 GB of memory; " if killed or _OUT_OF_MEMORY.search(reason) else ""
+        return InputError(f"METEOR {reason}; {memory}try again, or pass --no-java to leave METEOR out")
 
 
 def _kill(process: subprocess.Popen) -> None:
