@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks import synthetic
 from benchmarks.measuring import Measured, peak_memory
-from tienet import cli
+from tienet import cli, devices
 from tienet.config import preset
 
 WARM_UP = 5  # steps
@@ -77,7 +77,7 @@ def epoch(
                 callbacks=[EpochLength(batches.steps_per_epoch, WARM_UP), clock],
                 extra_callbacks=[],
                 monitors=[],
-                session_creator=NewSessionCreator(),
+                session_creator=NewSessionCreator(config=devices.session_config()),
                 session_init=JustCurrentSession(),
                 steps_per_epoch=batches.steps_per_epoch,
                 starting_epoch=1,

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorpack.tfutils.tower import PredictTowerContext, TowerContext
 
+from tienet import devices
 from tienet.config import Config
 from tienet.data.text import END, SPECIALS, START
 from tienet.labels import K
@@ -49,7 +50,7 @@ def training_step(
         with TowerContext("", is_training=True):
             loss = model.build_graph(*inputs)
         update = model.optimizer().minimize(loss)
-        with tf1.Session() as session:
+        with tf1.Session(config=devices.session_config()) as session:
             session.run(tf1.global_variables_initializer())
             fill(session)
             yield session.make_callable(update)
@@ -72,7 +73,7 @@ def writer(
         graph = tf1.get_default_graph()
         fetches = [graph.get_tensor_by_name(f"{outputs.WORD_LEN}:0"), graph.get_tensor_by_name(f"{outputs.A}:0").op]
         bias = next(variable for variable in tf1.global_variables() if variable.op.name == "word_softmax/b")
-        with tf1.Session() as session:
+        with tf1.Session(config=devices.session_config()) as session:
             session.run(tf1.global_variables_initializer())
             fill(session)
             bias.load(np.where(np.arange(V) == END, NEVER, 0.0).astype(np.float32), session)

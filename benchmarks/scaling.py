@@ -24,7 +24,7 @@ import time
 
 from tqdm import tqdm
 
-from tienet import cli
+from tienet import cli, devices
 from tienet.errors import InputError
 
 T, V, E, STUDIES = 64, 1457, 200, 32
@@ -84,7 +84,7 @@ class Layout:
             self._trainer.setup_graph(signature, QueueInput(Batches(), queue), model.build_graph, model.optimizer)
             self.bytes = sum(4 * v.shape.num_elements() for v in tf.compat.v1.trainable_variables())
             self._trainer.setup_callbacks([], [])
-            self._trainer.initialize(NewSessionCreator(), JustCurrentSession())
+            self._trainer.initialize(NewSessionCreator(config=devices.session_config()), JustCurrentSession())
         with self._trainer.sess.as_default():
             self._trainer.loop.config(1, 1, 1)
             self._trainer._callbacks.before_train()

@@ -1,30 +1,59 @@
-"""The GPUs and the CPU cores that this process uses."""
+"""The GPUs and the CPU cores that this process uses, and the options of its TensorFlow sessions."""
 
+import ctypes
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tienet.errors import InputError
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 MAX_CORES = 8
-"""The largest number of CPU cores that are used."""
+"""The largest number of CPU cores that work is divided for; TensorFlow may start more threads."""
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_HIDDEN = "-1"  # the value that hides all GPUs from CUDA
+_GPU_NAME = re.compile(r"\d+|(GPU|MIG)-\S+")  # what CUDA takes for a GPU's name in CUDA_VISIBLE_DEVICES
+
+_CUDA_COUNT = """
+import ctypes
+cuda, number = ctypes.CDLL("libcuda.so.1"), ctypes.c_int()
+print(0 if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(number)) else number.value)
+"""
+_LIST_GPUS = "import tensorflow as tf; tf.config.list_physical_devices('GPU')"
+_TENSORRT = "libnvinfer"  # the start of the names of libraries that TensorFlow tries as well, and does not need
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_OWN_CGROUPS = Path("/proc/self/cgroup")
+
+
+# ---- GPUs ----
 
 
 def choose_devices(text: str) -> list[int]:
-    """Parse `--gpu`, and hide all other GPUs from TensorFlow.
+    """Parse `--gpu`, and hide all other GPUs from TensorFlow, which must not have looked for them yet.
+
+    The numbers count the GPUs that this process was given: those in CUDA_VISIBLE_DEVICES, where a scheduler has set
+    it, otherwise all.
 
     Args:
         text: "cpu", or the numbers of GPUs, such as "0,1".
     Returns:
-        The numbers of the GPUs; empty for the CPU. On a machine without a GPU the numbers are returned as well, and a
-        note says that the CPU is used.
+        The numbers of the GPUs; empty for the CPU. Where this process has no GPU the numbers are returned as well, and
+        a note says that the CPU is used.
     Raises:
         InputError: The text is not such a list, or there are GPUs, but not all of these.
     """
     if text == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        os.environ[_VISIBLE] = _HIDDEN
         return []
     try:
         gpus = [int(part) for part in text.split(",")]
@@ -32,36 +61,210 @@ def choose_devices(text: str) -> list[int]:
         gpus = [-1]
     if min(gpus) < 0 or len(set(gpus)) < len(gpus):
         raise InputError(f"--gpu {text}: expected cpu, or GPU numbers such as 0 or 0,1,2,3")
-    available = count()
-    if not available:
-        print(f"note: no GPU here; --gpu {text} runs on the CPU", file=sys.stderr)
+    given = given_gpus()
+    inherited = os.environ.get(_VISIBLE)
+    if not given:
+        why = f"{_VISIBLE}={inherited!r} leaves no GPU" if count() else "no GPU here"
+        print(f"note: {why}; --gpu {text} runs on the CPU", file=sys.stderr)
+        os.environ[_VISIBLE] = _HIDDEN
         return gpus
-    if missing := sorted(set(gpus) - set(range(available))):
-        raise InputError(
-            f"--gpu {text}: there is no GPU {missing[0]}; there are {','.join(map(str, range(available)))}"
-        )
-    os.environ["CUDA_VISIBLE_DEVICES"] = text
+    if missing := sorted(set(gpus) - set(range(len(given)))):
+        numbers = ",".join(map(str, range(len(given))))
+        there = f"there are {numbers}" if inherited is None else f"{_VISIBLE}={inherited} gives {numbers}"
+        raise InputError(f"--gpu {text}: there is no GPU {missing[0]}; {there}")
+    os.environ[_VISIBLE] = ",".join(given[n] for n in gpus)
     return gpus
+
+
+def given_gpus() -> list[str]:
+    """The GPUs that this process was given, by their names in CUDA_VISIBLE_DEVICES: a number, a UUID or a MIG name.
+
+    Without that variable they are all that the driver shows. With it they are those that CUDA reads there: what stands
+    behind a word that names no GPU, such as -1 or NoDevFiles, does not count.
+
+    Raises:
+        InputError: The variable has the number of a GPU that is not there.
+    """
+    there, inherited = count(), os.environ.get(_VISIBLE)
+    if inherited is None or not there:
+        return [str(n) for n in range(there)]
+    given = []
+    for name in map(str.strip, inherited.split(",")):
+        if not _GPU_NAME.fullmatch(name):
+            break
+        if name.isdecimal() and int(name) >= there:
+            numbers = ",".join(map(str, range(there)))
+            raise InputError(
+                f"{_VISIBLE}={inherited}: there is no GPU {name}; there are {numbers}; mend it or unset it"
+            )
+        given.append(name)
+    return given
 
 
 def count() -> int:
     """The number of GPUs that the driver shows, found without TensorFlow, which would reserve all of them."""
+    return _listed_by_nvidia_smi() or _counted_by_nvml() or _counted_by_cuda()
+
+
+def _listed_by_nvidia_smi() -> int:
     if not shutil.which("nvidia-smi"):
         return 0
     listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
     return sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
 
 
+def _counted_by_nvml() -> int:
+    """The library under nvidia-smi, for machines and containers that lack the program."""
+    nvml = _library("libnvidia-ml.so.1")
+    if nvml is None or nvml.nvmlInit_v2():
+        return 0
+    number = ctypes.c_uint()
+    failed = nvml.nvmlDeviceGetCount_v2(ctypes.byref(number))
+    nvml.nvmlShutdown()
+    return 0 if failed else number.value
+
+
+def _counted_by_cuda() -> int:
+    """CUDA itself, for containers that have nothing else of the driver.
+
+    It is asked in a process of its own: in this one it would read CUDA_VISIBLE_DEVICES, and never again.
+    """
+    if _library("libcuda.so.1") is None:
+        return 0
+    environment = {name: value for name, value in os.environ.items() if name != _VISIBLE}
+    answer = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _CUDA_COUNT], env=environment, capture_output=True, text=True, check=False
+    )
+    return int(answer.stdout) if answer.returncode == 0 else 0
+
+
+def _library(name: str) -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(name)
+    except OSError:
+        return None
+
+
 @cache
 def gpu_computes() -> bool:
-    """Whether this process may compute on a GPU."""
-    return count() > 0 and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1"
+    """Whether this process computes on a GPU."""
+    return bool(given_gpus()) and _seen_by_tensorflow() > 0
+
+
+def check_gpus() -> None:
+    """Compare the GPUs that `choose_devices` chose with those that TensorFlow can use.
+
+    Raises:
+        InputError: A GPU is there, and TensorFlow cannot use it; the message says why, as far as that can be found.
+    """
+    chosen = os.environ[_VISIBLE]
+    if chosen == _HIDDEN:
+        return
+    wanted, seen = len(chosen.split(",")), _seen_by_tensorflow()
+    if seen < wanted:
+        raise InputError(
+            f"{_VISIBLE}={chosen}: TensorFlow can use {seen or 'none'} of {wanted} GPUs that are there: "
+            f"{_why_unusable()}; or pass --gpu cpu to compute without a GPU"
+        )
+
+
+def _seen_by_tensorflow() -> int:
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def _why_unusable() -> str:
+    """Why TensorFlow does not use a GPU that is there, and what to do."""
+    import tensorflow as tf
+
+    if not tf.test.is_built_with_cuda():
+        return "this is TensorFlow for the CPU; pip uninstall tensorflow-cpu, then pip install -e '.[gpu]'"
+    if missing := _missing_libraries():
+        return f"it cannot load {', '.join(missing)}; pip install -e '.[gpu]' brings NVIDIA's libraries"
+    cuda = tf.sysconfig.get_build_info().get("cuda_version", "unknown")
+    return f"no library is missing; it needs a driver for CUDA {cuda} or newer, and a GPU that it was built for"
+
+
+def _missing_libraries() -> list[str]:
+    """The names of the libraries that TensorFlow looks for and does not find.
+
+    It tells them in its log only, which this process has closed; another one lists the GPUs again with the log open.
+    """
+    log = {"TF_CPP_MIN_LOG_LEVEL": "0", "TF_CPP_VMODULE": "dso_loader=1"}
+    lines = subprocess.run(
+        [sys.executable, "-c", _LIST_GPUS], env=os.environ | log, capture_output=True, text=True, check=False
+    ).stderr
+    names = dict.fromkeys(re.findall(r"Could not load dynamic library '([^']+)'", lines))
+    return [name for name in names if not name.startswith(_TENSORRT)]
+
+
+# ---- CPU cores ----
 
 
 @cache
 def cores() -> int:
     """The number of CPU cores that this process may use, at most MAX_CORES."""
+    return min(_usable_cores(), MAX_CORES)
+
+
+def _usable_cores() -> int:
+    """The number of CPU cores that this process is held to, or the share that its container has of them if it is less.
+
+    A share of 1.5 cores counts as 2.
+    """
     allowed = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )  # sched_getaffinity exists on Linux only
-    return min(allowed, MAX_CORES)
+    return max(math.ceil(min([allowed, *_quotas()])), 1)
+
+
+def _quotas() -> list[float]:
+    """The limits on this process's CPU time in cores, of its control groups and of those that they are in."""
+    try:
+        groups = [line.split(":", 2) for line in _OWN_CGROUPS.read_text().splitlines()]
+    except OSError:  # not on Linux
+        return []
+    quotas = []
+    for _, controllers, path in groups:
+        if not controllers:  # version 2, which has one group for everything
+            mount, files = _CGROUPS, ("cpu.max",)
+        elif "cpu" in controllers.split(","):
+            mount, files = _CGROUPS / controllers, ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            mount = mount if mount.exists() else _CGROUPS / "cpu"
+        else:
+            continue
+        group = Path(path.lstrip("/"))
+        # A container's own view has its group at the root, whatever the path says; a path that is not there is passed.
+        quotas += [_quota([mount / folder / file for file in files]) for folder in (group, *group.parents)]
+    return [quota for quota in quotas if quota]
+
+
+def _quota(files: list[Path]) -> float | None:
+    """The microseconds of CPU time over those of the period, from files that hold both; None if there is no limit."""
+    try:
+        limit, period = " ".join(file.read_text() for file in files).split()
+        return int(limit) / int(period) if int(limit) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max"
+        return None
+
+
+# ---- TensorFlow's sessions ----
+
+
+def session_config() -> "tf.compat.v1.ConfigProto":
+    """The options of every session; a new object, which may be changed.
+
+    All sessions have the same, because the first one of a process starts the threads that all of them use. Their number
+    is that of the cores, unless TF_NUM_INTRAOP_THREADS or TF_NUM_INTEROP_THREADS says otherwise. GPU memory is taken as
+    it is needed, so that several processes may share a GPU.
+    """
+    import tensorflow as tf
+
+    config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
+    config.gpu_options.allow_growth = True
+    if "TF_NUM_INTRAOP_THREADS" not in os.environ:
+        config.intra_op_parallelism_threads = _usable_cores()
+    if "TF_NUM_INTEROP_THREADS" not in os.environ:
+        config.inter_op_parallelism_threads = _usable_cores()
+    return config

@@ -8,7 +8,7 @@ Several runs or data sets also give the paper's two tables.
 import argparse
 from pathlib import Path
 
-from tienet import cli
+from tienet.commands import flags
 from tienet.errors import InputError
 
 
@@ -81,14 +81,12 @@ def run(args: argparse.Namespace) -> int:
     several = len(args.load) > 1 or len(args.data) > 1
     if several and args.out is None:
         raise InputError("--out is missing: several runs or data sets need a folder for their tables")
-    cli.start_tensorflow()  # only here, so that a wrong flag is reported without waiting for it
-    from tienet import devices
+    flags.start(args.gpu)  # only here, so that a wrong flag is reported without waiting for TensorFlow
     from tienet.evaluation.compare import compare
     from tienet.evaluation.evaluate import evaluate
     from tienet.evaluation.options import Options
     from tienet.modeling.generate import Decoding
 
-    devices.choose_devices(args.gpu)
     options = Options(
         split=args.split,
         features=args.features,

@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from tienet import cli
 from tienet.cli import UsageError
+from tienet.commands import flags
 from tienet.config import Config
 from tienet.data.features.cache import Extractor, FeatureKey, open_features
 from tienet.data.manifest import load
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=defaults.image_px,
         help=f"side that images are resized to, in pixels (default: {defaults.image_px})",
     )
+    flags.add_gpu(parser)
     parser.add_argument("--batch", type=int, default=16, help="images per call of the network (default: 16)")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="of random weights (default: 0)")
 
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     weights = weights_for(args.backbone_weights, args.backbone_end, args.seed)
 
     def network() -> Extractor:
-        cli.start_tensorflow()  # only here, so that nothing waits for it if no feature is missing
+        flags.start(args.gpu)  # only here, so that nothing waits for TensorFlow if no feature is missing
         from tienet.modeling.backbone import FeatureExtractor
 
         return FeatureExtractor(weights, args.backbone_end, args.image_px)

@@ -1,4 +1,4 @@
-"""The flags that several sub-commands share, and the start of TensorFlow on the GPU that they name."""
+"""The flags that several sub-commands share, and the start of TensorFlow on the GPUs that they name."""
 
 import argparse
 
@@ -20,15 +20,21 @@ def add_gpu(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpu", metavar="N", help="a GPU's number, or cpu (GPU 0 where there is one)")
 
 
-def start(gpu: str | None) -> None:
-    """Choose the GPU, or the CPU, and import TensorFlow quietly.
+def start(gpu: str | None) -> list[int]:
+    """Choose the GPUs, or the CPU, import TensorFlow quietly, and check that it can use them.
 
     Args:
         gpu: The value of --gpu; None takes GPU 0 if there is one, otherwise the CPU.
+    Returns:
+        The numbers of the GPUs, as `devices.choose_devices` gives them.
+    Raises:
+        InputError: The value is wrong, or a GPU is there that TensorFlow cannot use.
     """
     from tienet import devices
 
     if gpu is None:
-        gpu = "0" if devices.count() else "cpu"
-    devices.choose_devices(gpu)
+        gpu = "0" if devices.given_gpus() else "cpu"
+    gpus = devices.choose_devices(gpu)
     cli.start_tensorflow()
+    devices.check_gpus()
+    return gpus

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tienet import cli
+from tienet.commands import flags
 from tienet.errors import InputError
 from tienet.server import MAX_REQUESTS
 
@@ -60,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"requests that are let in at once; more are told to wait ({MAX_REQUESTS})",
     )
+    flags.add_gpu(parser)
     add("--samples", type=Path, metavar="DIR", help="pictures to try; NAME.txt beside one is its report (drawn ones)")
 
 
@@ -78,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     samples = _read_samples(args.samples)
     with bound_socket(args.host, args.port) as listener:
         print("loading ...", file=sys.stderr, flush=True)
-        cli.start_tensorflow()
+        flags.start(args.gpu)
         from tienet.server.engine import Engine
 
         with Engine.load(args.load) as engine:

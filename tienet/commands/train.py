@@ -8,7 +8,7 @@ All settings are in tienet/config.py.
 import argparse
 from pathlib import Path
 
-from tienet import cli
+from tienet.commands.flags import start
 from tienet.config import PRESETS, Config, preset, preset_settings
 from tienet.distributed.cluster import Cluster
 from tienet.errors import InputError
@@ -136,12 +136,10 @@ def run(args: argparse.Namespace) -> int:
     cluster = Cluster.from_arguments(args.workers, args.task)
 
     with Interruption() as interruption:
-        cli.start_tensorflow()  # only here, so that a wrong flag is reported without waiting for it
-        from tienet import devices
+        gpus = start(args.gpu)  # only here, so that a wrong flag is reported without waiting for TensorFlow
         from tienet.evaluation.calibrate import calibrate_after_training
         from tienet.training import train
 
-        gpus = devices.choose_devices(args.gpu)
         profile = logdir / "profile" if args.profile else None
         places = train.Places(args.data_root, logdir, args.vocab, args.backbone_weights, profile)
         parallelism = train.Parallelism(args.tower_batch, cluster, args.peer_timeout)

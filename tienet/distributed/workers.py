@@ -13,9 +13,9 @@ from contextlib import contextmanager
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops import collective_ops
-from tensorpack.tfutils.common import get_default_sess_config
 from tensorpack.tfutils.sesscreate import NewSessionCreator
 
+from tienet import devices
 from tienet.distributed.cluster import Cluster
 from tienet.distributed.liveness import LivenessMonitor, WorkersMissingError
 from tienet.errors import InputError
@@ -42,7 +42,7 @@ class Workers:
 
     def __init__(self, cluster: Cluster, gpus: bool, peer_timeout: float):
         self.cluster = cluster
-        self.config = get_default_sess_config()
+        self.config = devices.session_config()
         self.config.experimental.collective_group_leader = _LEADER
         self.config.device_filters.append(f"/job:worker/task:{cluster.rank}")
         self.options = tf1.RunOptions()

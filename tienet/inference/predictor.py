@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorpack.tfutils.tower import PredictTowerContext
 from tqdm import tqdm
 
+from tienet import devices
 from tienet.checkpoint.calibration import with_temperatures
 from tienet.checkpoint.restore import restore
 from tienet.checkpoint.run_folder import OpenedRun, open_run
@@ -100,7 +101,7 @@ class Predictor:
             with PredictTowerContext(""):
                 self.inputs = {s.name: tf1.placeholder(s.dtype, s.shape, s.name) for s in model.study_inputs()}
                 model.build_graph(*self.inputs.values())
-            self._session = tf1.Session(graph=graph, config=tf1.ConfigProto(allow_soft_placement=True))
+            self._session = tf1.Session(graph=graph, config=devices.session_config())
             # The backbone's weights are local variables. Nothing else may start from its initializer.
             self._session.run(tf1.local_variables_initializer())
             restore(self._session, self.run.prefix, tf1.trainable_variables())

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from tienet import devices
 from tienet.errors import InputError
 from tienet.grid import ENDS, backbone_side
 from tienet.modeling.backbone_weights import (
@@ -136,7 +137,7 @@ class FeatureExtractor:
         weights: The arrays that `weights_for` gives.
         end: A key of `ENDS`.
         image_px: The side of all images in pixels.
-        config: Options of the session, such as its GPU.
+        config: Options of the session; None: those of all sessions, `devices.session_config()`.
     """
 
     def __init__(
@@ -155,7 +156,7 @@ class FeatureExtractor:
             features = resnet50(preprocess(self._gray), get_weights(weights, end), end)
             self._outputs = tf.cast(features, tf.float16), tf.reduce_max(features, axis=[1, 2, 3])
             initialize = tf1.local_variables_initializer()
-        self._session = tf1.Session(graph=graph, config=config)
+        self._session = tf1.Session(graph=graph, config=config or devices.session_config())
         self._session.run(initialize)
 
     def __enter__(self) -> "FeatureExtractor":

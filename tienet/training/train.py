@@ -60,7 +60,7 @@ def train(
         interruption = interruption or stack.enter_context(Interruption())
         workers = None
         if cluster.size > 1:
-            workers = Workers(cluster, bool(gpus) and devices.count() > 0, parallelism.peer_timeout)
+            workers = Workers(cluster, bool(gpus) and devices.gpu_computes(), parallelism.peer_timeout)
             stack.enter_context(interruption.deferred())  # the workers stop together
         _run_epochs(set_up(config, places, batch_split, start, load, workers, interruption))
         if workers:
@@ -92,7 +92,7 @@ def _run_epochs(setup: Setup) -> None:
             callbacks=_callbacks(setup, validation),
             extra_callbacks=[ProgressBar(names=["loss"]), MergeAllSummaries()] if setup.is_chief else [],
             monitors=[TFEventWriter(), json_log] if setup.is_chief else [],
-            session_creator=setup.workers.session_creator() if setup.workers else NewSessionCreator(),
+            session_creator=_session_creator(setup),
             session_init=session_init(setup),
             steps_per_epoch=setup.batches.steps_per_epoch,
             starting_epoch=setup.state.epoch + 1,
@@ -100,6 +100,12 @@ def _run_epochs(setup: Setup) -> None:
         )
     if error := trainer.failure or setup.batches.error:
         raise error
+
+
+def _session_creator(setup: Setup) -> NewSessionCreator:
+    if setup.workers:
+        return setup.workers.session_creator()
+    return NewSessionCreator(config=devices.session_config())
 
 
 def _build_trainer(setup: Setup, model: TieNet) -> Trainer:

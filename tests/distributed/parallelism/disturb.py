@@ -12,13 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorpack.tfutils import sesscreate
-from tensorpack.tfutils.common import get_default_sess_config
 
 from tienet import devices
 from tienet.checkpoint import save as saving
 from tienet.data.dataflow import TrainingBatches
-from tienet.distributed import workers
 from tienet.errors import InputError
 from tienet.modeling.lstm import attention, block
 from tienet.modeling.lstm import step as attention_step
@@ -160,14 +157,14 @@ def without_compilers() -> None:
         for name, function in list(vars(part).items()):
             if hasattr(function, "python_function"):
                 setattr(part, name, tf.function(function.python_function, autograph=False))
-    for module in (sesscreate, workers):
-        module.get_default_sess_config = _as_built
+    session_config = devices.session_config
 
+    def as_built() -> tf.compat.v1.ConfigProto:
+        config = session_config()
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
+        return config
 
-def _as_built() -> tf.compat.v1.ConfigProto:
-    config = get_default_sess_config()
-    config.graph_options.rewrite_options.disable_meta_optimizer = True
-    return config
+    devices.session_config = as_built
 
 
 def set_environment(**variables: str) -> None:

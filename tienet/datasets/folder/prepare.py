@@ -16,7 +16,6 @@ A run that was stopped goes on where it was; images that are there already are n
 """
 
 import argparse
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -26,7 +25,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from tienet import files
+from tienet import devices, files
 from tienet.cli import UsageError
 from tienet.data import image, image_files
 from tienet.data import manifest as manifests
@@ -84,9 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--names", type=Path, metavar="CSV", help="write id and file of each image there, outside --out"
     )
-    parser.add_argument(
-        "--workers", type=int, default=min(8, os.cpu_count() or 1), metavar="N", help="processes (%(default)s)"
-    )
+    parser.add_argument("--workers", type=int, default=devices.cores(), metavar="N", help="processes (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
