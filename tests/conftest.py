@@ -37,14 +37,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let all processes of these tests be stopped by Ctrl-C, and share what XLA compiles through a temporary folder.
+    """Let all processes of these tests share what XLA compiles, through a temporary folder.
 
-    A shell starts what runs in the background with Ctrl-C ignored, and the programs that are tested would inherit that.
     Each session would otherwise compile the attention LSTM again, which takes half of the time of all tests. The
     folder is empty at the start, so that every function is compiled at least once.
     """
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput") and "TF_XLA_FLAGS" not in os.environ:
         folder = tempfile.TemporaryDirectory(prefix="tienet-tests-xla-")
         config.add_cleanup(folder.cleanup)

@@ -281,6 +281,7 @@ class _Meteor:
             lines = [self.process.stdout.readline().decode(errors="replace").strip() for _ in range(answers)]
             wrong = next((line for line in lines if not _is_numbers(line)), None)
             if wrong is not None:
+                watch.cancel()  # so that a process that is killed from here on was killed by others
                 raise self._failure(wrong, time.monotonic() - begun)
         except BaseException:  # also Ctrl-C: an answer that nobody read would be taken for that of the next question
             self.close()
