@@ -13,6 +13,8 @@ import pytest
 from tests.made_once import PhantomRuns, made_once
 
 ROOT = Path(__file__).resolve().parents[1]
+XLA_BY_DEFAULT = {"XLA_FLAGS": "", "TF_XLA_FLAGS": ""}
+"""The environment in which XLA compiles as it does for users, not as `pytest_configure` sets it."""
 MAX_WORKERS = 4  # Each of them loads TensorFlow, which takes about 1.5 GB of memory.
 
 faulthandler.register(signal.SIGALRM)  # a stray alarm shows where it comes from; it would end the tests without a word
@@ -37,15 +39,22 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let all processes of these tests share what XLA compiles, through a temporary folder.
+    """Let all processes of these tests be stopped by Ctrl-C, and compile quickly.
 
-    Each session would otherwise compile the attention LSTM again, which takes half of the time of all tests. The
-    folder is empty at the start, so that every function is compiled at least once.
+    A shell starts what runs in the background with Ctrl-C ignored, and the programs that are tested would inherit that.
+
+    XLA's compilation of the attention LSTM, anew in each session, took a third of the time of all tests. Now they share
+    what was compiled, in a temporary folder that is empty at the start, and XLA does not optimize the machine code.
+    The tests that run in a process of their own with XLA_BY_DEFAULT see that this changes no result.
     """
-    if not hasattr(config, "workerinput") and "TF_XLA_FLAGS" not in os.environ:
-        folder = tempfile.TemporaryDirectory(prefix="tienet-tests-xla-")
-        config.add_cleanup(folder.cleanup)
-        os.environ["TF_XLA_FLAGS"] = f"--tf_xla_persistent_cache_directory={folder.name}"
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(config, "workerinput") or XLA_BY_DEFAULT.keys() & os.environ.keys():
+        return
+    folder = tempfile.TemporaryDirectory(prefix="tienet-tests-xla-")
+    config.add_cleanup(folder.cleanup)
+    os.environ["TF_XLA_FLAGS"] = f"--tf_xla_persistent_cache_directory={folder.name}"
+    os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 
 
 def pytest_collection_finish() -> None:

@@ -1,6 +1,7 @@
 """tienet export: plain TensorFlow, where this package cannot be imported, gives the checkpoint's numbers."""
 
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.command_line import tienet
+from tests.conftest import XLA_BY_DEFAULT
 from tienet.checkpoint.calibration import Calibration
 from tienet.checkpoint.calibration import save as save_calibration
 from tienet.checkpoint.run_folder import load_run, locate
@@ -78,7 +80,8 @@ def answers(runs, phantom, tmp_path_factory) -> dict[str, tuple[dict, list]]:
         np.savez(folder / f"{mode}-in.npz", **given)
     shutil.rmtree(folder / "run-report")  # nothing of it is needed
     command = [sys.executable, "-c", PLAIN, *(str(folder / mode) for mode in MODES)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **XLA_BY_DEFAULT}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return {mode: (dict(np.load(folder / f"{mode}-out.npz")), predictions[mode]) for mode in MODES}
 

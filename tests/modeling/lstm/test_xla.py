@@ -1,10 +1,14 @@
 """A compiled function takes what the LSTM gives it: tensors, tuples of them, and None."""
 
+import os
+import subprocess
+import sys
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from tests.conftest import ROOT, XLA_BY_DEFAULT
 from tienet.modeling.lstm.xla import compiled
 
 
@@ -23,3 +27,12 @@ def test_a_compiled_function_equals_the_plain_one(evaluate, random):
         plain, ours = evaluate([function(x, pair, 2), compiled(function)(x, pair, 2)])
         np.testing.assert_allclose(ours["y"], plain["y"], rtol=1e-6)
         np.testing.assert_array_equal(ours["n"], plain["n"])
+
+
+def test_the_loop_and_its_gradient_are_right_as_xla_compiles_for_users():
+    """The tests compile with less optimization (tests/conftest.py); these run once more as XLA does by default."""
+    command = [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", "tests/modeling/lstm/test_loop.py"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **XLA_BY_DEFAULT}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
