@@ -70,3 +70,25 @@ def test_a_command_resizes_each_image_once(runs, tmp_path, resized, command, mod
     out = [] if command == "report" else ["--out", str(tmp_path / ("o.png" if command == "show" else "o.csv"))]
     assert dispatch([command, "--load", str(runs[mode]), "--gpu", "cpu", str(source), *out]) == 0
     assert sorted(resized) == sorted(shapes)
+
+
+@pytest.mark.parametrize(
+    ("command", "mode", "said"),
+    [
+        ("report", "classify", "note: {}: the file {}"),
+        ("show", "classify", "note: {}: the file {}"),
+        ("annotate", "annotate", "note: of 1 images the file {1}"),
+    ],
+)
+def test_a_command_says_what_a_reader_should_know_of_a_file(runs, tmp_path, capsys, command, mode, said):
+    """A window that cannot be used, and an image that is stored mirrored."""
+    path = save(
+        tmp_path / "in" / "x.dcm", dataset(WindowWidth=["0"], WindowCenter=["9"], PatientOrientation=["R", "F"])
+    )
+    path.with_suffix(".txt").write_text("clear lungs")
+    source = path.parent if command == "annotate" else path
+    out = [] if command == "report" else ["--out", str(tmp_path / ("o.png" if command == "show" else "o.csv"))]
+    assert dispatch([command, "--load", str(runs[mode]), "--gpu", "cpu", str(source), *out]) == 0
+    printed = capsys.readouterr().err
+    for remark in ("has a window or VOI LUT that cannot be used", "says that the picture is stored mirrored or turned"):
+        assert said.format(path, remark) in printed

@@ -68,3 +68,11 @@ def test_the_hint_stays_where_the_header_has_a_comma_too(tmp_path):
         Table(path, ("image",))
     path.write_text("image,report\n1,2\n")
     assert Table(path, ()).hint == ""
+
+
+@pytest.mark.parametrize("mark", ["sep=,", "SEP=;", "sep=\t"])
+def test_a_mark_for_excel_is_no_header(tmp_path, mark):
+    path = tmp_path / "t.csv"
+    path.write_text(f"{mark}\na,b\n1,2\n")
+    with pytest.raises(InputError, match=r"t\.csv, row 1: .* the first line is a mark for Excel; remove it"):
+        Table(path, ("a",))

@@ -12,7 +12,7 @@ report of words that the network does not know, is passed over and named in OUT.
 import argparse
 import itertools
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -102,6 +102,7 @@ class _Job:
         run = annotator.run
         self._vocab, self._image_px, self._max_words = run.vocab, run.config.image_px, run.config.max_words
         self._logged_faults = self._truncated_reports = self._words = self._unknown_words = 0
+        self._remarks: Counter[str] = Counter()
         self._thresholds_checked = False
 
     def run(self, studies: "Iterable[StudyInput]", interruption: Interruption) -> None:
@@ -170,6 +171,7 @@ class _Job:
             if studies[n].row in missing:
                 self._out.write(studies[n], prediction.probabilities, prediction.labels)
                 self._count_words(studies[n].report, prediction.words[1:])
+                self._remarks.update(images[n].remarks if images[n] else ())
         return True
 
     # ---- messages ----
@@ -201,6 +203,8 @@ class _Job:
         print(f"{self._out.path}: {self._out.written:,} studies")
         for note in notes:
             _log_note(note)
+        for remark, count in self._remarks.most_common():
+            _log_note(f"of {count:,} images the file {remark}")
         if self._unknown_words > MAX_UNKNOWN_SHARE_OF_ALL * self._words:
             share = self._unknown_words / self._words
             _log_note(f"the network does not know {share:.0%} of the words; was it trained on reports like these?")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tienet.commands.study_input import Fault
-from tienet.data.dicom.reader import DicomError, read_gray
+from tienet.data.dicom.reader import DicomError, read_gray_and_remarks
 from tienet.data.image import resize
 from tienet.errors import InputError
 
@@ -20,16 +20,19 @@ class ImageInput:
     Attributes:
         pixels: uint8 [image_px, image_px], as the network takes it; None where there is a fault.
         fault: Why the file cannot be read; None if it was read.
+        remarks: What a reader of the result should know of the file; each goes on after the words "the file".
     """
 
     pixels: np.ndarray | None
     fault: Fault | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def read_image_input(path: Path, image_px: int) -> ImageInput:
     """Read a PNG, JPEG or DICOM file and resize it at once, so that a large image takes memory only for a moment."""
     try:
-        return ImageInput(resize(read_gray(path), image_px))
+        gray, remarks = read_gray_and_remarks(path)
+        return ImageInput(resize(gray, image_px), remarks=remarks)
     except FileNotFoundError as error:
         return ImageInput(None, Fault(MISSING, str(error)))
     except DicomError as error:

@@ -103,6 +103,8 @@ class _Job:
                 else:
                     readable.append(study)
                     images.append(image.pixels)
+                    for remark in image.remarks:
+                        print(f"note: {study.image}: the file {remark}", file=sys.stderr)
             predictions = self._reporter.report(images, maps=self._maps) if readable else []
             for study, pixels, prediction in zip(readable, images, predictions, strict=True):
                 self.predicted += 1

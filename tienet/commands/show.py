@@ -46,10 +46,12 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--out {out} is a folder; expected the name of a PNG file")
     if out.resolve() == args.image.resolve():
         raise InputError(f"--out {out} is the image itself; choose another name")
-    from tienet.data.dicom.reader import read_gray
+    from tienet.data.dicom.reader import read_gray_and_remarks
 
     # Before TensorFlow is imported, which takes seconds, so that a bad file is reported at once.
-    gray = read_gray(args.image)
+    gray, remarks = read_gray_and_remarks(args.image)
+    for remark in remarks:
+        print(f"note: {args.image}: the file {remark}", file=sys.stderr)
     report = None if args.report is None else read_report(args.report)
     flags.start(args.gpu)
     from tienet.commands.show_figure import draw

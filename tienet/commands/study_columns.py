@@ -126,6 +126,5 @@ def is_file_name(name: str) -> bool:
 
 def _hint(header: list[str]) -> str:
     """What to do about a header that is not one of commas; empty if it seems to be."""
-    is_mark = header[0].strip().lower() == "sep="
-    hint = "the first line is a mark for Excel; remove it" if is_mark else separator_hint(header)
+    hint = separator_hint(header)
     return f"; {hint}" if hint else ""

@@ -140,7 +140,7 @@ class Table:
         for name in missing:
             like = [other for other in self.header if canonical(other) == name or other.lower() == name.lower()]
             wrong.append(f"column {name} is missing" + (f" (rename {like[0]}?)" if like else ""))
-        if self.hint and len(self.header) == 1:
+        if self.hint and len([name for name in self.header if name]) == 1:
             raise InputError(f"{self.path}, row 1: the header has one cell only: {separator_hint(self.header)}")
         if missing and len(self.header) == 1:
             wrong.append("the header has one cell only: are cells separated by commas?")
@@ -149,7 +149,12 @@ class Table:
 
 
 def separator_hint(header: Sequence[str]) -> str:
-    """The end of a message about a header whose cells seem to have another separator; empty if they do not."""
+    """The end of a message about a header whose cells seem to have another separator; empty if they do not.
+
+    It says also what to do about a first line such as sep=; which is a mark for Excel and no header.
+    """
+    if header and header[0].strip().lower().startswith("sep="):
+        return "the first line is a mark for Excel; remove it, and save the file as CSV with commas"
     for separator, name in _SEPARATORS.items():
         if any(separator in cell for cell in header):
             return f"are cells separated by commas? The header has {name}; save the file as CSV with commas"

@@ -15,7 +15,6 @@ import numpy as np
 
 from tienet.data import image
 from tienet.data.dicom import reader as dicom
-from tienet.data.dicom import view
 from tienet.errors import InputError
 
 MAX_DICOM_SECONDS = 20.0
@@ -128,12 +127,7 @@ class ImageDecoder:
             film = reader.read(path)
         finally:
             self._free.put(reader)
-        notes = tuple(f"The file {note}." for note in film.notes)
-        if not film.upright:
-            notes += ("The file says that the picture is stored mirrored or turned; it is read as it is stored.",)
-        if film.view == view.LATERAL:
-            notes += ("The file says that this is a lateral view; the networks know frontal ones.",)
-        return film.pixels, notes
+        return film.pixels, tuple(f"The file {remark}." for remark in film.remarks)
 
 
 def check_system() -> None:

@@ -178,19 +178,6 @@ def test_hashed_images_do_not_go_beside_named_ones(run, source, capsys):
 # ---- again, stopped, refused ----
 
 
-def test_a_second_run_converts_only_what_is_new_or_changed(run, source):
-    for n in range(3):
-        film(source / f"{n}.dcm", f"1.2.{n}", PatientID=f"P{n}")
-    _, out = run()
-    before = {path: path.stat().st_mtime_ns for path in (out / "images").iterdir()}
-    film(source / "1.dcm", "1.2.1", RAMP[::-1].copy(), PatientID="P1")
-    film(source / "3.dcm", "1.2.7", PatientID="P7"), (source / "2.dcm").unlink()
-    _, out = run()
-    after = {path: path.stat().st_mtime_ns for path in (out / "images").iterdir()}
-    assert len(after) == 3 and sum(before.get(path) == when for path, when in after.items()) == 1
-    assert len(load(out)) == 3
-
-
 def test_ctrl_c_stops_it_and_the_next_run_goes_on(source, tmp_path):
     for n in range(60):
         film(source / f"{n}.dcm", f"1.2.{n}", np.tile(RAMP, (20, 25)))

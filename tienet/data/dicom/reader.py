@@ -37,6 +37,9 @@ _FIRST_BYTES = 1024  # the longest first element
 NOT_DICOM = "file that is no DICOM"
 DIED = "DICOM at which the decoder stopped"
 
+TURNED = "says that the picture is stored mirrored or turned; it is read as it is stored"
+SIDEWAYS = "says that this is a lateral view; the networks know frontal ones"
+
 
 class DicomError(InputError):
     """A DICOM file that cannot be read as an image.
@@ -76,6 +79,12 @@ class Dicom:
     def upright(self) -> bool:
         """False if PatientOrientation says that a frontal or unknown view is stored mirrored or turned."""
         return self.view == LATERAL or is_upright(self.orientation)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of its labels or report should know; each goes on after the words "the file"."""
+        turned = () if self.upright else (TURNED,)
+        return (*self.notes, *turned, *((SIDEWAYS,) if self.view == LATERAL else ()))
 
 
 def is_dicom(path: Path | str) -> bool:
@@ -121,10 +130,16 @@ def read_dicom(path: Path | str) -> Dicom:
 
 def read_gray(path: Path | str) -> np.ndarray:
     """Read a PNG, JPEG or DICOM file as uint8 [H, W], 0 is black. Raises as `image.read_gray` and `read_dicom`."""
+    return read_gray_and_remarks(path)[0]
+
+
+def read_gray_and_remarks(path: Path | str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Read a PNG, JPEG or DICOM file as uint8 [H, W], and `Dicom.remarks`. Raises as `read_gray`."""
     path = Path(path)
     if path.is_file() and os.access(path, os.R_OK) and is_dicom(path):
-        return read_dicom(path).pixels
-    return image.read_gray(path)
+        film = read_dicom(path)
+        return film.pixels, film.remarks
+    return image.read_gray(path), ()
 
 
 class Reader:
