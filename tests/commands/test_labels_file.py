@@ -45,10 +45,19 @@ def test_the_table(tmp_path):
         rows = list(csv.reader(file))
     assert tuple(rows[0]) == HEADER and len(set(HEADER)) == 1 + 2 * K == 31
     assert HEADER[1] == "Atelectasis_probability" and HEADER[16:] == LABELS
-    assert rows[1] == ["s0", *["0.020000"] * K, *["1", "0", ""] * 5]
+    assert rows[1] == ["s0", *["0.02"] * K, *["1", "0", ""] * 5]
     assert [row[0] for row in rows[1:]] == ["s0", "s2", "s3", "s5", "s6"]
     errors = (tmp_path / "out.csv.errors.csv").read_text().splitlines()
     assert errors == ["row,study_id,reason,message", "3,s1,no report,it is empty", "6,s4,no report,it is empty"]
+
+
+def test_probabilities_come_back_bit_for_bit(tmp_path):
+    """At six decimals 3e-7 would be 0, and a user's own threshold would name other studies than the label cell does."""
+    probabilities = np.exp(-20 * np.random.default_rng(0).random(K)).astype(np.float32)
+    with LabelsFile(tmp_path / "out.csv", IDENTITY, tmp_path / "in.csv") as out:
+        out.write(StudyInput(1, "a"), probabilities, np.zeros(K, np.float32))
+    cells = (tmp_path / "out.csv").read_text().splitlines()[1].split(",")[1 : K + 1]
+    np.testing.assert_array_equal(np.array(cells, np.float32), probabilities)
 
 
 def test_cut_anywhere_it_becomes_the_same_again(tmp_path):

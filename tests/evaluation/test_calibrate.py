@@ -120,6 +120,7 @@ def test_evaluation_shows_what_calibration_did_and_the_aucs_stay(run, root, tmp_
     assert after.metrics["auc"] == before.metrics["auc"] and after.metrics["avg"] == before.metrics["avg"]
     scores = pd.read_csv(tmp_path / "after" / "scores.csv")[list(LABELS)].to_numpy()
     np.testing.assert_allclose(scores, expit(before.predictions.logits / calibration.temperatures), atol=1e-6)
+    np.testing.assert_array_equal(scores.astype(np.float32), after.predictions.probabilities)  # to the last bit
     for folder in ("before", "after"):
         picture = cv2.imread(str(tmp_path / folder / "reliability.png"))
         assert picture.shape == (3 * SMALL_PANEL_PX, 5 * SMALL_PANEL_PX, 3)

@@ -127,10 +127,10 @@ class LabelsFile:
 
         Args:
             study: The study.
-            probabilities: float [K].
+            probabilities: float32 [K]; they are written with the fewest digits that give the same float32 again.
             labels: float [K], 1 or 0, NaN without a threshold.
         """
-        probability_cells = [f"{value:.6f}" for value in probabilities]
+        probability_cells = [str(value) for value in probabilities.astype(np.float32)]
         label_cells = ["" if np.isnan(value) else str(int(value)) for value in labels]
         self._out.write(_line([study.study_id, *probability_cells, *label_cells]))
         self._out.flush()

@@ -258,4 +258,4 @@ def _write_files(out: Path, metrics: dict, predictions: Predictions, split: Mani
 def _write_csv(path: Path, split: Manifest, columns: dict) -> None:
     table = pd.DataFrame({"study_id": split.study_ids, **columns})
     with files.replacing(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6f")
+        table.to_csv(temporary, index=False)  # with all digits of float32: at six decimals 3e-7 would be 0
