@@ -1,5 +1,6 @@
 """Writing: greedy against a loop, beam against an exhaustive search, and what every method must hold to."""
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -21,26 +22,49 @@ MAX = 8
 
 
 class Net:
-    """A decoder whose words are not all alike, and its step as a NumPy function."""
+    """A decoder whose words are not all alike, and its step as a NumPy function.
 
-    def __init__(self, evaluate, random, **settings):
-        self.config = Config().replace(mode="caption", **SMALL, **settings)
-        self.images = np.maximum(random.standard_normal((B, D, D, C)), 0).astype(np.float32)
-        self.x = tf1.placeholder_with_default(self.images, [None, D, D, C])
-        self.decoder = Decoder(self.config, V, E, self.x)
-        self.run = evaluate
-        evaluate([])
-        self.loud = [tf1.assign(v, 3 * v) for v in tf1.trainable_variables()]  # so that reports differ
-        evaluate(self.loud)
-        self._word, self._h, self._c = (
-            tf1.placeholder(tf.int32, [None]),
-            tf1.placeholder(tf.float32, [None, 7]),
-            tf1.placeholder(tf.float32, [None, 7]),
-        )
-        images = locations(*self.decoder.image_context[:2])
-        step = self.decoder.step(images, self._word, self._h, self._c)
-        logits = self.decoder.word_logits(step.h, self._word, step.z)
-        self._step = [tf.nn.log_softmax(logits), step.h, step.c]
+    Building it and compiling what it writes by takes seconds, so that several tests share one (`shared_nets`).
+    """
+
+    def __init__(self, **settings):
+        self.graph, self._written = tf.Graph(), {}
+        self.images = np.maximum(np.random.default_rng(0).standard_normal((B, D, D, C)), 0).astype(np.float32)
+        with self.graph.as_default():
+            tf1.set_random_seed(0)
+            self.x = tf1.placeholder_with_default(self.images, [None, D, D, C])
+            self.decoder = Decoder(Config().replace(mode="caption", **SMALL, **settings), V, E, self.x)
+            config = tf1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+            self._session = tf1.Session(config=config)
+            self.run = self._session.run
+            self.run(tf1.global_variables_initializer())
+            self.run([tf1.assign(v, 3 * v) for v in tf1.trainable_variables()])  # so that reports differ
+            self._values, self._changed = self.run(tf1.trainable_variables()), False
+            self._word, self._h, self._c = (
+                tf1.placeholder(tf.int32, [None]),
+                tf1.placeholder(tf.float32, [None, 7]),
+                tf1.placeholder(tf.float32, [None, 7]),
+            )
+            images = locations(*self.decoder.image_context[:2])
+            step = self.decoder.step(images, self._word, self._h, self._c)
+            logits = self.decoder.word_logits(step.h, self._word, step.z)
+            self._step = [tf.nn.log_softmax(logits), step.h, step.c]
+
+    def set(self, name, value):
+        """Give a trainable variable another value, until `restore`."""
+        (variable,) = tf1.trainable_variables(name)
+        self._changed = True
+        self.run(tf1.assign(variable, tf.broadcast_to(value, variable.shape)))
+
+    def restore(self):
+        """Give all variables the values that they began with."""
+        if self._changed:
+            for variable, value in zip(tf1.trainable_variables(), self._values, strict=True):
+                variable.load(value, self._session)
+            self._changed = False
+
+    def close(self):
+        self._session.close()
 
     def start(self, n):
         """(h_0, c_0) of image n."""
@@ -54,13 +78,47 @@ class Net:
         return log_p[0].astype(np.float64), h, c
 
     def write(self, decoding, images=None):
-        feed = {} if images is None else {self.x: images}
-        return self.run(generate.write(self.decoder, decoding), feed)
+        if decoding not in self._written:
+            self._written[decoding] = generate.write(self.decoder, decoding)
+        return self.run(self._written[decoding], {} if images is None else {self.x: images})
+
+
+PLAIN, DEEP = {}, {"deep_output": True, "attention_gate": True}
+
+
+@pytest.fixture(scope="module")
+def shared_nets():
+    """(PLAIN or DEEP) -> the net, made when it is first asked for."""
+    nets = {}
+
+    def net_of(options):
+        deep = options == DEEP
+        if deep not in nets:
+            nets[deep] = Net(**options)
+        return nets[deep]
+
+    yield net_of
+    for net in nets.values():
+        net.close()
 
 
 @pytest.fixture
-def net(evaluate, random):
-    return Net(evaluate, random)
+def net_with(shared_nets):
+    """net_with(PLAIN or DEEP): the net with the values that it began with; its graph is the default one then."""
+    with contextlib.ExitStack() as stack:
+
+        def net_of(options):
+            net = shared_nets(options)
+            stack.enter_context(net.graph.as_default())
+            net.restore()
+            return net
+
+        yield net_of
+
+
+@pytest.fixture
+def net(net_with):
+    return net_with(PLAIN)
 
 
 def words_of(written, n):
@@ -118,14 +176,12 @@ def beam_loop(net, n, width, length_norm, max_words=MAX):
     return words[1:-1], total
 
 
-@pytest.mark.parametrize(
-    ("options", "end"), [({}, -1.0), ({"deep_output": True, "attention_gate": True}, -7.0)], ids=["plain", "deep"]
-)
+@pytest.mark.parametrize(("options", "end"), [(PLAIN, -1.0), (DEEP, -7.0)], ids=["plain", "deep"])
 @pytest.mark.parametrize(("width", "length_norm"), [(2, 0.0), (3, 1.0)])
-def test_beam_search_equals_a_loop(evaluate, random, width, length_norm, options, end):
+def test_beam_search_equals_a_loop(net_with, width, length_norm, options, end):
     """<END> has the bias `end`: without it most reports are empty."""
-    net = Net(evaluate, random, **options)
-    net.run([tf1.assign(v, end * tf.one_hot(END, V)) for v in tf1.trainable_variables("word_softmax/b")])
+    net = net_with(options)
+    net.set("word_softmax/b", end * tf.one_hot(END, V))
     written = net.write(Decoding("beam", MAX, width=width, length_norm=length_norm))
     assert any(words_of(written, n) != greedy_loop(net, n)[0] for n in range(B)) and max(written.word_len) == MAX + 1
     for n in range(B):
@@ -173,9 +229,9 @@ def test_a_batch_equals_its_rows_one_by_one(net, decoding):
 @pytest.mark.parametrize(
     "decoding", [Decoding(max_words=MAX), Decoding("beam", MAX), Decoding("sample", MAX)], ids=lambda d: d.method
 )
-@pytest.mark.parametrize("options", [{}, {"deep_output": True, "attention_gate": True}], ids=["plain", "deep"])
-def test_what_was_written_is_what_reading_it_gives(evaluate, random, decoding, options):
-    net = Net(evaluate, random, **options)
+@pytest.mark.parametrize("options", [PLAIN, DEEP], ids=["plain", "deep"])
+def test_what_was_written_is_what_reading_it_gives(net_with, decoding, options):
+    net = net_with(options)
     written = net.write(decoding)
     assert not np.isin(written.word_ids[:, 1:][written.word_ids[:, 1:] > 0], [START, OOV, END]).any()
     assert (written.word_ids[:, 0] == START).all() and (written.word_len <= MAX + 1).all()
@@ -230,8 +286,8 @@ def test_the_word_drawn_is_where_the_probabilities_up_to_it_pass_the_number(net)
 def test_each_word_is_drawn_anew(net):
     """Two words, each as likely as the other after any state: the second is the first one again half of the time."""
     two = tf.one_hot(V - 1, V) + tf.one_hot(V - 2, V)
-    net.run([tf1.assign(v, tf.zeros_like(v)) for v in tf1.trainable_variables("word_softmax/W_o")])
-    net.run([tf1.assign(v, 50 * two) for v in tf1.trainable_variables("word_softmax/b")])
+    net.set("word_softmax/W_o", 0.0)
+    net.set("word_softmax/b", 50 * two)
     words = net.write(Decoding("sample", 3), np.repeat(net.images, 400, axis=0)).word_ids[:, 1:]
     assert set(words.ravel()) == {V - 1, V - 2}
     for t, s in ((0, 1), (1, 2), (0, 2)):
@@ -251,8 +307,7 @@ def test_at_temperature_towards_zero_sampling_is_greedy(net):
 
 
 def test_it_ends_when_every_report_has_ended(net):
-    ending = [tf1.assign(v, 50 * tf.one_hot(END, V)) for v in tf1.trainable_variables("word_softmax/b")]
-    net.run(ending)
+    net.set("word_softmax/b", 50 * tf.one_hot(END, V))
     for method in generate.METHODS:
         written = net.write(Decoding(method, 1000))
         assert written.word_ids.shape == (B, 1) and (written.word_len == 1).all()
