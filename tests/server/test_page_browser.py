@@ -10,7 +10,7 @@ from tests.server.conftest import serving
 from tienet.server.app import create_app
 
 TOKEN = "correct-horse-7"
-ANNOTATE = re.compile(r"/api/annotate\?")
+ANNOTATE, SAMPLE = re.compile(r"/api/annotate\?"), re.compile(r"/api/samples/[^/]+$")
 PIXELS = """() => {
   const canvas = document.querySelector("canvas.map");
   return canvas.hidden ? null : canvas.toDataURL();
@@ -213,7 +213,7 @@ def test_a_changed_text_greys_the_labels_until_they_are_made_again(tab, xray):
     assert tab.locator(old).count() == 1
 
 
-def test_an_answer_that_comes_late_is_not_shown(tab, xray):
+def test_an_answer_or_a_sample_that_comes_late_is_not_shown(tab, xray):
     held = []
     tab.route(ANNOTATE, lambda route: held.append(route))
     choose(tab, "first.png", xray[1])
@@ -230,6 +230,14 @@ def test_an_answer_that_comes_late_is_not_shown(tab, xray):
     tab.wait_for_selector("[data-answer=report] .of:has-text('second.png')")
     assert tab.locator(ANNOTATE_WORDS).count() == 0 and tab.input_value("#report") == ""
     assert len(held) == 2 and tab.inner_text("#status").startswith("second.png. image alone: ")
+    tab.route(SAMPLE, lambda route: held.append(route))
+    with tab.expect_request(SAMPLE):
+        tab.click(".samples button >> nth=0")
+    choose(tab, "third.png", xray[1])
+    with tab.expect_response(SAMPLE):
+        held[2].continue_()
+    tab.wait_for_selector("[data-answer=report] .of:has-text('third.png')")
+    assert tab.inner_text("#status").startswith("third.png. ") and tab.input_value("#report") == ""
     # Also one that is there before it can be given up is of the text that it was asked for, not of that in the box.
     tab.evaluate("labelled = 'asked'; study.answers.annotate = study.answers.report; display()")
     assert tab.is_visible("[data-answer=annotate].stale")
