@@ -142,6 +142,7 @@ def test_long_reports_are_cut_as_in_training_and_empty_ones_are_read(annotator, 
     cut, whole, empty, blank = text_annotator.annotate([" ".join(long.split()[:30]), long, "", " \n"], maps=True)
     assert_same(cut, whole)
     assert len(whole.words) == len(whole.g) == 31
+    assert [prediction.cut_at for prediction in (cut, whole, empty)] == [None, 30, None]
     assert_same(empty, blank)
     assert empty.words == ["<START>"] and empty.g.shape == (1,)
     prediction = annotator.annotate([""], images[:1], maps=True)[0]
@@ -185,6 +186,11 @@ def test_another_decoding_is_built_once_and_a_few_are_kept(reporter, images, mon
     assert [prediction.report.split() for prediction in first] == [
         prediction.report.split()[:3] for prediction in greedy
     ]
+    longest = reporter.run.config.written_words
+    for predictions, most in ((greedy, longest), (first, 3)):
+        for prediction in predictions:
+            assert prediction.cut_at == (most if len(prediction.report.split()) == most else None)
+    assert any(prediction.cut_at for prediction in first)
     kept = dict(reporter._others)
     assert_same(reporter.report(images[:1], decoding=Decoding(max_words=3))[0], first[0])
     assert reporter._others == kept

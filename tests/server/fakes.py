@@ -18,6 +18,7 @@ from tienet.server.engine import Engine, ServedNetwork
 
 D = 4
 PX = 32
+MAX_WORDS = 50  # of a report that FakeAnnotator reads
 
 
 def prediction(words: list[str], report: str | None, seed: float) -> Prediction:
@@ -68,7 +69,11 @@ class FakeAnnotator:
     def annotate(self, reports, images=None, maps=False):
         if any("fail" in report for report in reports):
             raise RuntimeError("a bug")
-        return [prediction(report.lower().split(), None, len(report)) for report in reports]
+        return [self._annotate(report.lower().split(), len(report)) for report in reports]
+
+    def _annotate(self, words, seed):
+        read = prediction(words[:MAX_WORDS], None, seed)
+        return replace(read, cut_at=MAX_WORDS) if len(words) > MAX_WORDS else read
 
     def close(self) -> None:
         pass

@@ -1,6 +1,7 @@
 """What the API answers: a prediction, value by value, and null for what a mode does not have."""
 
 import base64
+import hashlib
 import json
 
 import cv2
@@ -60,6 +61,28 @@ def test_caption_has_a_report_and_no_labels():
 def test_maps_and_picture_are_left_out_where_they_are_not_wanted(client):
     answer = client.post("/api/report?maps=false", files=FILE).json()
     assert answer["a"] is answer["a_ws"] is answer["picture"] is None and answer["words"][0]["g"] is not None
+
+
+def test_an_answer_says_which_file_and_which_text_it_is_of(client):
+    text = "Large  effusion.\n" + "No nodule. " * 9
+    sent = client.post("/api/annotate?maps=false", files=FILE, data={"report": text.replace("\n", "\r\n")}).json()
+    line = "Large effusion. No nodule. No nodule. No nodule. No nodule. No nodule. No nod..."
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    assert sent["name"] == "chest.png"
+    assert sent["given"] == {"start": line, "characters": len(text), "sha256": digest} and len(line) == 80
+    empty = client.post("/api/annotate?maps=false", files=FILE, data={"report": ""}).json()["given"]
+    assert (empty["start"], empty["characters"]) == ("", 0)
+    assert client.post("/api/report?maps=false", files=FILE).json()["given"] is None
+    with fakes.engine_of(None, fakes.FakeTextAnnotator()) as engine, TestClient(create_app(engine)) as alone:
+        answer = alone.post("/api/annotate", files={"report": (None, b"No effusion.")}).json()
+    assert answer["name"] == "" and answer["given"]["start"] == "No effusion."
+
+
+def test_an_answer_says_where_its_report_was_cut(client):
+    for words, cut_at in ((fakes.MAX_WORDS, None), (fakes.MAX_WORDS + 1, fakes.MAX_WORDS)):
+        answer = client.post("/api/annotate?maps=false", files=FILE, data={"report": "clear " * words}).json()
+        assert answer["cut_at"] == cut_at and len(answer["words"]) == fakes.MAX_WORDS + 1
+    assert client.post("/api/report?maps=false", files=FILE).json()["cut_at"] is None
 
 
 def test_a_tiny_threshold_stays_what_it_is():

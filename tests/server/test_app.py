@@ -166,7 +166,7 @@ def test_memory_after_1000_requests_is_that_after_100():
 
 
 def test_every_answer_forbids_other_addresses(client):
-    for path in ("/", "/api/docs", "/api/openapi.json", "/static/view.js", "/api/model", "/nowhere", "/healthz"):
+    for path in ("/", "/api", "/api/docs", "/api/openapi.json", "/static/view.js", "/api/model", "/no", "/healthz"):
         answer = client.get(path)
         assert {name: answer.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS, path
         assert "default-src 'self'" in answer.headers["content-security-policy"]
@@ -174,8 +174,9 @@ def test_every_answer_forbids_other_addresses(client):
 
 
 def test_pages_name_no_other_address(client):
-    for path in ("/", "/api/docs", "/static/view.js", "/static/app.js", "/static/docs.js", "/static/style.css"):
-        text = client.get(path).text
+    scripts = [f"/static/{name}.js" for name in ("view", "app", "download", "docs")]
+    for path in ("/", "/api", "/api/docs", *scripts, "/static/style.css"):
+        text = client.get(path).text.replace("http://localhost/api/", "")  # this server's own, in examples
         assert "http:" not in text and "https:" not in text, path
 
 

@@ -38,7 +38,7 @@ def client(app):
 )
 def test_without_the_token_nothing_is_answered(client, headers):
     file = {"image": ("a.png", fakes.png(fakes.xray()))}
-    for path in ("/api/model", "/api/samples", "/api/openapi.json", "/api/docs", "/nowhere"):
+    for path in ("/api/model", "/api/samples", "/api", "/api/openapi.json", "/api/docs", "/nowhere"):
         answer = client.get(path, headers=headers)
         assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer", path
     assert client.post("/api/report", files=file, headers=headers).status_code == 401
@@ -46,6 +46,16 @@ def test_without_the_token_nothing_is_answered(client, headers):
     assert page.status_code == 401 and 'name="token"' in page.text
     assert client.get("/healthz", headers=headers).status_code == 200
     assert client.get("/static/style.css", headers=headers).status_code == 200
+
+
+def test_a_wrong_token_says_so_and_no_token_does_not(client):
+    wrong = {"headers": {"Authorization": "Bearer wrong-token-7"}}
+    assert client.get("/api/model", **wrong).json()["detail"].startswith("the token is wrong: ")
+    assert client.get("/api/model?token=wrong-token-7").json()["detail"].startswith("the token is wrong: ")
+    assert client.get("/api/model").json()["detail"].startswith("this server wants its token: ")
+    assert "token is wrong" in client.get("/?token=wrong-token-7").text
+    for address in ("/", "/?token="):
+        assert "wrong" not in client.get(address).text
 
 
 def test_a_bearer_token_is_taken(client):

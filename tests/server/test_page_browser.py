@@ -1,5 +1,6 @@
 """The page in a real browser: files, words and their maps, both answers, the downloaded page, no other address."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,15 @@ from tests.server.conftest import serving
 from tienet.server.app import create_app
 
 TOKEN = "correct-horse-7"
+ANNOTATE, SAMPLE = re.compile(r"/api/annotate\?"), re.compile(r"/api/samples/[^/]+$")
 PIXELS = """() => {
   const canvas = document.querySelector("canvas.map");
   return canvas.hidden ? null : canvas.toDataURL();
 }"""
-DROP = """([name, base64]) => {
-  const file = new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name);
+DROP = """([names, base64]) => {
+  const content = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
   const data = new DataTransfer();
-  data.items.add(file);
+  for (const name of names) data.items.add(new File([content], name));
   document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
 }"""
 NO_SIDEWAYS = "document.documentElement.scrollWidth <= innerWidth"
@@ -51,10 +53,22 @@ def xray() -> tuple[str, bytes]:
     return (found.name, found.read_bytes()) if found else ("drawn.png", fakes.png(fakes.xray(300, 280)))
 
 
-def drop(tab, name: str, content: bytes) -> None:
+def drop(tab, name: str, content: bytes, *others: str) -> None:
     import base64
 
-    tab.evaluate(DROP, [name, base64.b64encode(content).decode()])
+    tab.evaluate(DROP, [[name, *others], base64.b64encode(content).decode()])
+
+
+def restore_text(route) -> None:
+    """Answer with the page as some browsers show it when it is loaded again: with what was in the report's box."""
+    page = route.fetch()
+    route.fulfill(response=page, body=page.text().replace("</textarea>", "Text of a patient before</textarea>"))
+
+
+def label(tab, report: str) -> None:
+    tab.fill("#report", report)
+    tab.click("#annotate")
+    tab.wait_for_selector(f"[data-answer=annotate]:not(.stale) .of:has-text('{report[:20]}')")
 
 
 def choose(tab, name: str, content: bytes) -> None:
@@ -142,16 +156,114 @@ def test_a_pasted_report_gives_the_second_answer_beside_the_first(tab, xray):
     assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
 
 
-def test_a_text_file_called_png_is_told_in_words_and_the_next_file_works(tab, xray):
-    choose(tab, "chest.png", b"this is a text file")
-    tab.wait_for_selector("#error:not(:empty)")
-    assert (
-        tab.inner_text("#error") == "Chest.png is no PNG, JPEG or DICOM file, whatever its name says; choose an X-ray"
+def test_a_new_xray_clears_the_report_which_can_be_put_back_until_the_next_change(tab, xray):
+    choose(tab, "first.png", xray[1])
+    label(tab, "Large effusion.")
+    of = "[data-answer=annotate] .of"
+    assert tab.inner_text(of).startswith("Of first.png (")
+    assert tab.inner_text(of).endswith("the report “Large effusion.” (15 characters)")
+    assert tab.inner_text("[data-answer=report] .of").startswith("Of first.png (")
+    drop(tab, "second.png", xray[1], "third.png")
+    tab.wait_for_selector("[data-answer=report] .of:has-text('second.png')")
+    assert tab.input_value("#report") == "" and tab.locator(ANNOTATE_WORDS).count() == 0
+    assert tab.inner_text("#status").startswith("second.png. image alone: ")
+    assert tab.inner_text("#status").endswith("One X-ray at a time: 1 other file left out.")
+    tab.focus("#put-back")
+    tab.keyboard.press("Enter")
+    assert tab.input_value("#report") == "Large effusion." and tab.locator("#put-back").count() == 0
+    assert tab.evaluate("document.activeElement.id") == "report"
+    assert tab.locator(ANNOTATE_WORDS).count() == 0 and "with second.png until you" in tab.inner_text("#status")
+    tab.keyboard.press("Control+Enter")
+    tab.wait_for_selector(f"{of}:has-text('second.png')")
+    tab.click(".samples button >> nth=1")  # it comes with a report of its own
+    tab.wait_for_selector(f"{of}:has-text('drawn-')")
+    assert tab.is_visible("#put-back")
+    tab.fill("#report", "")
+    assert tab.locator("#put-back").count() == 0
+    tab.route(tab.url, restore_text)
+    tab.reload()
+    tab.wait_for_selector(".samples li")
+    assert tab.input_value("#report") == ""
+    tab.fill("#report", "No effusion")  # before there is any X-ray: it goes with the first one
+    choose(tab, "first.png", xray[1])
+    tab.wait_for_selector(f"{of}:has-text('No effusion')")
+
+
+def test_a_changed_text_greys_the_labels_until_they_are_made_again(tab, xray):
+    choose(tab, *xray)
+    label(tab, "Large effusion.")
+    old, pane = "[data-answer=annotate] .old", "[data-answer=annotate]"
+    assert tab.locator(old).count() == 0
+    tab.type("#report", " No")
+    assert tab.evaluate(f"getComputedStyle(document.querySelector('{old}')).filter") == "grayscale(1)"
+    assert tab.inner_text(f"{pane} .warned").startswith("The report was changed.")
+    assert tab.inner_text(f"{pane} h2") == "From the image and the report, before the report was changed"
+    assert tab.inner_text("figcaption").startswith("Before the report was changed: All words")
+    assert "image and report: not read again since the report was changed" in tab.inner_text("#status")
+    assert "“Large effusion.”" in tab.inner_text(f"{pane} .of")
+    for _ in " No":
+        tab.press("#report", "Backspace")
+    assert tab.locator(old).count() == 0 and "not read again" not in tab.inner_text("#status")
+    label(tab, "clear " * (fakes.MAX_WORDS + 9))
+    assert tab.locator(old).count() == 0
+    assert tab.inner_text(f"{pane} .cut").startswith(f"Cut: the first {fakes.MAX_WORDS} words were read")
+    tab.fill("#report", "x" * 100_001)
+    tab.click("#annotate")
+    assert tab.inner_text("#error") == "The report has 100,001 characters; at most 100,000 are read"
+    assert tab.locator(old).count() == 1
+
+
+def test_an_answer_or_a_sample_that_comes_late_is_not_shown(tab, xray):
+    held = []
+    tab.route(ANNOTATE, lambda route: held.append(route))
+    choose(tab, "first.png", xray[1])
+    tab.fill("#report", "Large effusion.")
+    with tab.expect_request(ANNOTATE):
+        tab.click("#annotate")
+    with tab.expect_event("requestfailed"):  # it is given up
+        tab.fill("#report", "No effusion.")
+    with tab.expect_request(ANNOTATE):
+        tab.click("#annotate")
+    with tab.expect_event("requestfailed"):
+        choose(tab, "second.png", xray[1])
+    tab.unroute(ANNOTATE)
+    tab.wait_for_selector("[data-answer=report] .of:has-text('second.png')")
+    assert tab.locator(ANNOTATE_WORDS).count() == 0 and tab.input_value("#report") == ""
+    assert len(held) == 2 and tab.inner_text("#status").startswith("second.png. image alone: ")
+    tab.route(SAMPLE, lambda route: held.append(route))
+    with tab.expect_request(SAMPLE):
+        tab.click(".samples button >> nth=0")
+    choose(tab, "third.png", xray[1])
+    with tab.expect_response(SAMPLE):
+        held[2].continue_()
+    tab.wait_for_selector("[data-answer=report] .of:has-text('third.png')")
+    assert tab.inner_text("#status").startswith("third.png. ") and tab.input_value("#report") == ""
+    # Also one that is there before it can be given up is of the text that it was asked for, not of that in the box.
+    tab.evaluate("labelled = 'asked'; study.answers.annotate = study.answers.report; display()")
+    assert tab.is_visible("[data-answer=annotate].stale")
+
+
+def test_a_refused_file_leaves_nothing_of_the_one_before(tab, xray):
+    assert "at most 64 MB" in tab.inner_text("#file-kinds")
+    refusals = (
+        ("chest.png", b"this is a text file", "is no PNG, JPEG or DICOM file, whatever its name says; choose an X-ray"),
+        ("large.png", bytes(3 << 19), "has 2 MB; at most 1 MB are read"),
     )
-    assert not tab.is_visible("#study") and tab.refusals == [400]
+    for name, content, said in refusals:
+        choose(tab, "good.png", xray[1])
+        label(tab, "Large effusion.")
+        tab.evaluate("models.upload_bytes = 2 ** 20")
+        choose(tab, name, content)
+        tab.wait_for_selector("#error:not(:empty)")
+        assert tab.inner_text("#error") == f"{name} {said}"
+        assert tab.inner_text("#status") == "No X-ray is loaded." and not tab.is_visible("#study")
+        assert tab.input_value("#report") == "" and not tab.is_visible("#save") and tab.is_visible("#put-back")
+        tab.click("#put-back")
+        assert tab.is_disabled("#annotate")  # there is no X-ray that the report could be read with
+    assert tab.refusals == [400]
     choose(tab, *xray)
     tab.wait_for_selector(REPORT_WORDS)
-    assert tab.inner_text("#error") == ""
+    assert tab.inner_text("#error") == "" and tab.input_value("#report") == ""
 
 
 def test_a_name_and_a_report_are_text_and_no_html(tab):
@@ -302,9 +414,15 @@ def test_annotate_text_beside_a_network_for_images(browser, xray):
         tab.click("#annotate")  # before there is any image
         tab.wait_for_selector(ANNOTATE_WORDS)
         assert tab.inner_text("[data-answer=report] .found") == "Choose an X-ray above."
+        assert tab.inner_text("[data-answer=annotate] .of") == "Of the report “Large effusion” (14 characters)"
+        choose(tab, "chest.png", b"this is a text file")
+        tab.wait_for_selector("#error:not(:empty)")
+        label(tab, "No effusion")
+        assert tab.inner_text("#status").startswith("report alone: ")  # and no file that was read
         choose(tab, *xray)
         tab.wait_for_selector(REPORT_WORDS)
-        tab.wait_for_selector(ANNOTATE_WORDS)
+        assert tab.locator(ANNOTATE_WORDS).count() == 0 and tab.input_value("#report") == ""
+        label(tab, "No effusion")
         assert tab.is_visible(".xray") and tab.locator("[data-answer=annotate] .word[role]").count() == 0
         assert tab.locator("[data-answer=report] .word[role]").count() == 10
         assert "report alone: " in tab.inner_text("#status")
@@ -316,9 +434,10 @@ def test_the_token_is_asked_for_once(browser, engine):
     tab = context.new_page()
     with serving(create_app(engine, token=TOKEN)) as address:
         tab.goto(address)
+        assert tab.inner_text("[role=alert]") == ""
         tab.fill("#token", "wrong")
         tab.click("button")
-        assert "wants its token" in tab.inner_text("main")
+        assert "That token is wrong" in tab.inner_text("[role=alert]")
         tab.fill("#token", TOKEN)
         tab.click("button")
         tab.wait_for_selector(".samples li")

@@ -24,6 +24,7 @@ def test_samples_of_a_folder_have_the_reports_beside_them(tmp_path):
     cv2.imwrite(str(tmp_path / "b.png"), fakes.xray())
     (tmp_path / "b.txt").write_text("No effusion.")
     (tmp_path / "a.JPG").write_bytes(b"no image")
+    (tmp_path / "a.txt").write_text("x" * 100_001)
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "._b.png").write_bytes(b"\0\5\x16\7")
     with (tmp_path / "huge.dcm").open("wb") as file:
@@ -33,7 +34,8 @@ def test_samples_of_a_folder_have_the_reports_beside_them(tmp_path):
         ("a.JPG", None, False),
         ("b.png", "No effusion.", False),
     ]
-    assert len(left_out) == 1 and "huge.dcm: more than 64 MB" in left_out[0]
+    assert len(left_out) == 2 and "huge.dcm: more than 64 MB" in left_out[0]
+    assert left_out[1] == f"{tmp_path / 'a.txt'}: 100,001 characters; the most that is read is 100,000"
     with pytest.raises(InputError, match="no file of"):
         (tmp_path / "empty").mkdir()
         samples.from_folder(tmp_path / "empty")

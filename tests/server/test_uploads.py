@@ -13,7 +13,7 @@ PNG = fakes.png(fakes.xray(300, 200))
 
 
 def test_too_large_uploads_are_refused_with_and_without_a_length(address):
-    content = PNG + bytes(uploads.MAX_UPLOAD_BYTES)
+    content = PNG + bytes(uploads.MAX_UPLOAD_BYTES + (1 << 20))
     start = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
     sent = 0
 
@@ -29,6 +29,12 @@ def test_too_large_uploads_are_refused_with_and_without_a_length(address):
         answer = httpx.post(f"{address}/api/report", headers=headers, timeout=30, **how)
         assert answer.status_code == 413 and "more than 64 MB" in answer.json()["detail"]
     assert sent == 70
+
+
+def test_the_limit_is_that_of_the_file_and_not_of_the_form_around_it(client, monkeypatch):
+    for most, status in ((len(PNG), 200), (len(PNG) - 1, 413)):
+        monkeypatch.setattr(uploads, "MAX_UPLOAD_BYTES", most)
+        assert fakes.post(client, PNG).status_code == status
 
 
 def test_a_slow_upload_is_given_up(address, monkeypatch):

@@ -5,7 +5,7 @@ An image is uint8 [H, W] of any size, and 0 is black, as `tienet.data.dicom.read
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,6 +49,8 @@ class Prediction:
         g: float32 [n + 1], the text attention of each word, eq. 4; None in mode caption.
         a: float32 [n + 1, D, D], the spatial attention of each word; None in modes without an image.
         a_ws: float32 [D, D], eq. 4; None where g or a is None.
+        cut_at: The number of words after which the report was cut, because no more are read or written; None if it is
+            whole. A written report of as many words as may be written counts as cut: it did not come to its end.
 
     g, a and a_ws are also None unless maps were asked for.
     """
@@ -62,6 +64,7 @@ class Prediction:
     g: np.ndarray | None
     a: np.ndarray | None
     a_ws: np.ndarray | None
+    cut_at: int | None = None
 
 
 class _Pipeline:
@@ -139,10 +142,11 @@ class _Pipeline:
 
     def _prediction(self, network: Predictor, study: dict[str, np.ndarray], words: list[str] | None) -> Prediction:
         """The prediction for one study, from the network's outputs for it."""
-        mode, vocab, report = network.config.mode_parts, network.run.vocab, None
+        mode, vocab, report, cut_at = network.config.mode_parts, network.run.vocab, None, None
         if mode.writes:
             written = study[outputs.WORD_IDS][1 : study[outputs.WORD_LEN]]
             report, words = vocab.decode(written), [vocab.words[i] for i in written]
+            cut_at = len(words) if len(words) == network.decoding.max_words else None
         words = ["<START>", *words] if mode.reads else []
         probabilities = study.get(outputs.PROBABILITIES, np.full(K, np.nan, np.float32))
         labels = np.where(np.isnan(self._thresholds), np.nan, probabilities >= self._thresholds).astype(np.float32)
@@ -156,6 +160,7 @@ class _Pipeline:
             g=study[outputs.G][:, : len(words)].max(axis=0) if outputs.G in study else None,
             a=study[outputs.A][: len(words)].copy() if outputs.A in study else None,
             a_ws=study[outputs.A_WS].copy() if outputs.A_WS in study else None,
+            cut_at=cut_at,
         )
 
     def _check_images(self, images: Sequence[np.ndarray]) -> None:
@@ -201,9 +206,14 @@ class Annotator(_Pipeline):
         if self.needs_image:
             self._check_images(images)
         max_words, vocab = self._network.config.max_words, self._network.run.vocab
-        words = [tokenize(report)[:max_words] for report in reports]
+        whole = [tokenize(report) for report in reports]
+        words = [report[:max_words] for report in whole]
         word_ids = [np.array([START, *(vocab.ids.get(w, OOV) for w in report)], np.int32) for report in words]
-        return self._predict(self._network, word_ids, images, maps, words)
+        predictions = self._predict(self._network, word_ids, images, maps, words)
+        return [
+            replace(prediction, cut_at=max_words) if len(report) > max_words else prediction
+            for prediction, report in zip(predictions, whole, strict=True)
+        ]
 
 
 class Reporter(_Pipeline):

@@ -72,6 +72,7 @@ class Predictor:
         run: The opened run.
         config: The run's settings, with `features` as given.
         calibration: The checkpoint's temperatures and thresholds; None if it is not calibrated.
+        decoding: How reports are written, in the modes that write.
         inputs: The placeholders by name, in the order of `TieNet.study_inputs`.
 
     Args:
@@ -97,6 +98,7 @@ class Predictor:
             feature_statistics=self.run.feature_statistics(),
             decoding=decoding,
         )
+        self.decoding = model.decoding
         with tf.Graph().as_default() as graph:
             with PredictTowerContext(""):
                 self.inputs = {s.name: tf1.placeholder(s.dtype, s.shape, s.name) for s in model.study_inputs()}

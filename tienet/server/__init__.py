@@ -2,7 +2,8 @@
 
 `tienet.commands.serve` starts the server. `app` has the addresses, `guard` decides which requests are let in, `uploads`
 reads a request's body, `images` decodes the pixels in it, `engine` hands them to the networks through the queues of
-`batches`, and `answers` brings the predictions into the form of the API. `samples` are the images that the page offers.
+`batches`, and `answers` brings the predictions into the form of the API, which `api_page` describes. `samples` are the
+images that the page offers.
 """
 
 MAX_REQUESTS = 64

@@ -4,6 +4,7 @@ JSON has no NaN, so a number that is not known is null. The docstrings and descr
 API: its description at /api/openapi.json and /api/docs shows them.
 """
 
+import hashlib
 import math
 from typing import Literal
 
@@ -16,6 +17,7 @@ from tienet.server.engine import ServedNetwork
 from tienet.server.images import DecodedImage
 
 _MAP_DECIMALS = 6
+_START_CHARACTERS = 80
 
 
 class Finding(BaseModel):
@@ -34,17 +36,39 @@ class Word(BaseModel):
     g: float | None = Field(description="its text attention g_t; null in mode caption")
 
 
+class GivenReport(BaseModel):
+    """The report that was sent: which text an answer is of."""
+
+    start: str = Field(description=f"its first characters on one line, at most {_START_CHARACTERS}")
+    characters: int = Field(description="how many it has; the end of a line is one")
+    sha256: str = Field(description="of its UTF-8, hexadecimal; a line ends with \\n")
+
+    @classmethod
+    def from_text(cls, text: str) -> "GivenReport":
+        """The facts about a report."""
+        line = " ".join(text.split())
+        return cls(
+            start=line if len(line) <= _START_CHARACTERS else f"{line[: _START_CHARACTERS - 3]}...",
+            characters=len(text),
+            sha256=hashlib.sha256(text.encode("utf-8", "replace")).hexdigest(),
+        )
+
+
 class Answer(BaseModel):
     """What a network makes of one X-ray."""
 
     mode: str = Field(description="of the network: annotate, annotate-text, classify, caption or report")
-    name: str = Field(description="of the file")
+    name: str = Field(description="of the file; empty without one")
+    given: GivenReport | None = Field(description="the report that was sent; null in modes that read none")
     height: int | None = Field(description="of the image, in pixels; null without one")
     width: int | None
     notes: list[str] = Field(description="what the file says that a user should know")
     findings: list[Finding] = Field(description="14 findings, then No_Finding")
     report: str | None = Field(description="the report that it wrote; null in modes that do not write")
     log_probability: float | None = Field(description="of that report")
+    cut_at: int | None = Field(
+        description="the number of words after which the report was cut, as no more are read or written; null: whole"
+    )
     words: list[Word] = Field(description="<START> and each word read or written; none in mode classify")
     a_ws: list[list[float]] | None = Field(
         description="attention over the whole image, rows of the grid from the top; null unless maps=true"
@@ -54,7 +78,13 @@ class Answer(BaseModel):
 
     @classmethod
     def from_prediction(
-        cls, mode: str, name: str, image: DecodedImage | None, prediction: Prediction, maps: bool
+        cls,
+        mode: str,
+        name: str,
+        image: DecodedImage | None,
+        prediction: Prediction,
+        maps: bool,
+        given: str | None = None,
     ) -> "Answer":
         """The answer to a request.
 
@@ -64,12 +94,14 @@ class Answer(BaseModel):
             image: The decoded image; None if the request had none.
             prediction: What the network predicted.
             maps: Whether the attention maps are in the answer.
+            given: The report that was sent; None where the network reads none.
         """
         g = [None] * len(prediction.words) if prediction.g is None else _numbers(prediction.g)
         values = (prediction.probabilities, prediction.thresholds, prediction.labels)
         return cls(
             mode=mode,
             name=name,
+            given=None if given is None else GivenReport.from_text(given),
             height=image and image.height,
             width=image and image.width,
             notes=list(image.notes) if image else [],
@@ -79,6 +111,7 @@ class Answer(BaseModel):
             ],
             report=prediction.report,
             log_probability=prediction.log_probability,
+            cut_at=prediction.cut_at,
             words=[Word(word=word, g=g_t) for word, g_t in zip(prediction.words, g, strict=True)],
             a_ws=_rounded(prediction.a_ws) if maps else None,
             a=_rounded(prediction.a) if maps else None,
@@ -114,7 +147,8 @@ class Models(BaseModel):
 
     report: Model | None = Field(description="answers POST /api/report")
     annotate: Model | None = Field(description="answers POST /api/annotate")
-    upload_bytes: int = Field(description="the largest request that is read")
+    upload_bytes: int = Field(description="the largest file that is read")
+    report_characters: int = Field(description="the longest report that is read")
     pixels: int = Field(description="the largest image that is read")
     queue: int = Field(description="requests that are let in at once; more are answered 503")
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -22,6 +22,7 @@ from tienet.errors import InputError
 from tienet.predict import Annotator, Reporter
 from tienet.server import MAX_REQUESTS
 from tienet.server.answers import Answer, Health, Model, Models, Problem, Sample
+from tienet.server.api_page import render_api_page
 from tienet.server.batches import ClosedError
 from tienet.server.engine import Engine, ServedNetwork
 from tienet.server.guard import HEALTH, Guard
@@ -91,7 +92,7 @@ def create_app(
 
 
 class PageRoutes:
-    """The addresses of the page, of the page that describes the API, and of the health check."""
+    """The addresses of the page, of the pages that describe the API, and of the health check."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -100,7 +101,14 @@ class PageRoutes:
         """Add the addresses."""
         for address, name in (("/", "index.html"), ("/favicon.ico", "icon.svg"), ("/api/docs", "docs.html")):
             app.get(address, include_in_schema=False, response_class=FileResponse)(_file_endpoint(STATIC / name))
+        app.get("/api", include_in_schema=False, response_class=HTMLResponse)(self.api)
         app.get(HEALTH, response_model=Health, responses={503: {"model": Health}}, tags=["server"])(self.health)
+
+    async def api(self, request: Request) -> HTMLResponse:
+        """The calls of the API on one page."""
+        networks = {"report": self._engine.report, "annotate": self._engine.annotate}
+        served = {kind: network.image_px is not None for kind, network in networks.items() if network is not None}
+        return HTMLResponse(render_api_page(request.app.openapi(), str(request.base_url).rstrip("/"), served))
 
     async def health(self) -> JSONResponse:
         """Whether requests are worked on; needs no token."""
@@ -151,6 +159,7 @@ class PredictionRoutes:
             report=report,
             annotate=annotate,
             upload_bytes=MAX_UPLOAD_BYTES,
+            report_characters=MAX_REPORT_CHARACTERS,
             pixels=MAX_PIXELS,
             queue=self._max_requests,
         )
@@ -180,7 +189,8 @@ class PredictionRoutes:
             prediction = await _wait_unless_disconnected(request, network.submit(image and image.pixels, report))
         finally:
             self._requests -= 1
-        answer = Answer.from_prediction(network.mode, name, image, prediction, maps)
+        given = report if network is self._engine.annotate else None
+        answer = Answer.from_prediction(network.mode, name, image, prediction, maps, given)
         return Response(answer.model_dump_json(), media_type="application/json")
 
     async def _receive(

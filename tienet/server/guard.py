@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Awaitable, Callable, Collection
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
+from string import Template
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -29,6 +30,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+_WRONG_TOKEN = "That token is wrong. Type the one that this server was started with."
 
 Scope = dict
 Receive = Callable[[], Awaitable[dict]]
@@ -105,19 +108,23 @@ class Guard:
             return _problem(403, "the request comes from a page of another site")
         if self._token is None or scope["path"].startswith(STATIC):
             return None
-        query = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
-        if self._is_token(query[0] if query else None):
+        in_query = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        if self._is_token(in_query):
             return self._welcome(scope) if scope["method"] == "GET" and scope["path"] == "/" else None
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if (scheme.lower() == "bearer" and self._is_token(given.strip())) or self._has_cookie(headers):
+        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        in_header = credentials.strip() if scheme.lower() == "bearer" else ""
+        if self._is_token(in_header) or self._has_cookie(headers):
             return None
+        wrong = bool(in_query or in_header)
         if scope["path"] == "/":
-            return HTMLResponse(_page("token.html"), 401, {"WWW-Authenticate": "Bearer"})
-        wanted = "this server wants its token: Authorization: Bearer TOKEN, or open /?token=TOKEN once in the browser"
-        return _problem(401, wanted, {"WWW-Authenticate": "Bearer"})
+            page = Template(_page("token.html")).substitute(problem=_WRONG_TOKEN if wrong else "")
+            return HTMLResponse(page, 401, {"WWW-Authenticate": "Bearer"})
+        problem = "the token is wrong" if wrong else "this server wants its token"
+        how = "Authorization: Bearer TOKEN, or open /?token=TOKEN once in the browser"
+        return _problem(401, f"{problem}: {how}", {"WWW-Authenticate": "Bearer"})
 
-    def _is_token(self, given: str | None) -> bool:
-        return given is not None and hmac.compare_digest(given.encode("utf-8", "replace"), self._token)
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self._token)
 
     def _has_cookie(self, headers: Headers) -> bool:
         for line in headers.getlist("cookie"):

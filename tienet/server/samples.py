@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tienet.data.text import MAX_REPORT_CHARACTERS, report_text
+from tienet.data.text import length_problem, report_text
 from tienet.datasets.phantom import facts as phantom_facts
 from tienet.datasets.phantom import reports
 from tienet.datasets.phantom.anatomy import Anatomy
@@ -48,11 +48,23 @@ class FileSample:
 
     @cached_property
     def report(self) -> str | None:
-        """The text of the file beside the image, cut at MAX_REPORT_CHARACTERS; None if there is no such file."""
-        path = self.path.with_suffix(".txt")
-        if not path.is_file():
-            return None
-        return path.read_text(encoding="utf-8", errors="replace")[:MAX_REPORT_CHARACTERS]
+        """The text of the file beside the image; None if there is no such file, or if its text is too long."""
+        text = self._read_text()
+        return None if length_problem(text or "") else text
+
+    @property
+    def report_fault(self) -> str | None:
+        """Why the text of the file beside the image is no report; None if it is one, or if there is no such file."""
+        problem = length_problem(self._read_text() or "")
+        return f"{self._text_path}: {problem}" if problem else None
+
+    @property
+    def _text_path(self) -> Path:
+        return self.path.with_suffix(".txt")
+
+    def _read_text(self) -> str | None:
+        path = self._text_path
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
     def content(self) -> bytes:
         """The bytes of the file; raises InputError if it cannot be read any more."""
@@ -118,7 +130,7 @@ def from_folder(folder: Path) -> tuple[list[FileSample], list[str]]:
     """The PNG, JPEG and DICOM (.dcm) files of a folder that are not hidden.
 
     Returns:
-        At most MAX_SAMPLES samples in the order of their names, and a line about each file that was left out.
+        At most MAX_SAMPLES samples in the order of their names, and a line about each file that is left out.
     Raises:
         InputError: There is no such folder, or it has no such file.
     """
@@ -134,4 +146,5 @@ def from_folder(folder: Path) -> tuple[list[FileSample], list[str]]:
         left_out.append(
             f"{len(small) - MAX_SAMPLES} files after {small[MAX_SAMPLES - 1].name}: at most {MAX_SAMPLES} are shown"
         )
-    return [FileSample(path) for path in small[:MAX_SAMPLES]], left_out
+    samples = [FileSample(path) for path in small[:MAX_SAMPLES]]
+    return samples, left_out + [sample.report_fault for sample in samples if sample.report_fault]

@@ -11,7 +11,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from tienet.data.text import length_problem
 
 MAX_UPLOAD_BYTES = 64 << 20
-"""The largest body of a request."""
+"""The largest file that is read."""
+
+_MAX_BODY_BYTES = MAX_UPLOAD_BYTES + (1 << 20)  # of a request: the file, the report and what the form adds
 
 MAX_UPLOAD_SECONDS = 120.0
 """How long a body may take to arrive."""
@@ -27,7 +29,7 @@ class Upload:
     Attributes:
         image: The bytes of the file; None if the form has none.
         name: The file's name as the client gave it; empty without a file.
-        report: The report's text; None if the form has none.
+        report: The report's text, with \\n as the end of a line; None if the form has none.
     """
 
     image: bytes | None
@@ -36,7 +38,7 @@ class Upload:
 
 
 class _MemoryParser(MultiPartParser):
-    spool_max_size = MAX_UPLOAD_BYTES + 1  # only a larger file would be written to a disk
+    spool_max_size = _MAX_BODY_BYTES + 1  # only a larger file would be written to a disk
 
 
 class Uploads:
@@ -67,7 +69,7 @@ class Uploads:
         if content_type != "multipart/form-data":
             raise HTTPException(415, f"Content-Type is {content_type[:80] or 'missing'}; expected multipart/form-data")
         length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > MAX_UPLOAD_BYTES:
+        if length.isdecimal() and int(length) > _MAX_BODY_BYTES:
             raise _too_large()
         parser = _MemoryParser(
             Headers(raw=request.headers.raw), received.count_bytes(request.stream()), max_files=1, max_fields=2
@@ -95,7 +97,7 @@ class ReceivedUpload:
         async for chunk in stream:
             self._bytes += len(chunk)
             self._uploads._bytes += len(chunk)
-            if self._bytes > MAX_UPLOAD_BYTES:
+            if self._bytes > _MAX_BODY_BYTES:
                 raise _too_large()
             if self._uploads._bytes > MAX_BYTES_AT_ONCE:
                 raise HTTPException(503, "too many large uploads at once; try again", {"Retry-After": "5"})
@@ -115,7 +117,11 @@ class ReceivedUpload:
 
 
 async def _check_fields(form: FormData) -> Upload:
-    """The upload of a form; raises HTTPException 422 if a field is unknown, of another kind or too long."""
+    """The upload of a form.
+
+    Raises:
+        HTTPException: 413 if the file is too large, 422 if a field is unknown, of another kind or too long.
+    """
     image, report = form.get("image"), form.get("report")
     unknown = sorted(set(form) - {"image", "report"})
     if unknown:
@@ -124,12 +130,16 @@ async def _check_fields(form: FormData) -> Upload:
         raise HTTPException(422, "image: a text field; expected a file (with a filename)")
     if isinstance(report, UploadFile):
         raise HTTPException(422, "report: a file; expected a text field (without a filename)")
+    if report is not None:
+        report = report.replace("\r\n", "\n")  # which a browser writes into a form for each \n
     if report is not None and (problem := length_problem(report)):
         raise HTTPException(422, f"report: {problem}")
     if image is None:
         return Upload(None, "", report)
     content = await image.read()
     await image.close()
+    if len(content) > MAX_UPLOAD_BYTES:
+        raise _too_large()
     return Upload(content, image.filename or "", report)
 
 

@@ -1,14 +1,23 @@
 "use strict";
 // The page: it takes an X-ray or a report, asks the API for predictions, and shows them with view.js.
+//
+// No answer may be taken for that of another X-ray or another text. A new X-ray begins a new study: what is asked about
+// the one before is given up, and the box of the report is cleared. Where the text changes, labels of the text before are
+// greyed until they are made again. A file that is refused leaves nothing of the study before it.
 const $ = (css) => document.querySelector(css);
 const root = $("#study");
-const skeleton = root.innerHTML; // the empty page, with which the downloaded page begins
 const TRIES = 6; // how often a request is sent while the server is busy
+const REFUSED = [400, 413]; // the statuses of a file that cannot be read
 let models = null;
-let file = null;
+let file = null; // the X-ray; none after a file that was refused
 let study = null;
-let under = {}; // the requests that are running: report or annotate -> AbortController
-let fromSample = false; // whether the text in the report's box came with a sample
+const under = {}; // the requests that are running: report or annotate -> AbortController
+let turns = 0; // how many X-rays were taken, by which a sample knows that it comes too late
+let aside = ""; // what the status line says of other files that were dropped with the X-ray
+let text = ""; // what is in the report's box
+let early = false; // whether that text was begun before there was an X-ray, so that it belongs to the next one
+let labelled = null; // the text that study.answers.annotate is of
+let failed = null; // report or annotate: what the error is about; null if about something else
 
 start();
 
@@ -26,15 +35,17 @@ async function start() {
 
 const seesImages = () => Boolean(models.report) || models.annotate?.image_px !== null;
 const readsReportsAlone = () => Boolean(models?.annotate) && models.annotate.image_px === null; // in mode annotate-text
+const megabytes = (bytes) => Math.ceil(bytes / 2 ** 20);
 const given = (kind) => kind === "report" ? "image alone" : readsReportsAlone() ? "report alone" : "image and report";
 
 // Fit the page's words to what the networks of this server take.
 function describe() {
+  $("#size").textContent = `, at most ${megabytes(models.upload_bytes)} MB`;
   if (!models.annotate) $("#annotate-missing").textContent = "This server was started without a run of mode annotate.";
   $("#report").disabled = !models.annotate;
   if (!readsReportsAlone()) return;
   $("#report-title label").textContent = "Report";
-  $("#report-hint").textContent = "A report that somebody wrote: it is labelled by its words alone.";
+  $("#report-hint").textContent = "A report that somebody wrote: it is labelled by its words alone." + (seesImages() ? " A new X-ray clears it." : "");
   $("#annotate").textContent = "Label report";
   $("#xray").hidden = !seesImages();
 }
@@ -42,7 +53,7 @@ function describe() {
 async function getJson(address) {
   const response = await fetch(address);
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(body.detail ?? `the server answered ${response.status}`);
+  if (!response.ok) throw new Error(body.detail ?? `The server answered ${response.status}`);
   return body;
 }
 
@@ -60,68 +71,136 @@ async function showSamples(samples) {
 }
 
 async function takeSample(sample) {
+  const turn = ++turns;
   try {
     const response = await fetch(`/api/samples/${encodeURIComponent(sample.name)}`);
     if (!response.ok) throw new Error((await response.json()).detail);
-    $("#report").value = sample.report && models.annotate ? sample.report : "";
-    fromSample = true;
-    take(new File([await response.blob()], sample.name));
+    const content = await response.blob();
+    if (turn === turns) take([new File([content], sample.name)], models.annotate ? sample.report ?? "" : "");
   } catch (error) {
-    fail(error.message);
+    if (turn === turns) fail(error.message);
   }
 }
 
 function listen() {
   const input = $("#file");
-  input.onchange = () => { if (input.files.length) takeOwn(input.files); };
+  input.onchange = () => {
+    const files = [...input.files];
+    input.value = ""; // so that choosing the same file again is noticed
+    if (files.length) take(files);
+  };
   const over = (on) => $("#drop").classList.toggle("over", on);
   document.addEventListener("dragover", (event) => { event.preventDefault(); over(true); });
   document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) over(false); });
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     over(false);
-    if (event.dataTransfer.files.length) takeOwn(event.dataTransfer.files);
+    if (event.dataTransfer.files.length) take([...event.dataTransfer.files]);
   });
-  $("#report").oninput = () => { fromSample = false; enable(); };
+  $("#report").value = ""; // some browsers put back what was there before the page was loaded again
+  $("#report").oninput = () => {
+    if (!text.trim()) early = !file;
+    followText();
+  };
   $("#report").onkeydown = (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("#annotate").click(); };
   $("#annotate").onclick = () => ask("annotate");
-  $("#save").onclick = save;
-}
-
-function takeOwn(files) {
-  if (fromSample) $("#report").value = ""; // it is the report of another image
-  fromSample = false;
-  take(files[0]);
-  $("#file").value = ""; // so that choosing the same file again is noticed
-  if (files.length > 1) say(`One X-ray at a time: ${files[0].name} is read.`);
+  $("#save").onclick = () => savePage(study, nameRead() || "report").catch((error) => fail(error.message));
 }
 
 function enable() {
-  const text = $("#report").value.trim();
-  $("#annotate").disabled = !models?.annotate || !text || !(file || readsReportsAlone());
+  $("#annotate").disabled = !models?.annotate || !text.trim() || !(file || readsReportsAlone());
 }
 
-function take(chosen) {
-  for (const kind in under) under[kind].abort();
-  under = {};
+// ---- the report ----
+
+// Notice that the text in the report's box is another one.
+function followText() {
+  text = $("#report").value;
+  $("#cleared").replaceChildren(); // what was cleared can be put back until the next change
+  if (failed === "annotate") fail("");
+  if (study && (under.annotate || study.stale !== isStale())) {
+    giveUp("annotate");
+    study.missing.annotate = missing().annotate;
+    if (!root.hidden) display();
+    tell();
+  }
+  enable();
+}
+
+function isStale() {
+  return Boolean(study?.answers.annotate) && labelled !== text;
+}
+
+// Clear the report for a new X-ray, or replace it by the report that came with it; the user may put it back.
+function changeReport(report) {
+  const before = text;
+  $("#report").value = report;
+  followText();
+  early = false;
+  if (!before.trim() || before === report) return;
+  const button = element("button", { type: "button", id: "put-back" }, "Put it back");
+  button.onclick = () => putBack(before);
+  $("#cleared").replaceChildren(element("span", {}, "The report that was here was cleared for the new X-ray."), button);
+}
+
+function putBack(before) {
+  $("#report").value = before;
+  followText();
+  early = false;
+  $("#report").focus();
+  if ($("#annotate").disabled) return;
+  const beside = readsReportsAlone() ? "" : ` with ${file.name}`;
+  say(`The report is back. It is not read${beside} until you choose “${$("#annotate").textContent}”.`);
+}
+
+// ---- the X-ray ----
+
+// Take the first of some files as the X-ray, with the report that came with it (undefined if none could have).
+function take(files, report) {
+  turns++;
+  const [first] = files;
+  if (!models) return fail("The server has not said yet what it has; try again");
+  if (!seesImages()) return fail("This server reads reports alone; paste one");
+  forget();
   fail("");
-  say("");
-  if (!models) return fail("the server has not said yet what it has; try again");
-  if (!seesImages()) return fail("this server reads reports alone; paste one");
-  if (chosen.size > models.upload_bytes - 1e6)
-    return fail(`${chosen.name} has ${Math.ceil(chosen.size / 2 ** 20)} MB; at most ${models.upload_bytes / 2 ** 20 - 1} MB are read`);
-  file = chosen;
+  aside = files.length > 1 ? ` One X-ray at a time: ${counted(files.length - 1, "other file")} left out.` : "";
+  if (report !== undefined || !early) changeReport(report ?? "");
+  if (first.size > models.upload_bytes)
+    return refuse(`${first.name} has ${megabytes(first.size)} MB; at most ${megabytes(models.upload_bytes)} MB are read`);
+  file = first;
+  early = false;
   begin(file.name);
-  root.hidden = $("#save-row").hidden = true;
   enable();
   if (models.report) ask("report");
-  if ($("#report").value.trim() && models.annotate) ask("annotate");
+  if (text.trim() && models.annotate) ask("annotate");
   else if (!models.report) preview();
 }
 
 function begin(name) {
   const titles = { report: "From the image alone", annotate: `From the ${given("annotate").replace("and", "and the")}` };
-  study = { name, picture: null, answers: { report: null, annotate: null }, missing: missing(), titles };
+  study = { name, picture: null, answers: { report: null, annotate: null }, missing: missing(), titles, stale: false };
+}
+
+// Give up the study, so that nothing of it is on the page.
+function forget() {
+  giveUp("report");
+  giveUp("annotate");
+  file = study = labelled = null;
+  root.hidden = $("#save-row").hidden = true;
+  $(".xray").removeAttribute("src");
+}
+
+function giveUp(kind) {
+  under[kind]?.abort();
+  delete under[kind];
+}
+
+// Say why a file is not read, and show no other as if it were this one.
+function refuse(why) {
+  forget();
+  enable();
+  tell();
+  fail(why);
 }
 
 function missing() {
@@ -135,7 +214,7 @@ function missing() {
 
 // Where no network reads images alone: show the file as the browser does, until there is an answer.
 function preview() {
-  say("Paste the report that belongs to this X-ray.");
+  say(`Paste the report that belongs to ${study.name}.${aside}`);
   const reader = new FileReader();
   const [of, kind] = [study, /\.(png|jpe?g)$/i.exec(file.name)];
   reader.onload = () => { if (of === study && !study.picture) { study.picture = reader.result; display(); } };
@@ -147,29 +226,36 @@ async function ask(kind) {
   const textAlone = kind === "annotate" && readsReportsAlone();
   if (!study && textAlone) begin("report");
   if (!study || !(file || textAlone)) return;
-  under[kind]?.abort();
+  const asked = text;
+  if (kind === "annotate" && [...asked].length > models.report_characters)
+    return fail(`The report has ${counted([...asked].length, "character")}; at most ${models.report_characters.toLocaleString("en")} are read`, kind);
+  giveUp(kind);
   const abort = (under[kind] = new AbortController());
   const of = study;
   const form = new FormData();
   if (!textAlone) form.append("image", file, file.name);
-  if (kind === "annotate") form.append("report", $("#report").value);
+  if (kind === "annotate") form.append("report", asked);
+  if (kind === "annotate") early = false;
   of.missing[kind] = "Reading ...";
   fail("");
-  busy();
+  tell();
   try {
     const answer = await post(`/api/${kind}?picture=true`, form, abort.signal);
     if (of !== study || under[kind] !== abort) return;
     of.answers[kind] = answer;
     of.picture = answer.picture ?? of.picture;
+    if (kind === "annotate") labelled = asked;
     delete under[kind];
     display();
-    busy(kind);
+    tell();
   } catch (error) {
     if (error.name === "AbortError" || of !== study || under[kind] !== abort) return;
+    if (!textAlone && REFUSED.includes(error.status))
+      return refuse(error.status === 413 ? `${file.name}: ${error.message}` : error.message);
     delete under[kind];
     of.missing[kind] = "No answer.";
-    busy();
-    fail(error.message);
+    tell();
+    fail(error.message, kind);
     if (!root.hidden) display();
   }
 }
@@ -178,7 +264,7 @@ async function post(address, form, signal) {
   for (let tries = 1; ; tries++) {
     const response = await fetch(address, { method: "POST", body: form, signal }).catch((error) => {
       if (error.name === "AbortError") throw error;
-      throw new Error("the server does not answer; is it still running?");
+      throw new Error("The server does not answer; is it still running?");
     });
     if (response.status === 503 && tries < TRIES) {
       const seconds = Math.min(30, Number(response.headers.get("Retry-After")) || 2);
@@ -188,85 +274,46 @@ async function post(address, form, signal) {
       continue;
     }
     const body = await response.json().catch(() => ({}));
-    if (!response.ok) throw new Error(body.detail ?? `the server answered ${response.status}`);
+    if (!response.ok) throw Object.assign(new Error(body.detail ?? `The server answered ${response.status}`), { status: response.status });
     return body;
   }
 }
 
 function display() {
   root.hidden = false;
+  study.stale = isStale();
   showStudy(root, study);
   $("#save-row").hidden = !study.answers.report && !study.answers.annotate;
 }
 
-// Write the status line: what is running, else a summary after an answer of `kind`, else nothing.
-function busy(kind) {
+// Write the status line: what is running, else a summary of the answers.
+function tell() {
   const running = Object.keys(under).length > 0;
   root.setAttribute("aria-busy", running);
   document.body.classList.toggle("busy", running);
-  if (running) return say(`Reading ${study.name} ...`);
-  if (!kind) return say("");
+  if (!study) return say(`No X-ray is loaded.${aside}`);
+  if (running) return say(`Reading ${under.report || !readsReportsAlone() ? study.name : "the report"} ...${aside}`);
   const said = Object.entries(study.answers).filter(([, answer]) => answer).map(([which, answer]) => {
+    if (which === "annotate" && study.stale) return `${given(which)}: not read again since the report was changed`;
     const named = answer.findings.filter((finding) => finding.named).map((finding) => readable(finding.name));
-    const labelled = answer.findings.some((finding) => finding.probability !== null);
-    return `${given(which)}: ${labelled ? named.join(", ") || "no label named" : "a report, no labels"}`;
+    const classified = answer.findings.some((finding) => finding.probability !== null);
+    return `${given(which)}: ${classified ? named.join(", ") || "no label named" : "a report, no labels"}`;
   });
-  say(`${file ? `${study.name}. ` : ""}${said.join(". ")}.`);
+  const name = nameRead();
+  say(said.length ? `${name ? `${name}. ` : ""}${said.join(". ")}.${aside}` : "");
 }
 
-function say(text) {
-  $("#status").textContent = text;
+// The name of the file that there is an answer of; empty if there is none.
+function nameRead() {
+  return Object.values(study.answers).find((answer) => answer?.name)?.name ?? "";
 }
 
-function fail(text) {
-  $("#error").textContent = text && `${text[0].toUpperCase()}${text.slice(1)}`;
+function say(message) {
+  if ($("#status").textContent !== message) $("#status").textContent = message; // the same is not read out again
 }
 
-// ---- the page as a file to download ----
-
-async function save() {
-  try {
-    const [style, script] = await Promise.all(["style.css", "view.js"].map(async (name) => (await fetch(`/static/${name}`)).text()));
-    const page = wholePage(style, script);
-    const link = element("a", {
-      href: URL.createObjectURL(new Blob([page], { type: "text/html" })),
-      download: `tienet-${study.name.replace(/[^A-Za-z0-9._-]+/g, "_")}.html`,
-    });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  } catch (error) {
-    fail(error.message);
-  }
-}
-
-function wholePage(style, script) {
-  const title = element("p", {}, study.name).innerHTML; // with HTML escaped
-  const kept = { ...study, answers: {} };
-  for (const [kind, answer] of Object.entries(study.answers)) kept.answers[kind] = answer && { ...answer, picture: null };
-  const data = JSON.stringify(kept).replaceAll("<", "\\u003c");
-  return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>${title}</title>
-<style>
-${style}
-</style>
-</head>
-<body>
-<header><h1>${title}</h1><p class="faint">read by TieNet, ${new Date().toISOString().slice(0, 10)}</p>
-<p class="disclaimer"><b>Research software, not a medical device: not for diagnosis.</b></p></header>
-<main><div id="study" class="study">${skeleton}</div></main>
-<script type="application/json" id="data">${data}</script>
-<script>
-${script}
-showStudy(document.querySelector("#study"), JSON.parse(document.querySelector("#data").textContent));
-</script>
-</body>
-</html>
-`;
+// Show an error, as it is: it may begin with the name of a file.
+function fail(message, kind = null) {
+  $("#error").textContent = message;
+  failed = message ? kind : null;
 }

@@ -1,9 +1,10 @@
 "use strict";
 // Shows the predictions for one X-ray. The page that a user downloads contains this script, too.
 //
-// A study is {name, picture, answers, missing, titles}; the last three are objects with the keys report and annotate.
-// An answer has the form of the API. `missing` is the text that is shown where there is no answer yet; it is null
-// where the server has no such network and nothing is shown. `titles` are the headings of the answers.
+// A study is {name, picture, answers, missing, titles, stale}; answers, missing and titles are objects with the keys
+// report and annotate. An answer has the form of the API. `missing` is the text that is shown where there is no answer
+// yet; it is null where the server has no such network and nothing is shown. `titles` are the headings of the answers.
+// `stale` says that the report was changed after answers.annotate was made: that answer is greyed, and words say so.
 
 const MAP_PX_PER_CELL = 8;
 // Matplotlib's colour map inferno in 16 steps, whose lightness rises evenly.
@@ -25,14 +26,17 @@ function showStudy(root, study) {
   image.onload = () => $(".frame").style.setProperty("--ratio", image.naturalWidth / image.naturalHeight);
   if (study.picture) image.src = study.picture;
   image.alt = `X-ray ${study.name}`;
+  $(".file").textContent = study.name;
   $(".notes").replaceChildren(...notes(study).map((note) => element("li", {}, note)));
   for (const kind of ["report", "annotate"]) {
     const pane = $(`[data-answer=${kind}]`);
     const answer = study.answers[kind];
     pane.hidden = !answer && study.missing[kind] === null;
-    pane.querySelector("h2").textContent = study.titles[kind];
+    const stale = isStale(kind);
+    pane.classList.toggle("stale", stale);
+    pane.querySelector("h2").textContent = `${study.titles[kind]}${stale ? ", before the report was changed" : ""}`;
     pane.querySelector(".found").replaceChildren(
-      ...(answer ? shown(kind, answer) : [element("p", { class: "faint" }, study.missing[kind])]));
+      ...(answer ? shown(kind, answer, stale) : [element("p", { class: "faint" }, study.missing[kind])]));
     if (answer && answer.a) listen(kind, [...pane.querySelectorAll(".word")]);
   }
   const mapped = ["annotate", "report"].filter((kind) => study.answers[kind]?.a_ws);
@@ -51,6 +55,9 @@ function showStudy(root, study) {
   for (const css of [".controls", ".scale"]) $(css).hidden = !anyMap;
   redraw();
 
+  function isStale(kind) {
+    return kind === "annotate" && Boolean(study.stale && study.answers.annotate);
+  }
   function redraw() {
     const word = pointed ?? pinned;
     const answer = study.answers[word?.kind ?? whose];
@@ -58,6 +65,7 @@ function showStudy(root, study) {
     canvas.hidden = !grid || !toggle.checked;
     if (grid) draw(canvas, grid);
     caption.textContent = !answer ? "" : word ? ofWord(answer, word.t) : grid ? ofWhole(answer, grid) : "";
+    if (grid && isStale(word?.kind ?? whose)) caption.textContent = `Before the report was changed: ${caption.textContent}`;
     if (!answer && anyMap) caption.textContent = "Choose a word to see its map.";
     canvas.setAttribute("aria-label", caption.textContent);
     for (const each of root.querySelectorAll(".word")) {
@@ -99,13 +107,28 @@ function showStudy(root, study) {
 
 // ---- one answer ----
 
-function shown(kind, answer) {
+function shown(kind, answer, stale) {
+  const said = [element("p", { class: "of" }, ...ofWhat(answer))];
+  if (stale) said.push(element("p", { class: "warned" }, "The report was changed. What follows is of the report as it was."));
+  return [...said, element("div", { class: stale ? "old" : "" }, ...found(kind, answer))];
+}
+
+// Which file and which text an answer is of.
+function ofWhat({ name, width, height, given }) {
+  const file = [element("b", {}, name), ` (${width} × ${height} pixels)`];
+  if (!given) return ["Of ", ...file];
+  const text = given.characters ? `the report “${given.start}” (${counted(given.characters, "character")})` : "an empty report";
+  return name ? ["Of ", ...file, ` and ${text}`] : [`Of ${text}`];
+}
+
+function found(kind, answer) {
   const parts = [];
   const classified = answer.findings.some((finding) => finding.probability !== null);
   if (classified) parts.push(chips(answer.findings));
   if (answer.words.length) {
     const title = answer.report === null ? "Report as it was read" : "Preliminary report";
     parts.push(element("h3", {}, title), words(kind, answer));
+    if (answer.cut_at !== null) parts.push(element("p", { class: "warned cut" }, cut(answer)));
     const largest = Math.max(...answer.words.map((word) => word.g ?? 0));
     const hint = [];
     if (largest > 0) hint.push(`The stronger the shade, the more the labels rest on the word (largest g: ${largest.toFixed(3)}).`);
@@ -136,7 +159,14 @@ function words(kind, answer) {
     }
     paragraph.append(span, " ");
   });
+  if (answer.cut_at !== null) paragraph.append("[...]");
   return paragraph;
+}
+
+function cut({ report, cut_at }) {
+  const words = counted(cut_at, "word");
+  if (report !== null) return `Stopped at ${words}, the most that is written: the report did not come to its end.`;
+  return `Cut: the first ${words} were read, the most that is read. What the report says after them has no part in the labels.`;
 }
 
 function bars(findings) {
@@ -204,6 +234,10 @@ function peak(grid) {
     if (value > grid[row][column]) [row, column] = [y, x];
   }));
   return { row: row + 1, column: column + 1, share: total > 0 ? grid[row][column] / total : 0, total };
+}
+
+function counted(n, what) {
+  return `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 }
 
 function readable(name) {
