@@ -11,13 +11,13 @@ read take memory.
 
 import argparse
 import sys
+from pathlib import Path
 
 from benchmarks import cases, plots
 from benchmarks.results import Results, run_cases
 from benchmarks.run import add_flags
 from benchmarks.table import growth_table
-from tienet import cli, files
-from tienet.data.manifest import prepare_folder
+from tienet import cli, files, locks
 
 WORDS, BATCHES, SIDES = (16, 32, 64, 128, 256), (8, 16, 32, 64), (8, 16, 32)
 STUDIES = (1000, 10_000, 100_000)
@@ -66,7 +66,11 @@ def main() -> int:
     """Run the cases, print the table and the comparison."""
     args = parse()
     out = args.out.absolute()
-    prepare_folder(out)
+    with locks.writing(out, "--out"):
+        return _measure(args, out)
+
+
+def _measure(args: argparse.Namespace, out: Path) -> int:
     results = Results(out / "growth.json", args.fresh)
     status = run_cases(growth_cases(args.studies), results)
     text = growth_table(results)

@@ -16,8 +16,7 @@ from benchmarks.case import ROOT, Case
 from benchmarks.cases import SHARED_CORPUS, all_cases
 from benchmarks.results import Results, run_cases
 from benchmarks.table import growth_table, table
-from tienet import cli, files
-from tienet.data.manifest import prepare_folder
+from tienet import cli, files, locks
 from tienet.errors import InputError
 
 DEFAULT_OUT = ROOT / "benchmarks" / "results"
@@ -72,10 +71,10 @@ def main() -> int:
     if args.list:
         print(*(case.name for case in cases), sep="\n")
         return 0
-    prepare_folder(out)
-    results = Results(out / "results.json", args.fresh)
-    status = run_cases(cases, results)
-    write_out(results, out)
+    with locks.writing(out, "--out"):
+        results = Results(out / "results.json", args.fresh)
+        status = run_cases(cases, results)
+        write_out(results, out)
     return status
 
 

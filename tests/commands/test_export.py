@@ -155,7 +155,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(runs, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("out", ["x" * 264, "y" * 250, "file/model"])
+@pytest.mark.parametrize("out", ["x" * 264, "y" * 250, "file/model", "/proc/tienet-model"])
 def test_a_folder_that_cannot_be_made_is_one_line(runs, tmp_path, capsys, out):
     (tmp_path / "file").write_text("")
     assert tienet("export", "--load", runs["annotate-text"], "--out", tmp_path / out) == 2

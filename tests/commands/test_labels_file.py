@@ -122,7 +122,7 @@ def test_other_files_and_other_studies_are_refused_and_left_alone(tmp_path):
 def test_two_at_once_are_refused(tmp_path):
     with (
         LabelsFile(tmp_path / "out.csv", IDENTITY, tmp_path),
-        pytest.raises(InputError, match="another run is writing"),
+        pytest.raises(InputError, match=rf"--out .*: process {os.getpid()} has been writing it since .*; wait"),
     ):
         work(tmp_path / "out.csv")
 

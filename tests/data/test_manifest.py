@@ -359,14 +359,6 @@ def test_a_data_set_that_is_not_there(folder, tmp_path):
         manifests.load("mine.csv", root)
 
 
-def test_a_folder_that_cannot_be_written_to(tmp_path):
-    (tmp_path / "file").touch()
-    for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match=r"--out .*file.* cannot be written to"):
-            manifests.prepare_folder(out)
-    assert list(manifests.prepare_folder(tmp_path / "new").iterdir()) == []
-
-
 def test_ten_thousand_rows_in_time_each_image_opened_once(folder, monkeypatch):
     """Loading may take 10 s of CPU time; on an idle machine it takes less than one."""
     table = rows().iloc[[0, 3] * 5000].reset_index(drop=True)

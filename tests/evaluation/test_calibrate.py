@@ -1,5 +1,6 @@
 """The calibration of a checkpoint on its validation split, and its use in evaluation and predictions."""
 
+import fcntl
 import json
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ from scipy.special import expit, logit
 
 from tests.made_once import made_once
 from tests.small_run import config_of, train
-from tienet import files
+from tienet import files, locks
 from tienet.checkpoint import calibration as calibration_file
 from tienet.checkpoint.run_folder import locate, open_run
 from tienet.commands.main import dispatch
@@ -226,6 +227,17 @@ def test_what_goes_wrong_after_training_is_one_line(run, root, tmp_path, monkeyp
     assert "out of memory x" in lines[1] and len(lines[1]) < 600
     assert all("tienet calibrate --load" in line for line in lines)
     assert not (run / "calibration.json").exists()
+
+
+def test_a_run_that_another_process_writes_is_left_alone(run, root, capsys):
+    before = {path.name for path in run.iterdir()}
+    with (run / locks.NAME).open("w") as training:
+        fcntl.flock(training, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match=rf"^{run}: another process has been writing it; wait until that ends$"):
+            calibrate(run, root, progress=False)
+        assert calibrate_after_training(run, root) is None
+    assert "not calibrated: " in (said := capsys.readouterr().err) and said.count("\n") == 1
+    assert {path.name for path in run.iterdir()} == before | {locks.NAME}
 
 
 def test_after_training_a_mode_without_labels_is_passed_over(run, root, capsys):

@@ -1,5 +1,6 @@
 """The evaluation of one checkpoint: the files that it writes, what it refuses, and what it notes."""
 
+import fcntl
 import json
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tienet import locks
 from tienet.config import Config
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
@@ -115,6 +117,29 @@ def test_a_run_without_a_record_of_its_studies_has_a_note(runs, data_root, tmp_p
     (tmp_path / "run" / "studies.json").unlink()
     assert evaluate_text_run(tmp_path / "run", data_root, tmp_path / "out", split="train")["seen"] is None
     assert "has no studies.json" in capsys.readouterr().err
+
+
+def test_a_folder_that_another_process_writes_or_that_holds_something_else_is_left_alone(runs, data_root, monkeypatch):
+    run, evaluated = runs["annotate-text"], runs["annotate-text"] / "eval" / "phantom-val"
+    monkeypatch.setattr(evaluate_module, "Predictor", None)  # it is refused before the network is built
+    with (
+        locks.writing(evaluated),
+        pytest.raises(InputError, match=rf"--out {evaluated}: process \d+ has been writing it since"),
+    ):
+        evaluate(str(run), "phantom", data_root, None, Options(split="val"))
+    for out, holds in ((run, r"a run \(run.json\)"), (data_root / "phantom", r"the data set phantom \(manifest.csv\)")):
+        with pytest.raises(InputError, match=rf"--out {out}: holds {holds}; an evaluation needs a folder of its own"):
+            evaluate(str(run), "phantom", data_root, out, Options())
+    assert not evaluated.exists()
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_run_that_is_still_training_can_be_evaluated(runs, data_root, tmp_path):
+    run = shutil.copytree(runs["annotate-text"], tmp_path / "run")
+    with (run / locks.NAME).open("w") as training:
+        fcntl.flock(training, fcntl.LOCK_EX)
+        result = evaluate(str(run), "phantom", data_root, None, Options(pages=0, resamples=5))
+    assert result.out == run / "eval" / "phantom-test" and (result.out / "metrics.json").is_file()
 
 
 def test_differences_from_the_paper():

@@ -1,7 +1,11 @@
 """The SavedModel's folder: what its signature takes and gives, and that nothing is left of one that failed."""
 
+from pathlib import Path
+
 import pytest
 
+from tienet import locks
+from tienet.errors import InputError
 from tienet.inference import saved_model
 from tienet.modes import MODES
 
@@ -37,3 +41,35 @@ def test_a_model_that_cannot_be_written_leaves_nothing(runs, tmp_path, monkeypat
     with pytest.raises(OSError, match="no space left"):
         saved_model.export(runs["annotate-text"], tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_another_process_makes_or_has_made_is_left_alone(runs, tmp_path):
+    out = tmp_path / "model"
+    with (
+        locks.hold(tmp_path / ".model.lock", out),
+        pytest.raises(
+            InputError, match=r"--out .*model: process \d+ has been writing it since .* choose another --out"
+        ),
+    ):
+        saved_model.export(runs["annotate-text"], out)
+    out.mkdir()
+    with pytest.raises(InputError, match="is there already"):
+        saved_model.export(runs["annotate-text"], out)
+    assert [path.name for path in tmp_path.rglob("*")] == ["model"]
+
+
+def test_a_folder_where_nothing_can_be_made_is_told_before_the_network_is_built(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_model, "Predictor", None)
+    for out in ("/proc/tienet-model", "/proc/self/tienet-model"):
+        with pytest.raises(InputError, match=rf"--out {out}: cannot be written to \(No such file or directory\)"):
+            saved_model.export(runs["annotate-text"], Path(out))
+
+
+def test_a_temporary_folder_that_cannot_be_made_is_an_error_of_the_file_system(tmp_path, monkeypatch):
+    def fail(path, *_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", fail)
+    monkeypatch.setattr(saved_model, "Predictor", None)
+    with pytest.raises(PermissionError):
+        saved_model._write("run", tmp_path / "model")

@@ -111,6 +111,15 @@ def test_a_second_run_in_the_same_folder_is_refused(runs, data_root):
         train(data_root, runs["annotate"], config_of("annotate"))
 
 
+@pytest.mark.parametrize("name", ["latest.json", "best.json", "checkpoints/latest-4.json", "checkpoints/best-4.index"])
+def test_a_new_run_never_takes_the_folder_of_one_that_has_a_checkpoint(tmp_path, name):
+    (tmp_path / "checkpoints").mkdir()
+    assert find_start(tmp_path, resume=False, is_chief=True) is None
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match="holds a run already; go on with --resume, or give another --logdir"):
+        find_start(tmp_path, resume=False, is_chief=True)
+
+
 def test_resume_starts_a_run_that_has_no_checkpoint_yet(data_root, tmp_path, capsys):
     """A cluster gives the same command whether the run was started before or not."""
     config = config_of("annotate-text", epochs=1)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tienet import contents
 from tienet.cli import UsageError
 from tienet.data import manifest as manifests
 from tienet.data.manifest import Manifest
@@ -46,13 +47,13 @@ def run(args: argparse.Namespace) -> int:
     if args.seed < 0:
         raise UsageError(f"--seed {args.seed}: expected 0 or more")
     manifest = manifests.load(args.data, args.data_root)
-    out = manifests.prepare_folder(args.out or default_out(manifest))
-    for note in manifest.notes:
-        print(f"note: {note}", file=sys.stderr)
-    leaks = _leaks(manifest, args.leak_check or [])
-    summary = summarize(manifest, args.images, args.seed, progress=sys.stderr.isatty())
-    print("\n".join([text_table(summary), *leaks]))
-    write_text(out / "index.html", render(summary, args.seed))
+    with contents.writing(args.out or default_out(manifest), contents.DESCRIPTION, "--out") as out:
+        for note in manifest.notes:
+            print(f"note: {note}", file=sys.stderr)
+        leaks = _leaks(manifest, args.leak_check or [])
+        summary = summarize(manifest, args.images, args.seed, progress=sys.stderr.isatty())
+        print("\n".join([text_table(summary), *leaks]))
+        write_text(out / "index.html", render(summary, args.seed))
     print(out / "index.html")
     return 0
 

@@ -8,6 +8,7 @@ Several runs or data sets also give the paper's two tables.
 import argparse
 from pathlib import Path
 
+from tienet import contents
 from tienet.commands import flags
 from tienet.errors import InputError
 
@@ -85,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
     several = len(args.load) > 1 or len(args.data) > 1
     if several and args.out is None:
         raise InputError("--out is missing: several runs or data sets need a folder for their tables")
+    if args.out is not None:
+        contents.check(args.out, contents.EVALUATION, "--out")
     flags.start(args.gpu)  # only here, so that a wrong flag is reported without waiting for TensorFlow
     from tienet.evaluation.compare import compare
     from tienet.evaluation.evaluate import evaluate

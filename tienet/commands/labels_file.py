@@ -9,18 +9,18 @@ OUT.errors.csv  the row of each study that was passed over, and why; only where 
 """
 
 import csv
-import fcntl
 import io
 import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
-from tienet import files
+from tienet import files, locks
 from tienet.commands.study_input import StudyInput, sha256_of_start
 from tienet.errors import InputError
 from tienet.labels import LABELS
@@ -57,28 +57,29 @@ class LabelsFile:
         self.reasons: Counter[str] = Counter()
         self.written = 0
         self._run_path = path.with_name(f"{path.name}.run.json")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            self._check_identity(identity, input_path)
-        self._out = path.open("a+", encoding="utf-8", newline="")
-        try:
-            fcntl.flock(self._out, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"--out {path}: another run is writing it; wait for it, or choose another --out") from None
+        self._errors: TextIO | None = None
+        with ExitStack() as stack:
+            stack.enter_context(locks.hold(path.with_name(f".{path.name}.lock"), path, "--out"))
+            if path.exists():
+                self._check_identity(identity, input_path)
+            self._out = stack.enter_context(path.open("a+", encoding="utf-8", newline=""))
+            self._begin(identity)
+            self._open_files = stack.pop_all()
+
+    def _begin(self, identity: dict[str, object]) -> None:
+        """Read what an earlier run has written, cut off what it could not finish, and write OUT.run.json."""
         try:
             files.write_json(self._run_path, identity)
         except OSError:  # an empty table without its run.json would be in the way of the next run
-            self._out.close()
-            if not path.stat().st_size:
-                path.unlink()
+            if not self.path.stat().st_size:
+                self.path.unlink()
             raise
-        had_header = _cut_partial_line(self._out, HEADER, path)
+        had_header = _cut_partial_line(self._out, HEADER, self.path)
         if not had_header:
             self.errors_path.unlink(missing_ok=True)
-        self._errors: TextIO | None = None
         if self.errors_path.exists():
             self._open_errors()
-        self._earlier_rows = _read_rows(path)
+        self._earlier_rows = _read_rows(self.path)
         self._earlier_errors = _read_rows(self.errors_path) if self._errors else iter(())
         self._next_row = next(self._earlier_rows, None)
         self._next_error = next(self._earlier_errors, None)
@@ -87,9 +88,9 @@ class LabelsFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._out.close()
         if self._errors:
             self._errors.close()
+        self._open_files.close()
 
     def has(self, study: StudyInput) -> bool:
         """Whether an earlier run has written a study's row, or passed the study over.

@@ -10,6 +10,7 @@ the exit status is then 1, or 2 if nothing could be read.
 """
 
 import argparse
+import contextlib
 import itertools
 import os
 import sys
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tienet import contents
 from tienet.commands import flags
 from tienet.errors import InputError
 
@@ -48,6 +50,13 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.out and args.out.exists() and not args.out.is_dir():
         raise InputError(f"--out {args.out} is a file; expected a folder")
+    with contextlib.ExitStack() as stack:
+        if args.out:
+            stack.enter_context(contents.writing(args.out, contents.PAGES, "--out"))
+        return _report(args)
+
+
+def _report(args: argparse.Namespace) -> int:
     flags.start(args.gpu)
     from tienet.commands.output_formats import DISCLAIMER
     from tienet.pages.study import write_pages

@@ -6,9 +6,11 @@ All settings are in tienet/config.py.
 """
 
 import argparse
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 
+from tienet import contents
 from tienet.commands.flags import start
 from tienet.config import PRESETS, Config, preset, preset_settings
 from tienet.data.batch_split import check_halves
@@ -160,7 +162,9 @@ def run(args: argparse.Namespace) -> int:
     cluster = Cluster.from_arguments(args.workers, args.task)
     check_halves(config, args.tower_batch or config.batch)
 
-    with Interruption() as interruption:
+    with Interruption() as interruption, ExitStack() as stack:
+        if cluster.is_chief:  # the other workers write nothing there
+            stack.enter_context(contents.writing(logdir, contents.RUN, "--logdir"))
         gpus = start(args.gpu)  # only here, so that a wrong flag is reported without waiting for TensorFlow
         from tienet.evaluation.calibrate import calibrate_after_training
         from tienet.training import train

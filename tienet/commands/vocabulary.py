@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tienet import files
+from tienet import contents, files
 from tienet.cli import UsageError
 from tienet.data import leaks, word_vectors
 from tienet.data import manifest as manifests
@@ -70,11 +70,11 @@ def run(args: argparse.Namespace) -> int:
             "choose another data set with --data"
         )
     vocab = Vocab.from_reports(train, args.min_count)
-    source = _read(args, vocab) if args.vectors else _learn(args, train)
-    matrix = word_vectors.fill_matrix(vocab, source.known, args.seed)
-    stats = _stats(args, manifest, vocab, source, matrix)
-    folder = manifest.path.parent / "vocab"
-    _write(folder, vocab, matrix, stats)
+    with contents.writing(manifest.path.parent / "vocab", contents.VOCABULARY) as folder:
+        source = _read(args, vocab) if args.vectors else _learn(args, train)
+        matrix = word_vectors.fill_matrix(vocab, source.known, args.seed)
+        stats = _stats(args, manifest, vocab, source, matrix)
+        _write(folder, vocab, matrix, stats)
     print(_summary(folder, stats))
     return 0
 

@@ -202,22 +202,6 @@ def _csv_line(row: Sequence[str]) -> str:
     return line.getvalue().removesuffix("\r\n") + "\n"
 
 
-def prepare_folder(out: Path | str) -> Path:
-    """Make the folder of a new data set and check that it can be written to, before the long work starts.
-
-    Raises InputError if it cannot be written to.
-    """
-    out = Path(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".{os.getpid()}.probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot be written to ({error.strerror}); choose another folder") from None
-    return out
-
-
 def counts_table(manifest: Manifest) -> str:
     """A text table of the studies, patients, images, reports and positive cases of each split.
 

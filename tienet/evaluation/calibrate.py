@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tienet import locks
 from tienet.checkpoint import calibration as calibration_file
 from tienet.checkpoint.calibration import Calibration, with_temperatures
 from tienet.checkpoint.run_folder import OpenedRun, open_run
@@ -47,7 +48,8 @@ def calibrate(
     Returns:
         The calibration that was written.
     Raises:
-        InputError: The run's mode has no classifier, or the validation split of the data set is not the run's.
+        InputError: The run's mode has no classifier, the validation split of the data set is not the run's, or another
+            process is writing into the run's folder.
     """
     if sensitivity is not None:
         check_sensitivity(sensitivity)
@@ -57,13 +59,14 @@ def calibrate(
             f"{run.load}: mode {run.config.mode} has no classifier, so there is nothing to calibrate; load a run of "
             "another mode"
         )
-    calibration_file.discard_broken(run.prefix)
-    with Predictor(run, features) as predictor:
-        val = manifests.load(predictor.config.data, data_root).split("val")
-        _check_studies(val, run)
-        logits = predictor.predict(predictor.studies(val), progress).logits
-        calibration = fit(logits, val.labels, sensitivity)
-        calibration_file.save(run.prefix, calibration)
+    with locks.writing(run.folder, again=True):
+        calibration_file.discard_broken(run.prefix)
+        with Predictor(run, features) as predictor:
+            val = manifests.load(predictor.config.data, data_root).split("val")
+            _check_studies(val, run)
+            logits = predictor.predict(predictor.studies(val), progress).logits
+            calibration = fit(logits, val.labels, sensitivity)
+            calibration_file.save(run.prefix, calibration)
     return calibration
 
 
@@ -84,10 +87,11 @@ def calibrate_after_training(logdir: Path, data_root: Path | str = "data") -> Ca
         run = open_run(logdir)
         if not run.config.mode_parts.classifies:
             return None
-        calibration_file.discard_broken(run.prefix)
-        if run.calibration is not None:
-            return None
-        calibration = calibrate(run, data_root, features=run.config.features)
+        with locks.writing(run.folder, again=True):
+            calibration_file.discard_broken(run.prefix)
+            if run.calibration is not None:
+                return None
+            calibration = calibrate(run, data_root, features=run.config.features)
     except Exception as error:
         what = " ".join(str(error).split())[:_MAX_MESSAGE_CHARS] or type(error).__name__
         print(f"warning: not calibrated: {what}; later: tienet calibrate --load {logdir}", file=sys.stderr)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tienet import contents
 from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
@@ -34,12 +35,19 @@ def compare(loads: Sequence[str], data: Sequence[str], data_root: Path, out: Pat
     Returns:
         The tables as text.
     Raises:
-        InputError: A checkpoint, a data set or the options do not fit; before the first evaluation where possible.
+        InputError: A checkpoint, a data set or the options do not fit, or `out` holds something else; before the first
+            evaluation where possible.
     """
     runs = _open_runs(loads)
+    with contents.writing(out, contents.EVALUATION, "--out"):
+        return _compare(runs, data, data_root, out, options)
+
+
+def _compare(runs: dict[str, OpenedRun], data: Sequence[str], data_root: Path, out: Path, options: Options) -> str:
+    """`compare`, with the runs by the text that names them."""
     modes = {load: run.config.mode for load, run in runs.items()}
     folder_names = _name_folders(runs)
-    in_order = sorted(loads, key=lambda load: ORDER.index(MODES[modes[load]].paper_name))
+    in_order = sorted(runs, key=lambda load: ORDER.index(MODES[modes[load]].paper_name))
     results: dict[str, dict[str, Result]] = {}
     with EvaluationCache(options) as cache:
         for place in data:

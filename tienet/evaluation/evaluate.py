@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tienet import files
+from tienet import contents, files
 from tienet.checkpoint.calibration import with_temperatures
 from tienet.checkpoint.run_folder import OpenedRun, Run, open_run
 from tienet.config import Config
@@ -80,19 +80,22 @@ def evaluate(
         options: What to evaluate, and how.
         cache: What this evaluation shares with others that have the same options; None: nothing.
     Raises:
-        InputError: The checkpoint, the data or the options do not fit.
+        InputError: The checkpoint, the data or the options do not fit, or `out` holds something else.
     """
     if cache is None:
         with EvaluationCache(options) as cache:
             return evaluate(load, data, data_root, out, options, cache)
     run = open_run(load)
     options.check(run.config.mode_parts, run.load)
-    with Predictor(run, options.features, options.decoding) as predictor:
-        mode = run.config.mode_parts
-        dataset = manifests.load(data, data_root)
-        split = dataset.split(options.split)
-        seen = _count_seen_studies(run, split, options)
-        out = out or run.folder / "eval" / f"{dataset.name}-{options.split}"
+    mode = run.config.mode_parts
+    dataset = manifests.load(data, data_root)
+    split = dataset.split(options.split)
+    seen = _count_seen_studies(run, split, options)
+    out = out or run.folder / "eval" / f"{dataset.name}-{options.split}"
+    with (
+        contents.writing(out, contents.EVALUATION, "--out"),
+        Predictor(run, options.features, options.decoding) as predictor,
+    ):
         report_metrics = _make_report_metrics(split, mode, options, cache)
         studies = predictor.studies(split)
         _log_notes(*studies.notes)

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tienet import locks
 from tienet.checkpoint.run_folder import OpenedRun
+from tienet.errors import InputError
 from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS, K
 from tienet.modeling import outputs
@@ -28,11 +30,20 @@ def export(load: str | Path | OpenedRun, out: Path) -> list[str]:
     Returns:
         The inputs and outputs of the model, described in a line each.
     Raises:
-        InputError: The checkpoint does not fit, as in `Predictor`.
+        InputError: The checkpoint does not fit, as in `Predictor`; `out` is there already, or another process makes it.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
+    with locks.hold(out.with_name(f".{out.name}.lock"), out, "--out"):
+        if out.exists():
+            raise InputError(f"--out {out} is there already; choose another name, or remove it")
+        signature = _write(load, out)
+    takes = [f"takes  {_describe(name, spec)}" for name, spec in signature.structured_input_signature[1].items()]
+    return takes + [f"gives  {_describe(name, tensor)}" for name, tensor in signature.structured_outputs.items()]
+
+
+def _write(load: str | Path | OpenedRun, out: Path) -> tf.types.experimental.ConcreteFunction:
     temporary = out.with_name(f".{out.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
+        temporary.mkdir()  # TensorFlow's errors would not say why it cannot be made
         with Predictor(load, features="off") as network, tempfile.TemporaryDirectory() as assets:
             model = _Model(network, Path(assets))
             signature = model.signature()
@@ -40,8 +51,7 @@ def export(load: str | Path | OpenedRun, out: Path) -> list[str]:
         temporary.rename(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    takes = [f"takes  {_describe(name, spec)}" for name, spec in signature.structured_input_signature[1].items()]
-    return takes + [f"gives  {_describe(name, tensor)}" for name, tensor in signature.structured_outputs.items()]
+    return signature
 
 
 class _Model(tf.Module):

@@ -85,12 +85,13 @@ def find_start(logdir: Path, resume: bool, is_chief: bool) -> ResumePoint | None
     """
     if resume:
         point = find_resume_point(logdir, repair=is_chief)
-        if point is None and any((logdir / "checkpoints").glob("latest-*")):
+        if point is None and any(path for kind in ("latest", "best") for path in logdir.glob(f"checkpoints/{kind}-*")):
             raise InputError(f"{logdir}: all its checkpoints are damaged; start a run in another --logdir")
         if point is None and is_chief:
             print(f"{logdir}: no checkpoint yet; starting from the beginning", file=sys.stderr)
         return point
-    if is_chief and ((logdir / "latest.json").is_file() or any((logdir / "checkpoints").glob("latest-*.json"))):
+    names = ("latest.json", "best.json", "checkpoints/latest-*.json", "checkpoints/best-*")
+    if is_chief and any(path for name in names for path in logdir.glob(name)):
         raise InputError(f"{logdir}: holds a run already; go on with --resume, or give another --logdir")
     return None
 

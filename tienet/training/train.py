@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorpack.callbacks import Callback, JSONWriter, MergeAllSummaries, ProgressBar, TFEventWriter
 from tensorpack.tfutils.sesscreate import NewSessionCreator
 
-from tienet import devices
+from tienet import contents, devices
 from tienet.config import Config
 from tienet.data.batch_split import BatchSplit
 from tienet.distributed.workers import Workers
@@ -48,15 +48,18 @@ def train(
         parallelism: How a batch is shared, by accumulation and with other processes.
         interruption: What takes the signals; None: a new one does.
     Raises:
-        InputError: The arguments do not fit together or to the data, or the training failed; the message is one line.
+        InputError: The arguments do not fit together or to the data, the run's folder holds something else or another
+            process is writing it, or the training failed; the message is one line.
         Interrupted: A signal stopped the training; the checkpoint has been written.
     """
     cluster = parallelism.cluster
     batch_split = BatchSplit.from_batch(
         config.batch, parallelism.tower_batch, cluster.size, cluster.rank, max(len(gpus), 1)
     )
-    start = find_start(places.logdir, resume, cluster.is_chief)
     with ExitStack() as stack:
+        if cluster.is_chief:  # the other workers write nothing there
+            stack.enter_context(contents.writing(places.logdir, contents.RUN, "--logdir", again=True))
+        start = find_start(places.logdir, resume, cluster.is_chief)
         interruption = interruption or stack.enter_context(Interruption())
         workers = None
         if cluster.size > 1:

@@ -203,5 +203,5 @@ def test_second_writer_waits_and_says_so(toy, capsys):
         assert waiter.is_alive() and results == []
         assert opened(manifest_of(toy.path.parent, toy.images[:5]))[0].reused_rows == 5  # readers do not wait
     waiter.join(10)
-    assert f"another run is writing to {folder}; waiting" in capsys.readouterr().err
+    assert f"{folder}: another process has been writing it; waiting for that\n" in capsys.readouterr().err
     np.testing.assert_array_equal(results[0][0].take(range(10)), expected(toy.images))

@@ -7,24 +7,22 @@ one preprocessing:
     features.f16   float16 [rows, h, w, C], C order, little-endian; rows are only added.
     index.jsonl    Line n is {"sha256": S, "row": n}: row n belongs to the image file whose bytes have the hash S.
                    A line is added after the bytes of its row are on the disk.
-    lock           The run that adds rows holds this file (flock).
+    lock           The run that adds rows holds this file (`tienet.locks`).
 
 A run that is killed leaves whole rows and possibly a part of one, which the next run cuts off before it continues.
 """
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from tienet import files
+from tienet import files, locks
 from tienet.data.features.image_hashes import read_json
 from tienet.errors import InputError
 
@@ -84,16 +82,9 @@ class Store:
 
         Waits until no other run writes, cuts off incomplete rows, and gives the rows as `rows` returns them.
         """
-        with _explained(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / "lock").open("ab")
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(f"features: another run is writing to {self.folder}; waiting for it", file=sys.stderr)
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.ExitStack() as stack:
             with _explained(self.folder):
+                stack.enter_context(locks.hold(self.folder / "lock", self.folder, wait=True))
                 if not self.meta.is_file():
                     files.write_json(self.meta, self._facts)
                 rows, good = self._read_index()

@@ -19,6 +19,7 @@ import filecmp
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from tienet.data.manifest import Manifest
 from tienet.data.text import MAX_REPORT_CHARACTERS
 from tienet.datasets import left_out as left_outs
 from tienet.datasets.chestxray14 import counts, splits, tables
+from tienet.datasets.new_data_set import new_data_set
 from tienet.errors import InputError
 from tienet.labels import LABELS
 from tienet.modes import MODES
@@ -93,8 +95,13 @@ def run(args: argparse.Namespace) -> int:
     """Write the data set, and with --hand-labels the second one, and print what is in them."""
     _check_flags(args)
     hand_out = args.out.absolute().parent / HAND_LABELED
-    for out in (args.out, hand_out) if args.hand_labels else (args.out,):
-        manifests.prepare_folder(out)
+    with ExitStack() as stack:
+        for out in (args.out, hand_out) if args.hand_labels else (args.out,):
+            stack.enter_context(new_data_set(out, "chestxray14"))
+        return _make(args, hand_out)
+
+
+def _make(args: argparse.Namespace, hand_out: Path) -> int:
     train_val, test = (splits.read_list(path) for path in (args.train_val_list, args.test_list))
     entries = tables.read_entries(args.entry)
     entries["split"] = splits.assign(entries.patient_id, train_val, test)

@@ -49,6 +49,7 @@ from tienet.datasets.folder.studies import (
     join,
     leftovers,
 )
+from tienet.datasets.new_data_set import new_data_set
 from tienet.errors import InputError
 from tienet.labels import LABELS
 
@@ -90,10 +91,14 @@ def run(args: argparse.Namespace) -> int:
     """Read the headers, choose and convert the images, write the data set and print what is in it."""
     _check_flags(args)
     _check_out(args)
+    with new_data_set(args.out, "folder") as out:
+        return _make(args, out)
+
+
+def _make(args: argparse.Namespace, out: Path) -> int:
     folder = own_files.index(args.images, without=args.out / IMAGES)
     unwritable = find_unwritable(folder) if args.keep_ids else {}
     tables = read_tables(args, folder)
-    out = manifests.prepare_folder(args.out)
     names = Names(folder, None if args.keep_ids else Pseudonyms(read_salt(out, args.salt)))
     with ReaderPool(args.workers) as pool:
         studies, faults = read_headers(folder, pool)

@@ -40,6 +40,7 @@ from tienet.data import manifest as manifests
 from tienet.data.text import MAX_REPORT_CHARACTERS, report_text
 from tienet.datasets import left_out as left_outs
 from tienet.datasets.mimic_cxr import sections, tables
+from tienet.datasets.new_data_set import new_data_set
 from tienet.errors import InputError
 from tienet.labels import LABELS, NO_FINDING
 from tienet.modes import MODES
@@ -86,7 +87,11 @@ def run(args: argparse.Namespace) -> int:
     """Write manifest.csv and left_out.csv, and print what is in them."""
     if args.no_images and args.no_reports:
         raise UsageError("--no-images and --no-reports together leave nothing; choose one")
-    out = manifests.prepare_folder(args.out)
+    with new_data_set(args.out, "mimic-cxr") as out:
+        return _make(args, out)
+
+
+def _make(args: argparse.Namespace, out: Path) -> int:
     # The folders are checked here, before the work that takes long.
     image_folder = None if args.no_images else files_folder(args.jpg or args.root, "--jpg" if args.jpg else "--root")
     report_folder = None if args.no_reports else files_folder(args.root, "--root")

@@ -32,6 +32,7 @@ from tienet.data.csv_table import Table
 from tienet.data.text import MAX_REPORT_CHARACTERS
 from tienet.datasets import label_agreement, paper_counts
 from tienet.datasets import left_out as left_outs
+from tienet.datasets.new_data_set import new_data_set
 from tienet.datasets.openi import mesh
 from tienet.datasets.openi import views as openi_views
 from tienet.datasets.openi.reports import Report, read_reports
@@ -77,7 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write manifest.csv, left_out.csv and disagreements.csv, and print what is in them."""
-    out = manifests.prepare_folder(args.out)
+    with new_data_set(args.out, "openi") as out:
+        return _make(args, out)
+
+
+def _make(args: argparse.Namespace, out: Path) -> int:
     views = openi_views.read_projections(args.projections)
     image_of, spare = openi_views.index_images(args.images)
     reports = read_reports(args.reports)

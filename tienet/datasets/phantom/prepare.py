@@ -21,6 +21,7 @@ from tienet import files
 from tienet.cli import UsageError
 from tienet.data import manifest as manifests
 from tienet.data.text import report_text
+from tienet.datasets.new_data_set import new_data_set
 from tienet.datasets.phantom import facts as phantom_facts
 from tienet.datasets.phantom import reports
 from tienet.datasets.phantom.anatomy import Anatomy
@@ -45,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the images, boxes.csv and manifest.csv, and print what is in them."""
     _check_flags(args)
-    out = manifests.prepare_folder(args.out)
+    with new_data_set(args.out, "phantom") as out:
+        return _make(args, out)
+
+
+def _make(args: argparse.Namespace, out: Path) -> int:
     (out / "manifest.csv").unlink(missing_ok=True)  # written last: if it exists, what it names exists
     rows: list[dict[str, object]] = []
     boxes: list[tuple[object, ...]] = []
