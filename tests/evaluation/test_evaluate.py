@@ -14,7 +14,7 @@ from tienet.evaluation import evaluate as evaluate_module
 from tienet.evaluation.evaluate import differences, evaluate
 from tienet.evaluation.options import Options
 from tienet.labels import LABELS
-from tienet.modeling.generate import Decoding
+from tienet.modeling.decoding import Decoding
 from tienet.modes import MODES
 
 
