@@ -32,7 +32,8 @@ ERRORS_HEADER = ("row", "study_id", "reason", "message")
 class LabelsFile:
     """The table, open for appending and locked against other processes.
 
-    A last line that an earlier run could not finish is cut off.
+    A last line that an earlier run could not finish is cut off. A new table is removed if an error comes before its
+    first row.
 
     Attributes:
         path: OUT.
@@ -72,8 +73,8 @@ class LabelsFile:
             if not path.stat().st_size:
                 path.unlink()
             raise
-        had_header = _cut_partial_line(self._out, HEADER, path)
-        if not had_header:
+        self._is_new = not _cut_partial_line(self._out, HEADER, path)
+        if self._is_new:
             self.errors_path.unlink(missing_ok=True)
         self._errors: TextIO | None = None
         if self.errors_path.exists():
@@ -86,7 +87,10 @@ class LabelsFile:
     def __enter__(self) -> "LabelsFile":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error and self._is_new and not self.written and not self._errors:
+            self._run_path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
         self._out.close()
         if self._errors:
             self._errors.close()

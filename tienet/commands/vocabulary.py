@@ -69,11 +69,11 @@ def run(args: argparse.Namespace) -> int:
             f"{manifest.path}: no training study has a report, so there are no words; fill its report column, or "
             "choose another data set with --data"
         )
+    folder = manifest.path.parent / "vocab"
     vocab = Vocab.from_reports(train, args.min_count)
-    source = _read(args, vocab) if args.vectors else _learn(args, train)
+    source = _read(args, vocab) if args.vectors else _learn(args, train, folder)
     matrix = word_vectors.fill_matrix(vocab, source.known, args.seed)
     stats = _stats(args, manifest, vocab, source, matrix)
-    folder = manifest.path.parent / "vocab"
     _write(folder, vocab, matrix, stats)
     print(_summary(folder, stats))
     return 0
@@ -97,10 +97,11 @@ def _reports(manifest: Manifest, split: str) -> list[str]:
     return [report for report, its_split in pairs if its_split == split and report.strip()]
 
 
-def _learn(args: argparse.Namespace, train: list[str]) -> Source:
+def _learn(args: argparse.Namespace, train: list[str], folder: Path) -> Source:
     if not args.corpus:
         print(f"no --corpus and no --vectors: word2vec learns from the {len(train)} training reports alone")
     corpora = [word_vectors.describe_corpus(path) for path in args.corpus]
+    files.check_writable(folder / "embeddings.npy")
     known = word_vectors.train_word2vec(
         args.corpus,
         train,
