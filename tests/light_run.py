@@ -37,5 +37,6 @@ def light_run(folder: Path, manifest: Manifest, mode: str, name: str = NAME, **s
     sums, sizes = {path.name: sha256(path) for path in paths}, {path.name: path.stat().st_size for path in paths}
     entry = Entry(prefix, TrainingState(10, 1, 0.5, 1), [0.5] * K, best=True, files=sums, sizes=sizes)
     files.write_json(entry.path, entry.to_json())
-    files.write_json(folder / f"{name.partition('-')[0]}.json", entry.summary())
+    for kind in ("latest", "best"):
+        files.write_json(folder / f"{kind}.json", entry.summary())
     return folder

@@ -77,14 +77,14 @@ def test_what_is_missing_or_cut_is_found_without_reading_the_files(run, monkeypa
     spoil(prefix)
     assert entries.find_missing(prefix) is None
     data.write_bytes(data.read_bytes()[:10])
-    assert entries.find_missing(prefix) == "its data file is shorter than what was written"
+    assert entries.find_missing(prefix) == "its .data file is shorter than what was written"
     data.unlink()
-    assert entries.find_missing(prefix) == "its data file is missing"
+    assert entries.find_missing(prefix) == "its .data file is missing"
     older = run / "checkpoints" / "latest-20"
     older.with_name("latest-20.json").unlink()
     assert entries.find_missing(older) is None
     older.with_name("latest-20.data-00000-of-00001").unlink()
-    assert entries.find_missing(older) == "its data file is missing"
+    assert entries.find_missing(older) == "its .data file is missing"
 
 
 def test_removing_one_leaves_those_with_a_like_name(run):

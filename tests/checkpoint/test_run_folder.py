@@ -96,11 +96,11 @@ def test_a_file_that_is_missing_is_found_before_the_network_is_loaded(run):
     (run / "backbone.npz").write_bytes(b"weights")
     opened.check_files()
     data.unlink()
-    with pytest.raises(InputError, match=r"best-20: the checkpoint is damaged \(its data file is missing\); use .*-30"):
+    with pytest.raises(InputError, match=r"best-20: the checkpoint is damaged \(its \.data file is missing\); use .*-30"):
         opened.check_files()
     (run / "calibration.json").write_text("[")
     with pytest.raises(InputError, match=r"calibration\.json: not what was written there"):
-        opened.check_files()
+        open_run(run).check_files()
 
 
 def test_an_opened_run_is_the_run_with_the_checkpoint_that_load_names(run):

@@ -165,7 +165,7 @@ def find_missing(prefix: Path) -> str | None:
     entry = read_entry(prefix)
     if entry is None or entry.files is None:
         there = any(prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*"))
-        return None if there else "its data file is missing"
+        return None if there else "its .data file is missing"
     return next((flaw for name in entry.files if (flaw := _find_flaw(entry, name, with_content=False))), None)
 
 
