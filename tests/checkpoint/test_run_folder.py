@@ -96,7 +96,7 @@ def test_a_file_that_is_missing_is_found_before_the_network_is_loaded(run):
     (run / "backbone.npz").write_bytes(b"weights")
     opened.check_files()
     data.unlink()
-    with pytest.raises(InputError, match=r"best-20: the checkpoint is damaged \(its \.data file is missing\); use .*-30"):
+    with pytest.raises(InputError, match=r"the checkpoint is damaged \(its \.data file is missing\); use .*-30"):
         opened.check_files()
     (run / "calibration.json").write_text("[")
     with pytest.raises(InputError, match=r"calibration\.json: not what was written there"):

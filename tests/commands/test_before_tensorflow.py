@@ -169,7 +169,7 @@ MISTAKES = {
     "tienet describe ours --out reports.csv": "--out reports.csv",
     "tienet prepare phantom --out reports.csv": "--out reports.csv",
     "tienet prepare openi --reports none --images none --projections none.csv --labels mesh --out o": "none.csv",
-    "tienet prepare chestxray14 --entry none.csv --train-val-list a --test-list b --no-images --out o": "a does not exist",
+    "tienet prepare chestxray14 --entry none.csv --train-val-list a --test-list b --no-images": "a does not exist",
     "tienet prepare mimic-cxr --root none --labels chexpert --out o": "none",
     "tienet prepare folder --images none --out o": "--images none",
     "tienet weights fetch --md5 1": "argument --md5: '1' is not an md5",
