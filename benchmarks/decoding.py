@@ -28,7 +28,7 @@ def main() -> None:
     import numpy as np
 
     from tienet.data import manifest as manifests
-    from tienet.modeling.generate import Decoding
+    from tienet.modeling.decoding import Decoding
     from tienet.predict import Predictor
 
     manifest = manifests.load(args.data, args.data_root)

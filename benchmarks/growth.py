@@ -17,7 +17,8 @@ from benchmarks import cases, plots
 from benchmarks.results import Results, run_cases
 from benchmarks.run import add_flags
 from benchmarks.table import growth_table
-from tienet import cli, files, locks
+from tienet import cli, files
+from tienet.folders import locks
 
 WORDS, BATCHES, SIDES = (16, 32, 64, 128, 256), (8, 16, 32, 64), (8, 16, 32)
 STUDIES = (1000, 10_000, 100_000)

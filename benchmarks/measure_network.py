@@ -71,7 +71,7 @@ def write(
     """
     cli.start_tensorflow()
     from benchmarks.network import writer
-    from tienet.modeling.generate import Decoding
+    from tienet.modeling.decoding import Decoding
 
     config = _config("report", settings)
     sizes = operations.Sizes.from_config(config, batch, words + 1, vocabulary, word_dim)

@@ -12,7 +12,7 @@ from tienet.config import Config
 from tienet.data.text import END, SPECIALS, START
 from tienet.labels import K
 from tienet.modeling import outputs
-from tienet.modeling.generate import Decoding
+from tienet.modeling.decoding import Decoding
 from tienet.modeling.model import TieNet
 
 tf1 = tf.compat.v1

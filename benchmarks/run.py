@@ -16,8 +16,9 @@ from benchmarks.case import ROOT, Case
 from benchmarks.cases import SHARED_CORPUS, all_cases
 from benchmarks.results import Results, run_cases
 from benchmarks.table import growth_table, table
-from tienet import cli, files, locks
+from tienet import cli, files
 from tienet.errors import InputError
+from tienet.folders import locks
 
 DEFAULT_OUT = ROOT / "benchmarks" / "results"
 

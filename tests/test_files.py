@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tienet import files
+from tienet.errors import InputError
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -26,6 +27,26 @@ def test_json_is_replaced_and_refuses_nan(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         files.write_json(path, {"avg": float("nan")})
     assert json.loads(path.read_text()) == {"avg": None}
+
+
+def test_a_file_that_can_be_written_is_tried_and_nothing_is_left_but_its_folder(tmp_path):
+    path = tmp_path / "deep" / "out.txt"
+    files.check_writable(path)
+    assert [found.name for found in tmp_path.rglob("*")] == ["deep"]
+    path.write_text("old")
+    files.check_writable(path)
+    assert path.read_text() == "old"
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a folder; expected the name of a file"):
+        files.check_writable(tmp_path)
+    for path in (tmp_path / "file" / "out.txt", tmp_path / "file" / "deep" / "out.txt", tmp_path / ("y" * 250)):
+        with pytest.raises(OSError, match=r"file|yyy") as error:
+            files.check_writable(path)
+        assert ".tmp" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "._1.png", ".hidden/1.png", "a/._b/1.png", "./._1.xml", Path("a/.b")])

@@ -7,13 +7,15 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
+from tienet.errors import InputError
+
 
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path`, which replaces `path` when the block ends, and is removed if the block raises."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    temporary = _temporary_beside(path)
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -21,6 +23,29 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _temporary_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+
+
+def check_writable(path: Path | str) -> None:
+    """Make the folder of `path`, and try whether `replacing` can write there, before the work of minutes.
+
+    Raises:
+        InputError: `path` is a folder.
+        OSError: The folder cannot be made or written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; expected the name of a file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary_beside(path)
+    try:
+        temporary.touch()
+        temporary.unlink()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None  # the user's own name, not the temporary one
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -14,7 +14,7 @@ from tienet.inference.predictor import (
     predict_all,
     written_reports,
 )
-from tienet.modeling.generate import Decoding
+from tienet.modeling.decoding import Decoding
 
 # The names that the two results had before, for programs that import them.
 Reading = Prediction

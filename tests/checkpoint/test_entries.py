@@ -70,6 +70,23 @@ def test_the_newest_sound_one_is_found(run):
     assert entries.newest_sound(run).name == "latest-20"
 
 
+def test_what_is_missing_or_cut_is_found_without_reading_the_files(run, monkeypatch):
+    monkeypatch.setattr(entries, "sha256", None)  # nothing is read
+    prefix = run / "checkpoints" / "latest-30"
+    data = prefix.with_name("latest-30.data-00000-of-00001")
+    spoil(prefix)
+    assert entries.find_missing(prefix) is None
+    data.write_bytes(data.read_bytes()[:10])
+    assert entries.find_missing(prefix) == "its .data file is shorter than what was written"
+    data.unlink()
+    assert entries.find_missing(prefix) == "its .data file is missing"
+    older = run / "checkpoints" / "latest-20"
+    older.with_name("latest-20.json").unlink()
+    assert entries.find_missing(older) is None
+    older.with_name("latest-20.data-00000-of-00001").unlink()
+    assert entries.find_missing(older) == "its .data file is missing"
+
+
 def test_removing_one_leaves_those_with_a_like_name(run):
     for name in ("latest-3.index", "latest-300.index", "latest-30_temp.txt", "latest-30.index.backup"):
         (run / "checkpoints" / name).write_text("")

@@ -86,6 +86,23 @@ def test_feature_statistics_are_there_where_features_are_standardised(run):
 # ---- a run that is opened ----
 
 
+def test_a_file_that_is_missing_is_found_before_the_network_is_loaded(run):
+    opened, data = open_run(run), run / "checkpoints" / "best-20.data-00000-of-00001"
+    with pytest.raises(InputError, match=r"feature_norm\.npy"):
+        opened.check_files()
+    statistics.save(run / "feature_norm.npy", np.ones((2, 1024), np.float32))
+    with pytest.raises(InputError, match=r"backbone\.npz: no backbone weights there"):
+        opened.check_files()
+    (run / "backbone.npz").write_bytes(b"weights")
+    opened.check_files()
+    data.unlink()
+    with pytest.raises(InputError, match=r"the checkpoint is damaged \(its \.data file is missing\); use .*-30"):
+        opened.check_files()
+    (run / "calibration.json").write_text("[")
+    with pytest.raises(InputError, match=r"calibration\.json: not what was written there"):
+        open_run(run).check_files()
+
+
 def test_an_opened_run_is_the_run_with_the_checkpoint_that_load_names(run):
     for load, name in ((run, "best-20"), (str(run), "best-20"), (run / "checkpoints" / "latest-30", "latest-30")):
         opened = open_run(load)

@@ -119,6 +119,21 @@ def test_other_files_and_other_studies_are_refused_and_left_alone(tmp_path):
         work(path)
 
 
+def test_an_error_before_the_first_row_leaves_nothing_of_a_new_table(tmp_path):
+    """Such as a network that cannot be loaded; the next command may name another one."""
+    path = tmp_path / "out.csv"
+    with pytest.raises(ZeroDivisionError), LabelsFile(path, IDENTITY, tmp_path):
+        1 / 0  # noqa: B018
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ZeroDivisionError), LabelsFile(path, IDENTITY, tmp_path) as out:
+        out.write(STUDIES[0], np.full(K, 0.5, np.float32), np.ones(K, np.float32))
+        1 / 0  # noqa: B018
+    begun = path.read_bytes()
+    with pytest.raises(ZeroDivisionError), LabelsFile(path, IDENTITY, tmp_path):
+        1 / 0  # noqa: B018
+    assert path.read_bytes() == begun and work(path) == 4
+
+
 def test_two_at_once_are_refused(tmp_path):
     with (
         LabelsFile(tmp_path / "out.csv", IDENTITY, tmp_path),

@@ -22,6 +22,7 @@ from tests.server import fakes
 from tienet import cli
 from tienet.commands import serve
 from tienet.server import engine
+engine.open_runs = list
 engine.Engine.load = classmethod(lambda cls, runs: fakes.engine(max_batch=1))
 times, *flags = sys.argv[1:]
 sys.argv[:] = ["tienet", "--load", "runs/any", "--port", "0", *flags]
@@ -98,11 +99,12 @@ def serve(monkeypatch):
 
     from tests.server import fakes
     from tienet.commands import serve
-    from tienet.server.engine import Engine
+    from tienet.server import engine
 
     # It closes the handlers that are there, and absl's would close the file in which pytest captures standard error.
     monkeypatch.setattr(uvicorn.Config, "configure_logging", lambda self: None)
-    monkeypatch.setattr(Engine, "load", lambda runs: fakes.engine(max_batch=1))
+    monkeypatch.setattr(engine, "open_runs", list)
+    monkeypatch.setattr(engine.Engine, "load", lambda runs: fakes.engine(max_batch=1))
     monkeypatch.setattr(sys, "argv", ["tienet", "--load", "runs/any", "--port", "0"])
     return serve
 

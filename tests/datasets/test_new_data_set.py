@@ -91,7 +91,7 @@ def test_a_command_that_was_stopped_goes_on(tmp_path):
 
 
 def test_another_data_set_may_come_between_the_look_and_the_lock(tmp_path, monkeypatch):
-    from tienet import contents
+    from tienet.folders import contents
 
     check = contents.check
 

@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 
 from tests.made_once import made_once
 from tests.small_run import config_of, train
-from tienet import files, locks
+from tienet import files
 from tienet.checkpoint import calibration as calibration_file
 from tienet.checkpoint.run_folder import locate, open_run
 from tienet.commands.main import dispatch
@@ -25,6 +25,7 @@ from tienet.evaluation.evaluate import evaluate
 from tienet.evaluation.metrics.calibration import MIN_CASES
 from tienet.evaluation.options import Options
 from tienet.evaluation.plots import SMALL_PANEL_PX
+from tienet.folders import locks
 from tienet.labels import LABELS, K
 from tienet.predict import Annotator, Predictor
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tienet import locks
 from tienet.config import Config
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
 from tienet.evaluation import evaluate as evaluate_module
 from tienet.evaluation.evaluate import differences, evaluate
 from tienet.evaluation.options import Options
+from tienet.folders import locks
 from tienet.labels import LABELS
-from tienet.modeling.generate import Decoding
+from tienet.modeling.decoding import Decoding
 from tienet.modes import MODES
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tienet.errors import InputError
 from tienet.evaluation.options import Options
-from tienet.modeling.generate import Decoding
+from tienet.modeling.decoding import Decoding
 from tienet.modes import MODES
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tienet import locks
 from tienet.errors import InputError
+from tienet.folders import locks
 from tienet.inference import saved_model
 from tienet.modes import MODES
 

@@ -9,10 +9,9 @@ import tensorflow as tf
 
 from tienet.config import Config
 from tienet.data.text import END, OOV, PAD, START
-from tienet.errors import InputError
 from tienet.modeling import generate, losses
 from tienet.modeling.decoder import Decoder
-from tienet.modeling.generate import Decoding
+from tienet.modeling.decoding import METHODS, Decoding
 from tienet.modeling.lstm.attention import locations
 
 tf1 = tf.compat.v1
@@ -308,14 +307,6 @@ def test_at_temperature_towards_zero_sampling_is_greedy(net):
 
 def test_it_ends_when_every_report_has_ended(net):
     net.set("word_softmax/b", 50 * tf.one_hot(END, V))
-    for method in generate.METHODS:
+    for method in METHODS:
         written = net.write(Decoding(method, 1000))
         assert written.word_ids.shape == (B, 1) and (written.word_len == 1).all()
-
-
-@pytest.mark.parametrize(
-    "settings", [{"method": "best"}, {"max_words": 0}, {"width": 0}, {"temperature": 0.0}, {"length_norm": -1.0}]
-)
-def test_a_decoding_that_cannot_be_is_refused(settings):
-    with pytest.raises(InputError):
-        Decoding(**settings)

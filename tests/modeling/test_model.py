@@ -10,7 +10,7 @@ from tienet.config import settings_without_effect
 from tienet.labels import K
 from tienet.modeling import generate
 from tienet.modeling.decoder import Decoder
-from tienet.modeling.generate import Decoding
+from tienet.modeling.decoding import Decoding
 from tienet.modeling.model import TieNet
 from tienet.modes import MODES
 

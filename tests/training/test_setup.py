@@ -14,19 +14,21 @@ from tienet.checkpoint.restore import StrictRestore, WordVectors
 from tienet.checkpoint.run_folder import load_run
 from tienet.config import Config
 from tienet.data.batch_split import WHOLE_BATCH, BatchSplit
+from tienet.distributed.cluster import Cluster
 from tienet.errors import InputError
 from tienet.interruption import Interruption
 from tienet.labels import LABELS
 from tienet.predict import Predictor
 from tienet.training import train as training
-from tienet.training.places import Places
-from tienet.training.setup import Setup, build_model, find_start, session_init, set_up
+from tienet.training.places import Parallelism, Places
+from tienet.training.setup import Setup, build_model, find_start, open_inputs, session_init, set_up
 
 
 def setup_of(config: Config, data_root: Path, logdir: Path, resume: bool = False, load: str | None = None) -> Setup:
     """The set-up of a training in one process."""
-    places, start = Places(data_root, logdir, backbone_weights="random"), find_start(logdir, resume, is_chief=True)
-    return set_up(config, places, WHOLE_BATCH, start, load, None, Interruption())
+    places = Places(data_root, logdir, backbone_weights="random")
+    inputs = open_inputs(config, places, resume, load, is_chief=True)
+    return set_up(config, places, WHOLE_BATCH, inputs, None, Interruption())
 
 
 def test_a_new_run_has_its_folder_before_it_trains(data_root, tmp_path):
@@ -136,12 +138,13 @@ def test_load_starts_from_another_runs_weights(runs, data_root, tmp_path):
         train(data_root, tmp_path / "other", config_of("annotate"), load=str(runs["annotate-text"]))
 
 
-@pytest.mark.parametrize("batch_split", [BatchSplit(accumulate=16), BatchSplit(towers=16), BatchSplit(4, 2, 0, 2)])
-def test_halves_of_one_study_are_refused_before_anything_is_read_or_written(tmp_path, batch_split):
+@pytest.mark.parametrize(("tower_batch", "workers", "gpus"), [(1, 1, 1), (None, 1, 16), (1, 2, 2)])
+def test_halves_of_one_study_are_refused_before_anything_is_read_or_written(tmp_path, tower_batch, workers, gpus):
     config = config_of("report", classify_on="half", data="none")
     places = Places(tmp_path / "none", tmp_path / "run", backbone_weights="random")
+    cluster = Cluster(tuple(f"host:{n}" for n in range(workers)) if workers > 1 else ())
     with pytest.raises(InputError, match=r"classify_on='half' .* it takes 1; give --tower-batch 2 or more"):
-        set_up(config, places, batch_split, None, None, None, Interruption())
+        training.train(config, places, list(range(gpus)), parallelism=Parallelism(tower_batch, cluster))
     assert not (tmp_path / "run").exists()
 
 
@@ -154,8 +157,9 @@ def test_halves_of_one_study_are_refused_where_few_studies_make_the_batch_small(
     config = config_of("report", classify_on="half", data=str(tmp_path / "few.csv"))
     assert tienet("vocabulary", "--data", tmp_path / "few.csv", "--dim", "4") == 0
     places = Places(data_root, tmp_path / "run", backbone_weights="random")
+    inputs = open_inputs(config, places, False, None, is_chief=True)
     with pytest.raises(InputError, match="classify_on='half'"):
-        set_up(config, places, BatchSplit(towers=2), None, None, None, Interruption())
+        set_up(config, places, BatchSplit(towers=2), inputs, None, Interruption())
     assert not (tmp_path / "run").exists()
 
 
@@ -167,7 +171,8 @@ def test_a_training_split_where_all_have_a_finding_is_learnt_with_equal_weights(
     table.to_csv(tmp_path / "diseased.csv", index=False)
     config = config_of("annotate-text", data=str(tmp_path / "diseased.csv"))
     places = Places(data_root, tmp_path / "run", data_root / "phantom" / "vocab")
-    setup = set_up(config, places, WHOLE_BATCH, None, None, None, Interruption())
+    inputs = open_inputs(config, places, False, None, is_chief=True)
+    setup = set_up(config, places, WHOLE_BATCH, inputs, None, Interruption())
     weights = build_model(setup).label_weights
     assert (weights.beta_P, weights.beta_N) == (1, 1) and (weights.lambda_m == 1).all()
     count = (~healthy & (table.split == "train")).sum()

@@ -9,6 +9,7 @@ latest.json, best.json                   copies of the latest and the best entry
 """
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -17,11 +18,8 @@ import shutil
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import tensorflow as tf
-
 from tienet.checkpoint.tensorflow_path import readable_prefix
-
-tf1 = tf.compat.v1
+from tienet.errors import InputError
 
 CHUNK_BYTES = 1 << 20
 _NAME = re.compile(r"(latest|best)-(\d+)")
@@ -155,24 +153,48 @@ def find_damage(entry: Entry) -> str | None:
     """Check the files of a checkpoint; returns what is wrong with them, None if they are what was written."""
     if entry.files is None:
         return _read_all(entry.prefix)
-    for name, sha in entry.files.items():
-        path, kind = entry.prefix.with_name(name), name[len(entry.name) :].split("-")[0]
-        try:
-            size, written_size = path.stat().st_size, entry.sizes.get(name)
-            if written_size is not None and size != written_size:
-                return f"its {kind} file is {'shorter' if size < written_size else 'longer'} than what was written"
-            if sha256(path) != sha:
-                return f"its {kind} file is not what was written"
-        except FileNotFoundError:
-            return f"its {kind} file is missing"
-        except OSError as error:
-            return f"its {kind} file cannot be read: {error.strerror}"
+    return next((flaw for name in entry.files if (flaw := _find_flaw(entry, name, with_content=True))), None)
+
+
+def find_missing(prefix: Path) -> str | None:
+    """Check that the files of a checkpoint are there and have the sizes that were written, without reading them.
+
+    Returns:
+        What is wrong, in the words of `find_damage`; None if nothing is.
+    """
+    entry = read_entry(prefix)
+    if entry is None or entry.files is None:
+        there = any(prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*"))
+        return None if there else "its .data file is missing"
+    return next((flaw for name in entry.files if (flaw := _find_flaw(entry, name, with_content=False))), None)
+
+
+def _find_flaw(entry: Entry, name: str, with_content: bool) -> str | None:
+    """What is wrong with one file of a checkpoint, by its size and, if asked for, its content."""
+    path, kind = entry.prefix.with_name(name), name[len(entry.name) :].split("-")[0]
+    try:
+        size, written_size = path.stat().st_size, entry.sizes.get(name)
+        if written_size is not None and size != written_size:
+            return f"its {kind} file is {'shorter' if size < written_size else 'longer'} than what was written"
+        if with_content and sha256(path) != entry.files[name]:
+            return f"its {kind} file is not what was written"
+    except FileNotFoundError:
+        return f"its {kind} file is missing"
+    except OSError as error:
+        return f"its {kind} file cannot be read: {error.strerror}"
     return None
 
 
 def newest_sound(folder: Path, other_than: str = "") -> Entry | None:
     """The newest checkpoint whose files are what was written, except the one named `other_than`; None if none is."""
     return next((e for e in complete_entries(folder) if e.name != other_than and find_damage(e) is None), None)
+
+
+def damaged(prefix: Path, flaw: str) -> InputError:
+    """The error for a damaged checkpoint; it names a sound one if there is one."""
+    other = newest_sound(prefix.parent.parent, other_than=prefix.name) if prefix.parent.name == "checkpoints" else None
+    instead = f"use {other.prefix}" if other is not None else "there is no sound one beside it"
+    return InputError(f"{prefix}: the checkpoint is damaged ({flaw}); {instead}")
 
 
 def remove_checkpoint(checkpoints: Path, name: str) -> None:
@@ -259,9 +281,11 @@ def _parse(prefix: Path, value: object, with_files: bool) -> Entry | None:
 
 def _read_all(prefix: Path) -> str | None:
     """Read every value of a checkpoint; returns what TensorFlow finds wrong, None if nothing."""
+    import tensorflow as tf  # only here, as all else that is asked of a run's folder needs no TensorFlow
+
     try:
         with readable_prefix(prefix) as readable:
-            reader = tf1.train.NewCheckpointReader(readable)
+            reader = tf.compat.v1.train.NewCheckpointReader(readable)
             for name in reader.get_variable_to_shape_map():
                 reader.get_tensor(name)
     except (tf.errors.OpError, ValueError, RuntimeError, MemoryError) as error:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorpack.tfutils.sessinit import SessionInit
 
-from tienet.checkpoint.entries import find_damage, newest_sound, read_entry, short_reason
+from tienet.checkpoint.entries import damaged, find_damage, read_entry, short_reason
 from tienet.checkpoint.tensorflow_path import readable_prefix
 from tienet.errors import InputError
 
@@ -36,7 +36,7 @@ def _load(session: tf1.Session, saver: tf1.train.Saver, prefix: Path) -> None:
         with readable_prefix(prefix) as readable:
             saver.restore(session, readable)
     except (tf.errors.OpError, ValueError) as error:
-        raise _damaged(prefix, short_reason(error)) from error
+        raise damaged(prefix, short_reason(error)) from error
 
 
 def _check_contents(prefix: Path, variables: list[tf.Variable]) -> tuple[list[tf.Variable], list[tf.Variable]]:
@@ -44,12 +44,12 @@ def _check_contents(prefix: Path, variables: list[tf.Variable]) -> tuple[list[tf
     entry = read_entry(prefix)
     flaw = find_damage(entry) if entry is not None and entry.files is not None else None
     if flaw is not None:
-        raise _damaged(prefix, flaw)
+        raise damaged(prefix, flaw)
     try:
         with readable_prefix(prefix) as readable:
             shapes = tf1.train.NewCheckpointReader(readable).get_variable_to_shape_map()
     except (tf.errors.OpError, ValueError) as error:
-        raise _damaged(prefix, short_reason(error)) from error
+        raise damaged(prefix, short_reason(error)) from error
     optional = {variable.op.name for variable in tf1.get_collection(ACCUMULATION)}
     problems, missing = [], []
     for variable in variables:
@@ -63,13 +63,6 @@ def _check_contents(prefix: Path, variables: list[tf.Variable]) -> tuple[list[tf
     if problems:
         raise InputError(f"{prefix}: does not fit this network: {'; '.join(problems)}")
     return [variable for variable in variables if variable.op.name in shapes], missing
-
-
-def _damaged(prefix: Path, flaw: str) -> InputError:
-    """The error for a damaged checkpoint; it names a sound one if there is one."""
-    other = newest_sound(prefix.parent.parent, other_than=prefix.name) if prefix.parent.name == "checkpoints" else None
-    instead = f"use {other.prefix}" if other is not None else "there is no sound one beside it"
-    return InputError(f"{prefix}: the checkpoint is damaged ({flaw}); {instead}")
 
 
 class StrictRestore(SessionInit):

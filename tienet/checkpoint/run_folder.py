@@ -26,7 +26,7 @@ import numpy as np
 from tienet import files
 from tienet.checkpoint import calibration
 from tienet.checkpoint.calibration import Calibration
-from tienet.checkpoint.entries import Entry, complete_entries, named_entry, read_entry
+from tienet.checkpoint.entries import Entry, complete_entries, damaged, find_missing, named_entry, read_entry
 from tienet.config import Config
 from tienet.data.features import statistics
 from tienet.data.leaks import Fingerprint
@@ -34,6 +34,7 @@ from tienet.data.text import Vocab
 from tienet.errors import InputError
 from tienet.grid import ENDS
 from tienet.labels import LABELS, K
+from tienet.modeling import backbone_weights
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,20 @@ class OpenedRun(Run):
             return self.calibration.thresholds
         found = read_thresholds(self.folder, self.prefix)
         return np.full(K, np.nan, np.float32) if found is None else found
+
+    def check_files(self) -> None:
+        """Check, without TensorFlow, that all files are there from which the network is loaded.
+
+        Large files are not read: what is in them is checked when they are loaded.
+
+        Raises:
+            InputError: A file is missing, has another size than what was written, or is broken.
+        """
+        _ = self.calibration, self.feature_statistics()
+        if self.config.mode_parts.image:
+            backbone_weights.check_is_file(self.backbone_path)
+        if flaw := find_missing(self.prefix):
+            raise damaged(self.prefix, flaw)
 
     def check_mode(self, needed: str, allowed: tuple[str, ...]) -> None:
         """Raise InputError unless the run's mode is one of `allowed`; `needed` says in the message what needs it."""

@@ -22,8 +22,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
 from tienet import files
 from tienet.checkpoint.entries import (
@@ -42,13 +41,14 @@ from tienet.checkpoint.entries import (
 )
 from tienet.errors import InputError
 
-tf1 = tf.compat.v1
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def save(
     folder: Path,
-    session: tf1.Session,
-    saver: tf1.train.Saver,
+    session: "tf.compat.v1.Session",
+    saver: "tf.compat.v1.train.Saver",
     state: TrainingState,
     thresholds: list[float] | None,
     best: bool,
@@ -87,7 +87,7 @@ def save(
         _remove_older(folder, entry)
 
 
-def _run_saver(session: tf1.Session, saver: tf1.train.Saver, prefix: Path) -> None:
+def _run_saver(session: "tf.compat.v1.Session", saver: "tf.compat.v1.train.Saver", prefix: Path) -> None:
     try:
         saver.save(session, str(prefix), write_meta_graph=False, write_state=False)
     except ValueError as error:
@@ -195,6 +195,8 @@ def _temporary_folder(checkpoints: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _failures_as_input_error(folder: Path, prefix: Path) -> Iterator[None]:
     """Turn a failed write into an InputError that names what is kept, and remove what was written halfway."""
+    import tensorflow as tf  # only here, as a run is resumed from what this module names before TensorFlow is imported
+
     try:
         yield
     except (OSError, tf.errors.OpError) as error:

@@ -26,7 +26,7 @@ from tienet.data.text import MAX_UNKNOWN_SHARE_OF_ALL, tokenize
 from tienet.errors import InputError
 from tienet.interruption import Interruption
 
-if TYPE_CHECKING:  # these import TensorFlow
+if TYPE_CHECKING:
     from tienet.checkpoint.run_folder import OpenedRun
     from tienet.commands.image_input import ImageInput
     from tienet.commands.labels_file import LabelsFile
@@ -60,7 +60,6 @@ def run(args: argparse.Namespace) -> int:
     if args.out.resolve() == args.studies.resolve():
         raise InputError(f"--out {args.out} is the input; choose another name")
     with Interruption() as interruption:
-        flags.start(args.gpu)
         return _annotate(args, interruption)
 
 
@@ -69,12 +68,15 @@ def _annotate(args: argparse.Namespace, interruption: Interruption) -> int:
     from tienet.commands.study_input import Needs, open_studies
     from tienet.predict import Annotator
 
-    with Annotator.load(args.load) as annotator:
-        studies = open_studies(args.studies, Needs(image=annotator.needs_image, report=True))
-        identity = _identity(annotator.run) | {"input": studies.identity}
-        with LabelsFile(args.out, identity, args.studies) as out:
-            if studies.columns_taken:
-                print(studies.columns_taken, file=sys.stderr)
+    opened = Annotator.open_run(args.load)
+    studies = open_studies(args.studies, Needs(image=opened.config.mode_parts.image, report=True))
+    flags.choose_gpus(args.gpu)
+    identity = _identity(opened) | {"input": studies.identity}
+    with LabelsFile(args.out, identity, args.studies) as out:
+        if studies.columns_taken:
+            print(studies.columns_taken, file=sys.stderr)
+        flags.start_tensorflow()
+        with Annotator.load(opened) as annotator:
             job = _Job(annotator, out, studies.total)
             job.run(studies, interruption)
             out.check_end()

@@ -6,11 +6,9 @@ From then on all that reads the checkpoint gives calibrated probabilities and la
 """
 
 import argparse
-import os
 from pathlib import Path
 
 from tienet.commands import flags
-from tienet.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,17 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Calibrate the run and print a table of it; returns the exit status."""
-    flags.start(args.gpu)
     from tienet.checkpoint import calibration
-    from tienet.checkpoint.run_folder import open_run
-    from tienet.evaluation.calibrate import calibrate, format_table
+    from tienet.evaluation.calibrate import calibrate_inputs, format_table, open_inputs
 
-    opened = open_run(args.load)
-    if not os.access(opened.folder, os.W_OK):  # asked before the work of minutes
-        raise InputError(
-            f"{opened.folder}: {calibration.FILE_NAME} cannot be written there; "
-            "make the folder writable, or copy the run to where it is"
-        )
-    print(format_table(calibrate(opened, args.data_root, args.sensitivity, args.features)))
-    print(opened.folder / calibration.FILE_NAME)
+    inputs = open_inputs(args.load, args.data_root, args.sensitivity)
+    flags.start(args.gpu)
+    print(format_table(calibrate_inputs(inputs, args.features)))
+    print(inputs.run.folder / calibration.FILE_NAME)
     return 0

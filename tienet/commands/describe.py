@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tienet import contents
 from tienet.cli import UsageError
 from tienet.data import manifest as manifests
 from tienet.data.manifest import Manifest
@@ -20,6 +19,7 @@ from tienet.datasets.description.page import render
 from tienet.datasets.description.summary import summarize
 from tienet.datasets.description.terminal import text_table
 from tienet.files import write_text
+from tienet.folders import contents
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,10 +7,14 @@ Several runs or data sets also give the paper's two tables.
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tienet import contents
 from tienet.commands import flags
 from tienet.errors import InputError
+from tienet.folders import contents
+
+if TYPE_CHECKING:
+    from tienet.evaluation.options import Options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,21 +84,13 @@ def decoding_of(args: argparse.Namespace) -> dict[str, object] | None:
     return given or None
 
 
-def run(args: argparse.Namespace) -> int:
-    """Evaluate, and print the tables and the folder of the results."""
-    decoding = decoding_of(args)
-    several = len(args.load) > 1 or len(args.data) > 1
-    if several and args.out is None:
-        raise InputError("--out is missing: several runs or data sets need a folder for their tables")
-    if args.out is not None:
-        contents.check(args.out, contents.EVALUATION, "--out")
-    flags.start(args.gpu)  # only here, so that a wrong flag is reported without waiting for TensorFlow
-    from tienet.evaluation.compare import compare
-    from tienet.evaluation.evaluate import evaluate
+def options_of(args: argparse.Namespace) -> "Options":
+    """What the flags ask for; raises InputError if a value is wrong."""
     from tienet.evaluation.options import Options
-    from tienet.modeling.generate import Decoding
+    from tienet.modeling.decoding import Decoding
 
-    options = Options(
+    decoding = decoding_of(args)
+    return Options(
         split=args.split,
         features=args.features,
         metrics=args.metrics,
@@ -106,11 +102,27 @@ def run(args: argparse.Namespace) -> int:
         java=not args.no_java,
         allow_seen=args.allow_seen,
     )
-    if several:
-        print(compare(args.load, args.data, args.data_root, args.out, options))
-        print(args.out)
-        return 0
-    result = evaluate(args.load[0], args.data[0], args.data_root, args.out, options)
-    print(result.table)
-    print(result.out)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, and print the tables and the folder of the results."""
+    options = options_of(args)
+    several = len(args.load) > 1 or len(args.data) > 1
+    if several and args.out is None:
+        raise InputError("--out is missing: several runs or data sets need a folder for their tables")
+    from tienet.evaluation.cache import EvaluationCache
+    from tienet.evaluation.inputs import check_out, open_all
+
+    with EvaluationCache(options) as cache:
+        inputs = open_all(args.load, args.data, args.data_root, cache)
+        one = next(iter(next(iter(inputs.values())).values()))
+        out = args.out or one.default_out(options)
+        contents.check(out, contents.EVALUATION, "--out")
+        check_out(out)
+        flags.start(args.gpu)
+        from tienet.evaluation.compare import compare_inputs
+        from tienet.evaluation.evaluate import evaluate_inputs
+
+        print(compare_inputs(inputs, out, cache) if several else evaluate_inputs(one, out, cache).table)
+    print(out)
     return 0

@@ -16,6 +16,7 @@ Outputs, where the mode has them: probabilities (calibrated where the run is) an
 import argparse
 from pathlib import Path
 
+from tienet import files
 from tienet.checkpoint.tensorflow_path import is_pattern
 from tienet.commands import flags
 from tienet.errors import InputError
@@ -36,10 +37,15 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"--out {args.out}: TensorFlow loads no model from a path with * ? [ or \\; choose another name"
         )
+    from tienet.checkpoint.run_folder import open_run
+
+    opened = open_run(args.load)
+    opened.check_files()
+    files.check_writable(args.out)
     flags.start(args.gpu or "cpu")
     from tienet.inference.saved_model import export
 
-    for line in export(args.load, args.out):
+    for line in export(opened, args.out):
         print(line)
     print(args.out)
     return 0

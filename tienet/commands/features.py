@@ -61,8 +61,10 @@ def run(args: argparse.Namespace) -> int:
         print(note, file=sys.stderr)
     weights = weights_for(args.backbone_weights, args.backbone_end, args.seed)
 
+    flags.choose_gpus(args.gpu)
+
     def network() -> Extractor:
-        flags.start(args.gpu)  # only here, so that nothing waits for TensorFlow if no feature is missing
+        flags.start_tensorflow()  # only here, so that nothing waits for TensorFlow if no feature is missing
         from tienet.modeling.backbone import FeatureExtractor
 
         return FeatureExtractor(weights, args.backbone_end, args.image_px)

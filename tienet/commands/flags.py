@@ -2,7 +2,7 @@
 
 import argparse
 
-from tienet import cli
+from tienet import cli, devices
 
 
 def add_load(parser: argparse.ArgumentParser, modes: str) -> None:
@@ -23,6 +23,8 @@ def add_gpu(parser: argparse.ArgumentParser) -> None:
 def start(gpu: str | None) -> list[int]:
     """Choose the GPUs, or the CPU, import TensorFlow quietly, and check that it can use them.
 
+    The import takes seconds, so a command calls this after all that it can check without TensorFlow.
+
     Args:
         gpu: The value of --gpu; None takes GPU 0 if there is one, otherwise the CPU.
     Returns:
@@ -30,11 +32,19 @@ def start(gpu: str | None) -> list[int]:
     Raises:
         InputError: The value is wrong, or a GPU is there that TensorFlow cannot use.
     """
-    from tienet import devices
+    gpus = choose_gpus(gpu)
+    start_tensorflow()
+    return gpus
 
+
+def choose_gpus(gpu: str | None) -> list[int]:
+    """The first half of `start`: choose the GPUs, or the CPU; raises InputError if the value is wrong."""
     if gpu is None:
         gpu = "0" if devices.given_gpus() else "cpu"
-    gpus = devices.choose_devices(gpu)
+    return devices.choose_devices(gpu)
+
+
+def start_tensorflow() -> None:
+    """The second half: import TensorFlow; raises InputError if it cannot use the GPUs that were chosen."""
     cli.start_tensorflow()
     devices.check_gpus()
-    return gpus

@@ -20,9 +20,10 @@ from typing import TextIO
 
 import numpy as np
 
-from tienet import files, locks
+from tienet import files
 from tienet.commands.study_input import StudyInput, sha256_of_start
 from tienet.errors import InputError
+from tienet.folders import locks
 from tienet.labels import LABELS
 
 HEADER = ("study_id", *(f"{label}_probability" for label in LABELS), *LABELS)
@@ -32,7 +33,8 @@ ERRORS_HEADER = ("row", "study_id", "reason", "message")
 class LabelsFile:
     """The table, open for appending and locked against other processes.
 
-    A last line that an earlier run could not finish is cut off.
+    A last line that an earlier run could not finish is cut off. A new table is removed if an error comes before its
+    first row.
 
     Attributes:
         path: OUT.
@@ -74,8 +76,8 @@ class LabelsFile:
             if not self.path.stat().st_size:
                 self.path.unlink()
             raise
-        had_header = _cut_partial_line(self._out, HEADER, self.path)
-        if not had_header:
+        self._is_new = not _cut_partial_line(self._out, HEADER, self.path)
+        if self._is_new:
             self.errors_path.unlink(missing_ok=True)
         if self.errors_path.exists():
             self._open_errors()
@@ -87,7 +89,10 @@ class LabelsFile:
     def __enter__(self) -> "LabelsFile":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error and self._is_new and not self.written and not self._errors:
+            self._run_path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
         if self._errors:
             self._errors.close()
         self._open_files.close()

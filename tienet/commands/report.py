@@ -14,18 +14,22 @@ import contextlib
 import itertools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tienet import contents
 from tienet.commands import flags
 from tienet.errors import InputError
+from tienet.folders import contents
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tienet.commands.study_input import StudyInput
     from tienet.pages.study import StudyPage
     from tienet.predict import Reporter
+
+    Batch = tuple[list[StudyInput], list[np.ndarray]]
 
 MAX_BATCH = 8
 """The largest number of images that are read and predicted together."""
@@ -57,26 +61,30 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
-    flags.start(args.gpu)
     from tienet.commands.output_formats import DISCLAIMER
     from tienet.pages.study import write_pages
     from tienet.predict import Reporter
 
-    with Reporter.load(args.load) as reporter:
-        if args.json:
-            print(DISCLAIMER, file=sys.stderr)
-        job = _Job(reporter, args)
-        pages = job.pages()
-        first = next(pages, None)  # nothing is written where no image can be read
-        if args.out and first is not None:
-            write_pages(args.out, itertools.chain([first], pages))
-        else:
-            for _ in pages:
-                pass
-        if not args.json:
-            print(DISCLAIMER)
-        if args.out and first is not None:
-            print(args.out / "index.html", file=sys.stderr if args.json else sys.stdout)
+    opened = Reporter.open_run(args.load)
+    flags.choose_gpus(args.gpu)
+    if args.json:
+        print(DISCLAIMER, file=sys.stderr)
+    job = _Job(opened.config.image_px, args)
+    batches = job.batches()
+    first = next(batches, None)
+    if first is not None:  # nothing is loaded or written where no image can be read
+        flags.start_tensorflow()
+        with Reporter.load(opened) as reporter:
+            pages = job.pages(reporter, itertools.chain([first], batches))
+            if args.out:
+                write_pages(args.out, pages)
+            else:
+                for _ in pages:
+                    pass
+    if not args.json:
+        print(DISCLAIMER)
+    if args.out and first is not None:
+        print(args.out / "index.html", file=sys.stderr if args.json else sys.stdout)
     if job.failed:
         print(f"{job.failed:,} of {job.failed + job.predicted:,} could not be read", file=sys.stderr)
     return 0 if not job.failed else 1 if job.predicted else 2
@@ -90,15 +98,13 @@ class _Job:
         failed: The number of images that could not be read.
     """
 
-    def __init__(self, reporter: "Reporter", args: argparse.Namespace) -> None:
-        self._reporter, self._paths, self._json, self._maps = reporter, args.images, args.json, args.out is not None
-        self._image_px = reporter.run.config.image_px
+    def __init__(self, image_px: int, args: argparse.Namespace) -> None:
+        self._image_px, self._paths, self._json, self._maps = image_px, args.images, args.json, args.out is not None
         self.predicted = self.failed = 0
 
-    def pages(self) -> "Iterator[StudyPage | bool]":
-        """Print the prediction for each image, and yield the image's page, or True if no pages are wanted."""
+    def batches(self) -> "Iterator[Batch]":
+        """Read the images, and yield those that could be read, as the network takes them; the others are named."""
         from tienet.commands.image_input import read_image_input
-        from tienet.commands.output_formats import as_json, as_page, as_text
 
         studies = self._studies()
         while batch := list(itertools.islice(studies, MAX_BATCH)):
@@ -114,7 +120,15 @@ class _Job:
                     images.append(image.pixels)
                     for remark in image.remarks:
                         print(f"note: {study.image}: the file {remark}", file=sys.stderr)
-            predictions = self._reporter.report(images, maps=self._maps) if readable else []
+            if readable:
+                yield readable, images
+
+    def pages(self, reporter: "Reporter", batches: "Iterable[Batch]") -> "Iterator[StudyPage | bool]":
+        """Print the prediction for each image, and yield the image's page, or True if no pages are wanted."""
+        from tienet.commands.output_formats import as_json, as_page, as_text
+
+        for readable, images in batches:
+            predictions = reporter.report(images, maps=self._maps)
             for study, pixels, prediction in zip(readable, images, predictions, strict=True):
                 self.predicted += 1
                 print(as_json(study, prediction) if self._json else as_text(study, prediction), flush=True)

@@ -73,22 +73,23 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError, FileNotFoundError: A run, an address or a flag is wrong, or the system lacks files in memory.
     """
+    from tienet.server import engine
     from tienet.server.images import check_system
 
     check_system()
     token = _check_flags(args)
     samples = _read_samples(args.samples)
     with bound_socket(args.host, args.port) as listener:
+        runs = engine.open_runs(args.load)
+        flags.choose_gpus(args.gpu)
         print("loading ...", file=sys.stderr, flush=True)
-        flags.start(args.gpu)
-        from tienet.server.engine import Engine
-
-        with Engine.load(args.load) as engine:
-            for network in engine.networks:
+        flags.start_tensorflow()
+        with engine.Engine.load(runs) as loaded:
+            for network in loaded.networks:
                 batch = f"up to {network.batches.max_size} requests at once"
                 print(f"{network.name}: mode {network.mode}, {batch}", file=sys.stderr)
             start_listening(listener, args.host, args.port)
-            _serve(engine, listener, args, token, samples)
+            _serve(loaded, listener, args, token, samples)
     return 0
 
 

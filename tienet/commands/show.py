@@ -13,12 +13,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tienet import files
 from tienet.commands import flags
 from tienet.errors import InputError
 
-if TYPE_CHECKING:  # these import TensorFlow
+if TYPE_CHECKING:
     import numpy as np
 
+    from tienet.checkpoint.run_folder import OpenedRun
     from tienet.predict import Prediction
 
 STANDARD_INPUT = "-"
@@ -48,15 +50,16 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--out {out} is the image itself; choose another name")
     from tienet.data.dicom.reader import read_gray_and_remarks
 
-    # Before TensorFlow is imported, which takes seconds, so that a bad file is reported at once.
     gray, remarks = read_gray_and_remarks(args.image)
     for remark in remarks:
         print(f"note: {args.image}: the file {remark}", file=sys.stderr)
     report = None if args.report is None else read_report(args.report)
+    opened = open_for(args.load, report, args.report)
+    files.check_writable(out)
     flags.start(args.gpu)
     from tienet.commands.show_figure import draw
 
-    draw(out, args.image.name, gray, _predict(args.load, gray, report, args.report))
+    draw(out, args.image.name, gray, _predict(opened, gray, report))
     print(out)
     return 0
 
@@ -99,37 +102,46 @@ def _where(name: str) -> str:
     return "--report -: standard input" if name == STANDARD_INPUT else f"--report {name}"
 
 
-def _predict(load: str, gray: "np.ndarray", report: str | None, name: str | None) -> "Prediction":
-    """The prediction, with attention maps.
+def open_for(load: str, report: str | None, name: str | None) -> "OpenedRun":
+    """Open the run, and check that it reads the image with this report, or without one.
 
     Args:
         load: As `--load`.
-        gray: uint8 [H, W].
         report: The report's text for mode annotate; None for the other modes.
         name: As `--report`.
     Raises:
         InputError: There is a report and the mode reads none, or the other way round; or the network knows too few
-            words of the report.
+            words of the report; or a file of the run is missing.
     """
     from tienet.checkpoint.run_folder import open_run
     from tienet.data.text import find_report_fault, tokenize
-    from tienet.predict import Annotator, Reporter
+    from tienet.predict import Reporter
 
     opened = open_run(load)
     opened.check_mode("tienet show", (*Reporter.MODES, "annotate"))
-    mode = opened.config.mode
-    if mode in Reporter.MODES:
-        if report is not None:
-            raise InputError(f"--report: {load} is of mode {mode}, which reads no report; leave it out")
-        with Reporter.load(opened) as reporter:
-            return reporter.report([gray], maps=True)[0]
-    if report is None:
+    mode, max_words = opened.config.mode, opened.config.max_words
+    if mode in Reporter.MODES and report is not None:
+        raise InputError(f"--report: {load} is of mode {mode}, which reads no report; leave it out")
+    if mode not in Reporter.MODES and report is None:
         raise InputError(f"--load {load}: mode {mode} reads the image's report, too; give it with --report FILE")
-    words, max_words = len(tokenize(report)), opened.config.max_words
+    opened.check_files()
+    if report is None:
+        return opened
     fault = find_report_fault(report, opened.vocab, max_words)
     if fault:
         raise InputError(f"{_where(name)}: {fault.message}")
+    words = len(tokenize(report))
     if words > max_words:
         print(f"note: the report has {words} words and was read up to {max_words}", file=sys.stderr)
+    return opened
+
+
+def _predict(opened: "OpenedRun", gray: "np.ndarray", report: str | None) -> "Prediction":
+    """The prediction for an image, uint8 [H, W], with attention maps; with its report if there is one."""
+    from tienet.predict import Annotator, Reporter
+
+    if report is None:
+        with Reporter.load(opened) as reporter:
+            return reporter.report([gray], maps=True)[0]
     with Annotator.load(opened) as annotator:
         return annotator.annotate([report], [gray], maps=True)[0]

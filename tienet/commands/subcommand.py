@@ -3,7 +3,7 @@
 A command's module has `add_arguments(parser)`, which adds its flags, and `run(args)`, which returns the exit status. A
 group's module, such as `prepare`, has `COMMANDS` instead: its own sub-commands in the same form. A module's docstring
 is the description in its help. A module is imported only when its command is called, so that help and mistakes are
-quick; none imports TensorFlow before `run`.
+quick; none imports TensorFlow before `run`, which first opens and checks all that needs no TensorFlow.
 """
 
 import argparse

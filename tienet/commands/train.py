@@ -10,14 +10,15 @@ from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 
-from tienet import contents
-from tienet.commands.flags import start
+from tienet.commands.flags import choose_gpus, start_tensorflow
 from tienet.config import PRESETS, Config, preset, preset_settings
 from tienet.data.batch_split import check_halves
 from tienet.distributed.cluster import Cluster
 from tienet.errors import InputError
+from tienet.folders import contents
 from tienet.interruption import Interruption
 from tienet.modes import MODES
+from tienet.training.places import Parallelism, Places
 
 SETTING_OF_FLAG = {
     "mode": "mode", "data": "data", "backbone_end": "backbone_end", "image_px": "image_px", "batch": "batch",
@@ -162,17 +163,23 @@ def run(args: argparse.Namespace) -> int:
     cluster = Cluster.from_arguments(args.workers, args.task)
     check_halves(config, args.tower_batch or config.batch)
 
+    places = Places(
+        args.data_root, logdir, args.vocab, args.backbone_weights, logdir / "profile" if args.profile else None
+    )
+    parallelism = Parallelism(args.tower_batch, cluster, args.peer_timeout)
     with Interruption() as interruption, ExitStack() as stack:
         if cluster.is_chief:  # the other workers write nothing there
             stack.enter_context(contents.writing(logdir, contents.RUN, "--logdir"))
-        gpus = start(args.gpu)  # only here, so that a wrong flag is reported without waiting for TensorFlow
+        from tienet.training.setup import check_parts, open_inputs, split_batch
+
+        inputs = open_inputs(config, places, args.resume, args.load, cluster.is_chief)
+        gpus = choose_gpus(args.gpu)
+        check_parts(inputs, config, split_batch(config, parallelism, gpus))
+        start_tensorflow()
         from tienet.evaluation.calibrate import calibrate_after_training
         from tienet.training import train
 
-        profile = logdir / "profile" if args.profile else None
-        places = train.Places(args.data_root, logdir, args.vocab, args.backbone_weights, profile)
-        parallelism = train.Parallelism(args.tower_batch, cluster, args.peer_timeout)
-        train.train(config, places, gpus, args.resume, args.load, parallelism, interruption)
+        train.train(config, places, gpus, args.resume, args.load, parallelism, interruption, inputs)
         if cluster.is_chief:
             calibrate_after_training(logdir, args.data_root)
     print(logdir)

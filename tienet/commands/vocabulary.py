@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tienet import contents, files
+from tienet import files
 from tienet.cli import UsageError
 from tienet.data import leaks, word_vectors
 from tienet.data import manifest as manifests
 from tienet.data.manifest import Manifest
 from tienet.data.text import SPECIALS, Vocab, tokenize
 from tienet.errors import InputError
+from tienet.folders import contents
 
 DEFAULT_DIM = 200
 
@@ -69,9 +70,10 @@ def run(args: argparse.Namespace) -> int:
             f"{manifest.path}: no training study has a report, so there are no words; fill its report column, or "
             "choose another data set with --data"
         )
+    folder = manifest.path.parent / "vocab"
     vocab = Vocab.from_reports(train, args.min_count)
-    with contents.writing(manifest.path.parent / "vocab", contents.VOCABULARY) as folder:
-        source = _read(args, vocab) if args.vectors else _learn(args, train)
+    with contents.writing(folder, contents.VOCABULARY):
+        source = _read(args, vocab) if args.vectors else _learn(args, train, folder)
         matrix = word_vectors.fill_matrix(vocab, source.known, args.seed)
         stats = _stats(args, manifest, vocab, source, matrix)
         _write(folder, vocab, matrix, stats)
@@ -97,10 +99,11 @@ def _reports(manifest: Manifest, split: str) -> list[str]:
     return [report for report, its_split in pairs if its_split == split and report.strip()]
 
 
-def _learn(args: argparse.Namespace, train: list[str]) -> Source:
+def _learn(args: argparse.Namespace, train: list[str], folder: Path) -> Source:
     if not args.corpus:
         print(f"no --corpus and no --vectors: word2vec learns from the {len(train)} training reports alone")
     corpora = [word_vectors.describe_corpus(path) for path in args.corpus]
+    files.check_writable(folder / "embeddings.npy")
     known = word_vectors.train_word2vec(
         args.corpus,
         train,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from tensorpack.dataflow import DataFlow
 
 from tienet.config import Config
 from tienet.data.batch_split import WHOLE_BATCH, BatchSplit
@@ -56,15 +55,8 @@ class Studies:
         Raises:
             InputError: The mode needs images and a study has none, or it needs reports and no study has one.
         """
-        mode = config.mode_parts
-        if mode.image:
-            require_images(manifest, config.mode)
-        needed = mode.reads and (training or not mode.writes)
-        if needed and not any(manifest.reports):
-            raise InputError(
-                f"{manifest.path}: no study has a report, and mode {config.mode} reads them; fill the column "
-                "'report' or choose a mode that needs the image only"
-            )
+        check_studies(config, manifest, training)
+        needed = _needs_reports(config, training)
         encoded = [vocab.encode(report)[:-1] for report in manifest.reports]  # without <END>
         word_ids = [np.concatenate([[START], ids[: config.max_words]]).astype(np.int32) for ids in encoded]
         cut = [n for n, ids in enumerate(encoded) if len(ids) > config.max_words]
@@ -114,6 +106,27 @@ class Studies:
         return np.stack([read_image(images[n], self.config.image_px) for n in indices])
 
 
+def check_studies(config: Config, manifest: Manifest, training: bool = True) -> None:
+    """Check that studies have the images and the reports that the mode needs.
+
+    Args:
+        training: As in `Studies.from_manifest`.
+    Raises:
+        InputError: The mode needs images and a study has none, or it needs reports and no study has one.
+    """
+    if config.mode_parts.image:
+        require_images(manifest, config.mode)
+    if _needs_reports(config, training) and not any(manifest.reports):
+        raise InputError(
+            f"{manifest.path}: no study has a report, and mode {config.mode} reads them; fill the column "
+            "'report' or choose a mode that needs the image only"
+        )
+
+
+def _needs_reports(config: Config, training: bool) -> bool:
+    return config.mode_parts.reads and (training or not config.mode_parts.writes)
+
+
 def pad(sequences: list[np.ndarray]) -> np.ndarray:
     """Word ids of several lengths -> int32 [B, T], filled up with <PAD> to the length T of the longest."""
     padded = np.full((len(sequences), max(map(len, sequences))), PAD, np.int32)
@@ -144,7 +157,22 @@ def epoch_batches(lengths: np.ndarray, batch: int, seed: int, epoch: int) -> lis
     return list(rng.permutation(batches))
 
 
-class TrainingBatches(DataFlow):
+def fitted_batch(batch: int, train: Manifest, batch_split: BatchSplit) -> int:
+    """The number of studies per update: `batch`, or fewer, of equal parts, if there are fewer training studies.
+
+    Raises:
+        InputError: There are fewer studies than parts.
+    """
+    fitted = min(batch, len(train) // batch_split.parts * batch_split.parts)
+    if not fitted:
+        raise InputError(
+            f"{train.path}: {len(train)} training studies cannot be shared by {batch_split.parts} "
+            "parts of a batch; use fewer GPUs or workers"
+        )
+    return fitted
+
+
+class TrainingBatches:
     """Endless training batches from step `first_step` on, in the parts that the towers of this worker take.
 
     Each item has the arrays of `Studies.batch` for one part, and then `draw`: int32 [2], the step and the number of
@@ -161,14 +189,8 @@ class TrainingBatches(DataFlow):
         self, studies: Studies, batch: int, seed: int, batch_split: BatchSplit = WHOLE_BATCH, first_step: int = 0
     ):
         """Raises InputError if there are fewer studies than parts."""
-        super().__init__()
         self._studies, self._seed, self._batch_split = studies, seed, batch_split
-        self._batch = min(batch, len(studies) // batch_split.parts * batch_split.parts)
-        if not self._batch:
-            raise InputError(
-                f"{studies.manifest.path}: {len(studies)} training studies cannot be shared by {batch_split.parts} "
-                "parts of a batch; use fewer GPUs or workers"
-            )
+        self._batch = fitted_batch(batch, studies.manifest, batch_split)
         self.part_size = self._batch // batch_split.parts
         self._first_step = first_step
         self._lengths = studies.lengths

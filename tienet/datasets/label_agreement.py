@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import cohen_kappa_score
 
 from tienet.labels import FINDINGS, LABELS
 
@@ -98,4 +97,6 @@ def _in_both(ours: Labels, theirs: Labels) -> Sequence[str]:
 def _kappa(a: np.ndarray, b: np.ndarray) -> float:
     if len(np.union1d(a, b)) < 2:
         return np.nan
+    from sklearn.metrics import cohen_kappa_score  # only here, as its import takes a second
+
     return float(cohen_kappa_score(a, b))

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tienet import contents
 from tienet.errors import InputError
+from tienet.folders import contents
 
 MANIFEST, LEFT_OUT = "manifest.csv", "left_out.csv"
 

@@ -1,16 +1,18 @@
 """The calibration of a checkpoint on its run's validation split: temperatures and thresholds, RUN/calibration.json."""
 
+import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tienet import locks
 from tienet.checkpoint import calibration as calibration_file
 from tienet.checkpoint.calibration import Calibration, with_temperatures
 from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.data import leaks
 from tienet.data import manifest as manifests
+from tienet.data.dataflow import check_studies
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError
 from tienet.evaluation.metrics.calibration import (
@@ -20,11 +22,58 @@ from tienet.evaluation.metrics.calibration import (
     fit_temperatures,
 )
 from tienet.evaluation.metrics.thresholds import check_sensitivity, for_sensitivity, youden
+from tienet.folders import locks
 from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS, K
 from tienet.pages.plain_text import align
 
 _MAX_MESSAGE_CHARS = 400
+
+
+@dataclass(frozen=True)
+class CalibrationInputs:
+    """A checkpoint and the studies that it is calibrated on.
+
+    Attributes:
+        run: The opened run.
+        val: The studies that it was validated on.
+        sensitivity: The sensitivity that the thresholds should reach; None: they maximise Youden's J.
+    """
+
+    run: OpenedRun
+    val: Manifest
+    sensitivity: float | None
+
+
+def open_inputs(
+    load: str | Path | OpenedRun,
+    data_root: Path | str = "data",
+    sensitivity: float | None = None,
+) -> CalibrationInputs:
+    """Open a run and its validation split, and check that it can be calibrated, without TensorFlow.
+
+    Args and Raises: As `calibrate`.
+    """
+    if sensitivity is not None:
+        check_sensitivity(sensitivity)
+    run = open_run(load)
+    if not run.config.mode_parts.classifies:
+        raise InputError(
+            f"{run.load}: mode {run.config.mode} has no classifier, so there is nothing to calibrate; load a run of "
+            "another mode"
+        )
+    if not os.access(run.folder, os.W_OK):
+        raise InputError(
+            f"{run.folder}: {calibration_file.FILE_NAME} cannot be written there; "
+            "make the folder writable, or copy the run to where it is"
+        )
+    with locks.writing(run.folder, again=True):
+        calibration_file.discard_broken(run.prefix)
+    run.check_files()
+    val = manifests.load(run.config.data, data_root).split("val")
+    check_studies(run.config, val, training=False)
+    _check_studies(val, run)
+    return CalibrationInputs(run, val, sensitivity)
 
 
 def calibrate(
@@ -48,25 +97,18 @@ def calibrate(
     Returns:
         The calibration that was written.
     Raises:
-        InputError: The run's mode has no classifier, the validation split of the data set is not the run's, or another
-            process is writing into the run's folder.
+        InputError: The run's mode has no classifier, its folder cannot be written or another process writes into it,
+            or the validation split of the data set is not the run's.
     """
-    if sensitivity is not None:
-        check_sensitivity(sensitivity)
-    run = open_run(load)
-    if not run.config.mode_parts.classifies:
-        raise InputError(
-            f"{run.load}: mode {run.config.mode} has no classifier, so there is nothing to calibrate; load a run of "
-            "another mode"
-        )
-    with locks.writing(run.folder, again=True):
-        calibration_file.discard_broken(run.prefix)
-        with Predictor(run, features) as predictor:
-            val = manifests.load(predictor.config.data, data_root).split("val")
-            _check_studies(val, run)
-            logits = predictor.predict(predictor.studies(val), progress).logits
-            calibration = fit(logits, val.labels, sensitivity)
-            calibration_file.save(run.prefix, calibration)
+    return calibrate_inputs(open_inputs(load, data_root, sensitivity), features, progress)
+
+
+def calibrate_inputs(inputs: CalibrationInputs, features: str = "cache", progress: bool = True) -> Calibration:
+    """As `calibrate`, for what was opened already."""
+    with locks.writing(inputs.run.folder, again=True), Predictor(inputs.run, features) as predictor:
+        logits = predictor.predict(predictor.studies(inputs.val), progress).logits
+        calibration = fit(logits, inputs.val.labels, inputs.sensitivity)
+        calibration_file.save(inputs.run.prefix, calibration)
     return calibration
 
 

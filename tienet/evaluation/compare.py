@@ -5,16 +5,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tienet import contents
-from tienet.checkpoint.run_folder import OpenedRun, open_run
-from tienet.data import manifest as manifests
-from tienet.errors import InputError
+from tienet.checkpoint.run_folder import OpenedRun
 from tienet.evaluation.cache import EvaluationCache
-from tienet.evaluation.evaluate import Result, evaluate
+from tienet.evaluation.evaluate import Result, evaluate_inputs
+from tienet.evaluation.inputs import InputsByRun, open_all
 from tienet.evaluation.metrics.paired_bootstrap import paired_auc
 from tienet.evaluation.options import Options
 from tienet.evaluation.paper.published import COLUMNS
 from tienet.evaluation.paper.tables import Column, table_1, table_2, write_tables
+from tienet.folders import contents
 from tienet.modes import MODES
 
 ORDER = (*COLUMNS, "Captioning")
@@ -38,40 +37,33 @@ def compare(loads: Sequence[str], data: Sequence[str], data_root: Path, out: Pat
         InputError: A checkpoint, a data set or the options do not fit, or `out` holds something else; before the first
             evaluation where possible.
     """
-    runs = _open_runs(loads)
+    with EvaluationCache(options) as cache:
+        return compare_inputs(open_all(loads, data, data_root, cache), out, cache)
+
+
+def compare_inputs(inputs: dict[str, InputsByRun], out: Path, cache: EvaluationCache) -> str:
+    """As `compare`, for what `open_all` has opened with the same cache."""
     with contents.writing(out, contents.EVALUATION, "--out"):
-        return _compare(runs, data, data_root, out, options)
+        return _compare(inputs, out, cache)
 
 
-def _compare(runs: dict[str, OpenedRun], data: Sequence[str], data_root: Path, out: Path, options: Options) -> str:
-    """`compare`, with the runs by the text that names them."""
+def _compare(inputs: dict[str, InputsByRun], out: Path, cache: EvaluationCache) -> str:
+    runs = {load: opened.run for by_run in inputs.values() for load, opened in by_run.items()}
     modes = {load: run.config.mode for load, run in runs.items()}
     folder_names = _name_folders(runs)
     in_order = sorted(runs, key=lambda load: ORDER.index(MODES[modes[load]].paper_name))
     results: dict[str, dict[str, Result]] = {}
-    with EvaluationCache(options) as cache:
-        for place in data:
-            name = manifests.load(place, data_root).name
-            if name in results:
-                raise InputError(f"--data: {name} is given twice")
-            results[name] = {}
-            for load in in_order:
-                print(f"{load} ({modes[load]}) on {name}", file=sys.stderr)
-                folder = out / name / folder_names[load]
-                results[name][load] = evaluate(runs[load], place, data_root, folder, options, cache)
+    for name, by_run in inputs.items():
+        results[name] = {}
+        for load in in_order:
+            print(f"{load} ({modes[load]}) on {name}", file=sys.stderr)
+            results[name][load] = evaluate_inputs(by_run[load], out / name / folder_names[load], cache)
     columns = {
         name: [Column(MODES[modes[load]].paper_name, load, result.metrics) for load, result in by_run.items()]
         for name, by_run in results.items()
     }
-    paired = {name: _paired_tests(by_run, modes, options) for name, by_run in results.items()}
+    paired = {name: _paired_tests(by_run, modes, cache.options) for name, by_run in results.items()}
     return write_tables(out, table_1(columns, paired), table_2(columns), _list_differences(results, modes))
-
-
-def _open_runs(loads: Sequence[str]) -> dict[str, OpenedRun]:
-    """Open each run once; returns them by the text that names them. InputError if a run is named twice."""
-    if len(set(loads)) < len(loads):
-        raise InputError(f"--load: {next(load for load in loads if loads.count(load) > 1)} is given twice")
-    return {load: open_run(load) for load in loads}
 
 
 def _name_folders(runs: dict[str, OpenedRun]) -> dict[str, str]:

@@ -8,27 +8,27 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tienet import contents, files
+from tienet import files
 from tienet.checkpoint.calibration import with_temperatures
-from tienet.checkpoint.run_folder import OpenedRun, Run, open_run
+from tienet.checkpoint.run_folder import OpenedRun
 from tienet.config import Config
-from tienet.data import leaks
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies
 from tienet.data.manifest import Manifest
 from tienet.datasets.phantom.lesions_in_text import lesions_of, score_lesions
-from tienet.errors import InputError
 from tienet.evaluation.cache import EvaluationCache
 from tienet.evaluation.controls.metrics import control_metrics
+from tienet.evaluation.inputs import Inputs, open_inputs
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
 from tienet.evaluation.metrics.calibration import calibration_metrics, format_calibration
-from tienet.evaluation.metrics.pointing import pointing_game, read_boxes
+from tienet.evaluation.metrics.pointing import pointing_game
 from tienet.evaluation.metrics.report_findings import format_findings_table
 from tienet.evaluation.options import Options
 from tienet.evaluation.plots import plot_reliability, plot_roc
 from tienet.evaluation.report_metrics import NO_REPORT_METRICS, ReportMetrics
 from tienet.evaluation.study_pages import study_pages
 from tienet.evaluation.tables import format_auc_table, format_places, format_report_table
+from tienet.folders import contents
 from tienet.inference.predictor import Predictions, Predictor
 from tienet.labels import LABELS
 from tienet.modes import Mode
@@ -65,7 +65,6 @@ def evaluate(
     data_root: Path,
     out: Path | None,
     options: Options,
-    cache: EvaluationCache | None = None,
 ) -> Result:
     """Evaluate a checkpoint on a split of a data set.
 
@@ -78,35 +77,38 @@ def evaluate(
         data_root: The folder of the data sets.
         out: The folder to write into; None: RUN/eval/NAME-SPLIT.
         options: What to evaluate, and how.
-        cache: What this evaluation shares with others that have the same options; None: nothing.
     Raises:
         InputError: The checkpoint, the data or the options do not fit, or `out` holds something else.
     """
-    if cache is None:
-        with EvaluationCache(options) as cache:
-            return evaluate(load, data, data_root, out, options, cache)
-    run = open_run(load)
-    options.check(run.config.mode_parts, run.load)
-    mode = run.config.mode_parts
-    dataset = manifests.load(data, data_root)
-    split = dataset.split(options.split)
-    seen = _count_seen_studies(run, split, options)
-    out = out or run.folder / "eval" / f"{dataset.name}-{options.split}"
+    with EvaluationCache(options) as cache:
+        return evaluate_inputs(open_inputs(load, data, data_root, cache), out, cache)
+
+
+def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) -> Result:
+    """As `evaluate`, for what was opened already.
+
+    Args:
+        inputs: The checkpoint and the studies.
+        out: As in `evaluate`.
+        cache: Has the options, and what this evaluation shares with others that have the same ones.
+    """
+    options, dataset, split, boxes = cache.options, inputs.dataset, inputs.split, inputs.boxes
+    mode, out = inputs.run.config.mode_parts, out or inputs.default_out(options)
+    _log_notes(*inputs.notes)
     with (
         contents.writing(out, contents.EVALUATION, "--out"),
-        Predictor(run, options.features, options.decoding) as predictor,
+        Predictor(inputs.run, options.features, options.decoding) as predictor,
     ):
-        report_metrics = _make_report_metrics(split, mode, options, cache)
+        report_metrics = _make_report_metrics(inputs, cache)
         studies = predictor.studies(split)
         _log_notes(*studies.notes)
-        boxes = read_boxes(split)
         predictions = predictor.predict(studies, progress=True, maps=boxes is not None)
         metrics = {
             "mode": predictor.config.mode,
             "data": dataset.name,
             "split": options.split,
             "studies": len(split),
-            "seen": seen,
+            "seen": inputs.seen,
             # From the logits: with temperatures, different logits may give equal probabilities.
             **_auc_metrics(predictions.logits, split, options),
             **(report_metrics.score(predictions.reports) if report_metrics else NO_REPORT_METRICS),
@@ -126,49 +128,19 @@ def evaluate(
     return Result(out, metrics, table, predictions, split)
 
 
-def _log_notes(*notes: str | None) -> None:
+def _log_notes(*notes: str) -> None:
     for note in notes:
-        if note:
-            print(f"note: {note}", file=sys.stderr)
+        print(f"note: {note}", file=sys.stderr)
 
 
-def _count_seen_studies(run: Run, split: Manifest, options: Options) -> dict[str, int] | None:
-    """Count the studies that the run was trained or validated on; None for a run that has no record of them.
-
-    Raises:
-        InputError: The run was trained on some of the studies, and the options do not allow this.
-    """
-    run_studies = run.studies()
-    if run_studies is None:
-        _log_notes(f"{run.folder}: has no studies.json; see yourself that it was not trained on these studies")
+def _make_report_metrics(inputs: Inputs, cache: EvaluationCache) -> ReportMetrics | None:
+    """The metrics of written reports; None where there are none."""
+    if not inputs.scores_reports:
         return None
-    seen = {role: leaks.find_seen(split, fingerprints) for role, fingerprints in run_studies.items()}
-    if seen["train"] and not options.allow_seen:
-        n, first = len(seen["train"]), split.study_ids[seen["train"][0]]
-        raise InputError(
-            f"{run.folder}: was trained on {n:,} of the {len(split):,} studies of {split.path}, split {options.split} "
-            f"(the first is {first}); judge it on others, or say --allow-seen"
-        )
-    for role, what in (("train", "was trained on"), ("val", "chose its best epoch and thresholds on")):
-        if seen[role]:
-            _log_notes(f"{run.folder}: {what} {len(seen[role]):,} of these {len(split):,} studies")
-    return {role: len(studies) for role, studies in seen.items()}
-
-
-def _make_report_metrics(split: Manifest, mode: Mode, options: Options, cache: EvaluationCache) -> ReportMetrics | None:
-    """The metrics of written reports; None where there are none.
-
-    They are made before the network runs, so that missing Java or an unfit labeller is reported before the long part.
-    """
-    if not mode.writes or options.metrics == "auc":
-        return None
-    if not any(report.strip() for report in split.reports):
-        _log_notes(f"{split.path}: no study of split {options.split} has a report, so there are no caption metrics")
-        return None
-    scorer, labeller = cache.scorer, cache.labeller
-    _log_notes(scorer.note, labeller.check_words(split.reports) if labeller else None)
+    split = inputs.split
     return cache.get_or_make(
-        ("report metrics", split.path), lambda: ReportMetrics(split, scorer, labeller, options.resamples)
+        ("report metrics", split.path),
+        lambda: ReportMetrics(split, cache.scorer, cache.labeller, cache.options.resamples),
     )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,27 +18,34 @@ from tienet.labels import LABELS
 class Labeller:
     """Reads reports and names the labels whose probability reaches the threshold of the validation split.
 
-    Use it as a context manager, which frees the network's session.
+    Use it as a context manager, which frees the network's session. The network is loaded for the first reports that are
+    labelled.
 
     Args:
         load: A run's folder or a checkpoint, of mode `annotate-text`.
     Raises:
-        InputError: The mode is another one, or the checkpoint was never validated and has no thresholds.
+        InputError: The mode is another one, a file is missing, or the checkpoint was never validated and has no
+            thresholds.
     """
 
     def __init__(self, load: str | Path):
-        run = open_run(load)
-        run.check_mode("--labeller", ("annotate-text",))
-        self._thresholds = run.thresholds()
+        self._run, self._load = open_run(load), load
+        self._run.check_mode("--labeller", ("annotate-text",))
+        self._run.check_files()
+        self._thresholds = self._run.thresholds()
         if np.isnan(self._thresholds).all():
             raise InputError(f"--labeller {load}: the checkpoint has no thresholds; give one that was validated")
-        self._predictor, self._load = Predictor(run), load
 
     def __enter__(self) -> "Labeller":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._predictor.close()
+        if "_predictor" in vars(self):  # it was loaded
+            self._predictor.close()
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        return Predictor(self._run)
 
     def check_words(self, reports: Sequence[str]) -> str | None:
         """Check that the labeller's vocabulary has the words of these reports.
@@ -47,7 +55,7 @@ class Labeller:
         Raises:
             InputError: It lacks more than `MAX_UNKNOWN_SHARE_OF_ALL` of the words, so it was trained on other reports.
         """
-        ids = [self._predictor.run.vocab.encode(report)[:-1] for report in reports]
+        ids = [self._run.vocab.encode(report)[:-1] for report in reports]
         total = sum(map(len, ids))
         unknown = sum(int((row == OOV).sum()) for row in ids) / max(total, 1)
         if unknown > MAX_UNKNOWN_SHARE_OF_ALL:

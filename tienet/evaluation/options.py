@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tienet.errors import InputError
-from tienet.modeling.generate import Decoding
+from tienet.modeling.decoding import Decoding
 from tienet.modes import Mode
 
 METRICS = ("all", "auc", "captions")

@@ -19,7 +19,7 @@ from tienet.errors import InputError
 from tienet.inference.predictor import Predictor
 from tienet.labels import K
 from tienet.modeling import outputs
-from tienet.modeling.generate import Decoding
+from tienet.modeling.decoding import Decoding
 
 MAX_IMAGES = 16
 """The largest number of images in one batch of the network. Larger batches take more memory and are no faster."""
@@ -73,10 +73,17 @@ class _Pipeline:
     MODES: tuple[str, ...]
 
     def __init__(self, load: str | Path | OpenedRun, decoding: Decoding | None = None):
-        self.run = open_run(load)
-        self.run.check_mode(type(self).__name__, self.MODES)
+        self.run = self.open_run(load)
         self._network = Predictor(self.run, features="off", decoding=decoding)
         self._thresholds = self.run.thresholds()
+
+    @classmethod
+    def open_run(cls, load: str | Path | OpenedRun) -> OpenedRun:
+        """Open a run and check all that `load` needs of it, without TensorFlow; raises InputError as `load` does."""
+        run = open_run(load)
+        run.check_mode(cls.__name__, cls.MODES)
+        run.check_files()
+        return run
 
     @classmethod
     def load(cls: type[_Self], load: str | Path | OpenedRun) -> _Self:

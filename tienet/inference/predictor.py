@@ -1,29 +1,30 @@
-"""A trained network as a function from studies to predictions, for evaluation and training."""
+"""A trained network as a function from studies to predictions, for evaluation and training.
+
+TensorFlow is imported when a network is loaded, so that all that is wrong with its files is found before.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
-from tensorpack.tfutils.tower import PredictTowerContext
 from tqdm import tqdm
 
 from tienet import devices
 from tienet.checkpoint.calibration import with_temperatures
-from tienet.checkpoint.restore import restore
 from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.config import Config
 from tienet.data.dataflow import Studies, evaluation_batches
-from tienet.data.features.cache import FeatureKey, Features, open_features
+from tienet.data.features.cache import Extractor, FeatureKey, Features, open_features
 from tienet.data.manifest import Manifest
 from tienet.data.text import Vocab
 from tienet.errors import InputError
-from tienet.modeling import backbone, outputs
-from tienet.modeling.generate import Decoding
-from tienet.modeling.model import TieNet
+from tienet.modeling import backbone_weights, outputs
+from tienet.modeling.decoding import Decoding
 
-tf1 = tf.compat.v1
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 Rows = dict[str, list[np.ndarray]]
 """Outputs of the network by name, with a row for each study."""
@@ -89,13 +90,27 @@ class Predictor:
         self.config: Config = self.run.config.replace(features=features)
         weights = None
         if self.config.mode_parts.image and features == "off":
-            weights = backbone.load_weights(self.run.backbone_path, self.config.backbone_end)
+            weights = backbone_weights.load_weights(self.run.backbone_path, self.config.backbone_end)
+        statistics = self.run.feature_statistics()
+        self._session = self._load(weights, statistics, decoding)
+
+    def _load(
+        self, weights: dict[str, np.ndarray] | None, statistics: np.ndarray | None, decoding: Decoding | None
+    ) -> "tf.compat.v1.Session":
+        """Build the graph, and load the checkpoint's weights into a session; sets `inputs`."""
+        import tensorflow as tf
+        from tensorpack.tfutils.tower import PredictTowerContext
+
+        from tienet.checkpoint.restore import restore
+        from tienet.modeling.model import TieNet
+
+        tf1 = tf.compat.v1
         model = TieNet(
             self.config,
             len(self.run.vocab),
             self.run.word_dim,
             backbone_weights=weights,
-            feature_statistics=self.run.feature_statistics(),
+            feature_statistics=statistics,
             decoding=decoding,
         )
         self.decoding = model.decoding
@@ -103,11 +118,12 @@ class Predictor:
             with PredictTowerContext(""):
                 self.inputs = {s.name: tf1.placeholder(s.dtype, s.shape, s.name) for s in model.study_inputs()}
                 model.build_graph(*self.inputs.values())
-            self._session = tf1.Session(graph=graph, config=devices.session_config())
+            session = tf1.Session(graph=graph, config=devices.session_config())
             # The backbone's weights are local variables. Nothing else may start from its initializer.
-            self._session.run(tf1.local_variables_initializer())
-            restore(self._session, self.run.prefix, tf1.trainable_variables())
+            session.run(tf1.local_variables_initializer())
+            restore(session, self.run.prefix, tf1.trainable_variables())
             graph.finalize()
+        return session
 
     def __enter__(self) -> "Predictor":
         return self
@@ -197,10 +213,12 @@ class Predictor:
             results[outputs.PROBABILITIES] = with_temperatures(logits, self.calibration.temperatures)
         return results
 
-    def freeze(self, names: Sequence[str]) -> tf1.GraphDef:
+    def freeze(self, names: Sequence[str]) -> "tf.compat.v1.GraphDef":
         """The part of the graph that computes these outputs, with constants in the place of the variables."""
+        import tensorflow as tf
+
         graph = self._session.graph.as_graph_def()
-        return tf1.graph_util.convert_variables_to_constants(self._session, graph, list(names))
+        return tf.compat.v1.graph_util.convert_variables_to_constants(self._session, graph, list(names))
 
 
 def predict_all(
@@ -237,8 +255,12 @@ def written_reports(rows: Rows, vocab: Vocab) -> list[str]:
 
 def cached_features(manifest: Manifest, config: Config, weights_path: str | Path) -> Features:
     """The backbone's activations for a manifest's images, computed where the cache lacks them."""
-    weights = backbone.weights_for(weights_path, config.backbone_end, config.seed)
-    key = FeatureKey(backbone.fingerprint(weights), config.backbone_end, config.image_px)
-    return open_features(
-        manifest, lambda: backbone.FeatureExtractor(weights, config.backbone_end, config.image_px), key
-    )
+    weights = backbone_weights.weights_for(weights_path, config.backbone_end, config.seed)
+
+    def extractor() -> Extractor:
+        from tienet.modeling.backbone import FeatureExtractor
+
+        return FeatureExtractor(weights, config.backbone_end, config.image_px)
+
+    key = FeatureKey(backbone_weights.fingerprint(weights), config.backbone_end, config.image_px)
+    return open_features(manifest, extractor, key)

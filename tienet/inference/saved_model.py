@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tienet import locks
 from tienet.checkpoint.run_folder import OpenedRun
 from tienet.errors import InputError
+from tienet.folders import locks
 from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS, K
 from tienet.modeling import outputs

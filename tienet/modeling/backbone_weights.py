@@ -117,12 +117,7 @@ def load_weights(path: Path | str, end: str) -> dict[str, np.ndarray]:
             missing, has another shape or is not finite.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no backbone weights there; make them with `python pretrained/convert_resnet50.py SOURCE "
-            "--out pretrained/resnet50.npz` or `python pretrained/fetch.py`, or use `--backbone-weights random` "
-            "(untrained, for tests)"
-        )
+    check_is_file(path)
     try:
         with np.load(path, allow_pickle=False) as arrays:
             meta = json.loads(str(arrays[META]))
@@ -133,6 +128,16 @@ def load_weights(path: Path | str, end: str) -> dict[str, np.ndarray]:
         ) from None
     check_weights(weights, end, f"{path} (converted with --end {meta.get('end')})")
     return weights
+
+
+def check_is_file(path: Path) -> None:
+    """Raise InputError, which says how to make the weights, if there is no such file."""
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no backbone weights there; make them with `python pretrained/convert_resnet50.py SOURCE "
+            "--out pretrained/resnet50.npz` or `python pretrained/fetch.py`, or use `--backbone-weights random` "
+            "(untrained, for tests)"
+        )
 
 
 def save_weights(path: Path, weights: Mapping[str, np.ndarray], end: str, **facts: str) -> None:

@@ -16,8 +16,8 @@ from tienet.grid import ENDS, backbone_side, transition_for
 from tienet.labels import K
 from tienet.modeling import backbone, embedding, generate, losses, outputs, words
 from tienet.modeling.decoder import Decoder, ImageContext
+from tienet.modeling.decoding import Decoding
 from tienet.modeling.draws import Draws
-from tienet.modeling.generate import Decoding
 from tienet.modeling.layers import fully_connected, l2_loss, transition, with_position
 
 tf1 = tf.compat.v1

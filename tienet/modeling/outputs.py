@@ -7,11 +7,12 @@ In the modes that write, the names without a prefix belong to the report that th
 of the true report then has the prefix `read/`.
 """
 
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
 from tienet.modes import Mode
 
-tf1 = tf.compat.v1
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 PROBABILITIES = "probabilities"  # float32 [B, K], sigmoid(logits), not calibrated
 LOGITS = "logits"  # float32 [B, K]
@@ -82,16 +83,18 @@ def saved_model_outputs(mode: Mode) -> list[str]:
 # ---- when the graph is built ----
 
 
-def name_outputs(mode: Mode, tensors: dict[str, tf.Tensor]) -> None:
+def name_outputs(mode: Mode, tensors: "dict[str, tf.Tensor]") -> None:
     """Give the tensors their names, inside the current name scope.
 
     Raises:
         AssertionError: the tensors are not exactly those of `graph_outputs`, or a name is taken already.
     """
+    import tensorflow as tf  # only here, so that the names are known without it
+
     promised = set(graph_outputs(mode))
     missing, unexpected = sorted(promised - tensors.keys()), sorted(tensors.keys() - promised)
     assert not missing and not unexpected, f"mode {mode.name}: outputs missing {missing}, unexpected {unexpected}"
-    scope = tf1.get_default_graph().get_name_scope()
+    scope = tf.compat.v1.get_default_graph().get_name_scope()
     for name, tensor in tensors.items():
         full_name, expected = tf.identity(tensor, name).op.name, f"{scope}/{name}".lstrip("/")
         assert full_name == expected, f"mode {mode.name}: output {expected} is named {full_name}; the name is taken"

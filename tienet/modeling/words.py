@@ -11,8 +11,8 @@ from tienet.config import Config
 from tienet.data.text import END, OOV, PAD
 from tienet.modeling import generate
 from tienet.modeling.decoder import Decoder, ImageContext
+from tienet.modeling.decoding import Decoding
 from tienet.modeling.draws import Draws
-from tienet.modeling.generate import Decoding
 
 # ---- the words that are read ----
 

@@ -95,26 +95,15 @@ class Engine:
         self.decoder = ImageDecoder()
 
     @classmethod
-    def load(cls, runs: Sequence[str | Path]) -> "Engine":
+    def load(cls, runs: Sequence[str | Path | OpenedRun]) -> "Engine":
         """Load the networks of one or two runs: at most one that reads images alone, and one that reads reports.
 
         Raises:
             InputError, FileNotFoundError: A run cannot be loaded, or both runs have the same place in the server.
         """
-        opened: dict[str, OpenedRun] = {}
-        for load in runs:
-            run = open_run(load)
-            run.check_mode("tienet serve", Reporter.MODES + Annotator.MODES)
-            kind = "report" if run.config.mode in Reporter.MODES else "annotate"
-            if kind in opened:
-                both = f"{opened[kind].load} and {load}"
-                raise InputError(
-                    f"--load {both}: both have the place of `{kind}`; give one of {', '.join(Reporter.MODES)}"
-                    f" and one of {', '.join(Annotator.MODES)}"
-                )
-            opened[kind] = run
         networks = {}
-        for kind, run in opened.items():
+        for run in open_runs(runs):
+            kind = _kind(run)
             pipeline = (Reporter if kind == "report" else Annotator).load(run)
             networks[kind] = ServedNetwork(pipeline, run.folder.resolve().name, run.config.image_px)
         return cls(**networks)
@@ -140,6 +129,33 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def open_runs(loads: Sequence[str | Path | OpenedRun]) -> list[OpenedRun]:
+    """Open the runs of `Engine.load` and check them, without TensorFlow.
+
+    Raises:
+        InputError, FileNotFoundError: As `Engine.load`.
+    """
+    opened: dict[str, OpenedRun] = {}
+    for load in loads:
+        run = open_run(load)
+        run.check_mode("tienet serve", Reporter.MODES + Annotator.MODES)
+        kind = _kind(run)
+        if kind in opened:
+            both = f"{opened[kind].load} and {run.load}"
+            raise InputError(
+                f"--load {both}: both have the place of `{kind}`; give one of {', '.join(Reporter.MODES)}"
+                f" and one of {', '.join(Annotator.MODES)}"
+            )
+        run.check_files()
+        opened[kind] = run
+    return list(opened.values())
+
+
+def _kind(run: OpenedRun) -> str:
+    """Which place of the server a run has: it reads images alone, `report`, or reports, `annotate`."""
+    return "report" if run.config.mode in Reporter.MODES else "annotate"
 
 
 def find_batch_size(predict: Callable[[list[Item]], object], example: Item, max_size: int) -> int:

@@ -1,7 +1,8 @@
 """What a training is made of: data, vocabulary, features, the network with its first weights, and the run's folder.
 
-`set_up` reads the data and starts the run's folder; `build_model` and `session_init` give the network and its first
-weights. The loop over the epochs is in `tienet.training.train`.
+`open_inputs` reads and checks what needs no TensorFlow, which is imported only after it. `set_up` computes the features
+that are missing and starts the run's folder; `build_model` and `session_init` give the network and its first weights.
+The loop over the epochs is in `tienet.training.train`.
 """
 
 import hashlib
@@ -9,33 +10,52 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from tensorpack.tfutils.sessinit import JustCurrentSession, SessionInit
-from tensorpack.utils import logger
 
 from tienet.checkpoint import run_folder
-from tienet.checkpoint.entries import TrainingState
-from tienet.checkpoint.restore import StrictRestore, WordVectors
+from tienet.checkpoint.entries import TrainingState, damaged, find_missing
 from tienet.checkpoint.resume import ResumePoint, find_resume_point, truncate_log
 from tienet.config import Config
 from tienet.data import leaks, vocabulary
 from tienet.data import manifest as manifests
 from tienet.data.batch_split import BatchSplit, check_halves
-from tienet.data.dataflow import Studies, TrainingBatches
+from tienet.data.dataflow import Studies, TrainingBatches, check_studies, fitted_batch
 from tienet.data.features import statistics as feature_statistics
 from tienet.data.manifest import Manifest
 from tienet.data.text import Vocab
-from tienet.distributed.chief_first import chief_first
-from tienet.distributed.workers import Workers
 from tienet.errors import InputError
 from tienet.inference.predictor import cached_features
 from tienet.interruption import Interruption
 from tienet.labels import FINDINGS
-from tienet.modeling import backbone
-from tienet.modeling.losses import LabelWeights
-from tienet.modeling.model import TieNet
-from tienet.training.places import Places
+from tienet.modeling import backbone_weights
+from tienet.training.places import Parallelism, Places
+
+if TYPE_CHECKING:
+    from tensorpack.tfutils.sessinit import SessionInit
+
+    from tienet.distributed.workers import Workers
+    from tienet.modeling.model import TieNet
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a training reads before TensorFlow is imported.
+
+    Attributes:
+        start: The checkpoint that the run is resumed from; None: it starts anew.
+        load: The run or checkpoint whose weights a new run starts from; None: from random ones.
+        manifest: The data set.
+        vocab: The run's vocabulary.
+        word_vectors: float32 [V, E], the first values of the word vectors.
+    """
+
+    start: ResumePoint | None
+    load: str | None
+    manifest: Manifest
+    vocab: Vocab
+    word_vectors: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -68,7 +88,7 @@ class Setup:
     train_studies: Studies
     val_studies: Studies
     batches: TrainingBatches
-    workers: Workers | None
+    workers: "Workers | None"
     interruption: Interruption
 
     @property
@@ -96,42 +116,70 @@ def find_start(logdir: Path, resume: bool, is_chief: bool) -> ResumePoint | None
     return None
 
 
-def set_up(
-    config: Config,
-    places: Places,
-    batch_split: BatchSplit,
-    start: ResumePoint | None,
-    load: str | None,
-    workers: Workers | None,
-    interruption: Interruption,
-) -> Setup:
-    """Read the data, compute the features that are missing, and start the run's folder.
+def open_inputs(config: Config, places: Places, resume: bool, load: str | None, is_chief: bool) -> Inputs:
+    """Read the data and the vocabulary, and check all files that the training needs.
 
     Args:
-        start: What `find_start` found.
+        resume: Whether to resume the run in `places.logdir`, or to start it if it has no checkpoint yet.
         load: The run or checkpoint whose weights a new run starts from; None: from random ones.
+        is_chief: Whether this process saves.
     Raises:
-        InputError: The data do not fit the settings or the resumed run, or the workers were not started alike.
+        InputError: The data do not fit the settings or the resumed run, or a file is missing or broken.
     """
-    check_halves(config, config.batch // batch_split.parts)  # before the features are computed
+    start = find_start(places.logdir, resume, is_chief)
     manifest = manifests.load(config.data, places.data_root)
+    _check_data(manifest, config)
     if start:
         vocab, word_vectors = _vocab_of_run(manifest, places.logdir)
     else:
         vocab, word_vectors = vocabulary.read_vocab(manifest, config, places.vocab)
+        _check_weights(config, places, load if is_chief else None)
+    return Inputs(start, load, manifest, vocab, word_vectors)
+
+
+def split_batch(config: Config, parallelism: Parallelism, gpus: list[int]) -> BatchSplit:
+    """How a batch is divided; raises InputError if it does not divide, or leaves too small parts."""
+    cluster = parallelism.cluster
+    batch_split = BatchSplit.from_batch(
+        config.batch, parallelism.tower_batch, cluster.size, cluster.rank, max(len(gpus), 1)
+    )
+    check_halves(config, config.batch // batch_split.parts)
+    return batch_split
+
+
+def check_parts(inputs: Inputs, config: Config, batch_split: BatchSplit) -> None:
+    """Raise InputError if there are too few training studies for the parts of a batch."""
+    batch = fitted_batch(config.batch, inputs.manifest.split("train"), batch_split)
+    check_halves(config, batch // batch_split.parts)
+
+
+def set_up(
+    config: Config,
+    places: Places,
+    batch_split: BatchSplit,
+    inputs: Inputs,
+    workers: "Workers | None",
+    interruption: Interruption,
+) -> Setup:
+    """Compute the features that are missing, and start the run's folder.
+
+    Raises:
+        InputError: There are too few studies, an image cannot be read, or the workers were not started alike.
+    """
+    check_parts(inputs, config, batch_split)  # before the features are computed
+    start, manifest, vocab = inputs.start, inputs.manifest, inputs.vocab
     train_studies, val_studies = _load_splits(manifest, vocab, config, places, workers, interruption)
     state = start.state if start else TrainingState()
     batches = TrainingBatches(train_studies, config.batch, config.seed, batch_split, state.step)
-    check_halves(config, batches.part_size)  # again, as few studies make the batches smaller
     setup = Setup(
         config=config,
         places=places,
         batch_split=batch_split,
         resumed_from=start,
-        initial_weights=load,
+        initial_weights=inputs.load,
         state=state,
         vocab=vocab,
-        word_vectors=word_vectors,
+        word_vectors=inputs.word_vectors,
         train_studies=train_studies,
         val_studies=val_studies,
         batches=batches,
@@ -144,8 +192,11 @@ def set_up(
     return setup
 
 
-def build_model(setup: Setup) -> TieNet:
+def build_model(setup: Setup) -> "TieNet":
     """The network, with the training split's label weights and, for `feature_norm`, its feature statistics."""
+    from tienet.modeling.losses import LabelWeights
+    from tienet.modeling.model import TieNet
+
     config, weights = setup.config, None
     if config.mode_parts.image and config.features == "off":
         weights = _backbone_weights(config, setup.places)
@@ -160,8 +211,12 @@ def build_model(setup: Setup) -> TieNet:
     return model
 
 
-def session_init(setup: Setup) -> SessionInit:
+def session_init(setup: Setup) -> "SessionInit":
     """Where the variables get their first values from, beside their initializers."""
+    from tensorpack.tfutils.sessinit import JustCurrentSession
+
+    from tienet.checkpoint.restore import StrictRestore, WordVectors
+
     if not setup.is_chief:
         return JustCurrentSession()  # the chief's values are broadcast before the first step
     if setup.resumed_from:
@@ -172,6 +227,23 @@ def session_init(setup: Setup) -> SessionInit:
 
 
 # ---- data ----
+
+
+def _check_data(manifest: Manifest, config: Config) -> None:
+    """Raise InputError unless the training and the validation split have what the mode needs."""
+    for name in ("train", "val"):
+        check_studies(config, manifest.split(name))
+    if config.mode_parts.classifies and not (manifest.split("train").labels[:, : len(FINDINGS)] == 1).any():
+        what = f"which mode {config.mode} learns; use mode caption"
+        raise InputError(f"{manifest.path}: no training study has a finding, {what}")
+
+
+def _check_weights(config: Config, places: Places, load: str | None) -> None:
+    """Raise InputError if the backbone's weights, or those that a new run starts from, are not there."""
+    if config.mode_parts.image and places.backbone_weights != backbone_weights.RANDOM:
+        backbone_weights.load_weights(places.backbone_weights, config.backbone_end)
+    if load and (flaw := find_missing(run_folder.locate(load)[1])):
+        raise damaged(run_folder.locate(load)[1], flaw)
 
 
 def _vocab_of_run(manifest: Manifest, logdir: Path) -> tuple[Vocab, np.ndarray]:
@@ -191,10 +263,11 @@ def _load_splits(
     vocab: Vocab,
     config: Config,
     places: Places,
-    workers: Workers | None,
+    workers: "Workers | None",
     interruption: Interruption,
 ) -> tuple[Studies, Studies]:
     """The training and the validation split; the chief computes the features that are missing."""
+    from tienet.distributed.chief_first import chief_first
 
     def load_split(name: str) -> Studies:
         split, features = manifest.split(name), None
@@ -206,9 +279,6 @@ def _load_splits(
         splits = {name: load_split(name) for name in ("train", "val")}
     if workers is None or workers.cluster.is_chief:
         _log_splits(manifest, splits)
-    if config.mode_parts.classifies and not (splits["train"].labels[:, : len(FINDINGS)] == 1).any():
-        what = f"which mode {config.mode} learns; use mode caption"
-        raise InputError(f"{manifest.path}: no training study has a finding, {what}")
     return splits["train"], splits["val"]
 
 
@@ -243,6 +313,8 @@ def _check_workers_agree(setup: Setup, manifest: Manifest) -> None:
 
 def _start_folder(setup: Setup, manifest: Manifest) -> None:
     """Start a new run's folder, or cut a resumed run's log back to the step that it is resumed from."""
+    from tensorpack.utils import logger
+
     config, logdir = setup.config, setup.places.logdir
     logdir.mkdir(parents=True, exist_ok=True)
     if setup.resumed_from:
@@ -252,19 +324,22 @@ def _start_folder(setup: Setup, manifest: Manifest) -> None:
         facts = {"word_dim": word_dim, "data_fingerprint": manifest.fingerprint(), "data": manifest.name}
         if config.mode_parts.image:
             weights = _backbone_weights(config, setup.places)
-            facts["backbone_fingerprint"] = backbone.fingerprint(weights)
-            backbone.save_weights(logdir / "backbone.npz", weights, config.backbone_end)
+            facts["backbone_fingerprint"] = backbone_weights.fingerprint(weights)
+            backbone_weights.save_weights(logdir / "backbone.npz", weights, config.backbone_end)
         studies = {name: leaks.fingerprints(manifest.split(name)) for name in ("train", "val")}
         run_folder.create_run(logdir, config, setup.vocab, facts, studies)
     logger.set_logger_dir(str(logdir), action="k")
 
 
 def _backbone_weights(config: Config, places: Places) -> dict[str, np.ndarray]:
-    return backbone.weights_for(places.backbone_weights, config.backbone_end, config.seed)
+    return backbone_weights.weights_for(places.backbone_weights, config.backbone_end, config.seed)
 
 
 def _feature_statistics(setup: Setup) -> np.ndarray | None:
     """float32 [2, channels] for `feature_norm`: measured by the chief in a new run, and read from the run's folder."""
+    from tienet.distributed.chief_first import chief_first
+    from tienet.modeling.backbone import FeatureExtractor
+
     config, logdir, studies = setup.config, setup.places.logdir, setup.train_studies
     if not (config.mode_parts.image and config.feature_norm):
         return None
@@ -277,7 +352,7 @@ def _feature_statistics(setup: Setup) -> np.ndarray | None:
         if setup.is_chief and not setup.resumed_from:
             if studies.features is None:
                 weights = _backbone_weights(config, setup.places)
-                extract = backbone.FeatureExtractor(weights, config.backbone_end, config.image_px)
+                extract = FeatureExtractor(weights, config.backbone_end, config.image_px)
             statistics = feature_statistics.channel_statistics(len(studies), features_of)
             feature_statistics.save(logdir / "feature_norm.npy", statistics)
         return run_folder.load_run(logdir).feature_statistics()

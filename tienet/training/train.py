@@ -7,16 +7,16 @@ import tensorflow as tf
 from tensorpack.callbacks import Callback, JSONWriter, MergeAllSummaries, ProgressBar, TFEventWriter
 from tensorpack.tfutils.sesscreate import NewSessionCreator
 
-from tienet import contents, devices
+from tienet import devices
 from tienet.config import Config
-from tienet.data.batch_split import BatchSplit
 from tienet.distributed.workers import Workers
+from tienet.folders import contents
 from tienet.interruption import Interruption
 from tienet.modeling.model import TieNet
 from tienet.training.callbacks import EpochLength, LearningRateDrop, StopEarly
 from tienet.training.places import SINGLE_PROCESS, Parallelism, Places
 from tienet.training.profiling import Profile
-from tienet.training.setup import Setup, build_model, find_start, session_init, set_up
+from tienet.training.setup import Inputs, Setup, build_model, open_inputs, session_init, set_up, split_batch
 from tienet.training.trainer import QueueInput, Trainer
 from tienet.training.validation import Validation
 
@@ -36,6 +36,7 @@ def train(
     load: str | None = None,
     parallelism: Parallelism = SINGLE_PROCESS,
     interruption: Interruption | None = None,
+    inputs: Inputs | None = None,
 ) -> None:
     """Train until the epochs are over or validation stops improving; Ctrl-C and SIGTERM leave a checkpoint.
 
@@ -47,25 +48,24 @@ def train(
         load: The run or checkpoint whose weights a new run starts from; None: from random ones.
         parallelism: How a batch is shared, by accumulation and with other processes.
         interruption: What takes the signals; None: a new one does.
+        inputs: What `open_inputs` has read for the same arguments; None: it is read now.
     Raises:
         InputError: The arguments do not fit together or to the data, the run's folder holds something else or another
             process is writing it, or the training failed; the message is one line.
         Interrupted: A signal stopped the training; the checkpoint has been written.
     """
     cluster = parallelism.cluster
-    batch_split = BatchSplit.from_batch(
-        config.batch, parallelism.tower_batch, cluster.size, cluster.rank, max(len(gpus), 1)
-    )
+    batch_split = split_batch(config, parallelism, gpus)
     with ExitStack() as stack:
         if cluster.is_chief:  # the other workers write nothing there
             stack.enter_context(contents.writing(places.logdir, contents.RUN, "--logdir", again=True))
-        start = find_start(places.logdir, resume, cluster.is_chief)
+        inputs = inputs or open_inputs(config, places, resume, load, cluster.is_chief)
         interruption = interruption or stack.enter_context(Interruption())
         workers = None
         if cluster.size > 1:
             workers = Workers(cluster, bool(gpus) and devices.gpu_computes(), parallelism.peer_timeout)
             stack.enter_context(interruption.deferred())  # the workers stop together
-        _run_epochs(set_up(config, places, batch_split, start, load, workers, interruption))
+        _run_epochs(set_up(config, places, batch_split, inputs, workers, interruption))
         if workers:
             workers.close()
         if interruption.wanted:

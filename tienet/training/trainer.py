@@ -2,7 +2,7 @@
 
 import math
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import cache
 
@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorpack import input_source
 from tensorpack.callbacks import Callback
+from tensorpack.dataflow import DataFlow
 from tensorpack.input_source import FeedfreeInput
 from tensorpack.train.base import StopTraining
 from tensorpack.train.trainers import SyncMultiGPUTrainerParameterServer
@@ -42,11 +43,28 @@ class QueueInput(input_source.QueueInput):
 
     _taken: tuple[tf.Operation, ...] = ()
 
+    def __init__(self, batches: TrainingBatches, queue: tf1.QueueBase) -> None:
+        super().__init__(_BatchFlow(batches), queue)
+
     def _get_input_tensors(self) -> list[tf.Tensor]:
         with tf.control_dependencies(self._taken):
             tensors = super()._get_input_tensors()
         self._taken = (tensors[0].op,)
         return tensors
+
+
+class _BatchFlow(DataFlow):
+    """The training batches in the form that Tensorpack takes."""
+
+    def __init__(self, batches: TrainingBatches) -> None:
+        super().__init__()
+        self._batches = batches
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[list[np.ndarray]]:
+        return iter(self._batches)
 
 
 class Trainer(SyncMultiGPUTrainerParameterServer):

@@ -7,7 +7,7 @@ one preprocessing:
     features.f16   float16 [rows, h, w, C], C order, little-endian; rows are only added.
     index.jsonl    Line n is {"sha256": S, "row": n}: row n belongs to the image file whose bytes have the hash S.
                    A line is added after the bytes of its row are on the disk.
-    lock           The run that adds rows holds this file (`tienet.locks`).
+    lock           The run that adds rows holds this file (`tienet.folders.locks`).
 
 A run that is killed leaves whole rows and possibly a part of one, which the next run cuts off before it continues.
 """
@@ -22,9 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tienet import files, locks
+from tienet import files
 from tienet.data.features.image_hashes import read_json
 from tienet.errors import InputError
+from tienet.folders import locks
 
 FLOAT16 = np.dtype("<f2")
 """The type of the numbers in the file."""

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from sklearn.metrics import roc_curve
 
 from tienet.errors import InputError
 
@@ -20,6 +19,8 @@ def youden(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Returns:
         float32 [K]; DEFAULT_THRESHOLD for a label with one class only.
     """
+    from sklearn.metrics import roc_curve  # only here, as its import takes a second
+
     chosen = np.full(scores.shape[1], DEFAULT_THRESHOLD, np.float32)
     for m in range(scores.shape[1]):
         known = ~np.isnan(labels[:, m])

@@ -133,6 +133,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Download and convert, and print what was written."""
+    for path in filter(None, (args.out, args.keep)):
+        files.check_writable(path)
     url, md5 = (args.url, args.md5) if args.url and args.md5 else published()
     print(fetch(args.url or url, args.md5 or md5, args.out, args.keep))
     return 0

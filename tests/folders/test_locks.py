@@ -16,13 +16,14 @@ import pytest
 from tests.command_line import tienet
 from tests.conftest import ROOT
 from tests.datasets.description.toy_sets import write_set
-from tienet import cli, locks
+from tienet import cli
 from tienet.errors import InputError
+from tienet.folders import locks
 
 HOLDER = """
 import os, subprocess, sys
 from contextlib import ExitStack
-from tienet import locks
+from tienet.folders import locks
 with ExitStack() as stack:
     for folder in sys.argv[2:]:
         stack.enter_context(locks.writing(folder))
@@ -87,7 +88,7 @@ def test_a_killed_process_leaves_no_lock_even_if_its_child_lives_on(tmp_path, ch
 def test_a_process_that_was_forked_does_not_end_the_lock_of_its_parent(tmp_path):
     code = (
         "import os, sys\n"
-        "from tienet import locks\n"
+        "from tienet.folders import locks\n"
         "with locks.writing(sys.argv[1]):\n"
         "    if not os.fork():\n"
         "        sys.exit()  # the child leaves the block\n"

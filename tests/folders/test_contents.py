@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.command_line import tienet
-from tienet import cli, contents
-from tienet.contents import (
+from tienet import cli
+from tienet.errors import InputError
+from tienet.folders import contents
+from tienet.folders.contents import (
     DATA_SET,
     DESCRIPTION,
     EVALUATION,
@@ -25,7 +27,6 @@ from tienet.contents import (
     check,
     writing,
 )
-from tienet.errors import InputError
 
 HIDDEN = (".DS_Store", "._run.json", ".trained", ".tienet.lock", ".snapshot", "lost+found", "Thumbs.db", "desktop.ini")
 BEGUN = ("backbone.npz", "studies.json", "config.json", "vocab.txt", "log.log", "events.out.tfevents.17.host", "eval",

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tienet import files, locks
+from tienet import files
 from tienet.errors import InputError
+from tienet.folders import locks
 
 
 @dataclass(frozen=True)

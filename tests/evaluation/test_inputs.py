@@ -1,0 +1,38 @@
+"""What an evaluation reads before its networks are loaded. Its mistakes are among those of all commands."""
+
+import pytest
+
+from tests.light_run import light_run
+from tienet.data import manifest as manifests
+from tienet.errors import InputError
+from tienet.evaluation.cache import EvaluationCache
+from tienet.evaluation.inputs import open_all, open_inputs
+from tienet.evaluation.options import Options
+
+
+@pytest.fixture
+def loads(data_root, tmp_path) -> list[str]:
+    """Runs of two modes that were never trained."""
+    manifest = manifests.load("phantom", data_root)
+    return [str(light_run(tmp_path / mode, manifest, mode, data="phantom")) for mode in ("report", "annotate-text")]
+
+
+def test_what_is_opened_fits_the_options(loads, data_root):
+    with EvaluationCache(Options(java=False, split="val")) as cache:
+        report, text = (open_inputs(load, "phantom", data_root, cache) for load in loads)
+    assert report.scores_reports and not text.scores_reports
+    assert set(report.split.splits) == {"val"} and report.seen == {"train": 0, "val": len(report.split)}
+    assert report.boxes and report.default_out(Options(split="val")) == report.run.folder / "eval" / "phantom-val"
+    assert [note.partition(": ")[2][:9] for note in text.notes] == ["chose its"]
+    assert any(note.startswith("Without Java") for note in report.notes)
+
+
+def test_every_run_is_opened_on_every_data_set_and_each_of_these_is_read_once(loads, data_root, monkeypatch):
+    read, load = [], manifests.load
+    monkeypatch.setattr(manifests, "load", lambda *place: (read.append(place[0]), load(*place))[1])
+    with EvaluationCache(Options(java=False)) as cache:
+        found = open_all(loads, ["phantom"], data_root, cache)
+        assert {name: list(by_run) for name, by_run in found.items()} == {"phantom": loads} and read == ["phantom"]
+        for twice in ({"loads": [loads[0]] * 2, "data": ["phantom"]}, {"loads": loads, "data": ["phantom"] * 2}):
+            with pytest.raises(InputError, match="is given twice"):
+                open_all(**twice, data_root=data_root, cache=cache)

@@ -1,0 +1,1 @@
+"""Folders that are written: what they hold, and one writer for each."""
