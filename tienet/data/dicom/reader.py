@@ -122,7 +122,11 @@ def read_dicom(path: Path | str) -> Dicom:
 def read_gray(path: Path | str) -> np.ndarray:
     """Read a PNG, JPEG or DICOM file as uint8 [H, W], 0 is black. Raises as `image.read_gray` and `read_dicom`."""
     path = Path(path)
-    if path.is_file() and os.access(path, os.R_OK) and is_dicom(path):
+    try:
+        is_readable_dicom = path.is_file() and os.access(path, os.R_OK) and is_dicom(path)
+    except OSError as error:  # such as a name that is too long
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    if is_readable_dicom:
         return read_dicom(path).pixels
     return image.read_gray(path)
 
