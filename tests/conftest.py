@@ -99,6 +99,15 @@ def runs(data_root: Path, common_folder: Path) -> PhantomRuns:
     return PhantomRuns(data_root, common_folder)
 
 
+@pytest.fixture(scope="session")
+def reader():
+    """A reader of DICOM files that all tests share; a test that ends the process of a reader starts its own."""
+    from tienet.data.dicom.reader import Reader
+
+    with Reader() as reader:
+        yield reader
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Headless Chromium; tests that need it skip where it is missing, and fail there in continuous integration."""

@@ -82,6 +82,25 @@ def test_a_misspelt_key_in_the_file_fails(tmp_path):
         Config.load(tmp_path / "config.json")
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[1, 2]", "not what was written there"),
+        ("null", "not what was written there"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"penalty": 1' + "0" * 400 + "}", "penalty=inf: expected 0 or more"),
+        ('{"alpha": -1' + "0" * 400 + "}", "alpha=-inf: expected a number from 0 to 1"),
+        ('{"mode": ["annotate"]}', r"mode=\['annotate'\]: expected str"),
+    ],
+)
+def test_what_is_no_file_of_settings_is_named_in_one_line(tmp_path, content, message):
+    path = tmp_path / "config.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=message) as error:
+        Config.load(path)
+    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+
+
 def test_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Config().batch = 3

@@ -64,3 +64,27 @@ def test_names_that_are_not_utf8_can_be_shown():
     assert files.printable(name) == files.printable(Path(name)) == r"a/r\xf6ntgen_é.png"
     assert not files.is_utf8(name) and not files.is_utf8(Path(name))
     assert files.is_utf8("a/röntgen\n.png") and files.printable("röntgen") == "röntgen"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "line 1, column 1"),
+        (b'{"a": 1,\n "b" 2}', "line 2, column 6"),
+        (b'"\xff"', "not UTF-8 text"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"9" * 5000, "a number of too many digits"),
+        ("[1]".encode("utf-16"), "not UTF-8 text"),
+    ],
+)
+def test_what_is_no_json_is_one_line(tmp_path, content, why):
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as told:
+        files.read_json(path)
+    assert str(told.value) == f"{path}: not a JSON file ({why})"
+
+
+def test_json_is_read(tmp_path):
+    files.write_json(tmp_path / "x.json", {"a": [1, None, "é"]})
+    assert files.read_json(tmp_path / "x.json") == {"a": [1, None, "é"]}

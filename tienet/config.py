@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from dataclasses import dataclass
@@ -130,12 +131,14 @@ class Config:
 
     @classmethod
     def load(cls, path: Path) -> "Config":
-        """Read the settings that `save` wrote; a file that is not JSON raises InputError."""
+        """Read the settings that `save` wrote; a file that is not JSON, or holds no settings, raises InputError."""
+        settings = files.read_json(path)
+        if not isinstance(settings, dict):
+            raise InputError(f"{path}: not what was written there; expected settings by their names")
         try:
-            settings = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path}: not a JSON file ({error})") from error
-        return cls.from_json(settings)
+            return cls.from_json(settings)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
 
 
 PRESETS: dict[str, dict[str, object]] = {
@@ -271,10 +274,17 @@ def _check_types(config: Config) -> None:
     for field in dataclasses.fields(config):
         value, allowed = getattr(config, field.name), _allowed_types(field.name)
         if float in allowed and type(value) is int:
-            object.__setattr__(config, field.name, float(value))
+            object.__setattr__(config, field.name, _as_float(value))
         elif type(value) not in allowed:
             expected = " or ".join("null" if kind is type(None) else kind.__name__ for kind in allowed)
             raise InputError(f"setting {field.name}={value!r}: expected {expected}")
+
+
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _check_ranges(config: Config) -> None:

@@ -63,6 +63,25 @@ def write_json(path: Path | str, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def read_json(path: Path | str) -> object:
+    """The value in a JSON file.
+
+    Raises:
+        InputError: The file is not JSON; the message says where, if that is known.
+    """
+    try:
+        return json.loads(Path(path).read_bytes().decode("utf-8"))
+    except json.JSONDecodeError as error:
+        why = f"line {error.lineno}, column {error.colno}"
+    except UnicodeDecodeError:
+        why = "not UTF-8 text"
+    except RecursionError:
+        why = "nested too deeply"
+    except ValueError:  # of the number of digits, which Python limits
+        why = "a number of too many digits"
+    raise InputError(f"{path}: not a JSON file ({why})")
+
+
 def is_hidden(name: PurePath | str) -> bool:
     """Whether the name of a file, or a folder in its path, starts with a dot, as macOS's `._1.png` and `.DS_Store` do.
 

@@ -96,6 +96,9 @@ def test_entries_of_checkpoints_that_are_gone_are_removed(run):
         ("temperatures", -1.5, "above 0"),
         ("temperatures", float("nan"), "above 0"),
         ("temperatures", float("inf"), "above 0"),
+        ("temperatures", 10**400, "above 0"),
+        ("temperatures", 1e39, "above 0"),
+        ("temperatures", 1e-320, "above 0"),
         ("temperatures", "1", "above 0"),
         ("temperatures", True, "above 0"),
         ("thresholds", 1.5, "from 0 to 1"),
@@ -126,6 +129,34 @@ def test_an_entry_without_the_15_labels_is_refused_and_discarded_alone(run, valu
     assert names_in_file(run) == {prefix.name, other.name}
     calibration.discard_broken(prefix)
     assert names_in_file(run) == {other.name} and calibration.load(prefix) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sensitivity", "high"), ("sensitivity", 10**400), ("studies", None), ("left_out", ["Hernia"]),
+        ("left_out", {"Hernia": 1}), ("ece_before", 0.1), ("ece_after", {"Edema": "x"}),
+    ],
+)  # fmt: skip
+def test_an_entry_of_which_anything_else_was_changed_is_refused(run, key, value):
+    prefix = run / "checkpoints" / "latest-30"
+    calibration.save(prefix, some())
+    entries = json.loads((run / "calibration.json").read_text())
+    entries[prefix.name][key] = value
+    files.write_json(run / "calibration.json", entries)
+    with pytest.raises(InputError, match="latest-30: not what was written there; calibrate the run again"):
+        calibration.load(prefix)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "two\nlines", "\0", "best-" + "9" * 5000])
+def test_an_entry_under_a_name_that_no_checkpoint_has_is_none(run, name):
+    prefix = run / "checkpoints" / "latest-30"
+    calibration.save(prefix, some())
+    entries = json.loads((run / "calibration.json").read_text())
+    files.write_json(run / "calibration.json", {name: entries[prefix.name]})
+    assert calibration.load(prefix) is None
+    calibration.save(prefix, some(2))
+    assert names_in_file(run) == {prefix.name}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "null"])

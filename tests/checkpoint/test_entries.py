@@ -107,3 +107,32 @@ def test_removing_one_leaves_those_with_a_like_name(run):
 )  # fmt: skip
 def test_the_reason_is_short(error, reason):
     assert entries.short_reason(error) == reason
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"best_score": float("nan")},
+        {"best_score": 10**400},
+        {"epoch": 10**400},
+        {"thresholds": [0.5, 10**400]},
+        {"thresholds": [0.5, float("nan")]},
+        {"thresholds": [0.5, 1.5]},
+        {"files": {"latest-30.index": "a", "latest-30./../../x": "b"}},
+        {"files": {"latest-30.index": "a", "latest-30.\0": "b"}},
+        {"files": {"latest-30.index": "a", "latest-30.\ud800": "b"}},
+    ],
+)
+def test_an_entry_with_what_cannot_be_is_none(run, change):
+    path = run / "checkpoints" / "latest-30.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    (run / "latest.json").unlink()
+    assert entries.read_entry(run / "checkpoints" / "latest-30") is None
+    assert entries.newest_sound(run).name == "latest-20"
+
+
+@pytest.mark.parametrize("name", ["latest-" + "9" * 5000, "latest-\u0663", "latest-1\n", "../latest-30", 30, None])
+def test_a_name_that_is_no_checkpoints_names_none(run, name):
+    (run / "latest.json").write_text(json.dumps({"checkpoint": name, "step": 30}))
+    assert entries.named_entry(run, "latest") is None
+    assert [entry.name for entry in entries.complete_entries(run)] == ["latest-30", "latest-20", "best-20"]

@@ -74,6 +74,36 @@ def test_files_of_another_run_are_refused(run):
         load_run(run)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("run.json", "[1]", "not what was written there; put it back"),
+        ("run.json", "[" * 100_000, r"not a JSON file \(nested too deeply\)"),
+        ("run.json", {"labels": "a\nb"}, r"the labels are 'a\\nb', expected"),
+        ("run.json", {"word_dim": None}, "word_dim is None; expected the size of a word vector, 1 to 100,000"),
+        ("run.json", {"word_dim": 10**400}, "word_dim is 1000"),
+        ("run.json", {"word_dim": True}, "word_dim is True"),
+        ("run.json", {"word_dim": "12"}, "word_dim is '12'"),
+        ("studies.json", "[]", "not what was written there; put it back, or remove it"),
+        ("studies.json", {"train": 3}, "not what was written there"),
+        ("studies.json", {"train": [["a", "b"]]}, "not what was written there"),
+        ("studies.json", {"train": [["a", "b", 3]]}, "not what was written there"),
+        ("config.json", "[]", "not what was written there"),
+        ("checkpoints/best-20.json", {"thresholds": [0.5] * 14}, "14 thresholds, expected 15"),
+    ],
+)
+def test_what_was_changed_by_hand_is_named_in_one_line(run, name, content, message):
+    path = run / name
+    if isinstance(content, dict):
+        content = json.dumps(json.loads(path.read_text()) | content)
+    path.write_text(content)
+    with pytest.raises(InputError, match=message) as error:
+        opened = open_run(run)
+        opened.studies()
+        opened.thresholds()
+    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+
+
 def test_feature_statistics_are_there_where_features_are_standardised(run):
     expected = np.stack([np.zeros(1024), np.ones(1024)]).astype(np.float32)
     statistics.save(run / "feature_norm.npy", expected)
@@ -137,10 +167,13 @@ def test_a_broken_calibration_does_not_matter_until_it_is_asked_for(run):
 
 def test_thresholds_are_the_calibrations_else_the_epochs_else_nan(run):
     best = run / "checkpoints" / "best-20"
-    np.testing.assert_array_equal(open_run(run).thresholds(), np.float32([0.25, 0.5]))  # of a toy run: two
+    for name in ("best-20", "latest-30"):
+        path = run / "checkpoints" / f"{name}.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"thresholds": [0.25] * K}))
+    assert open_run(run).thresholds().tolist() == [0.25] * K
     calibration.save(best, calibration_of(0.75))
     assert open_run(run).thresholds().tolist() == [0.75] * K
-    assert open_run(run / "checkpoints" / "latest-30").thresholds().tolist() == [0.25, 0.5]  # it is not calibrated
+    assert open_run(run / "checkpoints" / "latest-30").thresholds().tolist() == [0.25] * K  # it is not calibrated
     for path in (run / "calibration.json", run / "best.json", best.with_name("best-20.json")):
         path.unlink()
     thresholds = open_run(best).thresholds()

@@ -176,3 +176,27 @@ def test_a_disk_that_is_full_at_the_start_leaves_nothing_in_the_way(tmp_path, mo
             work(tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes() == before
     assert work(tmp_path / "out.csv") == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[" * 100_000, "[]", "{}", '{"input": 3}', '{"input": "abc"}', '{"input": {"bytes": "9", "sha256": "x"}}',
+     '{"input": {"bytes": 9}}'],
+)  # fmt: skip
+def test_a_run_json_that_was_changed_is_refused(tmp_path, content):
+    path = tmp_path / "out.csv"
+    work(path)
+    path.with_name("out.csv.run.json").write_text(content)
+    with pytest.raises(InputError, match=r"out\.csv\.run\.json: not what was written there; choose another --out"):
+        work(path)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.csv.errors.csv"])
+@pytest.mark.parametrize("row", [b"\n", b"s0\n", b"\xff\n", b'"' + b"x" * 200_000 + b"\n"])
+def test_a_row_that_was_changed_is_refused(tmp_path, name, row):
+    work(tmp_path / "out.csv")
+    path = tmp_path / name
+    header, _, rest = path.read_bytes().partition(b"\n")
+    path.write_bytes(header + b"\n" + row + rest)
+    with pytest.raises(InputError, match=f"{name}, row 2: not what was written there; choose another --out"):
+        work(tmp_path / "out.csv")

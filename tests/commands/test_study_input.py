@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -229,3 +230,18 @@ def test_many_repeated_names_are_all_found(tmp_path):
     studies = read(table(tmp_path, ["study", "text"], *([name, "x"] for name in names)), TEXT)
     assert [study.fault is None for study in studies] == [n < 7 for n in range(50)]
     assert list(itertools.islice((study.study_id for study in studies), 8)) == names[:8]
+
+
+def test_an_image_that_is_no_file_is_passed_over_and_never_read(tmp_path):
+    """A pipe or a device would be read without an end."""
+    os.mkfifo(tmp_path / "pipe.png")
+    rows = [["1", "pipe.png"], ["2", "/dev/zero"], ["3", "."], ["4", "a" * 300 + ".png"], ["5", "gone.png"]]
+    studies = read(table(tmp_path, ["study_id", "image"], *rows), IMAGE)
+    assert [study.fault and study.fault.kind for study in studies] == ["image that cannot be read"] * 3 + [None] * 2
+    assert studies[1].fault.message == "'/dev/zero' is not a file"
+
+
+def test_a_column_s_name_of_two_lines_is_named_in_one(tmp_path):
+    path = table(tmp_path, ["study_id", "report", "a\nb", "A\nb"], ["1", "x", "", ""])
+    with pytest.raises(InputError, match=r"row 1: column a b is there 2 times; keep one$"):
+        open_studies(path, TEXT)

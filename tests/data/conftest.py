@@ -8,7 +8,6 @@ from pydicom import Dataset
 
 from tests.data.dicom.dicom_files import save
 from tests.data.toys import manifest_of, write_images
-from tienet.data.dicom.reader import Reader
 from tienet.data.manifest import Manifest
 
 
@@ -16,13 +15,6 @@ from tienet.data.manifest import Manifest
 def toy(tmp_path: Path) -> Manifest:
     """A manifest of ten studies, each with a different image."""
     return manifest_of(tmp_path, write_images(tmp_path / "images", 10))
-
-
-@pytest.fixture(scope="session")
-def reader():
-    """A reader that all tests share; a test that ends the process of a reader starts its own."""
-    with Reader() as reader:
-        yield reader
 
 
 @pytest.fixture

@@ -76,3 +76,25 @@ def test_a_mark_for_excel_is_no_header(tmp_path, mark):
     path.write_text(f"{mark}\na,b\n1,2\n")
     with pytest.raises(InputError, match=r"t\.csv, row 1: .* the first line is a mark for Excel; remove it"):
         Table(path, ("a",))
+
+
+def test_a_line_break_in_a_column_s_name_or_a_cell_is_a_space_in_a_message(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text('"Patient\n ID",b\n"two\nlines",2\n')
+    table = Table(path, ("Patient ID",))
+    assert table.header == ["Patient ID", "b"] and table.cells("Patient ID") == ["two\nlines"]
+    table.problem(0, "Patient ID", f"{table.cells('Patient ID')[0]} is no number")
+    with pytest.raises(InputError, match=r"row 3, column Patient ID: two lines is no number$"):
+        table.raise_problems()
+
+
+@pytest.mark.parametrize("row", ['1,"never closed', '1,"a"b'])
+def test_what_is_no_csv_is_said_in_words_of_ours(tmp_path, row):
+    path = tmp_path / "x.csv"
+    path.write_text(f"a,b\n{row}\n")
+    with pytest.raises(InputError) as told:
+        Table(path, ("a",))
+    assert str(told.value) == (
+        f"{path}, row 2: not CSV: a quote inside a quoted cell is written twice; a quote that is never closed swallows "
+        "what follows"
+    )

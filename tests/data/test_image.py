@@ -3,6 +3,7 @@
 import io
 import struct
 import time
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from tienet.data import image
+from tienet.data.dicom import reader as dicom_reader
 from tienet.data.image import read_gray, read_image
 from tienet.errors import InputError
 
@@ -222,3 +224,32 @@ def test_a_real_image_cut_short(shared, save):
     for share in (0.02, 0.3, 0.7, 0.999):
         with pytest.raises(InputError):
             read_gray(save(content[: int(share * len(content))]))
+
+
+# ---- files that were made to take long ----
+
+
+def test_many_bytes_of_ff_in_a_scan_are_passed_in_one_step(save):
+    content = encoded(RAMP, ".jpg")
+    place = content.index(b"\xff\xda") + 20
+    began = time.process_time()
+    image._check_jpeg(content[:place] + b"\xff" * 60_000 + b"\0" + content[place:])
+    assert time.process_time() - began < 1
+
+
+def test_16_bits_take_no_more_memory_than_twice_the_image():
+    gray = np.tile(np.arange(4096, dtype=np.uint16), (1000, 1))
+    tracemalloc.start()
+    shown = image._to_8_bits(gray)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(shown, np.round(gray * (255 / 4095)).astype(np.uint8))
+    assert peak < 3 * gray.nbytes  # all at once as floats it would be more than eight times
+
+
+def test_a_name_that_is_too_long_is_one_line(tmp_path):
+    path = tmp_path / ("a" * 300 + ".png")
+    for read in (read_gray, dicom_reader.read_gray):
+        with pytest.raises(InputError) as told:
+            read(path)
+        assert str(told.value) == f"{path} cannot be read (File name too long)"

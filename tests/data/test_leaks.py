@@ -1,6 +1,7 @@
 """Studies of another split, and studies that a run has seen."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,3 +162,11 @@ def test_one_report_and_another_patient_is_not_seen(tmp_path):
 def test_reports_have_one_fingerprint_in_any_order():
     assert leaks.reports_fingerprint(["a", "b", " "]) == leaks.reports_fingerprint(iter(["b", "a"]))
     assert leaks.reports_fingerprint(["a", "a"]) != leaks.reports_fingerprint(["a"])
+
+
+def test_names_of_any_length_take_little_time(tmp_path):
+    names = ["a" + ".png" * 20_000, "x/" + "a/" * 20_000 + "1.png", "y/" + "a/" * 20_000 + "1.png", ".png"]
+    began = time.process_time()
+    (line,) = leaks.leak_report(openi_like(tmp_path), [write(tmp_path / "list.txt", "\n".join(names))])
+    assert time.process_time() - began < 2
+    assert "0 of its 4 test images" in line and leaks.image_key(names[0]) == "a" and leaks.image_key(".png") == ""

@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -404,3 +405,16 @@ def test_an_image_whose_path_is_not_utf8_is_refused_by_name(folder):
     with pytest.raises(InputError, match=r"manifest\.csv: r\\xf6ntgen\.png is not UTF-8 and cannot be written"):
         write(folder, table)
     assert not (folder / "manifest.csv").exists()
+
+
+def test_a_split_that_is_a_long_text_takes_no_memory_for_each_row(folder):
+    table = pd.concat([rows()] * 50, ignore_index=True)
+    table["study_id"] = [f"s{n}" for n in range(len(table))]
+    table["split"] = table["split"].where(table.index > 0, "x" * 1_000_000)
+    root = write(folder, table)
+    tracemalloc.start()
+    found = problems(root)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert any("expected train, val, test" in line for line in found)
+    assert peak < 100 << 20  # as an array of texts the column alone would be 800 MB

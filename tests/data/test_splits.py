@@ -36,13 +36,14 @@ def test_r2gen_file(tmp_path):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("{", "not JSON"),
-        ("[" * 100_000, "not JSON"),
+        ("{", "not a JSON file (line 1, column 2)"),
+        ("[" * 100_000, "not a JSON file (nested too deeply)"),
         ([], "its parts are not train, val and test"),
         ({"train": [], "test": []}, "its parts are not"),
         ({"train": [], "val": {}, "test": []}, "entry 0 of val has no id"),
         ({"train": [{"id": "CXR1"}, {"name": "CXR2"}], "val": [], "test": []}, "entry 1 of train has no id CXR<uid>"),
-        ({"train": [{"id": "CXR1"}], "val": [], "test": [{"id": "CXR1_IM-1"}]}, "CXR1_IM-1 is in test and in train"),
+        ({"train": [{"id": "CXR1"}], "val": [], "test": [{"id": "CXR1_a\nb"}]}, r"'CXR1_a\nb' is in test and in train"),
+        ({"train": [{"id": "CXR1"}], "val": [], "test": [{"id": "CXR1_IM-1"}]}, "'CXR1_IM-1' is in test and in train"),
     ],
 )
 def test_bad_files(tmp_path, value, said):
@@ -54,5 +55,5 @@ def test_bad_files(tmp_path, value, said):
 def test_no_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.json does not exist"):
         from_json(tmp_path / "gone.json")
-    with pytest.raises(InputError, match="not JSON"):
+    with pytest.raises(InputError, match=r"not a JSON file \(a folder\)"):
         from_json(tmp_path)

@@ -241,6 +241,7 @@ def test_a_report_has_a_limit_of_characters():
         ("2.5 / 3 ...", "report without a known word", "the report has no word"),
         ("a" * 99, "report without a known word", f"({'a' * 20})"),
         ("\N{COMBINING GRAVE ACCENT}", "report without a known word", "no word"),
+        ("\N{ZERO WIDTH SPACE}\N{RIGHT-TO-LEFT OVERRIDE}", "report without a known word", "no word"),
         ("#N/A", "no report", "'#N/A', which stands for nothing"),
     ],
 )

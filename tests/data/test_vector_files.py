@@ -2,7 +2,9 @@
 
 import gzip
 import io
+import re
 import struct
+import warnings
 import zipfile
 
 import numpy as np
@@ -64,7 +66,10 @@ def test_a_damaged_file_is_one_line(write, ending, damage):
         ({"words": np.array(WORDS)}, "no array 'vectors'"),
         ({"words": np.array(WORDS), "vectors": VALUES[:2]}, r"words \[3\] and vectors \[2, 2\]"),
         ({"words": np.array(WORDS), "vectors": VALUES[:, 0]}, r"vectors \[3\]; expected"),
-        ({"words": np.array(WORDS, object), "vectors": VALUES}, "Object arrays cannot be loaded"),
+        (
+            {"words": np.array(WORDS, object), "vectors": VALUES},
+            "its array words is damaged, or holds Python's objects",
+        ),
         ({"words": np.array(WORDS), "vectors": VALUES * np.nan}, "not a finite number"),
         ({"words": np.array(WORDS), "vectors": VALUES.astype(str)}, "type <U32; expected numbers"),
         ({"words": np.array(["HEART", "Coeur"]), "vectors": VALUES[:2]}, "none of its 2 words"),
@@ -225,3 +230,31 @@ def test_what_is_no_file_of_vectors_is_one_line(name, content, message, tmp_path
 
 def test_the_reader_has_its_public_address():
     assert word_vectors.read_vectors is read_vectors
+
+
+def npz(words: object, vectors: object = VALUES) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, words=np.asarray(words), vectors=np.asarray(vectors))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (npz([1, 2, 3]), "words has the type int64; expected text"),
+        (npz([0.5, 1.5, 2.5]), "words has the type float64; expected text"),
+        (npz(np.zeros(3, [("a", "i4")])), "words has the type .*; expected text"),
+        (npz(WORDS, VALUES.astype("c8")), "vectors has the type complex64; expected numbers"),
+        (npz(WORDS).replace(b"(3, 2), }", b"(3, 2,   "), "its array vectors is damaged, or holds"),
+        (npz(WORDS).replace(b"(3, 2), }", b"(3, 2)xyz"), "its array vectors is damaged"),
+        (npz(WORDS).replace(b"'<f4'", b"'|O4'"), "its array vectors is damaged"),
+        (b"no archive", "it is damaged"),
+    ],
+)
+def test_a_damaged_npz_is_said_in_words_of_ours(tmp_path, content, message):
+    path = tmp_path / "v.npz"
+    path.write_bytes(content)
+    with warnings.catch_warnings(), pytest.raises(InputError) as told:
+        warnings.simplefilter("error")
+        read_vectors(path, set(WORDS))
+    assert re.fullmatch(rf"{path}: no word vectors could be read from it \({message}.*\)", str(told.value))

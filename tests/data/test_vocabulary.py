@@ -86,3 +86,16 @@ def test_a_vocabulary_without_its_origin_is_told_of(other_reports, capsys):
     (other_reports.path.parent / "vocab" / "stats.json").unlink()
     read_vocab(other_reports, CONFIG, None)
     assert "does not say what it was built from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("[1]", None), ("[" * 100_000, "not a JSON file"), ("", "not a JSON")]
+)
+def test_a_broken_note_on_its_origin_is_one_line(phantom, capsys, content, message):
+    (phantom.path.parent / "vocab" / "stats.json").write_text(content)
+    if message is None:
+        read_vocab(phantom, CONFIG, None)
+        assert "does not say what it was built from" in capsys.readouterr().err
+        return
+    with pytest.raises(InputError, match=message):
+        read_vocab(phantom, CONFIG, None)

@@ -12,11 +12,12 @@ import numpy as np
 from scipy.special import expit
 
 from tienet import files
-from tienet.checkpoint.entries import read_json, sha256
+from tienet.checkpoint.entries import is_checkpoint_name, is_number, read_json, sha256
 from tienet.errors import InputError
 from tienet.labels import LABELS
 
 FILE_NAME = "calibration.json"
+_FLOAT32_TINY, _FLOAT32_MAX = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,11 @@ def save(prefix: Path, calibration: Calibration) -> Path:
     """
     path, before = _path(prefix), read_json(_path(prefix))
     kept = {} if not isinstance(before, dict) else before
-    kept = {name: entry for name, entry in kept.items() if _belongs_to(entry, prefix.with_name(name))}
+    kept = {
+        name: entry
+        for name, entry in kept.items()
+        if is_checkpoint_name(name) and _belongs_to(entry, prefix.with_name(name))
+    }
     entry = {
         "index_sha256": _sha256(prefix),
         "studies": calibration.studies,
@@ -79,7 +84,7 @@ def load(prefix: Path) -> Calibration | None:
         raise InputError(f"{path}: not what was written there; remove it, or calibrate the run again")
     sha = _sha256(prefix)
     for name, entry in entries.items():
-        if isinstance(entry, dict) and entry.get("index_sha256") == sha:
+        if isinstance(entry, dict) and entry.get("index_sha256") == sha and is_checkpoint_name(name):
             return _parse(f"{path}, {name}", entry)
     return None
 
@@ -101,23 +106,28 @@ def discard_broken(prefix: Path) -> None:
 
 def _parse(where: str, entry: dict) -> Calibration:
     arrays = {}
-    for key, low, high in (("temperatures", np.nextafter(0, 1), np.inf), ("thresholds", 0, 1)):
+    for key, least, most in (("temperatures", _FLOAT32_TINY, _FLOAT32_MAX), ("thresholds", 0, 1)):
         values = entry.get(key)
         if not isinstance(values, dict) or set(values) != set(LABELS):
             raise InputError(f"{where}: {key} are not those of the {len(LABELS)} labels; calibrate the run again")
         for label, value in values.items():
-            if type(value) not in (int, float) or not low <= value <= high or value == np.inf:
+            if not is_number(value, least, most):
                 expected = "a number above 0" if key == "temperatures" else "a number from 0 to 1"
                 raise InputError(f"{where}: {key}, {label} is {value!r}, expected {expected}; calibrate the run again")
         arrays[key] = np.array([values[label] for label in LABELS], np.float32)
-    return Calibration(
-        **arrays,
-        sensitivity=entry.get("sensitivity"),
-        left_out=entry.get("left_out", {}),
-        studies=entry.get("studies", 0),
-        ece_before=entry.get("ece_before", {}),
-        ece_after=entry.get("ece_after", {}),
+    sensitivity, studies, left_out = entry.get("sensitivity"), entry.get("studies", 0), entry.get("left_out", {})
+    errors = {key: entry.get(key, {}) for key in ("ece_before", "ece_after")}
+    sound = (
+        (sensitivity is None or is_number(sensitivity, 0, 1))
+        and type(studies) is int
+        and isinstance(left_out, dict)
+        and all(isinstance(why, str) for why in left_out.values())
+        and all(isinstance(by_label, dict) for by_label in errors.values())
+        and all(ece is None or is_number(ece, 0, 1) for by_label in errors.values() for ece in by_label.values())
     )
+    if not sound:
+        raise InputError(f"{where}: not what was written there; calibrate the run again")
+    return Calibration(**arrays, sensitivity=sensitivity, left_out=left_out, studies=studies, **errors)
 
 
 def _by_label(values: np.ndarray) -> dict[str, float]:

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from tienet.checkpoint.tensorflow_path import readable_prefix
 from tienet.errors import InputError
 
 CHUNK_BYTES = 1 << 20
-_NAME = re.compile(r"(latest|best)-(\d+)")
+_NAME = re.compile(r"(latest|best)-([0-9]{1,18})")
+_LARGEST = 2**63  # no step is larger, since TensorFlow's is int64
 _FILE_NAME = re.compile(rf"({_NAME.pattern})[._].+")
+_OF_FILE = re.compile(r"[A-Za-z0-9._-]{1,255}")
 
 
 @dataclass
@@ -96,6 +99,11 @@ class Entry:
         return self.summary() | {"best": self.best, "files": self.files, "bytes": self.sizes}
 
 
+def is_checkpoint_name(name: str) -> bool:
+    """Whether a checkpoint may have this name: latest-STEP or best-STEP."""
+    return _NAME.fullmatch(name) is not None
+
+
 def step_from_name(name: str) -> int:
     """The step in the name of a checkpoint: 320 for latest-320."""
     return int(name.rpartition("-")[2])
@@ -117,7 +125,7 @@ def named_entry(folder: Path, kind: str) -> Entry | None:
     """
     value = read_json(folder / f"{kind}.json")
     name = value.get("checkpoint") if isinstance(value, dict) else None
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not is_checkpoint_name(name):
         return None
     prefix = folder / "checkpoints" / name
     return read_entry(prefix) or _parse(prefix, value, with_files=False)
@@ -235,6 +243,11 @@ def read_json(path: Path) -> object:
         return None
 
 
+def is_number(value: object, least: float, most: float) -> bool:
+    """Whether a value from JSON is a number in this range; NaN, true and false are none."""
+    return type(value) in (int, float) and least <= value <= most
+
+
 def _names(checkpoints: Path) -> set[str]:
     if not checkpoints.is_dir():
         return set()
@@ -257,9 +270,9 @@ def _parse(prefix: Path, value: object, with_files: bool) -> Entry | None:
     numbers = [getattr(state, name) for name in ("step", "epoch", "best_epoch", "epochs_since_best")]
     score, thresholds = state.best_score, value.get("thresholds")
     sound = (
-        all(type(number) is int and number >= 0 for number in numbers)
-        and (score is None or type(score) in (int, float))
-        and (thresholds is None or (isinstance(thresholds, list) and all(type(t) in (int, float) for t in thresholds)))
+        all(type(number) is int and 0 <= number < _LARGEST for number in numbers)
+        and (score is None or is_number(score, -sys.float_info.max, sys.float_info.max))
+        and (thresholds is None or (isinstance(thresholds, list) and all(is_number(t, 0, 1) for t in thresholds)))
         and (value.get("checkpoint"), state.step) == (prefix.name, step_from_name(prefix.name))
     )
     if not sound:
@@ -272,7 +285,7 @@ def _parse(prefix: Path, value: object, with_files: bool) -> Entry | None:
         return Entry(prefix, state, thresholds, value.get("best") is True, None, {})
     if not isinstance(files, dict) or not isinstance(sizes, dict) or f"{prefix.name}.index" not in files:
         return None
-    if not all(name.startswith(f"{prefix.name}.") for name in files):
+    if not all(name.startswith(f"{prefix.name}.") and _OF_FILE.fullmatch(name) for name in files):
         return None
     if not all(type(sha) is str for sha in files.values()) or not all(type(size) is int for size in sizes.values()):
         return None

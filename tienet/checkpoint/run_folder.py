@@ -36,6 +36,9 @@ from tienet.grid import ENDS
 from tienet.labels import LABELS, K
 from tienet.modeling import backbone_weights
 
+MAX_WORD_DIM = 100_000
+"""The largest size of a word vector."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -71,7 +74,10 @@ class Run:
         path = self.folder / "studies.json"
         if not path.is_file():
             return None
-        return {split: [Fingerprint(*values) for values in studies] for split, studies in _read_json(path).items()}
+        studies = files.read_json(path)
+        if not isinstance(studies, dict) or not all(map(_are_fingerprints, studies.values())):
+            raise InputError(f"{path}: not what was written there; put it back, or remove it")
+        return {split: [Fingerprint(*values) for values in of_split] for split, of_split in studies.items()}
 
 
 @dataclass(frozen=True)
@@ -99,11 +105,19 @@ class OpenedRun(Run):
         """float32 [K], thresholds of the validation split; NaN if there are none.
 
         They are those of the calibration, or, without one, those that were chosen when the checkpoint was written.
+
+        Raises:
+            InputError: The file that has them is broken.
         """
         if self.calibration is not None:
             return self.calibration.thresholds
         found = read_thresholds(self.folder, self.prefix)
-        return np.full(K, np.nan, np.float32) if found is None else found
+        if found is None:
+            return np.full(K, np.nan, np.float32)
+        if len(found) != K:
+            entry = self.prefix.with_name(f"{self.prefix.name}.json")
+            raise InputError(f"{entry}: {len(found)} thresholds, expected {K}; tienet calibrate chooses new ones")
+        return found
 
     def check_files(self) -> None:
         """Check, without TensorFlow, that all files are there from which the network is loaded.
@@ -155,14 +169,20 @@ def load_run(folder: Path) -> Run:
     for name in ("config.json", "vocab.txt", "run.json"):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: not the folder of a run: it has no {name}; give the --logdir of train.py")
-    facts = _read_json(folder / "run.json")
+    facts = files.read_json(folder / "run.json")
+    if not isinstance(facts, dict):
+        raise InputError(f"{folder / 'run.json'}: not what was written there; put it back")
     config = Config.load(folder / "config.json")
     vocab = Vocab.load(folder / "vocab.txt", needs_words=config.mode_parts.reads)
     if facts.get("labels") != list(LABELS):
-        raise InputError(f"{folder / 'run.json'}: the labels are {facts.get('labels')}, expected {list(LABELS)}")
+        raise InputError(f"{folder / 'run.json'}: the labels are {facts.get('labels')!r}, expected {list(LABELS)}")
     if facts.get("vocab_fingerprint") != vocab.fingerprint():
         raise InputError(f"{folder / 'vocab.txt'}: not the vocabulary that this run was trained with; put it back")
-    return Run(folder, config, vocab, int(facts["word_dim"]), facts)
+    word_dim = facts.get("word_dim")
+    if type(word_dim) is not int or not 1 <= word_dim <= MAX_WORD_DIM:
+        expected = f"expected the size of a word vector, 1 to {MAX_WORD_DIM:,}"
+        raise InputError(f"{folder / 'run.json'}: word_dim is {word_dim!r}; {expected}")
+    return Run(folder, config, vocab, word_dim, facts)
 
 
 def open_run(load: "str | Path | OpenedRun") -> OpenedRun:
@@ -234,8 +254,9 @@ def read_thresholds(folder: Path, prefix: Path) -> np.ndarray | None:
     return None
 
 
-def _read_json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not a JSON file ({error})") from error
+def _are_fingerprints(studies: object) -> bool:
+    """Whether a value from studies.json is the list of a split."""
+    return isinstance(studies, list) and all(
+        isinstance(values, list) and [type(value) for value in values] == [str] * len(Fingerprint._fields)
+        for values in studies
+    )

@@ -34,8 +34,13 @@ def read_image_input(path: Path, image_px: int) -> ImageInput:
         gray, remarks = read_gray_and_remarks(path)
         return ImageInput(resize(gray, image_px), remarks=remarks)
     except FileNotFoundError as error:
-        return ImageInput(None, Fault(MISSING, str(error)))
+        return ImageInput(None, Fault(MISSING, _one_line(error)))
     except DicomError as error:
-        return ImageInput(None, Fault(error.reason, str(error)))
+        return ImageInput(None, Fault(error.reason, _one_line(error)))
     except (InputError, OSError) as error:
-        return ImageInput(None, Fault(UNREADABLE, str(error)))
+        return ImageInput(None, Fault(UNREADABLE, _one_line(error)))
+
+
+def _one_line(error: Exception) -> str:
+    """The message of an error; the name of the file in it may hold line breaks."""
+    return " ".join(str(error).splitlines())

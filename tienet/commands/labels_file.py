@@ -10,7 +10,6 @@ OUT.errors.csv  the row of each study that was passed over, and why; only where 
 
 import csv
 import io
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -81,8 +80,8 @@ class LabelsFile:
             self.errors_path.unlink(missing_ok=True)
         if self.errors_path.exists():
             self._open_errors()
-        self._earlier_rows = _read_rows(self.path)
-        self._earlier_errors = _read_rows(self.errors_path) if self._errors else iter(())
+        self._earlier_rows = _read_rows(self.path, HEADER)
+        self._earlier_errors = _read_rows(self.errors_path, ERRORS_HEADER) if self._errors else iter(())
         self._next_row = next(self._earlier_rows, None)
         self._next_error = next(self._earlier_errors, None)
 
@@ -159,15 +158,24 @@ class LabelsFile:
         if not self._run_path.is_file():
             raise InputError(f"--out {self.path}: is there, and tienet annotate did not begin it; {again}")
         try:
-            before = json.loads(self._run_path.read_text(encoding="utf-8"))
-            was, now = before.pop("input"), identity["input"]
-        except (ValueError, AttributeError, KeyError, TypeError):
-            raise InputError(f"{self._run_path}: not what was written there; {again}") from None
+            before = files.read_json(self._run_path)
+        except InputError:
+            before = None
+        was, now = before.pop("input", None) if isinstance(before, dict) else None, identity["input"]
+        if not _is_identity_of_input(was):
+            raise InputError(f"{self._run_path}: not what was written there; {again}")
         for name, value in identity.items():
             if name != "input" and before.get(name) != value:
                 raise InputError(f"--out {self.path}: was begun with another {name.replace('_', ' ')}; {again}")
         if was != now and (not (was and now) or sha256_of_start(input_path, was["bytes"]) != was["sha256"]):
             raise InputError(f"--out {self.path}: the input has changed since it was begun; {again}")
+
+
+def _is_identity_of_input(value: object) -> bool:
+    """Whether a value from OUT.run.json is `CsvStudyInputs.identity`, or that of a folder, which is empty."""
+    if not isinstance(value, dict):
+        return False
+    return not value or (type(value.get("bytes")) is int and isinstance(value.get("sha256"), str))
 
 
 def _cut_partial_line(file: TextIO, header: Sequence[str], path: Path) -> bool:
@@ -204,13 +212,25 @@ def _end_of_last_line(content: io.BufferedRandom, chunk: int = 1 << 16) -> int:
         end = start
 
 
-def _read_rows(path: Path) -> Iterator[list[str]]:
-    """The rows under the header that the file has when this starts; rows that are appended later are not read."""
-    size = path.stat().st_size
+def _read_rows(path: Path, header: Sequence[str]) -> Iterator[list[str]]:
+    """The rows under the header that the file has when this starts; rows that are appended later are not read.
+
+    Raises:
+        InputError: A row was changed so that it is none any more.
+    """
+    size, line = path.stat().st_size, 1
     with path.open("rb") as file:
         next(file)
         while file.tell() < size:
-            yield next(csv.reader([file.readline().decode("utf-8")]))
+            line += 1
+            try:
+                cells = next(csv.reader([file.readline().decode("utf-8")]))
+            except (UnicodeDecodeError, csv.Error):
+                cells = []
+            if len(cells) != len(header):
+                again = "choose another --out, or remove it to begin again"
+                raise InputError(f"{path}, row {line}: not what was written there; {again}")
+            yield cells
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """Which columns of a user's table name the studies, their images and their reports."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,11 +50,13 @@ class Columns:
     def from_header(cls, path: Path, header: list[str], needs: Needs) -> "Columns":
         """Find the columns; raises InputError if the header lacks one that is needed, or has one twice."""
         names = [name.strip().lower().replace("_", " ") for name in header]
-        twice = sorted({name for name in names if name and names.count(name) > 1})
+        counts = Counter(names)
+        twice = sorted(name for name, count in counts.items() if name and count > 1)
         if not header:
             raise InputError(f"{path} is empty; expected a CSV file with a header")
         if twice:
-            raise InputError(f"{path}, row 1: column {twice[0]} is there {names.count(twice[0])} times; keep one")
+            shown = " ".join(twice[0].split())[:_MAX_NAME]
+            raise InputError(f"{path}, row 1: column {shown} is there {counts[twice[0]]} times; keep one")
 
         def find(wanted: Sequence[str]) -> int:
             return next((names.index(name) for name in wanted if name in names), -1)

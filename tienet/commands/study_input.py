@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tienet.commands.study_columns import IMAGE_ENDING, Columns, Needs, is_file_name
+from tienet.data.csv_table import NOT_CSV
 from tienet.data.text import MAX_REPORT_CHARACTERS, find_text_fault, is_nothing
 from tienet.datasets.folder import files
 from tienet.errors import InputError
@@ -162,7 +163,10 @@ class CsvStudyInputs:
             if is_nothing(image) or "\0" in image:
                 message = f"column image is {image!r}, which stands for nothing" if image else "column image is empty"
                 return replace(study, fault=Fault("no image", message))
-            study = replace(study, image=self.path.parent / image)
+            path = self.path.parent / image
+            if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  these take any name
+                return replace(study, fault=Fault("image that cannot be read", f"{image!r} is not a file"))
+            study = replace(study, image=path)
         return study
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
@@ -176,9 +180,8 @@ class CsvStudyInputs:
                     if row:
                         yield start, row
                     start = reader.line_num + 1
-        except csv.Error as error:
-            why = "a quote inside a quoted cell is written twice; a quote that is never closed swallows what follows"
-            raise InputError(f"{self.path}, row {start}: not CSV: {error}; {why}") from None
+        except csv.Error:
+            raise InputError(f"{self.path}, row {start}: not CSV: {NOT_CSV}") from None
         except UnicodeDecodeError:
             where = f"{self.path}, row {start} or after it"
             raise InputError(f"{where}: not UTF-8 text; save the file as CSV, UTF-8, not packed") from None

@@ -12,6 +12,7 @@ from tienet.data.text import without_nothing
 from tienet.errors import InputError
 
 MAX_PROBLEMS = 200
+NOT_CSV = "a quote inside a quoted cell is written twice; a quote that is never closed swallows what follows"
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -24,7 +25,7 @@ class Table:
     Attributes:
         path: The path of the file.
         columns: The names of the columns that the table must have.
-        header: The names of all columns of the file.
+        header: The names of all columns of the file; runs of white space in them are one space.
         lines: The line where each row starts, from 1.
         notes: Remarks that a user should see although they are no errors.
         hint: The end of a message about a missing column: which other separator the header seems to have; or empty.
@@ -36,12 +37,14 @@ class Table:
         columns: Sequence[str],
         canonical: Callable[[str], str | None] | None = None,
         content: bytes | None = None,
+        needs_rows: bool = True,
     ) -> None:
         """Read a file that must have `columns`, in any order; the file may have other columns too.
 
         Args:
             canonical: Returns the proper name of a column for another spelling of it; messages use it for hints.
             content: The content of the file, if it has been read already.
+            needs_rows: Whether there must be a row under the header.
         Raises:
             FileNotFoundError: There is no such file.
             InputError: The file is not UTF-8 text, is not CSV, has another separator, lacks a column, or has no row.
@@ -55,7 +58,7 @@ class Table:
         text = _text_of(self.path, _read(self.path) if content is None else content)
         with _cells_of_any_length(text):
             self._take_rows(self._parse(text), canonical or (lambda name: None))
-        if not self._rows and not self._problems:
+        if needs_rows and not self._rows and not self._problems:
             raise InputError(f"{self.path}: there is no row under the header")
 
     def __len__(self) -> int:
@@ -86,6 +89,7 @@ class Table:
     def problem(self, n: int, column: str, text: str) -> None:
         """Record what is wrong with a cell of the n-th row (from 0), for `raise_problems`."""
         line = self.lines[n]
+        text = " ".join(text.splitlines())  # a cell may hold line breaks, and a problem is one line
         self._problems.append((line, self.header.index(column), f"row {line}, column {column}: {text}"))
 
     def problem_of_file(self, text: str) -> None:
@@ -107,7 +111,7 @@ class Table:
 
     def _take_rows(self, rows: Iterator[tuple[int, list[str]]], canonical: Callable[[str], str | None]) -> None:
         _, header = next(rows, (1, []))
-        self.header = [name.strip() for name in header]
+        self.header = [" ".join(name.split()) for name in header]
         self.hint = f"; {separator_hint(header)}" if separator_hint(header) else ""
         self._check_header(canonical)
         for line, row in rows:
@@ -127,9 +131,8 @@ class Table:
                 if row:
                     yield start, row
                 start = reader.line_num + 1
-        except csv.Error as error:
-            why = f"{error}; a quote inside a quoted cell is written twice"
-            raise InputError(f"{self.path}, row {start}: not CSV: {why}") from None
+        except csv.Error:
+            raise InputError(f"{self.path}, row {start}: not CSV: {NOT_CSV}") from None
 
     def _check_header(self, canonical: Callable[[str], str | None]) -> None:
         expected = f"the columns are: {', '.join(self.columns)}"
@@ -141,7 +144,7 @@ class Table:
             like = [other for other in self.header if canonical(other) == name or other.lower() == name.lower()]
             wrong.append(f"column {name} is missing" + (f" (rename {like[0]}?)" if like else ""))
         if self.hint and len([name for name in self.header if name]) == 1:
-            raise InputError(f"{self.path}, row 1: the header has one cell only: {separator_hint(self.header)}")
+            raise InputError(f"{self.path}, row 1: the header has one cell only: {self.hint.removeprefix('; ')}")
         if missing and len(self.header) == 1:
             wrong.append("the header has one cell only: are cells separated by commas?")
         if wrong:

@@ -48,8 +48,8 @@ def _unpack(path: Path) -> bytes:
     try:
         with gzip.open(path) as packed:
             content = packed.read(MAX_BYTES + 1)
-    except (EOFError, zlib.error, OSError) as error:
-        raise InputError(f"{path}: not a whole gzip file ({error}); get it again") from None
+    except (EOFError, zlib.error, OSError):
+        raise InputError(f"{path}: not a whole gzip file; get it again") from None
     if len(content) > MAX_BYTES:
         raise InputError(f"{path}: more than {MAX_BYTES:,} bytes when unpacked; expected a table of images")
     return content

@@ -19,6 +19,7 @@ from tienet.data.manifest import Manifest
 from tienet.errors import InputError
 
 _NAME_COLUMNS = ("image", "Image Index", "filename", "study_id", "dicom_id")
+_LONGEST_ENDING = len(".dicom")
 _NLM_PREFIX = re.compile(r"^CXR(\d+_(?=\d+_))?(?=\d)")
 
 
@@ -86,18 +87,21 @@ def _path_key(name: str) -> tuple[str, ...]:
     parts = image_names.parts(name.strip())
     if not parts:
         return ()
-    last = parts[-1]
-    while (shorter := image_names.ENDING.sub("", last)) not in ("", last):
-        last = shorter
-    return (*parts[:-1], _NLM_PREFIX.sub("", last))
+    last, end = parts[-1], len(parts[-1])
+    while (found := image_names.ENDING.search(last, max(0, end - _LONGEST_ENDING), end)) and found.start():
+        end = found.start()
+    return (*parts[:-1], _NLM_PREFIX.sub("", last[:end]))
 
 
 def _parts_that_differ(keys: Sequence[tuple[str, ...]]) -> int:
     """The least number of last parts by which the images in a list are told apart as well as by all their parts."""
-    count, deepest, different = 1, max(map(len, keys), default=1), len(set(keys))
-    while count < deepest and len({key[-count:] for key in keys}) < different:
-        count += 1
-    return count
+    from_the_end = sorted({key[::-1] for key in keys})
+    return 1 + max(map(_common_parts, from_the_end, from_the_end[1:]), default=0)  # neighbours have most in common
+
+
+def _common_parts(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    """The number of first parts in which two keys are the same."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def leak_report(manifest: Manifest, paths: Sequence[Path | str]) -> list[str]:

@@ -166,7 +166,7 @@ def load(data: str, data_root: Path | str = "data") -> Manifest:
         patient_ids=columns["patient_id"],
         images=images,
         reports=columns["report"],
-        splits=np.array(columns["split"]),
+        splits=np.array([split if split in SPLITS else "" for split in columns["split"]]),
         labels=labels,
         notes=table.notes,
     )

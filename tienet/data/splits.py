@@ -1,10 +1,10 @@
 """Which split a study belongs to: by a hash, so that no other study can change it, or from a file."""
 
 import hashlib
-import json
 import re
 from pathlib import Path
 
+from tienet import files
 from tienet.errors import InputError
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
@@ -33,11 +33,13 @@ def from_json(path: Path) -> dict[str, str]:
     """
     form = 'expected {"train": [{"id": "CXR<uid>..."}, ...], "val": [...], "test": [...]}'
     try:
-        parts = json.loads(path.read_text(encoding="utf-8"))
+        parts = files.read_json(path)
     except FileNotFoundError:
         raise FileNotFoundError(f"--split {path} does not exist; expected hash or a JSON file") from None
-    except (ValueError, RecursionError, IsADirectoryError) as error:
-        raise InputError(f"--split {path}: not JSON ({error}); {form}") from None
+    except IsADirectoryError:
+        raise InputError(f"--split {path}: not a JSON file (a folder); {form}") from None
+    except InputError as error:
+        raise InputError(f"--split {error}; {form}") from None
     if not isinstance(parts, dict) or set(parts) != set(SPLITS):
         raise InputError(f"--split {path}: its parts are not train, val and test; {form}")
     split_of: dict[str, str] = {}
@@ -48,5 +50,5 @@ def from_json(path: Path) -> dict[str, str]:
             if not found:
                 raise InputError(f"--split {path}: entry {n} of {split} has no id CXR<uid>; {form}")
             if split_of.setdefault(found[1], split) != split:
-                raise InputError(f"--split {path}: report {name} is in {split} and in {split_of[found[1]]}")
+                raise InputError(f"--split {path}: report {name!r} is in {split} and in {split_of[found[1]]}")
     return split_of

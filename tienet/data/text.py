@@ -288,7 +288,7 @@ def find_report_fault(report: str, vocab: Vocab, max_words: int) -> ReportFault 
 
 def _counted_words(words: Sequence[str]) -> list[str]:
     """The words with a letter, without the headings if there are others."""
-    following = [*words[1:], ""]
+    following = [*words[1:], ""][: len(words)]
     lettered = [(word, after) for word, after in zip(words, following, strict=True) if any(map(str.isalpha, word))]
     text = [word for word, after in lettered if not (after == ":" and word in _HEADINGS)]
     return text or [word for word, _ in lettered]

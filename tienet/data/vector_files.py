@@ -11,9 +11,7 @@ as many numbers as the others, or if its word is a wanted one that came before, 
 
 import codecs
 import gzip
-import struct
 import sys
-import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
@@ -25,12 +23,13 @@ from typing import BinaryIO
 
 import numpy as np
 
+from tienet.data import arrays
 from tienet.errors import InputError
 
 VECTOR_FILES = (".npz", ".bin", ".bin.gz", ".txt", ".txt.gz", ".vec", ".vec.gz")
 """The endings of the files that `read_vectors` reads."""
 
-DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile)
+DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 """What reading a damaged compressed file raises."""
 
 _MAX_WORD_BYTES = _BLOCK_BYTES = 1 << 20
@@ -44,6 +43,7 @@ _OTHER_FORMATS = {
     codecs.BOM_UTF16_BE: "it is UTF-16 text; convert it to UTF-8",
 }
 
+_IS_DAMAGED = "it is damaged; make or fetch the file again"
 _NOT_UTF8, _REPEATED = "not UTF-8", "with a word that came before"
 
 _Header = tuple[int, int]
@@ -109,9 +109,14 @@ def read_vectors(path: Path, words: Container[str]) -> tuple[dict[str, np.ndarra
         with gzip.open(path) if name.endswith(".gz") else path.open("rb") as file:
             table = read(file)
             found = _find(table, words)
-    except (_UnreadableError, ValueError, IndexError, OverflowError, MemoryError, *DAMAGED) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: no word vectors could be read from it ({reason})") from None
+    except _UnreadableError as error:
+        raise InputError(f"{path}: no word vectors could be read from it ({error})") from None
+    except DAMAGED:
+        raise InputError(f"{path}: no word vectors could be read from it ({_IS_DAMAGED})") from None
+    except MemoryError:
+        raise InputError(
+            f"{path}: no word vectors could be read from it (it takes more memory than there is)"
+        ) from None
     _log(path, table, found)
     if not found.known:
         raise InputError(f"{path}: none of its {found.rows} words is in the vocabulary; it must be lower-case English")
@@ -172,21 +177,25 @@ def _log(path: Path, table: _Table, found: _Found) -> None:
 
 
 def _read_npz(file: BinaryIO) -> _Table:
-    try:
-        arrays = np.load(file, allow_pickle=False)
-        names = arrays.files if isinstance(arrays, np.lib.npyio.NpzFile) else ["one array without a name"]
-        missing = {"words", "vectors"} - set(names)
-        if missing:
-            raise _UnreadableError(f"no array {sorted(missing)[0]!r}; expected words and vectors, not {names}")
-        words, vectors = arrays["words"], arrays["vectors"]
-    except (OSError, KeyError, TypeError, SyntaxError, RuntimeError, struct.error):  # NumPy and zipfile raise these too
-        raise _UnreadableError("it is damaged; make or fetch the file again") from None
+    archive = arrays.load_from(file)
+    if archive is None:
+        raise _UnreadableError(_IS_DAMAGED)
+    names = archive.files if isinstance(archive, np.lib.npyio.NpzFile) else ["one array without a name"]
+    missing = {"words", "vectors"} - set(names)
+    if missing:
+        raise _UnreadableError(f"no array {sorted(missing)[0]!r}; expected words and vectors, not {names}")
+    words, vectors = arrays.array_of(archive, "words"), arrays.array_of(archive, "vectors")
+    if words is None or vectors is None:
+        which = "words" if words is None else "vectors"
+        raise _UnreadableError(f"its array {which} is damaged, or holds Python's objects; make or fetch the file again")
     if words.ndim != 1 or vectors.ndim != 2 or len(words) != len(vectors) or not vectors.shape[1]:
         raise _UnreadableError(
             f"words {list(words.shape)} and vectors {list(vectors.shape)}; expected [N] and [N, dim]"
         )
     if vectors.dtype.kind not in "fiu":
         raise _UnreadableError(f"vectors has the type {vectors.dtype}; expected numbers")
+    if words.dtype.kind not in "US":
+        raise _UnreadableError(f"words has the type {words.dtype}; expected text")
     return _Table(zip(words.tolist(), vectors, strict=True), vectors.shape[1])
 
 

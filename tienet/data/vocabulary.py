@@ -1,13 +1,13 @@
 """The vocabulary of a run, and the word vectors that training starts from."""
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from tienet import files
 from tienet.config import Config
-from tienet.data import leaks
+from tienet.data import arrays, leaks
 from tienet.data.manifest import Manifest
 from tienet.data.text import SPECIALS, Vocab
 from tienet.errors import InputError
@@ -33,10 +33,7 @@ def read_vocab(manifest: Manifest, config: Config, named: Path | None) -> tuple[
             raise InputError(f"{folder / name}: no vocabulary there; make it with '{build}'")
     vocab = Vocab.load(folder / "vocab.txt")
     _check_origin(named, manifest, folder / "stats.json", build)
-    try:
-        vectors = np.load(folder / "embeddings.npy", allow_pickle=False)
-    except ValueError as error:
-        raise InputError(f"{folder / 'embeddings.npy'}: not a NumPy array ({error}); make it with '{build}'") from error
+    vectors = arrays.load(folder / "embeddings.npy", f"make it with '{build}'")
     if vectors.ndim != 2 or len(vectors) != len(vocab):
         raise InputError(
             f"{folder}: embeddings.npy has shape {vectors.shape}, but vocab.txt has {len(vocab)} words; "
@@ -50,7 +47,8 @@ def _check_origin(named: Path | None, manifest: Manifest, stats: Path, build: st
 
     A vocabulary that was named with --vocab may belong to another data set, so for it a note is printed only.
     """
-    known = json.loads(stats.read_text(encoding="utf-8")).get("training_reports") if stats.is_file() else None
+    known = files.read_json(stats) if stats.is_file() else {}
+    known = known.get("training_reports") if isinstance(known, dict) else None
     if known == leaks.reports_fingerprint(manifest.split("train").reports):
         return
     what = "was built from other reports than this training split's" if known else "does not say what it was built from"

@@ -64,8 +64,8 @@ def read_lines(path: Path) -> Iterator[str]:
                 yield line
     except UnicodeDecodeError:
         raise InputError(f"{path}, after line {n}: not UTF-8 text; convert it, or unpack it") from None
-    except DAMAGED as error:
-        raise InputError(f"{path}, after line {n}: damaged ({error}); make or fetch the file again") from None
+    except DAMAGED:
+        raise InputError(f"{path}, after line {n}: damaged; make or fetch the file again") from None
 
 
 class _Sentences:

@@ -41,5 +41,8 @@ def test_saved_and_loaded(tmp_path, features):
     with pytest.raises(InputError, match="put it back"):
         feature_statistics.load(tmp_path / "b.npy", 5)
     (tmp_path / "c.npy").write_bytes(b"not an array")
-    with pytest.raises(InputError, match="not a NumPy array"):
+    with pytest.raises(InputError, match="not a NumPy array of numbers, or a damaged one; put it back"):
+        feature_statistics.load(tmp_path / "c.npy", 5)
+    np.save(tmp_path / "c.npy", np.full((2, 5), np.nan))
+    with pytest.raises(InputError, match="has a number that is not finite; put it back"):
         feature_statistics.load(tmp_path / "c.npy", 5)

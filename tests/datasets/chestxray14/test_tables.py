@@ -1,6 +1,7 @@
 """NIH's tables and those of users: what is read, and what is refused."""
 
 import gzip
+import time
 from pathlib import Path
 
 import numpy as np
@@ -235,3 +236,13 @@ def test_nihs_boxes(shared):
     assert len(boxes) == 984 and boxes.study_id.nunique() == 880
     assert boxes.finding.value_counts()["Infiltration"] == 123
     assert tuple(boxes.iloc[0])[:2] == ("00013118_008", "Atelectasis") and abs(boxes.w[0] - 86.78) < 0.01
+
+
+def test_commas_at_the_end_of_a_row_are_removed_in_one_pass(tmp_path):
+    commas = "," * 60_000
+    path = put(tmp_path, "Image Index,Finding Label,Bbox [x,y,w,h],,,", f"1_0.png,Mass,1,2,30,40{commas}")
+    assert len(read_boxes(path)) == 1
+    path = put(tmp_path, "Image Index,Finding Label,Bbox [x,y,w,h],,,", f"1_0.png,Mass,1,2,30,40{commas}x")
+    began = time.process_time()
+    assert "60006 cells where the header has 6" in refused(read_boxes, path)
+    assert time.process_time() - began < 1

@@ -1,5 +1,6 @@
 """Which image a name is that of: all parts of a path must agree, and what is not clear is refused."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -141,3 +142,13 @@ def test_it_is_said_which_part_differs(name, file, what):
 
 def test_names_that_are_like_no_file_are_shown():
     assert difference(["7"], [film("a.png")]) == "the first name is '7', the first file /data/img/a.png"
+
+
+def test_names_of_any_length_take_little_time():
+    films = [film("a.png"), film("p1/b.png")]
+    long = [f"/{n}" + "/a" * 30_000 + f"/{n}.png" for n in range(2)]
+    deep = ["/x" + "/a" * 30_000 + f"/p{n}/c.png" for n in range(2)]
+    began = time.process_time()
+    assert matched(long, films) == matched(deep, films) == [None, None]
+    assert "the first name is" in difference(["x" + ".a" * 30_000 + "!", "y" + ".a" * 30_000], films)
+    assert time.process_time() - began < 2

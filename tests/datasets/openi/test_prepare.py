@@ -399,3 +399,8 @@ def test_real_mesh_labels_against_negbios(shared, tmp_path, run, capsys):
     assert f"{(table.finding != 'all').sum()} labels differ, in " in said
     thickening = table[table.finding == "Pleural_Thickening"]
     assert set(thickening.ours) == {"0"} and not thickening.majors.str.contains("pleura").any()
+
+
+def test_reports_are_sorted_by_their_numbers_however_long():
+    uids = ["9" * 5000, "10", "9", "x", "\u0663"]
+    assert sorted(uids, key=prepare._by_number) == ["\u0663", "9", "10", "9" * 5000, "x"]

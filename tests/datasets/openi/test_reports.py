@@ -1,12 +1,15 @@
 """OpenI's XML: what is read of a report, and what is refused by name."""
 
 import io
+import lzma
+import random
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
 
-from tienet.datasets.openi.reports import MAX_XML_BYTES, Report, read_reports
+from tienet.datasets.openi.reports import MAX_DEPTH, MAX_XML_BYTES, Report, read_reports
 from tienet.errors import InputError
 
 REPORT = """<eCitation><uId id=" CXR{uid}"/><AbstractText Label="COMPARISON">None.</AbstractText>
@@ -85,3 +88,96 @@ def test_no_report_there(tmp_path):
         read_reports(tmp_path)
     with pytest.raises(FileNotFoundError, match="gone"):
         read_reports(tmp_path / "gone")
+
+
+def archive_of(*headers: bytes) -> bytes:
+    """A tar archive of these headers, each with its content, and then of report 1."""
+    file, content = io.BytesIO(), REPORT.format(uid=1).encode()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        member = tarfile.TarInfo("1.xml")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    return b"".join(headers) + file.getvalue()
+
+
+def header(kind: bytes = b"0", size: int = 0, content: bytes = b"", name: str = "2.xml") -> bytes:
+    """A header of a tar archive with any size, and its content."""
+    block = bytearray(tarfile.TarInfo(name).tobuf(tarfile.GNU_FORMAT))
+    block[124:136] = b"\xff" + size.to_bytes(11, "big", signed=True) if size < 0 else b"\x80" + size.to_bytes(11, "big")
+    block[156:157], block[148:156] = kind, b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block) + content + bytes(-len(content) % 512)
+
+
+def pax(record: bytes) -> bytes:
+    line = b"%d " % (len(record) + 3) + record
+    return header(b"x", len(line), line)
+
+
+DAMAGED = {
+    "a size below 0": archive_of(header(size=-512)),
+    "a size of pax below 0": archive_of(pax(b"size=-5\n")),
+    "a name as long as memory": archive_of(header(b"L", 2**62)),
+    "headers in one another": archive_of(*[header(b"L", 2, b"a\0")] * 2000),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_an_archive_with_numbers_that_cannot_be_is_one_line(tmp_path, what):
+    path = tmp_path / "x.tar"
+    path.write_bytes(DAMAGED[what])
+    with pytest.raises(InputError) as told:
+        read_reports(path)
+    assert str(told.value) == f"--reports {path}: not a whole tar archive, or a damaged one; get it again"
+
+
+def test_an_archive_of_xz_that_is_damaged_in_its_middle(tmp_path):
+    noise = random.Random(0).randbytes(100_000).hex().encode()
+    packed = bytearray(lzma.compress(archive_of(header(b"0", len(noise), noise, "noise")), preset=0))
+    packed[len(packed) // 2 : len(packed) // 2 + 1000] = b"\xff" * 1000
+    (tmp_path / "x.tar.xz").write_bytes(packed)
+    with pytest.raises(InputError, match="not a whole tar archive, or a damaged one"):
+        read_reports(tmp_path / "x.tar.xz")
+
+
+def test_a_member_s_name_is_one_line_of_utf_8(tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo("two\nlines\udcf6.xml"))
+    with pytest.raises(InputError) as told:
+        read_reports(tmp_path / "x.tar")
+    expected = rf"{tmp_path}/x.tar, two lines\xf6.xml: not XML (line 1, column 1); get the file again"
+    assert str(told.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<a>\n<b></a>", "not XML (line 2, column 6); get the file again"),
+        (b'<?xml version="1.0" encoding="no-such"?><a/>', "get the file again"),
+        (b'<?xml version="1.0" encoding="utf-32"?><a/>', "get the file again"),
+        (REPORT.format(uid="1&#10;").encode(), "no <uId"),
+    ],
+)
+def test_what_is_wrong_with_xml_is_said_in_words_of_ours(folder, content, said):
+    (folder / "9.xml").write_bytes(content)
+    if said == "no <uId":  # the white space around an id does not count
+        said = "report CXR1 is there already in another file"
+    with pytest.raises(InputError) as told:
+        read_reports(folder)
+    message = str(told.value)
+    assert message.startswith(f"{folder}/") and said in message and "\n" not in message
+    assert not any(word in message for word in ("encoding:", "codec", "multi-byte", "tag"))
+
+
+@pytest.mark.parametrize("tag", ["a", 'AbstractText Label="FINDINGS"'])
+def test_elements_that_lie_too_deep_in_one_another(folder, tag):
+    for depth, said in ((MAX_DEPTH - 1, None), (200_000, "elements in one another more than 100 deep")):
+        text = f"<eCitation><uId id='7'/>{f'<{tag}>' * depth}x{f'</{tag.split()[0]}>' * depth}</eCitation>"
+        (folder / "7.xml").write_text(text)
+        if said is None:
+            assert read_reports(folder)["7"].text == ("" if tag == "a" else "findings : " + " ".join("x" * depth))
+            continue
+        began = time.process_time()
+        with pytest.raises(InputError, match=said):
+            read_reports(folder)
+        assert time.process_time() - began < 2

@@ -51,10 +51,26 @@ def test_boxes_are_pixels_of_the_image_file(studies, tmp_path):
     np.testing.assert_allclose(boxes["2"], [[0.25, 0.2, 0.75, 0.6]])
 
 
+HEADER = b"study_id,finding,x,y,w,h\n"
+
+
 @pytest.mark.parametrize(
-    "text", ["study_id,finding,x,y,w\n2,Mass,1,2,3\n", "study_id,finding,x,y,w,h\n2,Mass,a,2,3,4\n"]
+    ("content", "said"),
+    [
+        (b"study_id,finding,x,y,w\n2,Mass,1,2,3\n", "row 1: column h is missing"),
+        (HEADER + b"2,Mass,a,2,3,4\n", "row 2, column x: 'a'; expected a number of pixels"),
+        (HEADER + b"2,Mass,1,2,3,inf\n", "row 2, column h: 'inf'; expected a number"),
+        (HEADER + b"2,Mass,1,2,3,\n", "row 2, column h: ''; expected a number"),
+        (HEADER + b"2,Mass,1,2,3,4,5,6\n", "row 2: 8 cells where the header has 6"),
+        (HEADER + b'2,"Mass,1,2,3,4\n', "row 2: not CSV"),
+        (HEADER + b"2,Ma\xdfe,1,2,3,4\n", "row 2: not UTF-8 text"),
+        (b"", "is empty; the columns are: study_id"),
+    ],
 )
-def test_a_wrong_box_file_is_refused(studies, tmp_path, text):
-    (tmp_path / "boxes.csv").write_text(text)
-    with pytest.raises(InputError, match=r"boxes\.csv"):
+def test_a_wrong_box_file_is_refused(studies, tmp_path, content, said):
+    (tmp_path / "boxes.csv").write_bytes(content)
+    with pytest.raises(InputError) as told:
         read_boxes(studies)
+    assert str(told.value).startswith(f"{tmp_path / 'boxes.csv'}") and said in str(told.value)
+    (tmp_path / "boxes.csv").write_bytes(HEADER)
+    assert read_boxes(studies) == {}

@@ -136,7 +136,11 @@ def read_gray(path: Path | str) -> np.ndarray:
 def read_gray_and_remarks(path: Path | str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Read a PNG, JPEG or DICOM file as uint8 [H, W], and `Dicom.remarks`. Raises as `read_gray`."""
     path = Path(path)
-    if path.is_file() and os.access(path, os.R_OK) and is_dicom(path):
+    try:
+        is_readable_dicom = path.is_file() and os.access(path, os.R_OK) and is_dicom(path)
+    except OSError as error:  # such as a name that is too long
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    if is_readable_dicom:
         film = read_dicom(path)
         return film.pixels, film.remarks
     return image.read_gray(path), ()

@@ -90,7 +90,7 @@ def read_json(path: Path) -> dict | None:
     """The JSON object in a file; None if there is no file or no such object in it."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

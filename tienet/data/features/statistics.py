@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tienet import files
+from tienet.data import arrays
 from tienet.errors import InputError
 
 MAX_IMAGES = 512
@@ -47,10 +48,7 @@ def load(path: Path, channels: int) -> np.ndarray:
     """Read the statistics that `save` wrote. Raises InputError if the file is missing or belongs to another network."""
     if not path.is_file():
         raise InputError(f"{path}: not there, and the run was trained with feature_norm; put it back")
-    try:
-        statistics = np.load(path, allow_pickle=False)
-    except ValueError as error:
-        raise InputError(f"{path}: not a NumPy array ({error})") from error
+    statistics = arrays.load(path, "put it back")
     if statistics.shape != (2, channels):
         raise InputError(f"{path}: has shape {statistics.shape}, expected {(2, channels)}")
     return statistics

@@ -149,7 +149,7 @@ def read_boxes(path: Path) -> pd.DataFrame:
 def _mend_box_table(content: bytes) -> bytes:
     """Correct NIH's header `Bbox [x,y,w,h],,,`, and remove the commas at the end of some rows."""
     content = re.sub(rb"Bbox ?\[x,y,w,h\]", b"x,y,w,h", content, count=1)
-    return re.sub(rb",+(?=\r?$)", b"", content, flags=re.MULTILINE)
+    return re.sub(rb"(?<!,),+(?=\r?$)", b"", content, flags=re.MULTILINE)  # in one pass, however many commas
 
 
 # ---- columns and cells ----

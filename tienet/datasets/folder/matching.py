@@ -21,6 +21,7 @@ from tienet.data import image_names
 from tienet.errors import InputError
 
 Parts = tuple[str, ...]
+_ENDING = re.compile(r"[A-Za-z][A-Za-z0-9]{0,4}")
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,9 @@ def _foreign_root(rows: dict[Parts, str], films: Sequence[Film]) -> Parts:
     below = {film.below for film in films if len(film.below) > 1}
     common = _common_start(absolute) if absolute and below else ()
     deep = [parts for parts in absolute if len(parts) > len(common) + 1]
-    roots = (common[:n] for n in range(len(common), 0, -1))
+    deepest = max(map(len, below), default=0)
+    shortest = max(0, min(map(len, deep), default=0) - deepest - 1)  # below it, all names are too deep for an image
+    roots = (common[:n] for n in range(len(common), shortest, -1))
     root = next((root for root in roots if any(parts[len(root) :] in below for parts in deep)), ())
     if not root:
         return ()
@@ -194,7 +197,10 @@ def _is_shared(parts: Parts, films: Sequence[Film]) -> bool:
 
 
 def _any_ending(name: str) -> str:
-    return re.sub(r"(\.[A-Za-z][A-Za-z0-9]{0,4})+$", "", name)
+    first, *endings = name.split(".")
+    while endings and _ENDING.fullmatch(endings[-1]):
+        endings.pop()
+    return ".".join([first, *endings])
 
 
 def _without_zeros(name: str) -> str:

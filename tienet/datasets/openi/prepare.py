@@ -58,6 +58,7 @@ Labels = dict[str, dict[str, float]]
 """The labels of each report, by uid and label: 1, 0 or NaN (unknown)."""
 
 COLUMNS = ("uid", "image", "reason")
+_MOST_DIGITS = 19  # of a report's number, by which reports are sorted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -190,7 +191,8 @@ def _path_in_manifest(path: Path, out: Path) -> str:
 
 
 def _by_number(uid: str) -> tuple[int, str]:
-    return (int(uid) if uid.isdecimal() else sys.maxsize, uid)
+    is_number = uid.isdecimal() and len(uid) < _MOST_DIGITS
+    return (int(uid) if is_number else sys.maxsize, uid)
 
 
 # ---- labels ----

@@ -1,21 +1,30 @@
 """The reports of OpenI, each of which is an XML file in NLM's archive or in a folder."""
 
+import lzma
 import sys
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 from defusedxml import DefusedXmlException, ElementTree
 from tqdm import tqdm
 
 from tienet.data.text import report_text
 from tienet.errors import InputError
-from tienet.files import is_hidden
+from tienet.files import is_hidden, printable
 
 MAX_XML_BYTES = 10_000_000  # a real report has about 10 kB
+MAX_DEPTH = 100
+"""The largest number of elements in one another; a real report has about ten."""
+
+_DAMAGED = (
+    tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError,
+    ValueError, OverflowError, MemoryError, RecursionError,
+)  # fmt: skip
+"""What reading a tar archive raises, packed or not; the last ones come from numbers and names in its headers."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,7 @@ def read_reports(source: Path) -> dict[str, Report]:
         if not uid:
             raise InputError(f"{name}: no <uId id=...>; expected a report of OpenI")
         if uid in reports:
+            uid = " ".join(uid.split())
             raise InputError(f"{name}: report CXR{uid} is there already in another file; keep one of them")
         majors = tuple(major.text or "" for major in root.findall("MeSH/major"))
         reports[uid] = Report(report_text(_section(root, "FINDINGS"), _section(root, "IMPRESSION")), majors)
@@ -54,18 +64,48 @@ def read_reports(source: Path) -> dict[str, Report]:
     return reports
 
 
+class _TooDeepError(Exception):
+    """The elements of a file lie deeper in one another than those of any report."""
+
+
+class _ShallowTreeBuilder(TreeBuilder):
+    """Builds a tree of at most MAX_DEPTH levels: deeper ones would take memory and time without an end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = 0
+
+    def start(self, tag: str, attributes: dict[str, str]) -> Element:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _TooDeepError
+        return super().start(tag, attributes)
+
+    def end(self, tag: str) -> Element:
+        self._depth -= 1
+        return super().end(tag)
+
+
 def _section(root: Element, label: str) -> str:
     parts = ("".join(part.itertext()) for part in root.iter("AbstractText") if part.get("Label") == label)
     return " ".join(parts)
 
 
 def _parse_xml(name: str, content: bytes) -> Element:
+    parser = ElementTree.XMLParser(target=_ShallowTreeBuilder())
     try:
-        return ElementTree.fromstring(content)
-    except DefusedXmlException as error:
-        raise InputError(f"{name}: refused, an OpenI report declares no entities ({type(error).__name__})") from None
-    except (ParseError, ValueError, LookupError) as error:
-        raise InputError(f"{name}: not XML ({error}); get the file again") from None
+        parser.feed(content)
+        return parser.close()
+    except _TooDeepError:
+        deep = f"elements in one another more than {MAX_DEPTH} deep"
+        raise InputError(f"{name}: {deep}; expected a report of OpenI") from None
+    except DefusedXmlException:
+        raise InputError(f"{name}: refused, an OpenI report declares no entities") from None
+    except ParseError as error:
+        line, column = error.position
+        raise InputError(f"{name}: not XML (line {line}, column {column + 1}); get the file again") from None
+    except (ValueError, LookupError):
+        raise InputError(f"{name}: not XML, or in an encoding that is not read; get the file again") from None
 
 
 def _xml_files(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -81,12 +121,15 @@ def _xml_files(source: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(source) as archive:
             for member in archive:
+                if member.size < 0:  # tarfile would find the same member again and again
+                    raise tarfile.ReadError
                 if member.isfile() and member.name.endswith(".xml") and not is_hidden(member.name):
-                    name = f"{source}, {member.name}"
+                    name = f"{source}, {' '.join(printable(member.name).split())}"
                     yield name, _limited(name, member.size, archive.extractfile(member).read)
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        why = str(error).partition("\n")[0]
-        raise InputError(f"--reports {source}: not a whole tar archive ({why}); get it again") from None
+    except InputError:
+        raise
+    except _DAMAGED:
+        raise InputError(f"--reports {source}: not a whole tar archive, or a damaged one; get it again") from None
 
 
 def _limited(name: str, size: int, read: Callable[[], bytes]) -> bytes:

@@ -7,11 +7,10 @@ upper left corner. In this module coordinates are shares of the image's width an
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
+from tienet.data.csv_table import Table
 from tienet.data.image import read_gray
 from tienet.data.manifest import Manifest
-from tienet.errors import InputError
 
 _COLUMNS = ("study_id", "finding", "x", "y", "w", "h")
 
@@ -27,21 +26,29 @@ def read_boxes(studies: Manifest) -> dict[str, np.ndarray] | None:
     path = studies.path.parent / "boxes.csv"
     if not path.is_file():
         return None
-    table = pd.read_csv(path, dtype={"study_id": str})
-    if missing := [column for column in _COLUMNS if column not in table]:
-        raise InputError(f"{path}: has no column {missing[0]}; expected {', '.join(_COLUMNS)}")
-    try:
-        table = table.astype(dict.fromkeys("xywh", float))
-    except ValueError as error:
-        raise InputError(f"{path}: x, y, w and h must be numbers of pixels ({error})") from error
-    by_study = dict(iter(table.groupby("study_id")))
+    table = Table(path, _COLUMNS, needs_rows=False)
+    sides = [[_pixels(table, n, side, cell) for n, cell in enumerate(table.cells(side))] for side in "xywh"]
+    table.raise_problems()
+    by_study: dict[str, list[tuple[float, ...]]] = {}
+    for study_id, *box in zip(table.cells("study_id"), *sides, strict=True):
+        by_study.setdefault(study_id, []).append(tuple(box))
     boxes = {}
     for study_id, image in zip(studies.study_ids, studies.images, strict=True):
         if study_id in by_study and image is not None:
             height, width = read_gray(image).shape
-            x, y, w, h = by_study[study_id][list("xywh")].to_numpy().T
+            x, y, w, h = np.array(by_study[study_id]).T
             boxes[study_id] = np.stack([x / width, y / height, (x + w) / width, (y + h) / height], axis=1)
     return boxes
+
+
+def _pixels(table: Table, n: int, column: str, cell: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        table.problem(n, column, f"{cell!r}; expected a number of pixels")
+    return value
 
 
 def pointing_game(maps: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> dict[str, float | int | None]:
