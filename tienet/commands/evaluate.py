@@ -110,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
     several = len(args.load) > 1 or len(args.data) > 1
     if several and args.out is None:
         raise InputError("--out is missing: several runs or data sets need a folder for their tables")
+    if args.out is not None:
+        contents.check(args.out, contents.EVALUATION, "--out")
     from tienet.evaluation.cache import EvaluationCache
     from tienet.evaluation.inputs import check_out, open_all
 
@@ -117,7 +119,6 @@ def run(args: argparse.Namespace) -> int:
         inputs = open_all(args.load, args.data, args.data_root, cache)
         one = next(iter(next(iter(inputs.values())).values()))
         out = args.out or one.default_out(options)
-        contents.check(out, contents.EVALUATION, "--out")
         check_out(out)
         flags.start(args.gpu)
         from tienet.evaluation.compare import compare_inputs
