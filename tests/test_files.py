@@ -29,10 +29,11 @@ def test_json_is_replaced_and_refuses_nan(tmp_path):
     assert json.loads(path.read_text()) == {"avg": None}
 
 
-def test_a_file_that_can_be_written_is_tried_and_nothing_is_left_but_its_folder(tmp_path):
-    path = tmp_path / "deep" / "out.txt"
+def test_a_file_that_can_be_written_is_tried_and_nothing_is_left(tmp_path):
+    path = tmp_path / "very" / "deep" / "out.txt"
     files.check_writable(path)
-    assert [found.name for found in tmp_path.rglob("*")] == ["deep"]
+    assert not list(tmp_path.iterdir())
+    path.parent.mkdir(parents=True)
     path.write_text("old")
     files.check_writable(path)
     assert path.read_text() == "old"

@@ -30,7 +30,7 @@ def _temporary_beside(path: Path) -> Path:
 
 
 def check_writable(path: Path | str) -> None:
-    """Make the folder of `path`, and try whether `replacing` can write there, before the work of minutes.
+    """Try whether `replacing` can write `path`, before the work of minutes; nothing is left of it.
 
     Raises:
         InputError: `path` is a folder.
@@ -39,7 +39,17 @@ def check_writable(path: Path | str) -> None:
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected the name of a file")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    missing = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _touch_beside(path)
+    finally:
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _touch_beside(path: Path) -> None:
     temporary = _temporary_beside(path)
     try:
         temporary.touch()

@@ -97,7 +97,7 @@ def open_all(
 
 
 def check_out(out: Path) -> None:
-    """Make the folder of the results; raises OSError if it cannot be made or written."""
+    """Raise OSError if the folder of the results cannot be made or written."""
     files.check_writable(out / "metrics.json")
 
 
