@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tienet.config import Config
+from tienet.config import Config, preset
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
 from tienet.evaluation import evaluate as evaluate_module
@@ -29,7 +29,7 @@ def test_evaluation_writes_every_study_and_label(runs, data_root, mode, tmp_path
     metrics = json.loads((out / "metrics.json").read_text())
     assert {"mode", "data", "split", "studies", "auc", "avg", "wavg", "avg10", "findings_covered", "captions",
             "controls", "differs"} <= set(metrics)  # fmt: skip
-    assert any("res4f" in line for line in metrics["differs"])
+    assert any("res4f" in line for line in metrics["differs"]) == MODES[mode].image
     assert len(sorted((out / "pages").glob("*.html"))) == 4  # three studies and the index
     if MODES[mode].writes:
         reports = pd.read_csv(out / "reports.csv", dtype=str, keep_default_na=False)
@@ -148,6 +148,46 @@ def test_differences_from_the_paper():
     assert any("backbone_end is res4f" in line for line in lines)
     assert any("penalty is 0.03, the paper's 1.0" in line for line in lines)
     assert any("trained on openi" in line for line in lines)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_of_the_paper_only_what_it_says_is_claimed(mode):
+    """It prints no image size, no units of the spatial attention, no alpha and no weight of Xu's term, among others."""
+    changed = Config().replace(
+        mode=mode, image_px=1024, attention_units=64, attention_norm=True, attention_gate=True, grid_position=True,
+        feature_norm=True, pooling="mean", lse_r=5.0, max_words=9, written_words=9, word_vector_std=1.0,
+        report_drop=0.1, deep_output=True, output_hidden=7, doubly_stochastic=0.5, epochs=3, patience=1, seed=5,
+        features="off", alpha=MODES[mode].alpha,
+    )  # fmt: skip
+    assert differences(changed, "chestxray14") == []
+
+
+def test_what_the_paper_says_is_compared_where_the_mode_has_it():
+    openi = {mode: differences(preset("openi", mode), "openi") for mode in MODES}
+    assert openi["annotate"] == [
+        "backbone_end is res4f, the paper's res5c",
+        "transition_channels is 128, the paper's 1024",
+        "attention_rows is 16, the paper's 5",
+        "penalty is 0.01, the paper's 1.0",
+        "dropout is 0.2, the paper's 0.5",
+        "dropout_image is 0.8, the paper's 0.5",
+        "lr_drop_at is 0.6, the paper's 1.0",
+    ]
+    assert "classify_on is half, the paper's true" in openi["report"]
+    assert not any(name in line for name in ("backbone", "transition", "image") for line in openi["annotate-text"])
+    assert not any(name in line for name in ("penalty", "attention", "lstm") for line in openi["classify"])
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ("openi", []),  # the paper's Table 1 has it, and the hand-labelled studies
+        ("hand-labeled", []),
+        ("phantom", ["judged on phantom, the paper's Table 1 on chestxray14, hand-labeled, openi"]),
+    ],
+)
+def test_the_papers_test_sets_are_three(data, line):
+    assert differences(Config(), data) == line
 
 
 @pytest.mark.parametrize("data", ["data/chestxray14", "data/chestxray14/", "data/chestxray14/manifest.csv"])

@@ -11,7 +11,7 @@ import pandas as pd
 from tienet import files
 from tienet.checkpoint.calibration import with_temperatures
 from tienet.checkpoint.run_folder import OpenedRun
-from tienet.config import Config
+from tienet.config import Config, settings_without_effect
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies
 from tienet.data.manifest import Manifest
@@ -24,6 +24,8 @@ from tienet.evaluation.metrics.calibration import calibration_metrics, format_ca
 from tienet.evaluation.metrics.pointing import pointing_game
 from tienet.evaluation.metrics.report_findings import format_findings_table
 from tienet.evaluation.options import Options
+from tienet.evaluation.paper import published
+from tienet.evaluation.paper.published import PAPER_AUC, paper_test_set
 from tienet.evaluation.plots import plot_reliability, plot_roc
 from tienet.evaluation.report_metrics import NO_REPORT_METRICS, ReportMetrics
 from tienet.evaluation.study_pages import study_pages
@@ -35,9 +37,7 @@ from tienet.modes import Mode
 from tienet.pages.study import write_pages
 
 PAPER_DATA = "chestxray14"
-"""The data set that the paper trains on, and that its Table 1 begins with."""
-
-_NOT_OF_THE_METHOD = ("mode", "data", "seed", "features", "epochs", "patience")
+"""The data set that the paper trains on."""
 
 
 @dataclass(frozen=True)
@@ -185,20 +185,24 @@ def _lesion_metrics(predictions: Predictions, split: Manifest) -> dict | None:
 
 
 def differences(config: Config, data: str) -> list[str]:
-    """The differences between a run and the paper's, one line each.
+    """The differences between a run and the paper's, one line each: of settings, only those that the paper states.
+
+    Settings that have no effect in the run's mode are left out.
 
     Args:
         config: The run's settings.
         data: The name of the data set that it is evaluated on.
     """
-    paper = Config()
-    lines = [] if data == PAPER_DATA else [f"judged on {data}, the paper's Table 1 on {PAPER_DATA}"]
+    lines = []
+    if paper_test_set(data) is None:
+        lines.append(f"judged on {data}, the paper's Table 1 on {', '.join(PAPER_AUC)}")
     if (trained_on := manifests.name_of(config.data)) != PAPER_DATA:
         lines.append(f"trained on {trained_on}, the paper's on {PAPER_DATA}")
-    for setting in dataclasses.fields(Config):
-        ours, theirs = getattr(config, setting.name), getattr(paper, setting.name)
-        if setting.name not in _NOT_OF_THE_METHOD and ours != theirs:
-            lines.append(f"{setting.name} is {ours}, the paper's {theirs}")
+    without_effect = settings_without_effect(config.mode)
+    for name, theirs in published.SETTINGS.items():
+        ours = getattr(config, name)
+        if name not in without_effect and ours not in (None, theirs):  # dropout_image=None is the same as dropout
+            lines.append(f"{name} is {ours}, the paper's {theirs}")
     return lines
 
 

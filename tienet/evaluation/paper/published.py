@@ -15,6 +15,25 @@ CAPTION_COLUMNS: tuple[str, ...] = ("Captioning", "I+GR")
 CAPTION_DATA = "chestxray14"
 """The test set of Table 2."""
 
+SETTINGS: dict[str, object] = {
+    "backbone_end": "res5c",  # 3.1: "ResNet-50 (from Conv1 to Res5c)"
+    "transition_channels": 1024,  # 3.1: C
+    "weighted_loss": True,  # eq. 6
+    "classify_on": "true",  # 3.6: "During the training, both image and report are fed"
+    "lstm_units": 256,  # this and all below: section 5, "Training"
+    "attention_hidden": 2000,  # s
+    "attention_rows": 5,  # r
+    "penalty": 1.0,
+    "dropout": 0.5,
+    "dropout_image": 0.5,  # "0.5 dropout on the MLP", whose input has the image's part in it
+    "l2": 1e-4,
+    "batch": 32,
+    "learning_rate": 1e-3,
+    "lr_drop_at": 1.0,  # "a constant learning rate": never
+}
+"""The settings for which the paper states a value, and that value. Of all others it says nothing: the size of the
+images, the units of the spatial attention, alpha and the weight of Xu's term are among them."""
+
 # The AUCs of R, I+R, I and I+GR, then the number of studies with the finding; None where the paper prints no figure.
 _TABLE_1: dict[str, dict[str, tuple[float | None, float | None, float | None, float | None, int | None]]] = {
     "chestxray14": {
