@@ -20,8 +20,8 @@ def config_of(mode: str, **settings) -> Config:
     return Config().replace(mode=mode, **{**SMALL, **settings})
 
 
-def train(data_root: Path, logdir: Path, config: Config, gpus=(), **options) -> Path:
-    places = training.Places(data_root, logdir, backbone_weights="random")
+def train(data_root: Path, logdir: Path, config: Config, gpus=(), vocab: Path | None = None, **options) -> Path:
+    places = training.Places(data_root, logdir, vocab, backbone_weights="random")
     training.train(config, places, list(gpus), **options)
     return logdir
 

@@ -51,6 +51,16 @@ def write(prefix: Path, values: dict[str, np.ndarray]) -> None:
 BOTH = pytest.mark.parametrize("way", ["restore", "StrictRestore"])
 
 
+def test_one_variable_is_read(run, tmp_path):
+    prefix = shutil.copytree(run, tmp_path / "run [1]*") / "checkpoints" / "latest-30"
+    np.testing.assert_array_equal(restore.read_variable(prefix, "b"), np.full(50, 30, np.float32))
+    with pytest.raises(InputError, match="latest-30: has no variable word_vectors"):
+        restore.read_variable(prefix, "word_vectors")
+    spoil(prefix)
+    with pytest.raises(InputError, match=r"latest-30: the checkpoint is damaged .*; use .*latest-20"):
+        restore.read_variable(prefix, "b")
+
+
 @BOTH
 def test_what_was_saved_is_restored(run, way):
     for name, step in (("latest-30", 30), ("latest-20", 20), ("best-20", 20)):

@@ -215,6 +215,16 @@ def test_what_load_names(run):
         run_folder.locate(run)
 
 
+def test_a_run_gives_its_backbone_where_a_weights_file_is_expected(run, tmp_path):
+    checkpoints = run / "checkpoints"
+    for named in (run, checkpoints, checkpoints / "best-20", checkpoints / "checkpoint"):
+        assert run_folder.folder_of_run(named) == run
+        assert run_folder.backbone_source(str(named)) == str(run / "backbone.npz")
+    for named in ("random", str(tmp_path / "resnet50.npz"), str(run / "backbone.npz"), str(run / "eval" / "phantom")):
+        assert run_folder.folder_of_run(named) is None
+        assert run_folder.backbone_source(named) == named
+
+
 def test_thresholds_are_those_of_the_checkpoint(run):
     for name in ("latest-30", "latest-20", "best-20"):
         path = run / "checkpoints" / f"{name}.json"

@@ -22,6 +22,12 @@ def parse(*flags: str) -> argparse.Namespace:
     return parser.parse_args(flags)
 
 
+def test_vocabulary_and_backbone_are_known_to_be_given_or_not():
+    """So that a resumed run takes its own, and refuses others only where they were asked for."""
+    assert (parse().vocab, parse().backbone_weights) == (None, None)
+    assert parse("--backbone-weights", "random").backbone_weights == "random"
+
+
 def test_only_the_flags_that_are_given_are_settings():
     assert train.settings_of(parse()) == {}
     given = train.settings_of(parse("--lr", "0.1", "--batch", "8", "--mode", "report", "--features", "off"))

@@ -10,7 +10,7 @@ from tests.small_run import config_of
 from tienet.data import manifest as manifests
 from tienet.data.manifest import Manifest
 from tienet.data.text import SPECIALS
-from tienet.data.vocabulary import read_vocab
+from tienet.data.vocabulary import read_vocab, scaled
 from tienet.errors import InputError
 from tienet.training import train as training
 
@@ -45,10 +45,17 @@ def test_the_vocabulary_beside_the_manifest(phantom, capsys):
     assert vocab.words == (folder / "vocab.txt").read_text().split() and capsys.readouterr().err == ""
     assert vectors.shape == (len(vocab), 12) and vectors.dtype == np.float32
     saved = np.load(folder / "embeddings.npy")
-    np.testing.assert_allclose(read_vocab(phantom, CONFIG.replace(word_vector_std=None), None)[1], saved)
-    scaled = read_vocab(phantom, CONFIG.replace(word_vector_std=0.25), None)[1]
-    assert scaled[len(SPECIALS) :].std() == pytest.approx(0.25)
-    np.testing.assert_allclose(scaled * (saved[5, 0] / scaled[5, 0]), saved, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(vectors, saved)
+
+
+def test_word_vectors_are_scaled_over_all_words():
+    vectors = np.random.default_rng(0).normal(0, 3, (40, 6)).astype(np.float32)
+    found = scaled(vectors, 0.25)
+    assert found[len(SPECIALS) :].std() == pytest.approx(0.25)
+    np.testing.assert_allclose(found * (vectors[5, 0] / found[5, 0]), vectors, rtol=1e-4)
+    assert scaled(vectors, None) is vectors
+    none = np.zeros((len(SPECIALS), 1), np.float32)
+    np.testing.assert_array_equal(scaled(none, 0.25), none)  # a mode that reads no report
 
 
 def test_a_mode_that_reads_no_report_needs_none(phantom):

@@ -131,9 +131,10 @@ def test_resume_starts_a_run_that_has_no_checkpoint_yet(data_root, tmp_path, cap
 
 def test_load_starts_from_another_runs_weights(runs, data_root, tmp_path):
     config = config_of("annotate-text", learning_rate=1e-12, epochs=1)
-    run = train(data_root, tmp_path / "run", config, load=str(runs["annotate-text"]))
-    loaded = weights_of(runs["annotate-text"], "best")
-    np.testing.assert_allclose(weights_of(run)["lstm/W_r"], loaded["lstm/W_r"], atol=1e-6)
+    run = train(data_root, tmp_path / "run", config, load=str(runs["annotate-text"]), vocab=runs["annotate-text"])
+    tuned, loaded = weights_of(run), weights_of(runs["annotate-text"], "best")
+    for name in ("word_vectors", "lstm/W_r"):
+        np.testing.assert_allclose(tuned[name], loaded[name], atol=1e-6)
     with pytest.raises(InputError, match="transition/W is missing"):
         train(data_root, tmp_path / "other", config_of("annotate"), load=str(runs["annotate-text"]))
 

@@ -31,6 +31,24 @@ def restore(session: tf1.Session, prefix: Path, variables: list[tf.Variable]) ->
         _load(session, tf1.train.Saver(found), prefix)
 
 
+def read_variable(prefix: Path, name: str) -> np.ndarray:
+    """The value of one variable of a checkpoint.
+
+    Raises:
+        InputError: The checkpoint is damaged, or has no such variable.
+    """
+    _check_files(prefix)
+    try:
+        with readable_prefix(prefix) as readable:
+            reader = tf1.train.NewCheckpointReader(readable)
+            value = reader.get_tensor(name) if reader.has_tensor(name) else None
+    except (tf.errors.OpError, ValueError) as error:
+        raise damaged(prefix, short_reason(error)) from error
+    if value is None:
+        raise InputError(f"{prefix}: has no variable {name}")
+    return value
+
+
 def _load(session: tf1.Session, saver: tf1.train.Saver, prefix: Path) -> None:
     try:
         with readable_prefix(prefix) as readable:
@@ -41,10 +59,7 @@ def _load(session: tf1.Session, saver: tf1.train.Saver, prefix: Path) -> None:
 
 def _check_contents(prefix: Path, variables: list[tf.Variable]) -> tuple[list[tf.Variable], list[tf.Variable]]:
     """The variables that the checkpoint has, and those that are missing there but are allowed to be (ACCUMULATION)."""
-    entry = read_entry(prefix)
-    flaw = find_damage(entry) if entry is not None and entry.files is not None else None
-    if flaw is not None:
-        raise damaged(prefix, flaw)
+    _check_files(prefix)
     try:
         with readable_prefix(prefix) as readable:
             shapes = tf1.train.NewCheckpointReader(readable).get_variable_to_shape_map()
@@ -63,6 +78,14 @@ def _check_contents(prefix: Path, variables: list[tf.Variable]) -> tuple[list[tf
     if problems:
         raise InputError(f"{prefix}: does not fit this network: {'; '.join(problems)}")
     return [variable for variable in variables if variable.op.name in shapes], missing
+
+
+def _check_files(prefix: Path) -> None:
+    """Raise InputError if a checkpoint's files are not as they were written."""
+    entry = read_entry(prefix)
+    flaw = find_damage(entry) if entry is not None and entry.files is not None else None
+    if flaw is not None:
+        raise damaged(prefix, flaw)
 
 
 class StrictRestore(SessionInit):

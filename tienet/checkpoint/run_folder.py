@@ -2,7 +2,7 @@
 
 config.json        the settings
 vocab.txt          the words of the vocabulary
-run.json           the list of labels, the size of the word vectors, and fingerprints of the data and the backbone
+run.json           the list of labels, the size of the word vectors, the fingerprint of the data, and the run's identity
 studies.json       fingerprints of the studies that the run was trained and validated on
 backbone.npz       the frozen weights of the backbone (in modes with an image)
 feature_norm.npy   the mean and standard deviation of the backbone's channels (where `feature_norm` is set)
@@ -11,9 +11,10 @@ checkpoints/       latest-STEP.*, best-STEP.*: weights and the optimizer's state
 latest.json, best.json          the name of that checkpoint, its epoch, validation score and thresholds
 stats.json, log.log, events.*   Tensorpack's logs
 
-How checkpoints are written is in `tienet.checkpoint.save`, from which one a run is resumed in
-`tienet.checkpoint.resume`, which there are and whether they are sound in `tienet.checkpoint.entries`, and how weights
-are loaded in `tienet.checkpoint.restore`.
+What a run's identity is, and where runs are compared by it, is in `tienet.checkpoint.identity`; the files that it
+describes are compared with it whenever they are read. How checkpoints are written is in `tienet.checkpoint.save`, from
+which one a run is resumed in `tienet.checkpoint.resume`, which there are and whether they are sound in
+`tienet.checkpoint.entries`, and how weights are loaded in `tienet.checkpoint.restore`.
 """
 
 import json
@@ -39,6 +40,18 @@ from tienet.modeling import backbone_weights
 MAX_WORD_DIM = 100_000
 """The largest size of a word vector."""
 
+PREPROCESSING_SETTINGS = ("image_px", "backbone_end", "feature_norm")
+"""The settings that change the features of an image; run.json has them beside config.json, as `preprocessing`."""
+
+_FACTS = {
+    "vocab_fingerprint": str,
+    "word_vectors_fingerprint": str,
+    "backbone_fingerprint": str,
+    "feature_statistics_fingerprint": str,
+    "preprocessing": dict,
+    "libraries": dict,
+}  # the type of each entry of the identity that is there and not null
+
 
 @dataclass(frozen=True)
 class Run:
@@ -63,11 +76,30 @@ class Run:
         """The file of the frozen backbone weights that the run was trained with."""
         return self.folder / "backbone.npz"
 
+    def backbone_weights(self) -> dict[str, np.ndarray]:
+        """The arrays of the frozen backbone that the run was trained with, by name.
+
+        Raises:
+            InputError: backbone.npz is missing or broken, or not the one that the run was trained with.
+        """
+        weights = backbone_weights.load_weights(self.backbone_path, self.config.backbone_end)
+        if self.facts.get("backbone_fingerprint") not in (None, backbone_weights.fingerprint(weights)):
+            raise InputError(f"{self.backbone_path}: not the backbone that this run was trained with; put it back")
+        return weights
+
     def feature_statistics(self) -> np.ndarray | None:
-        """float32 [2, channels], the mean and standard deviation of the features; None if they are not standardised."""
+        """float32 [2, channels], the mean and standard deviation of the features; None if they are not standardised.
+
+        Raises:
+            InputError: feature_norm.npy is missing or broken, or not the one that the run was trained with.
+        """
         if not (self.config.mode_parts.image and self.config.feature_norm):
             return None
-        return statistics.load(self.folder / "feature_norm.npy", ENDS[self.config.backbone_end][1])
+        path = self.folder / "feature_norm.npy"
+        measured = statistics.load(path, ENDS[self.config.backbone_end][1])
+        if self.facts.get("feature_statistics_fingerprint") not in (None, statistics_fingerprint(measured)):
+            raise InputError(f"{path}: not the statistics that this run was trained with; put them back")
+        return measured
 
     def studies(self) -> dict[str, list[Fingerprint]] | None:
         """The fingerprints of the studies of each split; None for an older run, which has no studies.json."""
@@ -144,13 +176,13 @@ class OpenedRun(Run):
 def create_run(
     folder: Path, config: Config, vocab: Vocab, facts: dict[str, object], studies: dict[str, list[Fingerprint]]
 ) -> None:
-    """Write the files that a run's folder has before training.
+    """Write the files that a run's folder has before training; run.json, the last of them, makes it a run.
 
     Args:
         folder: The run's folder.
         config: The settings.
         vocab: The vocabulary.
-        facts: The content of run.json; must have `word_dim`.
+        facts: The content of run.json: `word_dim`, the data set, and the run's identity.
         studies: The fingerprints of the studies of each split.
     """
     files.write_text(folder / "studies.json", json.dumps(studies) + "\n")
@@ -158,6 +190,11 @@ def create_run(
     vocab.save(folder / "vocab.txt")
     facts = {"labels": list(LABELS), "vocab_fingerprint": vocab.fingerprint(), **facts}
     files.write_json(folder / "run.json", facts)
+
+
+def statistics_fingerprint(statistics: np.ndarray) -> str:
+    """The fingerprint of feature statistics, float32 [2, channels]: of their shape and their values."""
+    return backbone_weights.fingerprint({"feature_norm": statistics})
 
 
 def load_run(folder: Path) -> Run:
@@ -182,7 +219,24 @@ def load_run(folder: Path) -> Run:
     if type(word_dim) is not int or not 1 <= word_dim <= MAX_WORD_DIM:
         expected = f"expected the size of a word vector, 1 to {MAX_WORD_DIM:,}"
         raise InputError(f"{folder / 'run.json'}: word_dim is {word_dim!r}; {expected}")
+    _check_identity(folder, config, facts)
     return Run(folder, config, vocab, word_dim, facts)
+
+
+def _check_identity(folder: Path, config: Config, facts: dict) -> None:
+    """Raise InputError if the identity in run.json is broken, or config.json has other settings than it."""
+    for name, kind in _FACTS.items():
+        if not isinstance(facts.get(name), kind | None):
+            raise InputError(f"{folder / 'run.json'}: {name} is {facts[name]!r}; put back the file of this run")
+    preprocessing = facts.get("preprocessing")
+    if preprocessing is None or not config.mode_parts.image:
+        return
+    for name in PREPROCESSING_SETTINGS:
+        if preprocessing.get(name) != getattr(config, name):
+            raise InputError(
+                f"{folder / 'config.json'}: {name} is {getattr(config, name)!r}, but this run was trained with "
+                f"{preprocessing.get(name)!r}; put it back"
+            )
 
 
 def open_run(load: "str | Path | OpenedRun") -> OpenedRun:
@@ -223,6 +277,19 @@ def locate(load: str | Path) -> tuple[Path, Path]:
     if not prefix.with_name(prefix.name + ".index").is_file():
         raise InputError(f"{load}: no checkpoint there; --load takes a run's folder or one of its checkpoints")
     return prefix.parent.parent, prefix
+
+
+def folder_of_run(named: str | Path) -> Path | None:
+    """The run's folder, if `named` is one or a checkpoint in it (what `locate` takes); None if it is anything else."""
+    path = Path(named)
+    in_checkpoints = next((parent.parent for parent in (path, path.parent) if parent.name == "checkpoints"), path)
+    return next((folder for folder in (path, in_checkpoints) if (folder / "run.json").is_file()), None)
+
+
+def backbone_source(named: str | Path) -> str:
+    """What --backbone-weights names, as a weights file; a run's folder, or a checkpoint in it, is its backbone.npz."""
+    folder = folder_of_run(named)
+    return str(named if folder is None else folder / "backbone.npz")
 
 
 def _named_checkpoint(folder: Path, kinds: tuple[str, ...] = ("best", "latest")) -> Path:

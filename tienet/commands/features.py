@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from tienet.checkpoint.run_folder import backbone_source
 from tienet.cli import UsageError
 from tienet.commands import flags
 from tienet.config import Config
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backbone-weights",
         default="pretrained/resnet50.npz",
         metavar="FILE",
-        help="file of pretrained/convert_resnet50.py, or random (default: pretrained/resnet50.npz)",
+        help="file of pretrained/convert_resnet50.py, a run, or random (default: pretrained/resnet50.npz)",
     )
     parser.add_argument(
         "--backbone-end",
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     manifest = load(args.data, args.data_root)
     for note in manifest.notes:
         print(note, file=sys.stderr)
-    weights = weights_for(args.backbone_weights, args.backbone_end, args.seed)
+    weights = weights_for(backbone_source(args.backbone_weights), args.backbone_end, args.seed)
 
     flags.choose_gpus(args.gpu)
 

@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-root", default="data", type=Path, metavar="DIR", help="folder of the data sets (data)")
     parser.add_argument("--gpu", default="0", metavar="LIST", help="GPUs, such as 0 or 0,1,2,3, or cpu (0)")
     parser.add_argument(
-        "--backbone-weights", default="pretrained/resnet50.npz", metavar="FILE",
-        help="ResNet-50 weights; 'random' for untrained ones (pretrained/resnet50.npz)",
+        "--backbone-weights", metavar="FILE",
+        help="ResNet-50 weights, or a run, whose are taken; 'random' for untrained ones (pretrained/resnet50.npz)",
     )  # fmt: skip
     parser.add_argument("--backbone-end", help="res5c or res4f (res5c)")
     parser.add_argument("--image-px", type=int, metavar="N", help="images are resized to N x N pixels (512)")
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, metavar="N", help="at most (50)")
     parser.add_argument("--lr", type=float, metavar="X", help="learning rate of Adam (0.001)")
     parser.add_argument("--seed", type=int, metavar="N", help="of weights, batch order and dropout (0)")
-    parser.add_argument("--vocab", type=Path, metavar="DIR", help="vocabulary's folder (data/NAME/vocab)")
+    parser.add_argument("--vocab", type=Path, metavar="DIR", help="vocabulary's folder, or a run (data/NAME/vocab)")
     parser.add_argument("--logdir", type=Path, metavar="DIR", help="the run's folder (runs/NAME-MODE)")
     parser.add_argument(
         "--resume", action="store_true", help="go on with the run in --logdir; start it if it has no checkpoint yet"

@@ -3,7 +3,7 @@
 TensorFlow is imported when a network is loaded, so that all that is wrong with its files is found before.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from tienet import devices
 from tienet.checkpoint.calibration import with_temperatures
+from tienet.checkpoint.identity import Identity
 from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.config import Config
 from tienet.data.dataflow import Studies, evaluation_batches
@@ -90,7 +91,7 @@ class Predictor:
         self.config: Config = self.run.config.replace(features=features)
         weights = None
         if self.config.mode_parts.image and features == "off":
-            weights = backbone_weights.load_weights(self.run.backbone_path, self.config.backbone_end)
+            weights = self.run.backbone_weights()
         statistics = self.run.feature_statistics()
         self._session = self._load(weights, statistics, decoding)
 
@@ -135,11 +136,16 @@ class Predictor:
         """Free the session and its memory."""
         self._session.close()
 
+    @property
+    def feature_key(self) -> FeatureKey:
+        """What the features of images depend on in this network, which is of a mode with an image."""
+        return FeatureKey(Identity.of_run(self.run).backbone, self.config.backbone_end, self.config.image_px)
+
     def studies(self, manifest: Manifest) -> Studies:
         """A manifest's studies as this network takes them. Features that the cache lacks are computed first."""
         features = None
         if self.config.mode_parts.image and self.config.features == "cache":
-            features = cached_features(manifest, self.config, self.run.backbone_path)
+            features = cached_features(manifest, self.config, self.run.backbone_weights())
         return Studies.from_manifest(self.config, manifest, self.run.vocab, features, training=False)
 
     def predict(self, studies: Studies, progress: bool = False, maps: bool = False) -> Predictions:
@@ -253,9 +259,14 @@ def written_reports(rows: Rows, vocab: Vocab) -> list[str]:
     return [vocab.decode(word_ids[1:word_len]) for word_ids, word_len in columns]
 
 
-def cached_features(manifest: Manifest, config: Config, weights_path: str | Path) -> Features:
-    """The backbone's activations for a manifest's images, computed where the cache lacks them."""
-    weights = backbone_weights.weights_for(weights_path, config.backbone_end, config.seed)
+def cached_features(manifest: Manifest, config: Config, weights: str | Path | Mapping[str, np.ndarray]) -> Features:
+    """The backbone's activations for a manifest's images, computed where the cache lacks them.
+
+    Args:
+        weights: The backbone's arrays by name, or their source, as `backbone_weights.weights_for` takes it.
+    """
+    if not isinstance(weights, Mapping):
+        weights = backbone_weights.weights_for(weights, config.backbone_end, config.seed)
 
     def extractor() -> Extractor:
         from tienet.modeling.backbone import FeatureExtractor

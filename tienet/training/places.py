@@ -5,6 +5,9 @@ from pathlib import Path
 
 from tienet.distributed.cluster import ONE_PROCESS, Cluster
 
+PRETRAINED = "pretrained/resnet50.npz"
+"""The backbone's weights of a new run where none are named."""
+
 
 @dataclass(frozen=True)
 class Places:
@@ -13,15 +16,17 @@ class Places:
     Attributes:
         data_root: The folder of the data sets.
         logdir: The run's folder, which all workers must see.
-        vocab: The folder with vocab.txt and embeddings.npy; None: the data set's own.
-        backbone_weights: The path of an .npz file, or "random".
+        vocab: The folder with vocab.txt and embeddings.npy, or a run, whose words and word vectors are taken; None: the
+            data set's own, or a resumed run's.
+        backbone_weights: The path of an .npz file, a run, whose backbone is taken, or "random"; None: a resumed run's,
+            or PRETRAINED.
         profile: The folder for a trace of some steps; None: no trace is made.
     """
 
     data_root: Path
     logdir: Path
     vocab: Path | None = None
-    backbone_weights: str = "pretrained/resnet50.npz"
+    backbone_weights: str | None = None
     profile: Path | None = None
 
 

@@ -2,7 +2,7 @@
 
 `open_inputs` reads and checks what needs no TensorFlow, which is imported only after it. `set_up` computes the features
 that are missing and starts the run's folder; `build_model` and `session_init` give the network and its first weights.
-The loop over the epochs is in `tienet.training.train`.
+What the network starts from is in `tienet.training.sources`, the loop over the epochs in `tienet.training.train`.
 """
 
 import hashlib
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tienet.checkpoint import run_folder
-from tienet.checkpoint.entries import TrainingState, damaged, find_missing
+from tienet.checkpoint.entries import TrainingState
+from tienet.checkpoint.identity import Identity, note_other_versions
 from tienet.checkpoint.resume import ResumePoint, find_resume_point, truncate_log
 from tienet.config import Config
-from tienet.data import leaks, vocabulary
+from tienet.data import leaks
 from tienet.data import manifest as manifests
 from tienet.data.batch_split import BatchSplit, check_halves
 from tienet.data.dataflow import Studies, TrainingBatches, check_studies, fitted_batch
@@ -31,6 +32,7 @@ from tienet.interruption import Interruption
 from tienet.labels import FINDINGS
 from tienet.modeling import backbone_weights
 from tienet.training.places import Parallelism, Places
+from tienet.training.sources import Sources, sources_of_new, sources_of_resumed, with_learnt_vectors, with_statistics
 
 if TYPE_CHECKING:
     from tensorpack.tfutils.sessinit import SessionInit
@@ -47,15 +49,13 @@ class Inputs:
         start: The checkpoint that the run is resumed from; None: it starts anew.
         load: The run or checkpoint whose weights a new run starts from; None: from random ones.
         manifest: The data set.
-        vocab: The run's vocabulary.
-        word_vectors: float32 [V, E], the first values of the word vectors.
+        sources: The vocabulary, the backbone and all else that the network starts from.
     """
 
     start: ResumePoint | None
     load: str | None
     manifest: Manifest
-    vocab: Vocab
-    word_vectors: np.ndarray
+    sources: Sources
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,8 @@ def open_inputs(config: Config, places: Places, resume: bool, load: str | None, 
     start = find_start(places.logdir, resume, is_chief)
     manifest = manifests.load(config.data, places.data_root)
     _check_data(manifest, config)
-    if start:
-        vocab, word_vectors = _vocab_of_run(manifest, places.logdir)
-    else:
-        vocab, word_vectors = vocabulary.read_vocab(manifest, config, places.vocab)
-        _check_weights(config, places, load if is_chief else None)
-    return Inputs(start, load, manifest, vocab, word_vectors)
+    sources = sources_of_resumed(config, manifest, places) if start else sources_of_new(config, manifest, places, load)
+    return Inputs(start, load, manifest, sources)
 
 
 def split_batch(config: Config, parallelism: Parallelism, gpus: list[int]) -> BatchSplit:
@@ -166,10 +162,14 @@ def set_up(
     Raises:
         InputError: There are too few studies, an image cannot be read, or the workers were not started alike.
     """
+    from tienet.distributed.chief_first import chief_first
+
     check_parts(inputs, config, batch_split)  # before the features are computed
-    start, manifest, vocab = inputs.start, inputs.manifest, inputs.vocab
-    train_studies, val_studies = _load_splits(manifest, vocab, config, places, workers, interruption)
+    start, manifest, sources = inputs.start, inputs.manifest, with_learnt_vectors(inputs.sources, config)
     state = start.state if start else TrainingState()
+    if workers:
+        _check_workers_agree(workers, config, manifest, sources.identity, batch_split, state)
+    train_studies, val_studies = _load_splits(manifest, sources, config, workers, interruption)
     batches = TrainingBatches(train_studies, config.batch, config.seed, batch_split, state.step)
     setup = Setup(
         config=config,
@@ -178,34 +178,33 @@ def set_up(
         resumed_from=start,
         initial_weights=inputs.load,
         state=state,
-        vocab=vocab,
-        word_vectors=inputs.word_vectors,
+        vocab=sources.vocab,
+        word_vectors=sources.word_vectors,
         train_studies=train_studies,
         val_studies=val_studies,
         batches=batches,
         workers=workers,
         interruption=interruption,
     )
-    _check_workers_agree(setup, manifest)
-    if setup.is_chief:
-        _start_folder(setup, manifest)
+    with chief_first(workers, interruption):  # the others read the backbone and the statistics from the folder
+        if setup.is_chief:
+            _start_folder(setup, manifest, sources)
     return setup
 
 
 def build_model(setup: Setup) -> "TieNet":
-    """The network, with the training split's label weights and, for `feature_norm`, its feature statistics."""
+    """The network, with the training split's label weights, and the backbone and statistics of the run's folder."""
     from tienet.modeling.losses import LabelWeights
     from tienet.modeling.model import TieNet
 
-    config, weights = setup.config, None
-    if config.mode_parts.image and config.features == "off":
-        weights = _backbone_weights(config, setup.places)
+    config, run = setup.config, run_folder.load_run(setup.places.logdir)
+    weights = run.backbone_weights() if config.mode_parts.image and config.features == "off" else None
     labels = setup.train_studies.labels
     weighted = config.mode_parts.classifies and config.weighted_loss
     label_weights = LabelWeights.from_labels(labels) if weighted else LabelWeights.equal()
     if label_weights.note and setup.is_chief:
         print(f"note: {label_weights.note}", file=sys.stderr)
-    statistics = _feature_statistics(setup)
+    statistics = run.feature_statistics()
     model = TieNet(config, len(setup.vocab), setup.word_vectors.shape[1], label_weights, weights, statistics)
     model.summary_decay **= 1 / setup.batch_split.accumulate
     return model
@@ -238,31 +237,10 @@ def _check_data(manifest: Manifest, config: Config) -> None:
         raise InputError(f"{manifest.path}: no training study has a finding, {what}")
 
 
-def _check_weights(config: Config, places: Places, load: str | None) -> None:
-    """Raise InputError if the backbone's weights, or those that a new run starts from, are not there."""
-    if config.mode_parts.image and places.backbone_weights != backbone_weights.RANDOM:
-        backbone_weights.load_weights(places.backbone_weights, config.backbone_end)
-    if load and (flaw := find_missing(run_folder.locate(load)[1])):
-        raise damaged(run_folder.locate(load)[1], flaw)
-
-
-def _vocab_of_run(manifest: Manifest, logdir: Path) -> tuple[Vocab, np.ndarray]:
-    """A resumed run's vocabulary, and zeros for its word vectors, which the checkpoint will replace.
-
-    Raises:
-        InputError: The data set is not the one that the run was started with.
-    """
-    run = run_folder.load_run(logdir)
-    if run.facts.get("data_fingerprint") != manifest.fingerprint():
-        raise InputError(f"{manifest.path}: has changed since {logdir} was started; start a new run")
-    return run.vocab, np.zeros((len(run.vocab), run.word_dim), np.float32)
-
-
 def _load_splits(
     manifest: Manifest,
-    vocab: Vocab,
+    sources: Sources,
     config: Config,
-    places: Places,
     workers: "Workers | None",
     interruption: Interruption,
 ) -> tuple[Studies, Studies]:
@@ -272,8 +250,8 @@ def _load_splits(
     def load_split(name: str) -> Studies:
         split, features = manifest.split(name), None
         if config.mode_parts.image and config.features == "cache":
-            features = cached_features(split, config, places.backbone_weights)
-        return Studies.from_manifest(config, split, vocab, features)
+            features = cached_features(split, config, sources.backbone)
+        return Studies.from_manifest(config, split, sources.vocab, features)
 
     with chief_first(workers, interruption):
         splits = {name: load_split(name) for name in ("train", "val")}
@@ -291,68 +269,62 @@ def _log_splits(manifest: Manifest, splits: dict[str, Studies]) -> None:
             print(f"note: {name}: {note}", file=sys.stderr)
 
 
-def _check_workers_agree(setup: Setup, manifest: Manifest) -> None:
-    """Raise InputError if the workers were not started alike."""
-    if not setup.workers:
-        return
+def _check_workers_agree(
+    workers: "Workers",
+    config: Config,
+    manifest: Manifest,
+    identity: Identity,
+    batch_split: BatchSplit,
+    state: TrainingState,
+) -> None:
+    """Raise InputError if the workers were not started alike; before features are computed by another backbone."""
     facts = {
-        "settings": json.dumps(setup.config.to_json()),
+        "settings": json.dumps(config.to_json()),
         "data": manifest.fingerprint(),
-        "vocabulary": setup.vocab.fingerprint(),
-        "--tower-batch": str(setup.batch_split.accumulate),
-        "number of GPUs": str(setup.batch_split.towers),
-        "checkpoint to go on from (--logdir must be one folder for all)": str(setup.state),
+        **identity.compared_by_workers(),
+        "--tower-batch": str(batch_split.accumulate),
+        "number of GPUs": str(batch_split.towers),
+        "checkpoint to go on from (--logdir must be one folder for all)": str(state),
     }
     digests = [int.from_bytes(hashlib.sha256(fact.encode()).digest()[:7], "big") for fact in facts.values()]
-    if differing := [list(facts)[n] for n in setup.workers.find_differing(digests)]:
+    if differing := [list(facts)[n] for n in workers.find_differing(digests)]:
         raise InputError(f"the workers differ in their {'; '.join(differing)}: start all of them alike")
 
 
 # ---- the run's folder, and what is kept there ----
 
 
-def _start_folder(setup: Setup, manifest: Manifest) -> None:
+def _start_folder(setup: Setup, manifest: Manifest, sources: Sources) -> None:
     """Start a new run's folder, or cut a resumed run's log back to the step that it is resumed from."""
     from tensorpack.utils import logger
 
     config, logdir = setup.config, setup.places.logdir
     logdir.mkdir(parents=True, exist_ok=True)
     if setup.resumed_from:
+        note_other_versions(run_folder.load_run(logdir))
         truncate_log(logdir, setup.resumed_from.state.epoch)
     else:
+        if sources.backbone is not None:
+            backbone_weights.save_weights(logdir / "backbone.npz", sources.backbone, config.backbone_end)
+            if config.feature_norm:
+                if sources.statistics is None:
+                    measured = _measure_statistics(config, setup.train_studies, sources.backbone)
+                    sources = with_statistics(sources, measured)
+                feature_statistics.save(logdir / "feature_norm.npy", sources.statistics)
         word_dim = setup.word_vectors.shape[1]
         facts = {"word_dim": word_dim, "data_fingerprint": manifest.fingerprint(), "data": manifest.name}
-        if config.mode_parts.image:
-            weights = _backbone_weights(config, setup.places)
-            facts["backbone_fingerprint"] = backbone_weights.fingerprint(weights)
-            backbone_weights.save_weights(logdir / "backbone.npz", weights, config.backbone_end)
         studies = {name: leaks.fingerprints(manifest.split(name)) for name in ("train", "val")}
-        run_folder.create_run(logdir, config, setup.vocab, facts, studies)
+        run_folder.create_run(logdir, config, setup.vocab, facts | sources.identity.facts(), studies)
     logger.set_logger_dir(str(logdir), action="k")
 
 
-def _backbone_weights(config: Config, places: Places) -> dict[str, np.ndarray]:
-    return backbone_weights.weights_for(places.backbone_weights, config.backbone_end, config.seed)
-
-
-def _feature_statistics(setup: Setup) -> np.ndarray | None:
-    """float32 [2, channels] for `feature_norm`: measured by the chief in a new run, and read from the run's folder."""
-    from tienet.distributed.chief_first import chief_first
+def _measure_statistics(config: Config, studies: Studies, weights: dict[str, np.ndarray]) -> np.ndarray:
+    """float32 [2, channels], the mean and standard deviation of the features of the training split."""
     from tienet.modeling.backbone import FeatureExtractor
 
-    config, logdir, studies = setup.config, setup.places.logdir, setup.train_studies
-    if not (config.mode_parts.image and config.feature_norm):
-        return None
-
-    def features_of(indices: np.ndarray) -> np.ndarray:
-        inputs = studies.image_inputs(indices)
-        return inputs if studies.features is not None else extract(inputs)
-
-    with chief_first(setup.workers, setup.interruption):
-        if setup.is_chief and not setup.resumed_from:
-            if studies.features is None:
-                weights = _backbone_weights(config, setup.places)
-                extract = FeatureExtractor(weights, config.backbone_end, config.image_px)
-            statistics = feature_statistics.channel_statistics(len(studies), features_of)
-            feature_statistics.save(logdir / "feature_norm.npy", statistics)
-        return run_folder.load_run(logdir).feature_statistics()
+    if studies.features is not None:
+        return feature_statistics.channel_statistics(len(studies), studies.image_inputs)
+    with FeatureExtractor(weights, config.backbone_end, config.image_px) as extract:
+        return feature_statistics.channel_statistics(
+            len(studies), lambda indices: extract(studies.image_inputs(indices))
+        )

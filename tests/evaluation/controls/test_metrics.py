@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tienet.data.features.cache import FeatureKey
 from tienet.data.manifest import Manifest
 from tienet.evaluation.cache import EvaluationCache
 from tienet.evaluation.controls.metrics import control_metrics
@@ -17,13 +18,14 @@ from tienet.modes import MODES
 
 REPORT_CONTROLS = {"constant_report", "nearest_report"}
 OPTIONS = Options(resamples=3, java=False)
+KEY = FeatureKey("some weights", "res4f", 256)
 
 
 class FakePredictor:
     """A checkpoint of a mode whose pooled features are noise; `computed` counts how often they are asked for."""
 
-    def __init__(self, mode: str) -> None:
-        self.config = SimpleNamespace(mode_parts=MODES[mode], image_px=256, backbone_end="res4f")
+    def __init__(self, mode: str, feature_key: FeatureKey = KEY) -> None:
+        self.config, self.feature_key = SimpleNamespace(mode_parts=MODES[mode]), feature_key
         self.computed = 0
 
     def studies(self, manifest: Manifest) -> SimpleNamespace:
@@ -67,9 +69,9 @@ def test_the_controls_are_those_of_the_mode(dataset, mode, with_reports, expecte
         assert metrics["captions" if name in REPORT_CONTROLS else "auc"] is not None
 
 
-def test_two_checkpoints_with_the_same_features_share_their_controls(dataset):
-    first, second, other = FakePredictor("report"), FakePredictor("classify"), FakePredictor("classify")
-    other.config.image_px = 512
+@pytest.mark.parametrize("other_key", [FeatureKey("some weights", "res4f", 512), FeatureKey("others", "res4f", 256)])
+def test_only_checkpoints_with_the_same_features_share_their_controls(dataset, other_key):
+    first, second, other = FakePredictor("report"), FakePredictor("classify"), FakePredictor("classify", other_key)
     with EvaluationCache(OPTIONS) as cache:
         controls = [evaluate_controls(dataset, predictor, cache) for predictor in (first, second, other)]
     assert controls[0]["pooled_logistic"] is controls[1]["pooled_logistic"]

@@ -43,7 +43,7 @@ def control_metrics(
     train, val = dataset.split("train"), dataset.split("val")
     pooled, key = None, None
     if predictor.config.mode_parts.image and options.features == "cache":
-        key = predictor.config.image_px, predictor.config.backbone_end
+        key = predictor.feature_key
         pooled = cache.get_or_make(
             ("pooled", dataset.path, options.split, key),
             lambda: [predictor.studies(studies).features.pooled() for studies in (train, val, split)],
