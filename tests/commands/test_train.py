@@ -13,6 +13,7 @@ from tests.conftest import ROOT
 from tienet import cli
 from tienet.commands import train
 from tienet.config import Config, preset, preset_settings
+from tienet.data.text import SPECIALS, Vocab
 from tienet.errors import InputError
 
 
@@ -132,6 +133,23 @@ def test_what_is_wrong_is_one_line(flags, message, capsys, monkeypatch):
     assert tienet("train", *flags) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("tienet train: ") and message in line
+
+
+def test_another_vocabulary_than_the_resumed_or_loaded_runs_is_one_line(runs, data_root, tmp_path, capsys, monkeypatch):
+    run = shutil.copytree(runs["annotate-text"], tmp_path / "run")
+    other = shutil.copytree(data_root / "phantom" / "vocab", tmp_path / "reversed")
+    words = Vocab.load(other / "vocab.txt").words
+    Vocab([*SPECIALS, *reversed(words[len(SPECIALS) :])]).save(other / "vocab.txt")
+    capsys.readouterr()  # what the training of the run has printed
+    monkeypatch.setattr(cli, "start_tensorflow", None)
+    flags = ["--mode", "annotate-text", "--data", "phantom", "--data-root", data_root, "--vocab", other]
+    for start, advice in (
+        (["--resume", "--logdir", run], "leave --vocab out"),
+        (["--load", run, "--logdir", tmp_path / "new"], f"give --vocab {run}"),
+    ):
+        assert tienet("train", *flags, *start) == 2
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("note: ")]
+        assert "the same words in another order" in line and advice in line
 
 
 def test_a_leak_check_trains_nothing(data_root, tmp_path, capsys, monkeypatch):
