@@ -1,4 +1,6 @@
-"""The 15 labels, their order, and the spellings that data sets use for them."""
+"""The 15 labels, their order, the spellings that data sets use for them, and which of them are named."""
+
+import numpy as np
 
 FINDINGS: tuple[str, ...] = (
     "Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumonia", "Pneumothorax",
@@ -35,3 +37,23 @@ def canonical(name: str) -> str | None:
 def readable(label: str) -> str:
     """The name of a label as people write it, with spaces."""
     return label.replace("_", " ")
+
+
+def name_labels(probabilities: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """The labels that are named: a label whose probability reaches its threshold.
+
+    No_Finding says that there is none of the findings. So it is not named beside a finding, whatever its probability.
+
+    Args:
+        probabilities: float [..., K], columns in the order of `LABELS`.
+        thresholds: float [K]; NaN where a label has no threshold.
+    Returns:
+        float32 [..., K]; 1 for a label that is named, 0 for one that is not, NaN where there is no threshold.
+    """
+    probabilities, thresholds = np.asarray(probabilities), np.asarray(thresholds)
+    unknown = np.isnan(thresholds)
+    named = np.where(unknown, np.nan, probabilities >= thresholds).astype(np.float32)
+    found = (named[..., : len(FINDINGS)] == 1).any(axis=-1)
+    none = LABELS.index(NO_FINDING)
+    named[..., none] = np.where(found & ~unknown[none], 0, named[..., none])
+    return named

@@ -26,7 +26,10 @@ def some(seed: int = 0, **values) -> Calibration:
     rng = np.random.default_rng(seed)
     temperatures, thresholds = rng.uniform(0.1, 9, K).astype(np.float32), rng.uniform(0, 1, K).astype(np.float32)
     errors = dict.fromkeys(LABELS, 0.125) | {"Hernia": None}
-    made = {"sensitivity": 0.8, "left_out": {"Hernia": "no case"}, "studies": 90} | values
+    shares = rng.uniform(0, 1, (2, K)).astype(np.float32)
+    shares[:, 3] = np.nan
+    made = {"objective": "f1", "precision": shares[0], "recall": shares[1], "positives": dict.fromkeys(LABELS, 7)}
+    made |= {"left_out": {"Hernia": "no case"}, "studies": 90} | values
     return Calibration(temperatures, thresholds, **made, ece_before=errors, ece_after=errors)
 
 
@@ -178,3 +181,16 @@ def test_logits_are_divided_by_the_temperatures():
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expit([[-6.0, 0.0, 1.0], [2.0, 2.0, -2.25]]), rtol=1e-6)
     assert found[0, 1] == 0.5
+
+
+@pytest.mark.parametrize(("sensitivity", "objective"), [(None, "youden"), (0.8, "sensitivity=0.8")])
+def test_an_older_one_says_what_it_was_chosen_for_and_nothing_of_precision(run, sensitivity, objective):
+    prefix = run / "checkpoints" / "latest-30"
+    calibration.save(prefix, some())
+    entries = json.loads((run / "calibration.json").read_text())
+    for name in ("objective", "precision", "recall", "positives"):
+        del entries[prefix.name][name]
+    files.write_json(run / "calibration.json", {prefix.name: entries[prefix.name] | {"sensitivity": sensitivity}})
+    found = calibration.load(prefix)
+    assert (found.objective, found.positives) == (objective, {})
+    assert np.isnan(found.precision).all() and np.isnan(found.recall).all()

@@ -32,7 +32,7 @@ def run(toy_runs, tmp_path) -> Path:
 
 def calibration_of(threshold: float) -> Calibration:
     ones = np.ones(K, np.float32)
-    return Calibration(ones * 2, ones * threshold, None, {}, 9, {}, {})
+    return Calibration(ones * 2, ones * threshold, "f1", ones, ones, {}, {}, 9, {}, {})
 
 
 # ---- what the folder says ----

@@ -16,7 +16,7 @@ def test_it_calibrates_the_run(runs, opened, data_root, tmp_path, capsys):
     opened.clear()
     assert dispatch([*flags, "--sensitivity", "0.9"]) == 0 and opened == [tmp_path / "run"]
     out = capsys.readouterr().out
-    assert "temperature" in out and "for sensitivity 0.9" in out
+    assert "temperature" in out and "Thresholds: sensitivity=0.9." in out
     assert out.splitlines()[-1] == str(tmp_path / "run" / "calibration.json")
     with Annotator.load(tmp_path / "run") as annotator:
         assert annotator.calibrated

@@ -23,10 +23,11 @@ from tienet.errors import InputError
 from tienet.evaluation.calibrate import calibrate, calibrate_after_training, fit, format_table
 from tienet.evaluation.evaluate import evaluate
 from tienet.evaluation.metrics.calibration import MIN_CASES
+from tienet.evaluation.metrics.thresholds import choose
 from tienet.evaluation.options import Options
 from tienet.evaluation.plots import SMALL_PANEL_PX
 from tienet.folders import locks
-from tienet.labels import LABELS, K
+from tienet.labels import LABELS, K, name_labels
 from tienet.predict import Annotator, Predictor
 
 
@@ -79,20 +80,28 @@ def test_probabilities_are_those_of_the_logits_and_the_temperatures(run, root):
     np.testing.assert_array_equal(fitted, cases >= MIN_CASES)
     assert fitted.any() and set(calibration.left_out) == {LABELS[m] for m in np.flatnonzero(~fitted)}
     assert not np.allclose(calibrated[:, fitted], raw[:, fitted], atol=1e-3)
-    # Youden's threshold moves with the probabilities, and names the same studies
-    np.testing.assert_array_equal(calibrated >= thresholds, raw >= trained_thresholds - 1e-6)
+    chosen = choose(raw, labels)  # what the checkpoint was written with
+    np.testing.assert_allclose(trained_thresholds, chosen.values, rtol=1e-5)
+    again = choose(calibrated, labels)
+    for name, value in (("values", "thresholds"), ("precision", "precision"), ("recall", "recall")):
+        np.testing.assert_allclose(getattr(calibration, value), getattr(again, name), rtol=1e-6)
+    assert calibration.positives == dict(zip(LABELS, (labels == 1).sum(0).tolist(), strict=True))
 
 
 def test_thresholds_reach_the_sensitivity_that_was_asked_for(run, root):
-    calibration = calibrate(run, root, sensitivity=0.9, progress=False)
+    calibration = calibrate(run, root, objective="sensitivity=0.9", progress=False)
     calibrated, _, labels, thresholds = validation(run, root)
-    assert calibration.sensitivity == 0.9 and "for sensitivity 0.9" in format_table(calibration)
+    assert calibration.objective == "sensitivity=0.9" and "Thresholds: sensitivity=0.9." in format_table(calibration)
     for m in range(K):
         positives = calibrated[labels[:, m] == 1, m]
         if len(positives):
             assert (positives >= thresholds[m]).mean() >= 0.9
+    table = format_table(calibration)
+    few = [label for label, n in calibration.positives.items() if n < 10]
+    assert few and f"Fewer than 10 positives, too few to choose a threshold by: {', '.join(few)}." in table
+    assert table.splitlines()[0].split()[1:5] == ["positives", "threshold", "precision", "recall"]
     again = calibrate(run, root, progress=False)
-    assert again.sensitivity is None and len(json.loads((run / "calibration.json").read_text())) == 1
+    assert again.objective == "f1" and len(json.loads((run / "calibration.json").read_text())) == 1
 
 
 def test_a_prediction_has_the_calibrated_probabilities_and_their_thresholds(run, root):
@@ -106,7 +115,10 @@ def test_a_prediction_has_the_calibrated_probabilities_and_their_thresholds(run,
     expected = expit(logit(before.probabilities.astype(np.float64)) / calibration.temperatures)
     np.testing.assert_allclose(after.probabilities, expected, atol=1e-5)
     np.testing.assert_array_equal(after.thresholds, calibration.thresholds)
-    np.testing.assert_array_equal(after.labels, after.probabilities >= after.thresholds)
+    np.testing.assert_array_equal(after.labels, name_labels(after.probabilities, after.thresholds))
+    np.testing.assert_array_equal(after.precision, calibration.precision)
+    np.testing.assert_array_equal(after.recall, calibration.recall)
+    assert np.isnan(before.precision).all() and np.isnan(before.recall).all()
 
 
 def test_evaluation_shows_what_calibration_did_and_the_aucs_stay(run, root, tmp_path):
@@ -208,7 +220,7 @@ def test_a_run_a_checkpoint_its_folder_and_a_moved_run_find_the_calibration(run,
 
 
 def test_a_finished_run_that_is_resumed_keeps_the_thresholds_that_were_chosen(run, root, capsys):
-    calibrate(run, root, sensitivity=0.9, progress=False)
+    calibrate(run, root, objective="sensitivity=0.9", progress=False)
     before = (run / "calibration.json").read_bytes()
     capsys.readouterr()
     assert calibrate_after_training(run, root) is None
@@ -262,9 +274,9 @@ def test_other_data_than_the_runs_are_refused(run, root, tmp_path):
     assert not (run / "calibration.json").exists()
 
 
-def test_a_sensitivity_that_does_not_exist_is_refused_before_anything_is_evaluated(tmp_path):
-    with pytest.raises(InputError, match=r"--sensitivity 1\.5"):
-        calibrate(tmp_path / "nothing", sensitivity=1.5)
+def test_an_objective_that_does_not_exist_is_refused_before_anything_is_evaluated(tmp_path):
+    with pytest.raises(InputError, match=r"--objective sensitivity=1\.5"):
+        calibrate(tmp_path / "nothing", objective="sensitivity=1.5")
 
 
 def test_caption_has_nothing_to_calibrate(run, root):
@@ -280,7 +292,7 @@ def test_a_label_that_is_told_apart_without_a_mistake_is_not_made_certain():
     labels[25, 1] = 0  # a mistake bounds the temperature
     found = fit(logits, labels)
     assert found.temperatures[0] == 1 and "without a mistake" in found.left_out[LABELS[0]]
-    assert found.thresholds[0] == pytest.approx(expit(logits[logits > 0].min()))
+    assert expit(logits[logits < 0].max()) < found.thresholds[0] <= expit(logits[logits > 0].min())
     assert 0.05 < found.temperatures[1] < 1 and LABELS[1] not in found.left_out
 
 
@@ -289,6 +301,7 @@ def test_the_table_names_what_was_left_out_and_what_ran_into_a_limit():
     labels = (logits < 0).astype(np.float32)  # the wrong way round
     labels[:, 4] = np.nan
     table = format_table(fit(logits, labels))
-    assert "Mass                      1.000      0.500             -      -" in table
+    (mass,) = [line.split() for line in table.splitlines() if line.startswith("Mass")]
+    assert mass[1] == "0" and mass[3:] == ["-", "-", "1.000", "-", "-"]
     assert "1 label keeps temperature 1: Mass (0 positives and 0 negatives, needs 10)" in table
     assert "At a limit (0.05 or 20): Atelectasis, Cardiomegaly" in table

@@ -8,14 +8,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tienet.checkpoint.run_folder import open_run
 from tienet.config import Config, preset
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
 from tienet.evaluation import evaluate as evaluate_module
 from tienet.evaluation.evaluate import differences, evaluate
+from tienet.evaluation.metrics.named_labels import evaluate_labels
 from tienet.evaluation.options import Options
 from tienet.folders import locks
-from tienet.labels import LABELS
+from tienet.labels import LABELS, name_labels
 from tienet.modeling.decoding import Decoding
 from tienet.modes import MODES
 
@@ -39,7 +41,9 @@ def test_evaluation_writes_every_study_and_label(runs, data_root, mode, tmp_path
         assert metrics["reports"]["distinct"] == reports.written.nunique()
         assert metrics["report_findings"]["studies"] == len(test)
         assert "BLEU-4" in table
+        assert metrics["report_findings"]["labeller"].keys() == {"micro", "macro"}
     if not MODES[mode].classifies:
+        assert metrics["labels"] is None
         assert metrics["auc"] is None and not (out / "scores.csv").exists()
         return
     scores = pd.read_csv(out / "scores.csv", dtype={"study_id": str})
@@ -47,6 +51,10 @@ def test_evaluation_writes_every_study_and_label(runs, data_root, mode, tmp_path
     assert scores.columns.tolist() == ["study_id", *LABELS]
     assert scores[list(LABELS)].notna().all(axis=None)
     assert metrics["auc"].keys() == set(LABELS)
+    named = name_labels(scores[list(LABELS)].to_numpy(), open_run(runs[mode]).thresholds())
+    assert metrics["labels"] == evaluate_labels(named, test.labels, test.patient_ids, resamples=20)
+    micro = [line.split() for line in table.splitlines() if line.startswith("micro ")]
+    assert [f"{metrics['labels']['micro'][rate]:.3f}" for rate in ("precision", "f1")] == [micro[0][1], micro[0][9]]
     assert "AVG" in table
     assert (out / "roc.png").stat().st_size > 10_000
 

@@ -1,5 +1,6 @@
 """The metrics of written reports put together, with a labeller that finds words."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from tienet.data.manifest import Manifest
 from tienet.evaluation.metrics.captions import CaptionScorer
-from tienet.evaluation.metrics.report_findings import evaluate_findings
+from tienet.evaluation.metrics.report_findings import evaluate_findings, format_findings_table
 from tienet.evaluation.metrics.report_variety import report_statistics
 from tienet.evaluation.report_metrics import NO_REPORT_METRICS, ReportMetrics
 from tienet.labels import LABELS, K
@@ -41,10 +42,29 @@ def test_every_part_is_over_the_studies_with_a_true_report(studies):
     assert found["reports"] == report_statistics(TRUE, WRITTEN)
     kept = [0, 2, 3]
     written, true = (WordLabeller().label(kept, [reports[n] for n in kept]) for reports in (WRITTEN, TRUE))
+    labeller = found["report_findings"].pop("labeller")
     assert found["report_findings"] == evaluate_findings(written, true, ["0", "2", "3"], resamples=7)
+    assert labeller["micro"]["true"] == 0 and labeller["micro"]["precision"] == 0  # three are named, and none is true
     assert found["report_findings"]["micro"]["true"] == 3  # the mass written for study 1 does not count
 
 
 def test_without_a_labeller_there_are_no_findings(studies):
     with CaptionScorer(java=False) as scorer:
         assert ReportMetrics(studies, scorer, None, resamples=7).score(WRITTEN)["report_findings"] is None
+
+
+def test_the_labellers_own_rates_stand_beside_what_it_judges(studies):
+    """It finds the edema of study 0, and the mass and edema of study 3, which has a mass and a hernia."""
+    labels = np.zeros((4, K), np.float32)
+    labels[0, LABELS.index("Edema")] = labels[3, LABELS.index("Mass")] = labels[3, LABELS.index("Hernia")] = 1
+    labels[1] = 1  # without a report, so it does not count
+    judged = dataclasses.replace(studies, labels=labels)
+    with CaptionScorer(java=False) as scorer:
+        findings = ReportMetrics(judged, scorer, WordLabeller(), resamples=7).score(WRITTEN)["report_findings"]
+        unknown = dataclasses.replace(studies, labels=np.full((4, K), np.nan, np.float32))
+        assert ReportMetrics(unknown, scorer, WordLabeller(), 7).score(WRITTEN)["report_findings"]["labeller"] is None
+    micro = findings["labeller"]["micro"]
+    assert (micro["precision"], micro["recall"], micro["true"], micro["named"]) == (2 / 3, 2 / 3, 3, 3)
+    assert "labeller itself" in format_findings_table(findings) and "micro precision 0.667" in format_findings_table(
+        findings
+    )

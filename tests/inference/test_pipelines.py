@@ -13,7 +13,7 @@ from tienet.data.image import read_gray
 from tienet.data.manifest import Manifest
 from tienet.data.text import tokenize
 from tienet.errors import InputError
-from tienet.labels import K
+from tienet.labels import K, name_labels
 from tienet.predict import Annotator, Decoding, Prediction, Predictor, Reporter
 
 MODES = ("annotate", "annotate-text", "classify", "caption", "report")
@@ -65,7 +65,7 @@ def test_a_reporter_gives_what_evaluation_gives(reporter, runs, studies, images)
     for n, prediction in enumerate(predictions):
         np.testing.assert_allclose(prediction.probabilities, expected.probabilities[n], atol=1e-6)
         np.testing.assert_array_equal(prediction.thresholds, thresholds)
-        np.testing.assert_array_equal(prediction.labels, prediction.probabilities >= thresholds)
+        np.testing.assert_array_equal(prediction.labels, name_labels(prediction.probabilities, thresholds))
         assert prediction.report == expected.reports[n]
         assert prediction.words == ["<START>", *prediction.report.split()]
         assert prediction.log_probability == pytest.approx(expected.log_probabilities[n], abs=1e-4)

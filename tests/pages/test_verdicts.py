@@ -10,19 +10,36 @@ NAN = np.nan
 
 
 @pytest.mark.parametrize(
-    ("probability", "label", "threshold", "verdict"),
+    ("named", "label", "verdict"),
     [
-        (0.5, 1, 0.5, verdicts.RIGHT),  # reaching the threshold is enough
-        (0.5, 0, 0.5, verdicts.WRONG),
-        (0.49, 1, 0.5, verdicts.MISSED),
-        (0.49, 0, 0.5, verdicts.ABSENT),
-        (0.6, NAN, 0.5, verdicts.NAMED_UNKNOWN),
-        (0.4, NAN, 0.5, verdicts.UNKNOWN),
-        (0.9, 1, NAN, verdicts.NO_THRESHOLD),
+        (1, 1, verdicts.RIGHT),
+        (1, 0, verdicts.WRONG),
+        (0, 1, verdicts.MISSED),
+        (0, 0, verdicts.ABSENT),
+        (1, NAN, verdicts.NAMED_UNKNOWN),
+        (0, NAN, verdicts.UNKNOWN),
+        (NAN, 1, verdicts.NO_THRESHOLD),
     ],
 )
-def test_verdicts(probability, label, threshold, verdict):
-    assert verdicts.verdict_of(probability, label, threshold) == verdict
+def test_verdicts(named, label, verdict):
+    assert verdicts.verdict_of(named, label) == verdict
+
+
+def test_no_finding_is_not_named_beside_a_finding():
+    probabilities, thresholds = np.full(K, 0.4), np.full(K, 0.5)
+    probabilities[[2, K - 1]] = 0.5, 0.9
+    found = verdicts.verdicts_of(probabilities, np.full(K, NAN), thresholds)
+    assert [LABELS[k] for k, verdict in enumerate(found) if verdict == verdicts.NAMED] == ["Effusion"]
+    (*_, none) = verdicts.rows(probabilities, np.full(K, NAN), thresholds)
+    assert " no</td>" in none
+
+
+def test_rows_show_what_the_thresholds_gave_on_the_validation_split():
+    precision, recall = np.full(K, 0.5), np.full(K, 0.25)
+    precision[1] = NAN
+    first, second, *_ = verdicts.rows(*np.full((3, K), 0.5), precision, recall)
+    assert first.count('<td class="number share">') == 2 and ">0.50</td><td" in first and ">0.25</td><td" in first
+    assert ">-</td>" in second
 
 
 def test_marks_and_colours_differ():

@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.data.dicom import dicom_files
 from tienet.data.text import ReportFault, find_text_fault
-from tienet.labels import K
+from tienet.labels import K, name_labels
 from tienet.predict import Prediction
 from tienet.server.engine import Engine, ServedNetwork
 
@@ -28,12 +28,16 @@ def prediction(words: list[str], report: str | None, seed: float) -> Prediction:
     a /= a.sum(axis=(1, 2), keepdims=True)
     g = np.linspace(0.1, 0.9, len(words), dtype=np.float32)
     probabilities = rng.random(K, np.float32)
+    probabilities[14] = 0.75  # No_Finding reaches its threshold, and is not named beside findings
+    shares = {"precision": np.linspace(0.3, 0.9, K, dtype=np.float32), "recall": np.full(K, 0.5, np.float32)}
+    for share in shares.values():
+        share[0] = np.nan
     thresholds = np.full(K, 0.5, np.float32)
     thresholds[13] = np.nan
-    labels = np.where(np.isnan(thresholds), np.nan, probabilities >= thresholds).astype(np.float32)
+    labels = name_labels(probabilities, thresholds)
     log_probability = None if report is None else -3.5
     return Prediction(
-        probabilities, thresholds, labels, report, log_probability, words, g, a, (a * g[:, None, None]).sum(0)
+        probabilities, thresholds, labels, report, log_probability, words, g, a, (a * g[:, None, None]).sum(0), **shares
     )
 
 

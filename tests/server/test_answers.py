@@ -26,8 +26,12 @@ def test_a_report_holds_what_the_network_gave(client):
     assert list(found) == list(LABELS)
     np.testing.assert_allclose([found[name]["probability"] for name in LABELS], expected.probabilities, atol=1e-7)
     assert [found[name]["named"] for name in LABELS if name != "Hernia"] == [
-        bool(p >= 0.5) for name, p in zip(LABELS, expected.probabilities, strict=True) if name != "Hernia"
+        bool(named) for name, named in zip(LABELS, expected.labels, strict=True) if name != "Hernia"
     ]
+    assert found["No_Finding"]["named"] is False and found["No_Finding"]["probability"] >= 0.5  # beside findings
+    np.testing.assert_allclose([found[name]["precision"] for name in LABELS[1:]], expected.precision[1:], atol=1e-7)
+    np.testing.assert_allclose([found[name]["recall"] for name in LABELS[1:]], expected.recall[1:], atol=1e-7)
+    assert found[LABELS[0]]["precision"] is found[LABELS[0]]["recall"] is None
     assert found["Hernia"]["threshold"] is None and found["Hernia"]["named"] is None
     assert answer["report"] == expected.report and answer["log_probability"] == -3.5
     assert [word["word"] for word in answer["words"]] == expected.words

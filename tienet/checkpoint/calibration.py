@@ -5,6 +5,7 @@ They are valid only for the weights that they were chosen for. An entry is there
 the name latest-N is also used for best-N if both are the same checkpoint.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,12 @@ class Calibration:
     Attributes:
         temperatures: float32 [K], above 0; a calibrated probability is sigmoid(logit / temperature).
         thresholds: float32 [K], in 0 to 1, for the calibrated probabilities.
-        sensitivity: The sensitivity that the thresholds reach on the validation split; None: they maximise Youden's J.
+        objective: What the thresholds were chosen for, as `--objective` says it, such as f1 or sensitivity=0.9.
+        precision: float32 [K], the share of the studies that the thresholds name on the validation split that are
+            positive; NaN where it is not known, or none is named.
+        recall: float32 [K], the share of the positive studies there that are named; NaN where it is not known, or
+            none is positive.
+        positives: The number of positive studies there by label; empty for a calibration that is older.
         left_out: Maps each label whose temperature could not be fitted, and is 1, to the reason.
         studies: The number of studies of the validation split.
         ece_before, ece_after: Map each label to its expected calibration error on the validation split, before and
@@ -36,7 +42,10 @@ class Calibration:
 
     temperatures: np.ndarray
     thresholds: np.ndarray
-    sensitivity: float | None
+    objective: str
+    precision: np.ndarray
+    recall: np.ndarray
+    positives: dict[str, int]
     left_out: dict[str, str]
     studies: int
     ece_before: dict[str, float | None]
@@ -58,9 +67,12 @@ def save(prefix: Path, calibration: Calibration) -> Path:
     entry = {
         "index_sha256": _sha256(prefix),
         "studies": calibration.studies,
-        "sensitivity": calibration.sensitivity,
+        "objective": calibration.objective,
         "temperatures": _by_label(calibration.temperatures),
         "thresholds": _by_label(calibration.thresholds),
+        "precision": _by_label(calibration.precision),
+        "recall": _by_label(calibration.recall),
+        "positives": calibration.positives,
         "left_out": calibration.left_out,
         "ece_before": calibration.ece_before,
         "ece_after": calibration.ece_after,
@@ -104,6 +116,9 @@ def discard_broken(prefix: Path) -> None:
         files.write_json(_path(prefix), kept)
 
 
+_OBJECTIVE = re.compile(r"f1|youden|(sensitivity|precision)=[0-9.e-]{1,24}")
+
+
 def _parse(where: str, entry: dict) -> Calibration:
     arrays = {}
     for key, least, most in (("temperatures", _FLOAT32_TINY, _FLOAT32_MAX), ("thresholds", 0, 1)):
@@ -119,6 +134,7 @@ def _parse(where: str, entry: dict) -> Calibration:
     errors = {key: entry.get(key, {}) for key in ("ece_before", "ece_after")}
     sound = (
         (sensitivity is None or is_number(sensitivity, 0, 1))
+        and _OBJECTIVE.fullmatch(_objective(entry))
         and type(studies) is int
         and isinstance(left_out, dict)
         and all(isinstance(why, str) for why in left_out.values())
@@ -127,12 +143,44 @@ def _parse(where: str, entry: dict) -> Calibration:
     )
     if not sound:
         raise InputError(f"{where}: not what was written there; calibrate the run again")
-    return Calibration(**arrays, sensitivity=sensitivity, left_out=left_out, studies=studies, **errors)
+    return Calibration(
+        **arrays,
+        objective=_objective(entry),
+        precision=_shares(entry, "precision"),
+        recall=_shares(entry, "recall"),
+        positives=_counts(entry.get("positives")),
+        left_out=left_out,
+        studies=studies,
+        **errors,
+    )
 
 
-def _by_label(values: np.ndarray) -> dict[str, float]:
-    """The values by label, as the shortest decimals that give the same float32 when they are read back."""
-    return {label: float(str(value)) for label, value in zip(LABELS, values.astype(np.float32), strict=True)}
+def _objective(entry: dict) -> str:
+    """What the thresholds were chosen for; older entries say a sensitivity, or none for Youden's J."""
+    sensitivity = entry.get("sensitivity")
+    return str(entry.get("objective") or ("youden" if sensitivity is None else f"sensitivity={sensitivity}"))
+
+
+def _shares(entry: dict, key: str) -> np.ndarray:
+    """The precision or the recall by label, float32 [K]; NaN where it is not known."""
+    values = entry.get(key)
+    values = values if isinstance(values, dict) else {}
+    known = [values.get(label) for label in LABELS]
+    return np.array(
+        [value if type(value) in (int, float) and 0 <= value <= 1 else np.nan for value in known], np.float32
+    )
+
+
+def _counts(values: object) -> dict[str, int]:
+    """The numbers of positives by label; empty where they are not known."""
+    sound = isinstance(values, dict) and all(type(values.get(label)) is int for label in LABELS)
+    return {label: values[label] for label in LABELS} if sound else {}
+
+
+def _by_label(values: np.ndarray) -> dict[str, float | None]:
+    """The values by label, as the shortest decimals that give the same float32 when they are read; None for NaN."""
+    numbers = (None if np.isnan(value) else float(str(value)) for value in values.astype(np.float32))
+    return dict(zip(LABELS, numbers, strict=True))
 
 
 def _belongs_to(entry: object, prefix: Path) -> bool:

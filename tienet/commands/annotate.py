@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _annotate(args: argparse.Namespace, interruption: Interruption) -> int:
     from tienet.commands.labels_file import LabelsFile
+    from tienet.commands.output_formats import threshold_table
     from tienet.commands.study_input import Needs, open_studies
     from tienet.predict import Annotator
 
@@ -75,6 +76,8 @@ def _annotate(args: argparse.Namespace, interruption: Interruption) -> int:
     with LabelsFile(args.out, identity, args.studies) as out:
         if studies.columns_taken:
             print(studies.columns_taken, file=sys.stderr)
+        if opened.calibration is not None:
+            print(threshold_table(opened.calibration), file=sys.stderr)
         flags.start_tensorflow()
         with Annotator.load(opened) as annotator:
             job = _Job(annotator, out, studies.total)

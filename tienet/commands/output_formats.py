@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tienet.checkpoint.calibration import Calibration
 from tienet.commands.study_input import StudyInput
 from tienet.labels import LABELS, readable
 from tienet.pages.plain_text import align
@@ -27,16 +28,37 @@ def as_text(study: StudyInput, prediction: Prediction) -> str:
         report = prediction.report or "(empty)"
         lines += [f"  {line}" for line in report.replace(" impression :", "\nimpression :").split("\n")]
     if not np.isnan(prediction.probabilities).all():
-        rows = []
+        rows, known = [], (prediction.precision, prediction.recall)
+        if np.isnan(known).all():
+            known = ()
         for k in by_probability(prediction):
             probability, threshold, label = (
                 values[k] for values in (prediction.probabilities, prediction.thresholds, prediction.labels)
             )
             threshold_cell = "-" if math.isnan(threshold) else f"{threshold:.3f}"
             named_cell = "-" if math.isnan(label) else "yes" if label else "no"
-            rows.append([readable(LABELS[k]), f"{probability:.3f}", threshold_cell, named_cell])
-        lines += [f"  {line}" for line in align(["label", "probability", "threshold", "named"], rows)]
+            shares = [shorten(values[k]) for values in known]
+            rows.append([readable(LABELS[k]), f"{probability:.3f}", threshold_cell, *shares, named_cell])
+        header = ["label", "probability", "threshold", *["precision", "recall"] * (known != ()), "named"]
+        lines += [f"  {line}" for line in align(header, rows)]
     return "\n".join(lines) + "\n"
+
+
+def shorten(share: float) -> str:
+    """A share as text with two decimals; "-" if it is not known."""
+    return "-" if math.isnan(share) else f"{share:.2f}"
+
+
+def threshold_table(calibration: Calibration) -> str:
+    """The thresholds of a calibration as text, with what they gave on the validation split."""
+    columns = (calibration.thresholds, calibration.precision, calibration.recall)
+    rows = [
+        [readable(label), str(calibration.positives.get(label, "-")), f"{threshold:.3f}", *map(shorten, shares)]
+        for label, threshold, *shares in zip(LABELS, *columns, strict=True)
+    ]
+    header = ["label", "positives", "threshold", "precision", "recall"]
+    title = f"Thresholds ({calibration.objective}), and what they gave on {calibration.studies:,} validation studies:"
+    return "\n".join([title, *align(header, rows)])
 
 
 def as_json(study: StudyInput, prediction: Prediction) -> str:
@@ -59,6 +81,8 @@ def as_json(study: StudyInput, prediction: Prediction) -> str:
         "study_id": study.study_id,
         "probabilities": by_label(prediction.probabilities, as_float),
         "thresholds": by_label(prediction.thresholds, as_float),
+        "precision": by_label(prediction.precision, as_float),
+        "recall": by_label(prediction.recall, as_float),
         "labels": by_label(prediction.labels, int),
         "report": prediction.report,
         "log_probability": prediction.log_probability,
@@ -86,4 +110,6 @@ def as_page(study_id: str, image: np.ndarray, prediction: Prediction) -> StudyPa
         labels=None,
         thresholds=prediction.thresholds if labelled else None,
         written=prediction.report is not None,
+        precision=prediction.precision if labelled else None,
+        recall=prediction.recall if labelled else None,
     )

@@ -21,7 +21,7 @@ from tienet.evaluation.metrics.calibration import (
     expected_calibration_error,
     fit_temperatures,
 )
-from tienet.evaluation.metrics.thresholds import check_sensitivity, for_sensitivity, youden
+from tienet.evaluation.metrics.thresholds import LARGEST_F1, MIN_POSITIVES, Objective, choose
 from tienet.folders import locks
 from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS, K
@@ -37,25 +37,24 @@ class CalibrationInputs:
     Attributes:
         run: The opened run.
         val: The studies that it was validated on.
-        sensitivity: The sensitivity that the thresholds should reach; None: they maximise Youden's J.
+        objective: What the thresholds are chosen for.
     """
 
     run: OpenedRun
     val: Manifest
-    sensitivity: float | None
+    objective: Objective
 
 
 def open_inputs(
     load: str | Path | OpenedRun,
     data_root: Path | str = "data",
-    sensitivity: float | None = None,
+    objective: str | Objective = "f1",
 ) -> CalibrationInputs:
     """Open a run and its validation split, and check that it can be calibrated, without TensorFlow.
 
     Args and Raises: As `calibrate`.
     """
-    if sensitivity is not None:
-        check_sensitivity(sensitivity)
+    objective = Objective.parse(objective) if isinstance(objective, str) else objective
     run = open_run(load)
     if not run.config.mode_parts.classifies:
         raise InputError(
@@ -73,13 +72,13 @@ def open_inputs(
     val = manifests.load(run.config.data, data_root).split("val")
     check_studies(run.config, val, training=False)
     _check_studies(val, run)
-    return CalibrationInputs(run, val, sensitivity)
+    return CalibrationInputs(run, val, objective)
 
 
 def calibrate(
     load: str | Path | OpenedRun,
     data_root: Path | str = "data",
-    sensitivity: float | None = None,
+    objective: str | Objective = "f1",
     features: str = "cache",
     progress: bool = True,
 ) -> Calibration:
@@ -90,24 +89,24 @@ def calibrate(
     Args:
         load: An opened run, a run's folder (its best checkpoint) or a checkpoint.
         data_root: The folder of the data sets, with the one that the run was trained on.
-        sensitivity: The sensitivity that the thresholds should reach on the validation split, above 0 and at most 1;
-            None: the thresholds maximise Youden's J.
+        objective: What the thresholds are chosen for on the validation split: f1, youden, sensitivity=X or precision=X
+            (`tienet.evaluation.metrics.thresholds`).
         features: As in `Predictor`.
         progress: Whether a progress bar is shown.
     Returns:
         The calibration that was written.
     Raises:
-        InputError: The run's mode has no classifier, its folder cannot be written or another process writes into it,
-            or the validation split of the data set is not the run's.
+        InputError: There is no such objective, the run's mode has no classifier, its folder cannot be written or
+            another process writes into it, or the validation split of the data set is not the run's.
     """
-    return calibrate_inputs(open_inputs(load, data_root, sensitivity), features, progress)
+    return calibrate_inputs(open_inputs(load, data_root, objective), features, progress)
 
 
 def calibrate_inputs(inputs: CalibrationInputs, features: str = "cache", progress: bool = True) -> Calibration:
     """As `calibrate`, for what was opened already."""
     with locks.writing(inputs.run.folder, again=True), Predictor(inputs.run, features) as predictor:
         logits = predictor.predict(predictor.studies(inputs.val), progress).logits
-        calibration = fit(logits, inputs.val.labels, inputs.sensitivity)
+        calibration = fit(logits, inputs.val.labels, inputs.objective)
         calibration_file.save(inputs.run.prefix, calibration)
     return calibration
 
@@ -144,7 +143,7 @@ def calibrate_after_training(logdir: Path, data_root: Path | str = "data") -> Ca
     return calibration
 
 
-def fit(logits: np.ndarray, labels: np.ndarray, sensitivity: float | None = None) -> Calibration:
+def fit(logits: np.ndarray, labels: np.ndarray, objective: Objective = LARGEST_F1) -> Calibration:
     """Fit the temperatures and thresholds of a checkpoint.
 
     A label whose logits separate the two classes without a mistake keeps temperature 1: its likelihood only grows as
@@ -153,19 +152,21 @@ def fit(logits: np.ndarray, labels: np.ndarray, sensitivity: float | None = None
     Args:
         logits: float32 [N, K], the network's logits on the N studies of the validation split.
         labels: [N, K], 1, 0 or NaN (unknown).
-        sensitivity: As in `calibrate`.
+        objective: As in `calibrate`.
     """
     temperatures, left_out = fit_temperatures(logits, labels)
     for m in np.flatnonzero(temperatures < MIN_TEMPERATURE * 1.01):
         temperatures[m], left_out[m] = 1, "told apart without a mistake"
     before, after = with_temperatures(logits, np.ones(K)), with_temperatures(logits, temperatures)
-    thresholds = youden(after, labels) if sensitivity is None else for_sensitivity(after, labels, sensitivity)
+    chosen = choose(after, labels, objective)
     errors = [
         {name: expected_calibration_error(scores[:, m], labels[:, m]) for m, name in enumerate(LABELS)}
         for scores in (before, after)
     ]
     reasons = {LABELS[m]: why for m, why in left_out.items()}
-    return Calibration(temperatures, thresholds, sensitivity, reasons, len(labels), *errors)
+    positives = dict(zip(LABELS, map(int, chosen.positives), strict=True))
+    shares = (chosen.precision.astype(np.float32), chosen.recall.astype(np.float32))
+    return Calibration(temperatures, chosen.values, str(objective), *shares, positives, reasons, len(labels), *errors)
 
 
 def _check_studies(val: Manifest, run: OpenedRun) -> None:
@@ -187,20 +188,25 @@ def format_table(calibration: Calibration) -> str:
     """The calibration as text for the terminal: a row per label, and notes on labels without a fitted temperature."""
 
     def number(value: float | None) -> str:
-        return "-" if value is None else f"{value:.3f}"
+        return "-" if value is None or np.isnan(value) else f"{value:.3f}"
 
     rows = [
         [
             label,
-            number(calibration.temperatures[m]),
+            str(calibration.positives.get(label, "-")),
             number(calibration.thresholds[m]),
+            number(calibration.precision[m]),
+            number(calibration.recall[m]),
+            number(calibration.temperatures[m]),
             number(calibration.ece_before[label]),
             number(calibration.ece_after[label]),
         ]
         for m, label in enumerate(LABELS)
     ]
-    chosen = "Youden's" if calibration.sensitivity is None else f"for sensitivity {calibration.sensitivity:g}"
-    notes = [f"Over {calibration.studies:,} studies of the validation split. Thresholds: {chosen}."]
+    notes = [f"Over {calibration.studies:,} studies of the validation split. Thresholds: {calibration.objective}."]
+    few = [label for label in LABELS if calibration.positives.get(label, MIN_POSITIVES) < MIN_POSITIVES]
+    if few:
+        notes.append(f"Fewer than {MIN_POSITIVES} positives, too few to choose a threshold by: {', '.join(few)}.")
     if calibration.left_out:
         reasons = "; ".join(f"{label} ({why})" for label, why in calibration.left_out.items())
         n = len(calibration.left_out)
@@ -211,5 +217,5 @@ def format_table(calibration: Calibration) -> str:
         names = ", ".join(np.array(LABELS)[at_limit])
         bounds = f"{MIN_TEMPERATURE:g} or {MAX_TEMPERATURE:g}"
         notes.append(f"At a limit ({bounds}): {names}; the validation split does not bound them.")
-    header = ["Label", "temperature", "threshold", "error before", "after"]
+    header = ["Label", "positives", "threshold", "precision", "recall", "temperature", "error before", "after"]
     return "\n".join([*align(header, rows), "", *notes]) + "\n"

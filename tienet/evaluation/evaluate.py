@@ -21,6 +21,7 @@ from tienet.evaluation.controls.metrics import control_metrics
 from tienet.evaluation.inputs import Inputs, open_inputs
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
 from tienet.evaluation.metrics.calibration import calibration_metrics, format_calibration
+from tienet.evaluation.metrics.named_labels import evaluate_labels, format_labels_table
 from tienet.evaluation.metrics.pointing import pointing_game
 from tienet.evaluation.metrics.report_findings import format_findings_table
 from tienet.evaluation.options import Options
@@ -32,7 +33,7 @@ from tienet.evaluation.study_pages import study_pages
 from tienet.evaluation.tables import format_auc_table, format_places, format_report_table
 from tienet.folders import contents
 from tienet.inference.predictor import Predictions, Predictor
-from tienet.labels import LABELS
+from tienet.labels import LABELS, name_labels
 from tienet.modes import Mode
 from tienet.pages.study import write_pages
 
@@ -111,6 +112,7 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
             "seen": inputs.seen,
             # From the logits: with temperatures, different logits may give equal probabilities.
             **_auc_metrics(predictions.logits, split, options),
+            "labels": _label_metrics(inputs.run, predictions, split, options),
             **(report_metrics.score(predictions.reports) if report_metrics else NO_REPORT_METRICS),
             "true_reports_read": _true_report_metrics(predictor, studies, mode),
             "pointing": _pointing_metrics(predictions, split, boxes),
@@ -150,6 +152,15 @@ def _auc_metrics(scores: np.ndarray | None, split: Manifest, options: Options) -
         means = {f"{name}{end}": None for name in MEANS for end in ("", "_lo", "_hi")}
         return {"auc": None, **means, "findings_covered": 0, "avg10_findings": 0}
     return evaluate_auc(scores, split.labels, split.patient_ids, resamples=options.resamples)
+
+
+def _label_metrics(run: OpenedRun, predictions: Predictions, split: Manifest, options: Options) -> dict | None:
+    """Precision, recall and F1 of the labels that the run names; None without probabilities or thresholds."""
+    thresholds = run.thresholds()
+    if predictions.probabilities is None or options.metrics == "captions" or np.isnan(thresholds).all():
+        return None
+    named = name_labels(predictions.probabilities, thresholds)
+    return evaluate_labels(named, split.labels, split.patient_ids, resamples=options.resamples)
 
 
 def _true_report_metrics(predictor: Predictor, studies: Studies, mode: Mode) -> dict | None:
@@ -222,6 +233,10 @@ def _write_files(out: Path, metrics: dict, predictions: Predictions, split: Mani
         plot_reliability(out / "reliability.png", split.labels, uncalibrated, calibrated, title)
     if metrics["auc"] is not None:
         tables.append(format_auc_table(metrics))
+    if metrics["labels"] is not None:
+        controls = metrics["controls"].items()
+        of_controls = {name: control["labels"] for name, control in controls if control.get("labels")}
+        tables.append(format_labels_table(metrics["labels"], of_controls))
     if predictions.reports is not None:
         _write_csv(out / "reports.csv", split, {"written": predictions.reports, "true": split.reports})
     if metrics["captions"] is not None:

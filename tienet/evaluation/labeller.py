@@ -12,7 +12,7 @@ from tienet.data.manifest import Manifest
 from tienet.data.text import MAX_UNKNOWN_SHARE_OF_ALL, OOV
 from tienet.errors import InputError
 from tienet.inference.predictor import Predictor
-from tienet.labels import LABELS
+from tienet.labels import LABELS, name_labels
 
 
 class Labeller:
@@ -78,4 +78,4 @@ class Labeller:
             return np.zeros((len(reports), len(LABELS)), np.float32)
         studies = dataclasses.replace(studies, reports=list(reports))
         probabilities = self._predictor.probabilities(self._predictor.studies(studies))
-        return (probabilities >= np.nan_to_num(self._thresholds, nan=np.inf)).astype(np.float32)
+        return np.nan_to_num(name_labels(probabilities, self._thresholds))

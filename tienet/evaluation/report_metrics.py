@@ -7,6 +7,7 @@ import numpy as np
 from tienet.data.manifest import Manifest
 from tienet.evaluation.labeller import Labeller
 from tienet.evaluation.metrics.captions import CaptionScorer
+from tienet.evaluation.metrics.named_labels import MEANS, evaluate_labels
 from tienet.evaluation.metrics.report_findings import evaluate_findings
 from tienet.evaluation.metrics.report_variety import report_statistics
 
@@ -29,6 +30,7 @@ class ReportMetrics:
         self._with_report = [n for n, report in enumerate(studies.reports) if report.strip()]
         self._studies = studies.take(self._with_report)
         self._true_labels = labeller.label(self._studies, self._studies.reports) if labeller else None
+        self._labeller_rates = self._judge_labeller()
 
     def score(self, written: Sequence[str]) -> dict[str, dict | None]:
         """The entries "captions", "reports" and "report_findings" of metrics.json, for one report per study."""
@@ -43,4 +45,13 @@ class ReportMetrics:
             return None
         written_labels = self._labeller.label(self._studies, written).astype(np.int64)
         true_labels = self._true_labels.astype(np.int64)
-        return evaluate_findings(written_labels, true_labels, self._studies.patient_ids, resamples=self._resamples)
+        found = evaluate_findings(written_labels, true_labels, self._studies.patient_ids, resamples=self._resamples)
+        return found | {"labeller": self._labeller_rates}
+
+    def _judge_labeller(self) -> dict | None:
+        """The labeller's own micro and macro rates on the true reports; None where no true label is known."""
+        if self._labeller is None or np.isnan(self._studies.labels).all():
+            return None
+        patient_ids = self._studies.patient_ids
+        rates = evaluate_labels(self._true_labels, self._studies.labels, patient_ids, resamples=self._resamples)
+        return {mean: rates[mean] for mean in MEANS}

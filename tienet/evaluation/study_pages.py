@@ -21,6 +21,7 @@ def study_pages(predictor: Predictor, studies: Studies, predictions: Predictions
         count: The largest number of pages.
     """
     mode, thresholds = predictor.config.mode_parts, predictor.run.thresholds()
+    calibration = predictor.calibration
     for n in choose_varied(studies.labels, count):
         (explanation,) = predictor.explain(studies, [n])
         report = studies.manifest.reports[n]
@@ -38,6 +39,8 @@ def study_pages(predictor: Predictor, studies: Studies, predictions: Predictions
             probabilities=predictions.probabilities[n] if mode.classifies else None,
             labels=studies.labels[n] if mode.classifies else None,
             thresholds=thresholds if mode.classifies else None,
+            precision=calibration.precision if mode.classifies and calibration else None,
+            recall=calibration.recall if mode.classifies and calibration else None,
         )
 
 

@@ -5,7 +5,7 @@ An image is uint8 [H, W] of any size, and 0 is black, as `tienet.data.dicom.read
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from tienet.data.image import check_gray, resize
 from tienet.data.text import OOV, START, ReportFault, find_report_fault, tokenize
 from tienet.errors import InputError
 from tienet.inference.predictor import Predictor
-from tienet.labels import K
+from tienet.labels import K, name_labels
 from tienet.modeling import outputs
 from tienet.modeling.decoding import Decoding
 
@@ -42,13 +42,15 @@ class Prediction:
     Attributes:
         probabilities: float32 [K], calibrated if the checkpoint is; NaN in mode caption.
         thresholds: float32 [K], the thresholds of the validation split; NaN where a label has none.
-        labels: float32 [K], 1 from the threshold on and 0 below it; NaN where there is no threshold.
+        labels: float32 [K], 1 for a label that is named and 0 for one that is not, as `labels.name_labels` says; NaN
+            where there is no threshold.
         report: The report that the network wrote, with spaces between the words; None in modes that do not write.
         log_probability: The log-probability of the written report; None in modes that do not write.
         words: <START> and the n words that the network read or wrote; empty in mode classify.
         g: float32 [n + 1], the text attention of each word, eq. 4; None in mode caption.
         a: float32 [n + 1, D, D], the spatial attention of each word; None in modes without an image.
         a_ws: float32 [D, D], eq. 4; None where g or a is None.
+        precision, recall: float32 [K], what the thresholds gave on the validation split; NaN where that is not known.
         cut_at: The number of words after which the report was cut, because no more are read or written; None if it is
             whole. A written report of as many words as may be written counts as cut: it did not come to its end.
 
@@ -64,6 +66,8 @@ class Prediction:
     g: np.ndarray | None
     a: np.ndarray | None
     a_ws: np.ndarray | None
+    precision: np.ndarray = field(default_factory=lambda: np.full(K, np.nan, np.float32))
+    recall: np.ndarray = field(default_factory=lambda: np.full(K, np.nan, np.float32))
     cut_at: int | None = None
 
 
@@ -156,17 +160,19 @@ class _Pipeline:
             cut_at = len(words) if len(words) == network.decoding.max_words else None
         words = ["<START>", *words] if mode.reads else []
         probabilities = study.get(outputs.PROBABILITIES, np.full(K, np.nan, np.float32))
-        labels = np.where(np.isnan(self._thresholds), np.nan, probabilities >= self._thresholds).astype(np.float32)
+        calibration = self.run.calibration
+        shares = {} if calibration is None else {"precision": calibration.precision, "recall": calibration.recall}
         return Prediction(
             probabilities=probabilities.copy(),  # copies, here and below: a view would keep the whole batch in memory
             thresholds=self._thresholds.copy(),
-            labels=labels,
+            labels=name_labels(probabilities, self._thresholds),
             report=report,
             log_probability=float(study[outputs.LOG_PROBABILITY]) if mode.writes else None,
             words=words,
             g=study[outputs.G][:, : len(words)].max(axis=0) if outputs.G in study else None,
             a=study[outputs.A][: len(words)].copy() if outputs.A in study else None,
             a_ws=study[outputs.A_WS].copy() if outputs.A_WS in study else None,
+            **shares,
             cut_at=cut_at,
         )
 

@@ -25,6 +25,11 @@ DISCLAIMER = "Research software, not a medical device: not for diagnosis."
 
 _THUMBNAIL_PX = 96
 _IMPRESSION = "impression"  # this word and a colon begin the second part of a report, which gets a new line
+_THRESHOLD_TEXT = "A label is named where its bar reaches the tick, its threshold; No Finding only beside no finding."
+_SHARES_TEXT = (
+    "Precision: how many of the studies that the label was named for in validation had it. "
+    "Recall: how many that had it were named."
+)
 _NO_THRESHOLD_TEXT = "No threshold is known, so no label is named."
 _PAGE_NAME = re.compile(r"study-[A-Za-z0-9._-]*\.html")
 
@@ -49,6 +54,8 @@ class StudyPage:
         true_words: The words of the true report, if the network wrote `words`; None if it read `words`, or if the true
             report is not known.
         written: Whether the network wrote `words`; only needed if no true report is known.
+        precision, recall: float [15], what the thresholds gave on the validation split; NaN, or None for all, where
+            that is not known.
     Raises:
         ValueError: A shape is wrong, a value is NaN or below 0, or there is a map and no image.
     """
@@ -64,6 +71,8 @@ class StudyPage:
     a: np.ndarray | None = None
     true_words: list[str] | None = None
     written: bool = False
+    precision: np.ndarray | None = None
+    recall: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.image is not None and (self.image.ndim != 2 or self.image.dtype != np.uint8):
@@ -71,7 +80,7 @@ class StudyPage:
         if self.g is not None and np.shape(self.g) != (len(self.words),):
             raise ValueError(f"g has shape {np.shape(self.g)} for {len(self.words)} words")
         self._check_maps()
-        for name in ("probabilities", "labels", "thresholds"):
+        for name in ("probabilities", "labels", "thresholds", "precision", "recall"):
             value = getattr(self, name)
             if value is not None and np.shape(value) != (K,):
                 raise ValueError(f"{name} must be [{K}], not {np.shape(value)}")
@@ -234,17 +243,20 @@ def _lines(words: list[str], marked: Iterable[str]) -> Iterator[str]:
 def _labels_html(page: StudyPage) -> str:
     if page.probabilities is None:
         return ""
-    rows = verdicts.rows(page.probabilities, page.known_labels(), page.known_thresholds())
+    known = page.precision is not None and page.recall is not None and not np.isnan(page.precision).all()
+    shares = (page.precision, page.recall) if known else ()
+    rows = verdicts.rows(page.probabilities, page.known_labels(), page.known_thresholds(), *shares)
     ticks = not np.isnan(page.known_thresholds()).all()
     if page.has_truth:
         columns, key = ["Truth", "Verdict"], template.read("key_verdicts.html")
     else:
         columns, key = ["Named"] * ticks, ""
+    columns = ["Precision", "Recall"] * known + columns
     return template.fill(
         "labels.html",
         rows="\n".join(rows),
         columns="".join(f'<th scope="col">{column}</th>' for column in columns),
-        threshold="A label is named where its bar reaches the tick, its threshold." if ticks else _NO_THRESHOLD_TEXT,
+        threshold=" ".join([_THRESHOLD_TEXT, *[_SHARES_TEXT] * known]) if ticks else _NO_THRESHOLD_TEXT,
         key=key,
     )
 

@@ -1,6 +1,6 @@
 """Whether each label's prediction is right, and how a page shows it: as a chip, a table row, and a letter to filter by.
 
-A label is "named" if its probability reaches its threshold, so that the network predicts it.
+A label is "named" if the network predicts it: see `tienet.labels.name_labels`.
 """
 
 import math
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tienet.labels import LABELS, readable
+from tienet.labels import LABELS, name_labels, readable
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,15 @@ TRUE_WITHOUT_THRESHOLD = "t"
 """The letter of a label that is true, where no threshold says whether it is named."""
 
 
-def verdict_of(probability: float, label: float, threshold: float) -> Verdict:
-    """The verdict on one label: it is named if probability >= threshold, and right if the truth agrees."""
-    if math.isnan(threshold):
+def verdict_of(named: float, label: float) -> Verdict:
+    """The verdict on one label.
+
+    Args:
+        named: 1 or 0; NaN: there is no threshold, so nothing says whether it is named.
+        label: 1 or 0, the truth; NaN: it is unknown.
+    """
+    if math.isnan(named):
         return NO_THRESHOLD
-    named = probability >= threshold
     if math.isnan(label):
         return NAMED_UNKNOWN if named else UNKNOWN
     if named:
@@ -60,10 +64,8 @@ def verdict_of(probability: float, label: float, threshold: float) -> Verdict:
 
 def verdicts_of(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> list[Verdict]:
     """A verdict for each label; all arguments are float [15], in the order of LABELS, NaN where unknown."""
-    columns = zip(probabilities, labels, thresholds, strict=True)
-    verdicts = [
-        verdict_of(float(probability), float(label), float(threshold)) for probability, label, threshold in columns
-    ]
+    named = name_labels(probabilities, thresholds)
+    verdicts = [verdict_of(float(of_label), float(label)) for of_label, label in zip(named, labels, strict=True)]
     if any_known(labels):
         return verdicts
     return [{NAMED_UNKNOWN: NAMED, UNKNOWN: NOT_NAMED}.get(verdict, verdict) for verdict in verdicts]
@@ -100,11 +102,18 @@ def _no_chips_text(verdicts: Sequence[Verdict]) -> str:
     return "no label named" if NOT_NAMED in verdicts else "no label named, none missed"
 
 
-def rows(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> Iterator[str]:
+def rows(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    thresholds: np.ndarray,
+    precision: np.ndarray | None = None,
+    recall: np.ndarray | None = None,
+) -> Iterator[str]:
     """Yield an HTML table row per label: name, bar with a tick at the threshold, probability, truth, verdict.
 
     If the truth of no label is known, there is no cell for the truth, and the last cell says whether the label is
-    named; if no threshold is known either, there is no such cell. Arguments as in `verdicts_of`.
+    named; if no threshold is known either, there is no such cell. The cells before the truth have the precision and the
+    recall of the threshold, if they are given. Arguments as in `verdicts_of`.
     """
     verdicts, truth_known = verdicts_of(probabilities, labels, thresholds), any_known(labels)
     show_verdict = truth_known or not np.isnan(thresholds).all()
@@ -113,7 +122,9 @@ def rows(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) 
         tick = "" if math.isnan(threshold) else f'<s style="left:{100 * threshold:.2f}%"></s>'
         hint = "no threshold" if math.isnan(threshold) else f"threshold {threshold:.3f}"
         truth = "unknown" if math.isnan(label) else ("yes" if label else "no")
-        cells = f'<td class="truth">{truth}</td>' if truth_known else ""
+        shares = [] if precision is None or recall is None else [float(precision[k]), float(recall[k])]
+        cells = "".join(f'<td class="number share">{"-" if math.isnan(x) else f"{x:.2f}"}</td>' for x in shares)
+        cells += f'<td class="truth">{truth}</td>' if truth_known else ""
         cells += f'<td class="verdict">{_mark_html(verdict)} {verdict.text}</td>' if show_verdict else ""
         yield (
             f'<tr class="{verdict.css}"><th scope="row">{readable(name)}</th>'

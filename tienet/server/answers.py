@@ -26,7 +26,12 @@ class Finding(BaseModel):
     name: str
     probability: float | None = Field(description="0 to 1; null in mode caption")
     threshold: float | None = Field(description="of the validation split; null where none is known")
-    named: bool | None = Field(description="whether the probability reaches the threshold; null where none is known")
+    precision: float | None = Field(description="of the threshold on the validation split; null where it is not known")
+    recall: float | None = Field(description="of the threshold on the validation split; null where it is not known")
+    named: bool | None = Field(
+        description="whether the probability reaches the threshold, and for No_Finding no finding's does; null where "
+        "there is no threshold"
+    )
 
 
 class Word(BaseModel):
@@ -97,7 +102,8 @@ class Answer(BaseModel):
             given: The report that was sent; None where the network reads none.
         """
         g = [None] * len(prediction.words) if prediction.g is None else _numbers(prediction.g)
-        values = (prediction.probabilities, prediction.thresholds, prediction.labels)
+        values = (prediction.probabilities, prediction.thresholds, prediction.precision, prediction.recall)
+        named = [None if positive is None else bool(positive) for positive in _numbers(prediction.labels)]
         return cls(
             mode=mode,
             name=name,
@@ -106,8 +112,8 @@ class Answer(BaseModel):
             width=image and image.width,
             notes=list(image.notes) if image else [],
             findings=[
-                Finding(name=label, probability=p, threshold=t, named=None if positive is None else bool(positive))
-                for label, p, t, positive in zip(LABELS, *map(_numbers, values), strict=True)
+                Finding(name=label, probability=p, threshold=t, precision=precision, recall=recall, named=is_named)
+                for label, p, t, precision, recall, is_named in zip(LABELS, *map(_numbers, values), named, strict=True)
             ],
             report=prediction.report,
             log_probability=prediction.log_probability,

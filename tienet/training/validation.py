@@ -15,7 +15,7 @@ from tienet.data.text import Vocab
 from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
 from tienet.evaluation.metrics.captions import bleu4
-from tienet.evaluation.metrics.thresholds import youden
+from tienet.evaluation.metrics.thresholds import choose
 from tienet.inference.predictor import Rows, predict_all, written_reports
 from tienet.interruption import Interruption
 from tienet.modeling import outputs
@@ -57,7 +57,7 @@ def measure(rows: Rows, studies: Studies, vocab: Vocab) -> tuple[dict[str, float
 
 
 def choose_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> list[float]:
-    """Youden's thresholds as a checkpoint's entry has them, which give the same float32 when they are read back.
+    """The thresholds with the largest F1 as a checkpoint's entry has them, which give the same float32 when read back.
 
     They are not rounded to a number of decimals: a threshold of 3e-7 would become 0, and every study would be named.
 
@@ -67,7 +67,7 @@ def choose_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> list[flo
     Returns:
         K numbers, each the shortest decimals of its float32.
     """
-    return [float(str(threshold)) for threshold in youden(probabilities, labels)]
+    return [float(str(threshold)) for threshold in choose(probabilities, labels).values]
 
 
 class Validation(Callback):

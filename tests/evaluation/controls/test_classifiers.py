@@ -36,7 +36,7 @@ def tfidf(text, **changes):
         "val_reports": text["val"][0],
         "val_labels": text["val"][1],
     }
-    return classifiers.tfidf_logistic(**(arguments | changes))
+    return classifiers.tfidf_logistic(**(arguments | changes))[0]
 
 
 def test_tfidf_learns_what_the_words_say_negation_too(text):
@@ -115,7 +115,7 @@ def test_pooled_learns_and_does_not_mind_the_scale_of_a_feature():
 
     def pooled(values):
         train, val, test = np.split(values, [150, 220])
-        return classifiers.pooled_logistic(train, labels[:150], test, val_features=val, val_labels=labels[150:220])
+        return classifiers.pooled_logistic(train, labels[:150], test, val_features=val, val_labels=labels[150:220])[0]
 
     scores = pooled(features)
     assert scores.shape == (80, K)
@@ -128,3 +128,12 @@ def test_pooled_learns_and_does_not_mind_the_scale_of_a_feature():
     constant[:, 20:] = 7
     assert np.isfinite(pooled(constant)).all()
     assert np.isfinite(pooled(features.astype(np.float16))).all()
+
+
+def test_the_validation_scores_are_those_of_the_model_that_is_taken(text):
+    """Thresholds are chosen by them: given as the evaluated reports, the same reports have the same scores."""
+    arguments = {"train_reports": text["train"][0], "train_labels": text["train"][1]}
+    of_val = {"val_reports": text["val"][0], "val_labels": text["val"][1]}
+    scores, val_scores = classifiers.tfidf_logistic(**arguments, **of_val, test_reports=text["val"][0])
+    np.testing.assert_array_equal(scores, val_scores)
+    assert classifiers.tfidf_logistic(**arguments, test_reports=text["val"][0])[1] is None

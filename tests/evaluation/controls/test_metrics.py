@@ -6,14 +6,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tienet.checkpoint.calibration import with_temperatures
 from tienet.data.features.cache import FeatureKey
 from tienet.data.manifest import Manifest
 from tienet.evaluation.cache import EvaluationCache
+from tienet.evaluation.calibrate import fit
+from tienet.evaluation.controls import classifiers
 from tienet.evaluation.controls.metrics import control_metrics
 from tienet.evaluation.metrics.captions import CaptionScorer
+from tienet.evaluation.metrics.named_labels import evaluate_labels
+from tienet.evaluation.metrics.thresholds import Objective
 from tienet.evaluation.options import Options
 from tienet.evaluation.report_metrics import ReportMetrics
-from tienet.labels import K
+from tienet.labels import K, name_labels
 from tienet.modes import MODES
 
 REPORT_CONTROLS = {"constant_report", "nearest_report"}
@@ -26,7 +31,7 @@ class FakePredictor:
 
     def __init__(self, mode: str, feature_key: FeatureKey = KEY) -> None:
         self.config, self.feature_key = SimpleNamespace(mode_parts=MODES[mode]), feature_key
-        self.computed = 0
+        self.computed, self.calibration = 0, None
 
     def studies(self, manifest: Manifest) -> SimpleNamespace:
         return SimpleNamespace(features=SimpleNamespace(pooled=lambda: self._pool(manifest)))
@@ -67,6 +72,8 @@ def test_the_controls_are_those_of_the_mode(dataset, mode, with_reports, expecte
     assert found.keys() == expected
     for name, metrics in found.items():
         assert metrics["captions" if name in REPORT_CONTROLS else "auc"] is not None
+        if name not in REPORT_CONTROLS:
+            assert 0 <= metrics["labels"]["micro"]["f1"] <= 1
 
 
 @pytest.mark.parametrize("other_key", [FeatureKey("some weights", "res4f", 512), FeatureKey("others", "res4f", 256)])
@@ -105,3 +112,19 @@ def test_without_training_reports_there_are_no_controls_of_reports(dataset):
     dataset.reports[:14] = [""] * 14
     with EvaluationCache(OPTIONS) as cache:
         assert evaluate_controls(dataset, FakePredictor("report"), cache).keys() == {"pooled_logistic"}
+
+
+@pytest.mark.parametrize("objective", ["f1", "precision=1.0"])
+def test_the_labels_of_a_control_are_named_by_thresholds_chosen_as_the_runs(dataset, objective):
+    """On validation, with the objective of the run's calibration; its temperatures too."""
+    predictor = FakePredictor("annotate-text")
+    predictor.calibration = SimpleNamespace(objective=objective)
+    with EvaluationCache(OPTIONS) as cache:
+        found = evaluate_controls(dataset, predictor, cache, with_reports=False)["tfidf_logistic"]["labels"]
+    train, val, test = map(dataset.split, ("train", "val", "test"))
+    of_test, of_val = classifiers.tfidf_logistic(
+        train.reports, train.labels, test.reports, val_reports=val.reports, val_labels=val.labels
+    )
+    calibration = fit(of_val, val.labels, Objective.parse(objective))
+    named = name_labels(with_temperatures(of_test, calibration.temperatures), calibration.thresholds)
+    assert found == evaluate_labels(named, test.labels, test.patient_ids, resamples=3)

@@ -36,14 +36,15 @@ def tfidf_logistic(
     *,
     val_reports: Sequence[str] | None = None,
     val_labels: np.ndarray | None = None,
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Logistic regression on the TF-IDF of a report's 1-, 2- and 3-grams, counted over the training reports.
 
     Args:
         train_reports, val_reports, test_reports: N, V and M reports. Without `val_reports`, C is the first of TFIDF_C.
         train_labels, val_labels: float [N, K] and [V, K]; 1, 0 or NaN (unknown).
     Returns:
-        The log-odds float32 [M, K]; NaN in the column of a label that has one class only in training.
+        The log-odds float32 [M, K] and [V, K] (None without `val_reports`); NaN in the column of a label that has one
+        class only in training.
     Raises:
         InputError: No training report has a word.
     """
@@ -67,7 +68,7 @@ def pooled_logistic(
     *,
     val_features: np.ndarray | None = None,
     val_labels: np.ndarray | None = None,
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Logistic regression on backbone features pooled over the image, standardised by the training studies.
 
     Args:
@@ -75,7 +76,8 @@ def pooled_logistic(
             Without `val_features`, C is the first of POOLED_C.
         train_labels, val_labels: float [N, K] and [V, K]; 1, 0 or NaN (unknown).
     Returns:
-        The log-odds float32 [M, K]; NaN in the column of a label that has one class only in training.
+        The log-odds float32 [M, K] and [V, K] (None without `val_features`); NaN in the column of a label that has one
+        class only in training.
     """
     scaler = StandardScaler()
     train = scaler.fit_transform(np.asarray(train_features, np.float32))
@@ -100,11 +102,11 @@ def _score_by_label(
     val: _Features | None,
     val_labels: np.ndarray | None,
     title: str,
-) -> np.ndarray:
-    """Train a model per label for each C; returns the evaluated studies' scores by the C that validates best."""
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Train a model per label for each C; returns the test and validation scores by the C that validates best."""
     if len(train_labels) != train.shape[0]:
         raise ValueError(f"{train.shape[0]} training studies and {len(train_labels)} rows of labels")
-    scores, best = np.full((test.shape[0], K), np.nan, np.float32), -1.0
+    scores, val_scores, best = np.full((test.shape[0], K), np.nan, np.float32), None, -1.0
     grid = grid if val is not None else grid[:1]
     # One thread: the products are small, and threads that wait for each other take fifteen times as long.
     with threadpool_limits(1), tqdm(total=len(grid) * K, desc=title, unit=" models") as bar:
@@ -113,10 +115,11 @@ def _score_by_label(
             for label in range(K):
                 models.append(_fit(model.set_params(C=C), train, train_labels[:, label]))
                 bar.update()
-            val_auc = 0.0 if val is None else _mean_auc(_decision_scores(models, val), val_labels)
+            of_val = None if val is None else _decision_scores(models, val)
+            val_auc = 0.0 if of_val is None else _mean_auc(of_val, val_labels)
             if val_auc > best:
-                scores, best = _decision_scores(models, test), val_auc
-    return scores
+                scores, val_scores, best = _decision_scores(models, test), of_val, val_auc
+    return scores, val_scores
 
 
 def _fit(model: LogisticRegression, features: _Features, labels: np.ndarray) -> LogisticRegression | None:

@@ -4,15 +4,23 @@ import sys
 
 import numpy as np
 
+from tienet.checkpoint.calibration import with_temperatures
 from tienet.data.manifest import Manifest
 from tienet.data.text import tokenize
 from tienet.evaluation.cache import EvaluationCache
+from tienet.evaluation.calibrate import fit
 from tienet.evaluation.controls import classifiers
 from tienet.evaluation.controls.reports import most_frequent_report, nearest_reports
 from tienet.evaluation.metrics.auroc import evaluate_auc
+from tienet.evaluation.metrics.named_labels import evaluate_labels
+from tienet.evaluation.metrics.thresholds import LARGEST_F1, Objective
 from tienet.evaluation.options import Options
 from tienet.evaluation.report_metrics import ReportMetrics
 from tienet.inference.predictor import Predictor
+from tienet.labels import name_labels
+
+_NEVER = -30.0
+"""The log-odds of a label for which a control has no model: far below any threshold."""
 
 Pooled = list[np.ndarray]
 """Pooled features of the training, the validation and the evaluated studies."""
@@ -54,10 +62,12 @@ def control_metrics(
     if predictor.config.mode_parts.image and pooled is None and left_out:
         names = " and ".join(left_out)
         print(f"note: --controls: {names} left out, as --features off gives no cached features", file=sys.stderr)
-    metrics = {}
+    metrics, calibration = {}, predictor.calibration
+    objective = LARGEST_F1 if calibration is None else Objective.parse(calibration.objective)
     if classifies:
         metrics |= cache.get_or_make(
-            ("auc controls", dataset.path, key), lambda: _evaluate_classifiers(train, val, split, pooled, options)
+            ("auc controls", dataset.path, key, objective),
+            lambda: _evaluate_classifiers(train, val, split, pooled, options, objective),
         )
     if writes:
         metrics |= cache.get_or_make(
@@ -67,9 +77,12 @@ def control_metrics(
 
 
 def _evaluate_classifiers(
-    train: Manifest, val: Manifest, split: Manifest, pooled: Pooled | None, options: Options
+    train: Manifest, val: Manifest, split: Manifest, pooled: Pooled | None, options: Options, objective: Objective
 ) -> dict[str, dict]:
-    """Train the scikit-learn models for which there are reports or image features, and evaluate them by AUC."""
+    """Train the scikit-learn models for which there are reports or image features, and evaluate them.
+
+    Their temperatures and thresholds are fitted to the validation studies as those of a run are.
+    """
     scores = {}
     if any(train.reports) and any(split.reports):
         scores["tfidf_logistic"] = classifiers.tfidf_logistic(
@@ -81,8 +94,26 @@ def _evaluate_classifiers(
         )
     return {
         name: evaluate_auc(values, split.labels, split.patient_ids, resamples=options.resamples)
-        for name, values in scores.items()
+        | {"labels": _evaluate_named(values, of_val, val, split, options, objective)}
+        for name, (values, of_val) in scores.items()
     }
+
+
+def _evaluate_named(
+    logits: np.ndarray,
+    val_logits: np.ndarray | None,
+    val: Manifest,
+    split: Manifest,
+    options: Options,
+    objective: Objective,
+) -> dict | None:
+    """The rates of the labels that a control names; None without validation studies to choose its thresholds by."""
+    if val_logits is None or not len(val):
+        return None
+    logits, val_logits = (np.nan_to_num(values, nan=_NEVER) for values in (logits, val_logits))
+    calibration = fit(val_logits, val.labels, objective)
+    named = name_labels(with_temperatures(logits, calibration.temperatures), calibration.thresholds)
+    return evaluate_labels(named, split.labels, split.patient_ids, resamples=options.resamples)
 
 
 def _evaluate_reports(

@@ -179,6 +179,10 @@ def _notes(result: Mapping) -> list[str]:
         covered = f"macro precision: over {macro['precision_covered']} findings"
         notes.append(f"{covered}; these are true and never written: {', '.join(unwritten)}.")
     notes.append(f"Intervals: {bootstrap['resamples']} bootstrap resamples of patients; {result['studies']} studies.")
+    if result.get("labeller"):
+        own = result["labeller"]["micro"]
+        rates = ", ".join(f"{rate} {number_text(own[rate])}" for rate in RATES)
+        notes.append(f"The labeller itself, on the true reports against the true labels: micro {rates}.")
     if bootstrap["left_out"]:
         left_out = ", ".join(f"{label} {max(counts.values())}" for label, counts in bootstrap["left_out"].items())
         notes.append(f"Resamples left out because they had no case: {left_out}.")

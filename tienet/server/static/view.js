@@ -142,7 +142,7 @@ function found(kind, answer) {
 function chips(findings) {
   const named = findings.filter((finding) => finding.named);
   const known = findings.some((finding) => finding.named !== null);
-  const items = named.map((finding) => element("li", {}, "✓ ", element("strong", {}, readable(finding.name))));
+  const items = named.map((finding) => element("li", {}, "✓ ", element("strong", {}, readable(finding.name)), reliance(finding)));
   if (!named.length) items.push(element("li", {}, known ? "no label reaches its threshold" : "no thresholds are known"));
   return element("ul", { class: "chips" }, ...items);
 }
@@ -194,8 +194,17 @@ function bars(findings) {
     cell("th", "columnheader", "number", "Threshold"), cell("th", "columnheader", "unseen", "Named"));
   const table = element("table", { class: "labels", role: "table" }, element("thead", { role: "rowgroup" }, head),
     element("tbody", { role: "rowgroup" }, ...rows));
-  const key = "✓: the bar reaches the tick, its threshold. The scale is that of the odds: it is stretched at both ends.";
+  const known = findings.some(({ precision, recall }) => precision !== null || recall !== null);
+  const key = "✓: the bar reaches the tick, its threshold; No Finding only beside no finding. The scale is that of the odds: it is stretched "
+    + "at both ends." + (known ? " Precision: of the studies that got the label in validation, how many had it; recall: of those that had it, "
+    + "how many got it." : "");
   return element("div", {}, table, element("p", { class: "faint" }, key));
+}
+
+// What the label's threshold gave on the validation split, as far as it is known.
+function reliance({ precision, recall }) {
+  const parts = [["precision", precision], ["recall", recall]].filter(([, share]) => share !== null);
+  return parts.length ? element("small", {}, " ", parts.map(([name, share]) => `${name} ${percent(share)}`).join(", ")) : "";
 }
 
 // The roles are given, because a screen reader takes a row that CSS lays out as a grid for no row.
