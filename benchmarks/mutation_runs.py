@@ -91,7 +91,18 @@ def write_run(run: Path) -> None:
         files.write_json(entry.path, entry.to_json())
         files.write_json(run / f"{kind}.json", entry.summary())
     ones, by_label = np.ones(K, np.float32), dict.fromkeys(LABELS, 0.125)
-    found = calibration.Calibration(ones * 1.5, ones / 4, None, {"Hernia": "no case"}, 9, by_label, by_label)
+    found = calibration.Calibration(
+        ones * 1.5,
+        ones / 4,
+        "f1",
+        ones / 2,
+        ones / 3,
+        dict.fromkeys(LABELS, 7),
+        {"Hernia": "no case"},
+        9,
+        by_label,
+        by_label,
+    )
     calibration.save(run / "checkpoints" / f"best-{STEP}", found)
     log = [{"epoch_num": epoch, **asdict(replace(state, epoch=epoch))} for epoch in (1, 2)]
     (run / "stats.json").write_text(json.dumps(log))

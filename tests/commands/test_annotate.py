@@ -122,7 +122,7 @@ def test_another_checkpoint_or_calibration_is_refused(runs, archive, phantom, tm
     run(tmp_path / "run", archive, out)
     before = out.read_bytes()
     ones = np.ones(K, np.float32)
-    save_calibration(locate(tmp_path / "run")[1], Calibration(ones * 2, ones / 2, None, {}, 9, {}, {}))
+    save_calibration(locate(tmp_path / "run")[1], Calibration(ones * 2, ones / 2, "f1", ones, ones, {}, {}, 9, {}, {}))
     with pytest.raises(InputError, match="begun with another thresholds or temperatures"):
         run(tmp_path / "run", archive, out)
     with archive.open("a") as file:

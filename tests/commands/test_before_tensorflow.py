@@ -190,7 +190,7 @@ MISTAKES = {
 
 RIGHT = {
     TRAIN: "tensorflow",
-    f"{TRAIN} --mode annotate-text --load runs/annotate-text": "tensorflow",
+    f"{TRAIN} --mode annotate-text --load runs/annotate-text --vocab runs/annotate-text": "tensorflow",
     EVALUATE: "tensorflow",
     f"{EVALUATE} --load runs/report runs/annotate --labeller runs/annotate-text --out out": "tensorflow",
     CALIBRATE: "tensorflow",

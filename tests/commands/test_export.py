@@ -62,8 +62,9 @@ def answers(runs, phantom, tmp_path_factory) -> dict[str, tuple[dict, list]]:
     for mode in MODES:
         shutil.copytree(runs[mode], folder / f"run-{mode}")
         if mode == "report":
+            unknown = np.full((2, K), np.nan, np.float32)
             calibration = Calibration(
-                np.linspace(0.5, 3, K, dtype=np.float32), np.full(K, 0.3, np.float32), None, {}, 9, {}, {}
+                np.linspace(0.5, 3, K, dtype=np.float32), np.full(K, 0.3, np.float32), "f1", *unknown, {}, {}, 9, {}, {}
             )
             save_calibration(locate(folder / "run-report")[1], calibration)
         assert run(folder / f"run-{mode}", folder / mode) == 0

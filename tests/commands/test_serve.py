@@ -78,7 +78,7 @@ def test_ctrl_c_and_sigterm_stop_it_cleanly_within_seconds():
 
 def test_who_reads_its_address_and_connects_at_once_is_answered():
     """Also where other processes keep every core busy between the line and the first request."""
-    quiet, busy = 4, 8
+    quiet, busy = 3, 4
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(process(CODE, str(quiet + busy)))
         for n in range(quiet + busy):

