@@ -175,8 +175,8 @@ def _lock(descriptor: int, what: Path, flag: str, wait: bool) -> None:
 def _lock_at_once(descriptor: int, seconds: float) -> None:
     """Take the lock, or raise BlockingIOError.
 
-    It is tried for some seconds: of a process that was killed just after it forked, the child may not yet have closed what
-    it inherited of the lock.
+    It is tried for some seconds: of a process that was killed just after it forked, the child may not yet have closed
+    what it inherited of the lock.
     """
     until = time.monotonic() + seconds
     while True:
