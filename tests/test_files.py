@@ -44,9 +44,13 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(InputError, match="is a folder; expected the name of a file"):
         files.check_writable(tmp_path)
     for path in (tmp_path / "file" / "out.txt", tmp_path / "file" / "deep" / "out.txt", tmp_path / ("y" * 250)):
-        with pytest.raises(OSError, match=r"file|yyy") as error:
+        with pytest.raises((OSError, InputError), match=r"file|yyy") as error:
             files.check_writable(path)
         assert ".tmp" not in str(error.value)
+    with pytest.raises(
+        InputError, match=r"^/proc/x/out\.txt: cannot be written to \(No such file or directory\); choose"
+    ):
+        files.check_writable("/proc/x/o")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

@@ -33,8 +33,8 @@ def check_writable(path: Path | str) -> None:
     """Try whether `replacing` can write `path`, before the work of minutes; nothing is left of it.
 
     Raises:
-        InputError: `path` is a folder.
-        OSError: The folder cannot be made or written.
+        InputError: `path` is a folder, or lies where no file or folder can be made.
+        OSError: The folder cannot be written, for a reason that `cli` has words for.
     """
     path = Path(path)
     if path.is_dir():
@@ -43,6 +43,8 @@ def check_writable(path: Path | str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _touch_beside(path)
+    except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
+        raise InputError(f"{path}: cannot be written to ({error.strerror}); choose another place") from None
     finally:
         for folder in missing:
             with contextlib.suppress(OSError):
