@@ -1,4 +1,4 @@
-"""Fixtures that several tests share, and how the tests are run: in as many processes as there are cores."""
+"""Fixtures that several tests share, and how the tests are run: in one process more than there are cores."""
 
 import faulthandler
 import gc
@@ -22,8 +22,9 @@ faulthandler.register(signal.SIGALRM)  # a stray alarm shows where it comes from
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Without -n, run whole folders of tests in one process per core (pytest-xdist), and single files in this process.
+    """Without -n, run whole folders of tests in several processes (pytest-xdist), and single files in this process.
 
+    There is one more than there are cores, because tests wait for other processes, for signals and for the browser.
     This is not done by `addopts`, because -p no:xdist, --pdb and -s would not work beside it.
     """
     option = config.option
@@ -35,7 +36,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if cores > 1 and any(Path(argument.partition("::")[0]).is_dir() for argument in config.args):
-        option.numprocesses, option.dist = min(cores, MAX_WORKERS), "worksteal"
+        option.numprocesses, option.dist = min(cores + 1, MAX_WORKERS), "worksteal"
 
 
 def pytest_configure(config: pytest.Config) -> None:

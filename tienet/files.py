@@ -43,7 +43,7 @@ def check_writable(path: Path | str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _touch_beside(path)
-    except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
+    except FileNotFoundError as error:
         raise InputError(f"{path}: cannot be written to ({error.strerror}); choose another place") from None
     finally:
         for folder in missing:
