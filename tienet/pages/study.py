@@ -25,7 +25,9 @@ DISCLAIMER = "Research software, not a medical device: not for diagnosis."
 
 _THUMBNAIL_PX = 96
 _IMPRESSION = "impression"  # this word and a colon begin the second part of a report, which gets a new line
-_THRESHOLD_TEXT = "A label is named where its bar reaches the tick, its threshold; No Finding only beside no finding."
+_THRESHOLD_TEXT = (
+    "A label is named where its bar reaches the tick, its threshold; No Finding only where no finding is named."
+)
 _SHARES_TEXT = (
     "Precision: how many of the studies that the label was named for in validation had it. "
     "Recall: how many that had it were named."

@@ -195,7 +195,7 @@ function bars(findings) {
   const table = element("table", { class: "labels", role: "table" }, element("thead", { role: "rowgroup" }, head),
     element("tbody", { role: "rowgroup" }, ...rows));
   const known = findings.some(({ precision, recall }) => precision !== null || recall !== null);
-  const key = "✓: the bar reaches the tick, its threshold; No Finding only beside no finding. The scale is that of the odds: it is stretched "
+  const key = "✓: the bar reaches the tick, its threshold; No Finding only where no finding is named. The scale is that of the odds: it is stretched "
     + "at both ends." + (known ? " Precision: of the studies that got the label in validation, how many had it; recall: of those that had it, "
     + "how many got it." : "");
   return element("div", {}, table, element("p", { class: "faint" }, key));
