@@ -27,6 +27,31 @@ def test_named_labels_come_first_and_an_empty_report_says_so():
     assert lines[1] == "  (empty)" and lines[4].startswith("  Effusion") and lines[4].endswith("yes")
 
 
+def test_a_report_that_was_cut_is_marked_everywhere():
+    study, cut = StudyInput(1, "a", "a.png"), prediction_with(cut_at=7, words=["<START>", *"abcdefg"])
+    assert "  [...] It stopped at 7 words, the most that is written" in as_text(study, cut)
+    assert json.loads(as_json(study, cut))["cut_at"] == 7
+    page = render(as_page("a", np.zeros((8, 8), np.uint8), cut))
+    assert "[...]" in page and "stopped at 7 words" in page
+    whole = prediction_with()
+    assert "[...]" not in as_text(study, whole) and json.loads(as_json(study, whole))["cut_at"] is None
+    assert "[...]" not in render(as_page("a", np.zeros((8, 8), np.uint8), whole))
+
+
+def test_precision_and_recall_are_shown_where_they_are_known():
+    shares = {"precision": np.full(K, 0.25, np.float32), "recall": np.full(K, 0.5, np.float32)}
+    shares["precision"][0] = np.nan
+    study, known = StudyInput(1, "a", "a.png"), prediction_with(**shares)
+    rows = {line.split("  ")[1]: line.split() for line in as_text(study, known).splitlines() if "0." in line}
+    assert rows["Hernia"][-3:] == ["0.25", "0.50", "-"] and rows["Atelectasis"][-3:] == ["-", "0.50", "-"]
+    line = json.loads(as_json(study, known))
+    assert (line["precision"]["Atelectasis"], line["precision"]["Hernia"], line["recall"]["Hernia"]) == (
+        None,
+        0.25,
+        0.5,
+    )
+
+
 def test_a_page_escapes_what_a_file_is_called():
     page = render(
         as_page("<script>alert(1)</script>", np.zeros((8, 8), np.uint8), prediction_with(report=None, words=[]))

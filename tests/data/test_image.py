@@ -92,6 +92,18 @@ def test_16_bits_are_scaled_by_the_smallest_depth_that_holds_them(save, largest,
     np.testing.assert_array_equal(gray, np.round(pixels * (255 / full)).astype(np.uint8))
 
 
+@pytest.mark.parametrize(
+    ("named", "largest", "full"),
+    [(12, 600, 4095), (12, 4095, 4095), (12, 5000, 16383), (16, 100, 65535), (8, 600, 1023), (200, 9, 65535)],
+)
+def test_the_bits_that_a_png_names_are_the_least(save, named, largest, full):
+    """A dark exposure of a detector of 12 bits stays dark. Values above the named bits need more, as elsewhere."""
+    values = np.array([[0, largest // 3, largest]], np.uint16)
+    body = b"\0" + values.astype(">u2").tobytes()
+    path = save(png(3, 1, 0, body, chunk(b"sBIT", bytes([named])), bits=16))
+    np.testing.assert_array_equal(read_gray(path), np.round(values * (255 / full)))
+
+
 def test_16_bit_colour(save):
     assert read_gray(save(encoded(np.full((4, 4, 3), 4095, np.uint16)))).tolist() == [[255] * 4] * 4
 

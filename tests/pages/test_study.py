@@ -363,3 +363,9 @@ def test_no_study_at_all_gives_an_empty_list(tmp_path):
 def test_wrong_shapes_are_refused(page, changes, said):
     with pytest.raises(ValueError, match=said):
         replace(page, **changes)
+
+
+def test_a_report_that_was_read_up_to_a_limit_says_so(page):
+    read = render(replace(page, true_words=None, written=False, cut_at=8))
+    assert "[...]" in read and "Only its first 8 words were read." in read
+    assert "[...]" not in render(replace(page, true_words=None, written=False))

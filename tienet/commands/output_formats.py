@@ -10,7 +10,7 @@ from tienet.checkpoint.calibration import Calibration
 from tienet.commands.study_input import StudyInput
 from tienet.labels import LABELS, readable
 from tienet.pages.plain_text import align
-from tienet.pages.study import DISCLAIMER, StudyPage
+from tienet.pages.study import DISCLAIMER, StudyPage, cut_text
 from tienet.predict import Prediction
 
 __all__ = ["DISCLAIMER", "as_json", "as_page", "as_text", "by_probability"]
@@ -27,6 +27,8 @@ def as_text(study: StudyInput, prediction: Prediction) -> str:
     if prediction.report is not None:
         report = prediction.report or "(empty)"
         lines += [f"  {line}" for line in report.replace(" impression :", "\nimpression :").split("\n")]
+        if prediction.cut_at is not None:
+            lines += [f"  [...] {cut_text(prediction.cut_at, written=True)}"]
     if not np.isnan(prediction.probabilities).all():
         rows, known = [], (prediction.precision, prediction.recall)
         if np.isnan(known).all():
@@ -85,6 +87,7 @@ def as_json(study: StudyInput, prediction: Prediction) -> str:
         "recall": by_label(prediction.recall, as_float),
         "labels": by_label(prediction.labels, int),
         "report": prediction.report,
+        "cut_at": prediction.cut_at,
         "log_probability": prediction.log_probability,
     }
     return json.dumps(fields, allow_nan=False)
@@ -110,6 +113,7 @@ def as_page(study_id: str, image: np.ndarray, prediction: Prediction) -> StudyPa
         labels=None,
         thresholds=prediction.thresholds if labelled else None,
         written=prediction.report is not None,
+        cut_at=prediction.cut_at,
         precision=prediction.precision if labelled else None,
         recall=prediction.recall if labelled else None,
     )

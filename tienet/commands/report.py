@@ -5,8 +5,9 @@
 
 Images are PNG, JPEG or DICOM files, folders of these, or CSV files with a column image. A run of mode classify gives
 no report, one of caption no labels. --json prints a line for each image: image, study_id, probabilities, thresholds,
-labels (1, 0, or null without a threshold), report, log_probability. What cannot be read is named on standard error;
-the exit status is then 1, or 2 if nothing could be read.
+labels (1, 0, or null without a threshold), precision and recall of the thresholds in validation, report, cut_at (the
+number of words at which it was cut, or null), log_probability. What cannot be read is named on standard error; the exit
+status is then 1, or 2 if nothing could be read.
 """
 
 import argparse

@@ -42,8 +42,8 @@ def read_gray(path: Path | str) -> np.ndarray:
 
     - Colours, also those of palettes, become grey by cv2's weights .299 R + .587 G + .114 B; transparency is ignored.
     - Values of 16 bits become 8 bits: they are multiplied by 255 / (2^b - 1) and rounded, where b is the smallest of
-      8, 10, 12, 14 and 16 bits that holds the maximum of the image. This is the full scale of the detector, so the
-      brightness is kept.
+      8, 10, 12, 14 and 16 bits that holds the maximum of the image, and not fewer than the bits that a PNG's chunk sBIT
+      names. This is the full scale of the detector, so the brightness is kept.
 
     Returns:
         uint8 [H, W], 0 is black.
@@ -63,7 +63,8 @@ def read_gray(path: Path | str) -> np.ndarray:
         raise InputError(f"{path}: truncated {kind}; copy the file again") from None
     except _BrokenError as error:
         raise InputError(f"{path}: {error}") from None
-    return _to_8_bits(_to_gray(_decode(path, content, kind, (height, width))))
+    bits = _significant_bits(content) if kind == "PNG" else 0
+    return _to_8_bits(_to_gray(_decode(path, content, kind, (height, width))), bits)
 
 
 def read_image(path: Path | str, image_px: int) -> np.ndarray:
@@ -135,10 +136,12 @@ def _to_gray(pixels: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(np.ascontiguousarray(pixels[:, :, :3]), cv2.COLOR_BGR2GRAY)
 
 
-def _to_8_bits(gray: np.ndarray) -> np.ndarray:
+def _to_8_bits(gray: np.ndarray, least_bits: int = 0) -> np.ndarray:
+    """8 bits for values of as many bits as `BIT_DEPTHS` has for their maximum, but not fewer than `least_bits`."""
     if gray.dtype == np.uint8:
         return gray
-    top = next(2**bits - 1 for bits in BIT_DEPTHS if gray.max() < 2**bits)
+    depths = [bits for bits in BIT_DEPTHS if bits >= min(least_bits, BIT_DEPTHS[-1])]
+    top = next(2**bits - 1 for bits in depths if gray.max() < 2**bits)
     table = np.round(np.arange(top + 1) * (255 / top)).astype(np.uint8)
     out = np.empty(gray.shape, np.uint8)
     rows = max(1, _STRIP // gray.shape[1])  # indices take eight times the memory of the image
@@ -183,6 +186,18 @@ def _check_png(content: bytes) -> tuple[int, int]:
             _check_upright(kind, bytes(body[4:]))
         if kind == b"IEND":
             return size
+        place += 12 + length
+
+
+def _significant_bits(content: bytes) -> int:
+    """The largest number of bits that the chunk sBIT of a whole PNG names for a channel; 0 without such a chunk."""
+    place = len(_PNG)
+    while True:
+        length, kind = struct.unpack_from(">I4s", content, place)
+        if kind in (b"IDAT", b"IEND"):
+            return 0
+        if kind == b"sBIT":
+            return max(content[place + 8 : place + 8 + length], default=0)
         place += 12 + length
 
 

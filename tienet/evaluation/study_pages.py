@@ -26,6 +26,8 @@ def study_pages(predictor: Predictor, studies: Studies, predictions: Predictions
         (explanation,) = predictor.explain(studies, [n])
         report = studies.manifest.reports[n]
         words = explanation.words
+        most = len(words) - 1  # without <START>
+        whole = most < predictor.decoding.max_words if mode.writes else len(tokenize(report)) <= most
         if not mode.writes:  # show the words as they stand in the report, also those outside of the vocabulary
             words = words[:1] + tokenize(report)[: max(len(words) - 1, 0)]
         yield StudyPage(
@@ -40,6 +42,7 @@ def study_pages(predictor: Predictor, studies: Studies, predictions: Predictions
             labels=studies.labels[n] if mode.classifies else None,
             thresholds=thresholds if mode.classifies else None,
             precision=calibration.precision if mode.classifies and calibration else None,
+            cut_at=None if whole or not mode.reads else most,
             recall=calibration.recall if mode.classifies and calibration else None,
         )
 

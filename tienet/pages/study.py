@@ -58,6 +58,8 @@ class StudyPage:
         written: Whether the network wrote `words`; only needed if no true report is known.
         precision, recall: float [15], what the thresholds gave on the validation split; NaN, or None for all, where
             that is not known.
+        cut_at: The number of words after which the report was cut, since no more are read or written; None: it is
+            whole.
     Raises:
         ValueError: A shape is wrong, a value is NaN or below 0, or there is a map and no image.
     """
@@ -75,6 +77,7 @@ class StudyPage:
     written: bool = False
     precision: np.ndarray | None = None
     recall: np.ndarray | None = None
+    cut_at: int | None = None
 
     def __post_init__(self) -> None:
         if self.image is not None and (self.image.ndim != 2 or self.image.dtype != np.uint8):
@@ -202,9 +205,20 @@ def _each_report_html(page: StudyPage) -> Iterator[str]:
         keys.append(template.fill("key_shade.html", largest=f"{float(np.max(page.g)):.3f}"))
     if page.a is not None and len(page.words):
         keys.append(template.read("key_word.html"))
-    yield _report_html("Written report" if written else "Report", "\n".join(_marked_words(page)), "\n".join(keys))
+    words = [*_marked_words(page)]
+    if page.cut_at is not None:
+        words.append("[...]")
+        keys.append(f'<p class="key">{cut_text(page.cut_at, written)}</p>')
+    yield _report_html("Written report" if written else "Report", "\n".join(words), "\n".join(keys))
     if page.true_words is not None:
         yield _report_html("True report", "\n".join(_lines(page.true_words, map(html.escape, page.true_words))), "")
+
+
+def cut_text(cut_at: int, written: bool) -> str:
+    """The sentence on a report that was cut after `cut_at` words."""
+    if written:
+        return f"It stopped at {cut_at} words, the most that is written, and did not come to its end."
+    return f"Only its first {cut_at} words were read."
 
 
 def _report_html(title: str, words: str, keys: str) -> str:
