@@ -34,7 +34,13 @@ def test_evaluation_writes_every_study_and_label(runs, data_root, mode, tmp_path
             "controls", "differs"} <= set(metrics)  # fmt: skip
     assert any("res4f" in line for line in metrics["differs"]) == MODES[mode].image
     assert len(sorted((out / "pages").glob("*.html"))) == 4  # three studies and the index
+    pages = "".join(path.read_text() for path in (out / "pages").glob("study-*.html"))
+    if MODES[mode].reads and not MODES[mode].writes:  # of some fifty words
+        assert "[...]" in pages and "Only its first 30 words were read." in pages
     if MODES[mode].writes:
+        lengths = pd.read_csv(out / "reports.csv").written.fillna("").str.split().str.len()
+        if (lengths == 20).all() or (lengths < 20).all():  # else it depends on which three are shown
+            assert ("It stopped at 20 words" in pages) == (lengths == 20).all()
         reports = pd.read_csv(out / "reports.csv", dtype=str, keep_default_na=False)
         assert reports.study_id.tolist() == test.study_ids
         assert reports.true.tolist() == test.reports

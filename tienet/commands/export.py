@@ -10,7 +10,8 @@ over areas); modes annotate and annotate-text read reports: word_ids, int32 [B, 
 assets/vocab.txt (from 0), then 0; and word_len, int32 [B], with <START>.
 Outputs, where the mode has them: probabilities (calibrated where the run is) and thresholds (NaN: none), float32
 [B, 15]; labels, string [15]; report, string [B]; words, string [B, T]; word_ids, word_len, log_probability; g
-[B, T], a [B, T, D, D], a_ws [B, D, D]. assets/tienet.json says the mode, px, labels and thresholds.
+[B, T], a [B, T, D, D], a_ws [B, D, D]. assets/tienet.json says the mode, px, labels and thresholds. A label is named
+where its probability reaches its threshold; No_Finding only where no finding is.
 """
 
 import argparse

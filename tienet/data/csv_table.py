@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -91,6 +92,17 @@ class Table:
         line = self.lines[n]
         text = " ".join(text.splitlines())  # a cell may hold line breaks, and a problem is one line
         self._problems.append((line, self.header.index(column), f"row {line}, column {column}: {text}"))
+
+    def number_of_pixels(self, n: int, column: str, cell: str) -> float:
+        """The number in a cell of the n-th row; NaN, and a problem is recorded, if there is no finite one."""
+        try:
+            value = float(cell)
+        except ValueError:
+            value = math.nan
+        if math.isfinite(value):
+            return value
+        self.problem(n, column, f"{cell!r}; expected a number of pixels")
+        return math.nan
 
     def problem_of_file(self, text: str) -> None:
         """Record a problem that concerns the table as a whole, for `raise_problems`."""

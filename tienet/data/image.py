@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tienet import files
 from tienet.data import orientation
 from tienet.errors import InputError
 
@@ -89,6 +90,15 @@ def resize(gray: np.ndarray, image_px: int) -> np.ndarray:
     if smaller != (image_px, image_px):
         gray = cv2.resize(gray, (image_px, image_px), interpolation=cv2.INTER_LINEAR)
     return gray
+
+
+def write_png(path: Path, gray: np.ndarray) -> None:
+    """Write a grey image, uint8 [H, W], as PNG, as a whole or not at all. Raises InputError if it cannot be encoded."""
+    done, encoded = cv2.imencode(".png", gray)
+    if not done:
+        raise InputError(f"{path}: OpenCV could not encode the image")
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(encoded.tobytes())
 
 
 def check_gray(image: np.ndarray, name: str) -> None:

@@ -135,7 +135,7 @@ def read_boxes(path: Path) -> pd.DataFrame:
         finding = canonical(label)
         if finding not in FINDINGS:
             table.problem(n, "Finding Label", f"{label!r}; expected one of the 14 findings")
-        numbers = [_number(table, n, name, cell) for name, cell in zip(sides, cells, strict=True)]
+        numbers = [table.number_of_pixels(n, name, cell) for name, cell in zip(sides, cells, strict=True)]
         x, y, w, h = numbers
         inside = x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= BOX_FRAME_PX and y + h <= BOX_FRAME_PX
         if not inside and not any(map(np.isnan, numbers)):
@@ -222,14 +222,3 @@ def _column_labels(table: Table, column_of: dict[str, str]) -> np.ndarray:
         none = np.where((findings == 1).any(axis=1), 0.0, 1.0 - findings.sum(axis=1))  # NaN if a finding is unknown
         labels[:, LABELS.index(NO_FINDING)] = none
     return labels
-
-
-def _number(table: Table, n: int, column: str, cell: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = np.nan
-    if not np.isfinite(value):
-        table.problem(n, column, f"{cell!r}; expected a number of pixels")
-        return np.nan
-    return value

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from tienet import files
 from tienet.data import image, image_files
 from tienet.data.dicom.pool import ReaderPool
 from tienet.data.dicom.reader import Reader
@@ -83,7 +81,7 @@ def convert(
                 return str(source.path.resolve())
             target = out / IMAGES / f"{names.image(source.name)}.png"
             if not _is_done(target, source.path):
-                _write_png(target, _read_pixels(reader, study))
+                image.write_png(target, _read_pixels(reader, study))
             return f"{IMAGES}/{target.name}"
         except (InputError, FileNotFoundError) as error:
             return Fault.from_source(source, getattr(error, "reason", UNREADABLE), str(error))
@@ -113,11 +111,3 @@ def _read_pixels(reader: Reader, study: FolderStudy) -> np.ndarray:
 def _is_done(target: Path, source: Path) -> bool:
     """Whether `target` was made from `source`: a PNG that exists is complete, and is redone if its source is newer."""
     return target.is_file() and target.stat().st_mtime_ns > source.stat().st_mtime_ns
-
-
-def _write_png(path: Path, gray: np.ndarray) -> None:
-    done, encoded = cv2.imencode(".png", gray)
-    if not done:
-        raise InputError(f"{path}: OpenCV could not encode the image")
-    with files.replacing(path) as temporary:
-        temporary.write_bytes(encoded.tobytes())

@@ -12,7 +12,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
@@ -20,6 +19,7 @@ from tqdm import tqdm
 from tienet import files
 from tienet.cli import UsageError
 from tienet.data import manifest as manifests
+from tienet.data.image import write_png
 from tienet.data.text import report_text
 from tienet.datasets.new_data_set import new_data_set
 from tienet.datasets.phantom import facts as phantom_facts
@@ -27,7 +27,6 @@ from tienet.datasets.phantom import reports
 from tienet.datasets.phantom.anatomy import Anatomy
 from tienet.datasets.phantom.drawing import draw
 from tienet.datasets.phantom.facts import PhantomStudy
-from tienet.errors import InputError
 from tienet.labels import FINDINGS, NO_FINDING
 
 IMAGE_PX = (64, 4096)
@@ -110,12 +109,3 @@ def manifest_row(study: PhantomStudy, image: str, seed: int) -> dict[str, object
         **labels,
         NO_FINDING: int(not present),
     }
-
-
-def write_png(path: Path, image: np.ndarray) -> None:
-    """Write a grey image, uint8 [height, width]; a failure leaves no partial file."""
-    done, encoded = cv2.imencode(".png", image)
-    if not done:
-        raise InputError(f"{path}: OpenCV could not encode the image")
-    with files.replacing(path) as temporary:
-        temporary.write_bytes(encoded.tobytes())

@@ -27,7 +27,7 @@ def read_boxes(studies: Manifest) -> dict[str, np.ndarray] | None:
     if not path.is_file():
         return None
     table = Table(path, _COLUMNS, needs_rows=False)
-    sides = [[_pixels(table, n, side, cell) for n, cell in enumerate(table.cells(side))] for side in "xywh"]
+    sides = [[table.number_of_pixels(n, side, cell) for n, cell in enumerate(table.cells(side))] for side in "xywh"]
     table.raise_problems()
     by_study: dict[str, list[tuple[float, ...]]] = {}
     for study_id, *box in zip(table.cells("study_id"), *sides, strict=True):
@@ -39,16 +39,6 @@ def read_boxes(studies: Manifest) -> dict[str, np.ndarray] | None:
             x, y, w, h = np.array(by_study[study_id]).T
             boxes[study_id] = np.stack([x / width, y / height, (x + w) / width, (y + h) / height], axis=1)
     return boxes
-
-
-def _pixels(table: Table, n: int, column: str, cell: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = np.nan
-    if not np.isfinite(value):
-        table.problem(n, column, f"{cell!r}; expected a number of pixels")
-    return value
 
 
 def pointing_game(maps: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> dict[str, float | int | None]:
