@@ -43,7 +43,8 @@ def test_every_preset_is_valid(name):
         ("backbone_end", "res3d", "res5c or res4f"),
         ("features", "on", "cache or off"),
         ("mode", "R", "annotate, annotate-text"),
-        ("alpha", "0.5", "one of the two losses"),
+        ("alpha", "0", "a number above 0: mode annotate is there for its labels"),
+        ("finding_share", "1", "0 to 0.99"),
         ("image_px", "256", "512 or 1024"),
         ("lr", "1", "learning_rate"),
     ],
@@ -134,10 +135,10 @@ IMAGE = {"image_px", "backbone_end", "feature_norm", "grid_position", "transitio
 ATTENTION = {"attention_units", "attention_norm", "attention_gate"}
 POOLING = {"pooling", "lse_r"}
 TEXT = {"lstm_units", "max_words", "word_vector_std", "report_drop", "report_drop_unit"}
-TEXT_ATTENTION = {"attention_rows", "attention_hidden", "penalty"}
+TEXT_ATTENTION = {"attention_rows", "attention_hidden", "penalty", "shuffle_sentences", "alpha"}
 CLASSIFIER = {"output_hidden", "weighted_loss", "dropout"}
-WRITING = {"deep_output", "written_words", "scheduled_sampling", "doubly_stochastic"}
-BOTH_LOSSES = {"classify_on", "alpha"}
+WRITING = {"deep_output", "written_words", "scheduled_sampling", "doubly_stochastic", "finding_share"}
+BOTH_LOSSES = {"classify_on"}
 ALWAYS = {"mode", "data", "seed", "l2", "batch", "epochs", "patience", "learning_rate", "lr_drop_at"}
 WITHOUT_EFFECT = {
     "annotate": POOLING | WRITING | BOTH_LOSSES,
@@ -146,6 +147,35 @@ WITHOUT_EFFECT = {
     "caption": POOLING | TEXT_ATTENTION | CLASSIFIER | {"dropout_image"} | BOTH_LOSSES,
     "report": POOLING,
 }
+
+
+@pytest.mark.parametrize(("mode", "alpha"), [("classify", 0.5), ("classify", 0.0), ("caption", 0.5), ("caption", 1.0)])
+def test_alpha_is_refused_where_there_is_one_loss_only(mode, alpha):
+    with pytest.raises(InputError, match=f"setting alpha={alpha}: expected .* mode {mode} has one of the two losses"):
+        Config().replace(mode=mode, alpha=alpha)
+
+
+def test_the_next_word_is_predicted_where_reports_are_written_and_where_it_is_a_second_task():
+    predicting = {(mode, alpha) for mode in MODES for alpha in (None, 0.5) if _predicts(mode, alpha)}
+    assert predicting == {
+        ("caption", None),
+        ("report", None),
+        ("report", 0.5),
+        ("annotate", 0.5),
+        ("annotate-text", 0.5),
+    }
+
+
+def _predicts(mode, alpha):
+    try:
+        return Config().replace(mode=mode, alpha=alpha).predicts_words
+    except InputError:
+        return False
+
+
+def test_reports_that_are_learnt_as_they_are_are_not_shuffled():
+    with pytest.raises(InputError, match="setting shuffle_sentences=True: expected false: mode report learns to write"):
+        Config().replace(mode="report", shuffle_sentences=True)
 
 
 @pytest.mark.parametrize("mode", MODES)

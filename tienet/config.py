@@ -45,6 +45,7 @@ class Config:
     word_vector_std: float | None = None  # rescale the first word vectors to this std; null: leave them as they are
     report_drop: float = 0.0  # share of the training words (or reports) that are hidden from the network
     report_drop_unit: str = "words"  # "words" or "reports"
+    shuffle_sentences: bool = False  # training reports are read with their sentences in another order at each update
 
     # Writing
     deep_output: bool = False  # Xu's output layer: the next word depends on w_t, h_t and z_t, not on h_t alone
@@ -55,7 +56,8 @@ class Config:
     )
 
     # Loss
-    alpha: float | None = None  # alpha of eq. 7; null: the mode's own value
+    alpha: float | None = None  # alpha of eq. 7; null: the mode's own value; below 1, annotate* also learn L_R
+    finding_share: float | None = None  # share of L_R that studies with a finding have; null: what their number gives
     penalty: float = 1.0  # weight of ||G G^T - I||_F^2
     weighted_loss: bool = True  # use the weights beta and lambda of eq. 6; false: all weights are 1
     l2: float = 1e-4  # weight decay, not on biases and word vectors
@@ -80,6 +82,11 @@ class Config:
     def loss_alpha(self) -> float:
         """alpha of eq. 7: the setting, or the mode's own value."""
         return self.mode_parts.alpha if self.alpha is None else self.alpha
+
+    @property
+    def predicts_words(self) -> bool:
+        """Whether there is a softmax over the next word: in the modes that write, and where L_R is a second task."""
+        return self.mode_parts.writes or (self.mode_parts.reads and self.loss_alpha < 1)
 
     @property
     def mode_parts(self) -> Mode:
@@ -194,11 +201,12 @@ _SETTINGS_OF_PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("image", "reads"): ("attention_units", "attention_norm", "attention_gate"),
     ("pools",): ("pooling", "lse_r"),
     ("reads",): ("lstm_units", "max_words", "word_vector_std", "report_drop", "report_drop_unit"),
-    ("reads", "classifies"): ("attention_rows", "attention_hidden", "penalty"),
+    ("reads", "classifies"): ("attention_rows", "attention_hidden", "penalty", "shuffle_sentences"),
     ("classifies",): ("output_hidden", "weighted_loss", "dropout"),
     ("image", "classifies"): ("dropout_image",),
-    ("writes",): ("deep_output", "written_words", "scheduled_sampling", "doubly_stochastic"),
-    ("classifies", "writes"): ("classify_on", "alpha"),
+    ("writes",): ("deep_output", "written_words", "scheduled_sampling", "doubly_stochastic", "finding_share"),
+    ("classifies", "writes"): ("classify_on",),
+    ("classifies", "reads"): ("alpha",),
 }  # fmt: skip
 """The settings that not every mode uses, by the parts of the network (properties of `Mode`) that have to be there."""
 
@@ -244,6 +252,7 @@ _MAX_SHARES = {
     "dropout_image": 0.99,
     "lr_drop_at": 1.0,
     "scheduled_sampling": 1.0,
+    "finding_share": 0.99,
 }  # each share is a number from 0 to this value
 _POSITIVE = ("learning_rate", "word_vector_std", "lse_r")
 
@@ -310,7 +319,12 @@ def _check_ranges(config: Config) -> None:
     for name in _POSITIVE:
         if violates(name, lambda value: 0 < value < float("inf")):
             refuse(name, "a number above 0")
-    if config.mode_parts.alpha in (0.0, 1.0) and config.alpha not in (None, config.mode_parts.alpha):
-        refuse("alpha", f"{config.mode_parts.alpha:g} or null: mode {config.mode} has one of the two losses only")
+    mode = config.mode_parts
+    if not (mode.reads and mode.classifies) and config.alpha not in (None, mode.alpha):
+        refuse("alpha", f"{mode.alpha:g} or null: mode {config.mode} has one of the two losses only")
+    if mode.writes and config.shuffle_sentences:
+        refuse("shuffle_sentences", f"false: mode {config.mode} learns to write reports as they are")
+    if mode.classifies and not mode.writes and config.loss_alpha == 0:
+        refuse("alpha", f"a number above 0: mode {config.mode} is there for its labels")
     if config.mode_parts.writes and config.report_drop and config.report_drop_unit == "reports":
         refuse("report_drop_unit", f"words: mode {config.mode} learns to write from every report")

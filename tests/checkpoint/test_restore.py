@@ -10,6 +10,7 @@ import tensorflow as tf
 from tests.toy_run import spoil, value_in
 from tienet.checkpoint import restore, run_folder
 from tienet.checkpoint.restore import ACCUMULATION, StrictRestore, WordVectors
+from tienet.config import Config
 from tienet.errors import InputError
 
 tf1 = tf.compat.v1
@@ -160,3 +161,27 @@ def test_word_vectors_get_their_first_values():
         session.run(tf1.global_variables_initializer())
         init._run_init(session)
         np.testing.assert_array_equal(session.run(variables), [vectors, np.zeros((3, 2))])
+
+
+def test_a_run_starts_from_one_of_another_mode_with_what_both_have(tmp_path):
+    """Mode report from caption: the classifier and the text attention start anew, all else is loaded or missed."""
+    caption, report = Config().replace(mode="caption"), Config().replace(mode="report")
+    new = restore.new_scopes(report, caption)
+    assert new == ("classifier/", "text_attention/")
+    assert restore.new_scopes(report, Config().replace(mode="annotate")) == ("word_softmax/",)
+    assert restore.new_scopes(report, Config().replace(mode="annotate", alpha=0.5)) == ()
+    assert restore.new_scopes(caption, report) == ()
+    write(tmp_path / "latest-1", {"lstm/b": np.full(3, 7, np.float32), "classifier/W": np.zeros(3, np.float32)})
+    with tf.Graph().as_default(), tf1.Session() as session:
+        for name in ("lstm/b", "classifier/W", "text_attention/W"):
+            tf1.get_variable(name, [3], initializer=tf1.ones_initializer())
+        restoring = StrictRestore(tmp_path / "latest-1", trainable_only=True, new=new)
+        restoring._setup_graph()
+        tf1.get_default_graph().finalize()
+        restoring._run_init(session)
+        values = {variable.op.name: session.run(variable).tolist() for variable in tf1.global_variables()}
+        assert values == {"lstm/b": [7] * 3, "classifier/W": [1] * 3, "text_attention/W": [1] * 3}
+    with tf.Graph().as_default():
+        tf1.get_variable("lstm/W", [3])
+        with pytest.raises(InputError, match="lstm/W is missing"):
+            StrictRestore(tmp_path / "latest-1", trainable_only=True, new=new)._setup_graph()

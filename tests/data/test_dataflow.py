@@ -9,7 +9,7 @@ import pytest
 
 from tienet.config import Config
 from tienet.data.batch_split import BatchSplit
-from tienet.data.dataflow import Studies, TrainingBatches, epoch_batches, evaluation_batches, pad
+from tienet.data.dataflow import Studies, TrainingBatches, epoch_batches, evaluation_batches, pad, shuffle_sentences
 from tienet.data.manifest import Manifest
 from tienet.data.text import END, PAD, START, Vocab
 from tienet.errors import InputError
@@ -155,3 +155,32 @@ def test_a_whole_report_of_max_words_words_is_marked_by_its_end_where_reports_ar
             expected = [row + [behind] for row, behind in zip(expected, (PAD, END, PAD), strict=True)]
         assert word_ids.tolist() == expected
         assert word_len.tolist() == [4, 5, 5] and word_ids.dtype == np.int32
+
+
+def test_shuffled_sentences_are_the_same_sentences_in_another_order():
+    stop, report = 9, np.array([START, 11, 12, 9, 21, 9, 31, 32, 33, 9, 41], np.int32)
+    orders = set()
+    for seed in range(40):
+        ids = shuffle_sentences(report, stop, [0, seed])
+        np.testing.assert_array_equal(ids, shuffle_sentences(report, stop, [0, seed]))
+        assert ids[0] == START and ids.dtype == np.int32 and sorted(ids) == sorted(report)
+        text = " ".join(map(str, ids[1:]))
+        assert all(part in text for part in ("11 12 9", "21 9", "31 32 33 9", "41"))
+        orders.add(text)
+    assert len(orders) > 15  # of 24
+    assert shuffle_sentences(np.array([START], np.int32), stop, [0]).tolist() == [START]
+
+
+def test_sentences_are_shuffled_in_training_alone_and_at_each_update_anew():
+    reports = ["one a . two b . three c . four d . five e ."] * 4
+    vocab = Vocab.from_reports(["one two three four five a b c d e ."] * 2)
+    config = Config().replace(mode="annotate-text", shuffle_sentences=True)
+    studies = Studies.from_manifest(config, manifest_of(reports), vocab)
+    plain = [ids.tolist() for ids in studies.word_ids]
+    every = np.arange(4)
+    assert studies.batch(every)[0].tolist() == plain
+    first, again, later = (studies.batch(every, step)[0].tolist() for step in (3, 3, 4))
+    assert first == again != later and first != plain and len({tuple(ids) for ids in first}) > 1
+    assert studies.batch(every, 3)[1].tolist() == studies.lengths.tolist()
+    parts = [studies.batch(every[n : n + 1], 3)[0][0].tolist() for n in every]
+    assert parts == first  # whatever the other studies of the part are

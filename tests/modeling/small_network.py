@@ -22,9 +22,9 @@ def config_of(mode, **settings):
     return Config().replace(mode=mode, **SMALL, **settings)
 
 
-def build(config, training=False):
+def build(config, training=False, report_weights=None):
     """The placeholders and, in training, the loss."""
-    model = TieNet(config, V, E)
+    model = TieNet(config, V, E, report_weights=report_weights)
     placeholders = [tf1.placeholder(spec.dtype, spec.shape, spec.name) for spec in model.study_inputs()]
     with TowerContext("", is_training=True) if training else PredictTowerContext(""):
         return placeholders, model.build_graph(*placeholders, *[tf.constant([0, 0])] * training)

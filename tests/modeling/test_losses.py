@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tienet.labels import FINDINGS, LABELS, K, canonical
 from tienet.modeling import losses
-from tienet.modeling.losses import LabelWeights, attention_penalty, classification_loss
+from tienet.modeling.losses import LabelWeights, ReportWeights, attention_penalty, classification_loss
 
 tf1 = tf.compat.v1
 
@@ -190,3 +190,23 @@ def test_relative_entropy_is_one_for_uniform_and_zero_for_one_hot(evaluate):
     np.testing.assert_allclose(
         evaluate(losses.relative_entropy(p[1:3], np.array([1.0, 2.0], np.float32))), [1, 1], atol=1e-6
     )
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_report_weights_give_studies_with_a_finding_their_share(evaluate, share):
+    labels = np.zeros((9, K), np.float32)
+    labels[:3, [0, 4, 13]] = np.eye(3)  # three studies with a finding
+    labels[3:8, LABELS.index("No_Finding")] = 1
+    labels[8] = np.nan  # unknown
+    weights = ReportWeights.from_labels(labels, share)
+    counts = evaluate(weights.of(tf.constant(labels)))
+    assert counts[:3].sum() / counts[:8].sum() == pytest.approx(share)
+    assert counts[:8].mean() == pytest.approx(1) and counts[8] == 1
+    assert len(set(counts[:3])) == len(set(counts[3:8])) == 1
+
+
+def test_report_weights_are_1_without_a_share_and_without_one_of_the_two_kinds_of_studies():
+    labels = np.zeros((4, K), np.float32)
+    assert ReportWeights.from_labels(labels, 0.8) == ReportWeights() == ReportWeights.from_labels(labels, None)
+    labels[:, 1] = 1
+    assert ReportWeights.from_labels(labels, 0.8) == ReportWeights()

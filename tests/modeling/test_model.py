@@ -11,6 +11,7 @@ from tienet.labels import K
 from tienet.modeling import generate
 from tienet.modeling.decoder import Decoder
 from tienet.modeling.decoding import Decoding
+from tienet.modeling.losses import ReportWeights
 from tienet.modeling.model import TieNet
 from tienet.modes import MODES
 
@@ -98,6 +99,34 @@ def test_loss_is_the_sum_of_its_terms(evaluate, random, mode):
     expected = sum(weights.get(name, 1.0) * term for name, term in zip(TERMS[mode].split(), terms, strict=True))
     assert total == pytest.approx(expected, rel=1e-6)
     assert all(term > 0 for term in terms)
+
+
+@pytest.mark.parametrize("mode", ["annotate", "annotate-text"])
+def test_the_next_word_is_a_second_task_of_the_modes_that_annotate(evaluate, random, mode):
+    config = config_of(mode, dropout=0.0, alpha=0.7, l2=0.0, penalty=0.0)
+    placeholders, loss = build(config, training=True)
+    feed = dict(zip(placeholders, batch_of(random, mode=mode), strict=True))
+    total, L_C, L_R = evaluate([loss, "L_C:0", "L_R:0"], feed)
+    assert total == pytest.approx(0.7 * L_C + 0.3 * L_R, rel=1e-5) and L_R > 1
+    assert {variable.op.name for variable in tf1.trainable_variables()} >= {"word_softmax/W_o", "word_softmax/b"}
+
+
+def test_reports_count_in_L_R_by_whether_the_study_has_a_finding(evaluate, random):
+    """With weights 3 and 0 only the reports of studies with a finding are learnt, each three times."""
+    arrays = batch_of(random, mode="caption")
+    arrays[-1] = np.zeros_like(arrays[-1])
+    arrays[-1][0, 2] = 1
+    losses_of = {}
+    for name, weights in (("plain", ReportWeights()), ("weighted", ReportWeights(3.0, 0.0))):
+        with tf.Graph().as_default(), tf1.Session() as session:
+            tf1.set_random_seed(1)
+            placeholders, _ = build(config_of("caption"), training=True, report_weights=weights)
+            session.run(tf1.global_variables_initializer())
+            feed = dict(zip(placeholders, arrays, strict=True))
+            first = dict(zip(placeholders, [array[:1] for array in arrays], strict=True))
+            losses_of[name] = session.run("L_R:0", feed), session.run("L_R:0", first)
+    assert losses_of["weighted"][0] == pytest.approx(losses_of["plain"][1], rel=1e-5)  # 3 L_R / 3 studies
+    assert losses_of["weighted"][0] != pytest.approx(losses_of["plain"][0], rel=1e-3)
 
 
 @pytest.mark.parametrize(("alpha", "silent"), [(1.0, ("word_softmax",)), (0.0, ("classifier", "text_attention"))])

@@ -11,12 +11,32 @@ from tensorpack.tfutils.sessinit import SessionInit
 
 from tienet.checkpoint.entries import damaged, find_damage, read_entry, short_reason
 from tienet.checkpoint.tensorflow_path import readable_prefix
+from tienet.config import Config
 from tienet.errors import InputError
 
 tf1 = tf.compat.v1
 
 ACCUMULATION = "tienet_accumulation"
 """The collection of the counter and the sums of gradient accumulation; the sums are zero in every checkpoint."""
+
+
+_SCOPES = {"classifies": ("text_attention/", "classifier/"), "predicts_words": ("word_softmax/",)}
+"""The scopes of the variables that only networks with a part have: a classifier, a softmax over the next word."""
+
+
+def new_scopes(config: Config, loaded: Config) -> tuple[str, ...]:
+    """The scopes of the variables that a network has and the one that it starts from has not.
+
+    Args:
+        config: The settings of the network.
+        loaded: The settings of the run whose weights it starts from.
+    """
+
+    def scopes(settings: Config) -> set[str]:
+        has = {"classifies": settings.mode_parts.classifies, "predicts_words": settings.predicts_words}
+        return {scope for part, of_part in _SCOPES.items() if has[part] for scope in of_part}
+
+    return tuple(sorted(scopes(config) - scopes(loaded)))
 
 
 def restore(session: tf1.Session, prefix: Path, variables: list[tf.Variable]) -> None:
@@ -57,8 +77,10 @@ def _load(session: tf1.Session, saver: tf1.train.Saver, prefix: Path) -> None:
         raise damaged(prefix, short_reason(error)) from error
 
 
-def _check_contents(prefix: Path, variables: list[tf.Variable]) -> tuple[list[tf.Variable], list[tf.Variable]]:
-    """The variables that the checkpoint has, and those that are missing there but are allowed to be (ACCUMULATION)."""
+def _check_contents(
+    prefix: Path, variables: list[tf.Variable], new: tuple[str, ...] = ()
+) -> tuple[list[tf.Variable], list[tf.Variable]]:
+    """The variables that are loaded, and those that start anew: of the scopes `new`, or missing, in ACCUMULATION."""
     _check_files(prefix)
     try:
         with readable_prefix(prefix) as readable:
@@ -69,7 +91,7 @@ def _check_contents(prefix: Path, variables: list[tf.Variable]) -> tuple[list[tf
     problems, missing = [], []
     for variable in variables:
         name, expected = variable.op.name, variable.shape.as_list()
-        if name not in shapes and name in optional:
+        if name.startswith(new) or (name not in shapes and name in optional):
             missing.append(variable)
         elif name not in shapes:
             problems.append(f"{name} is missing")
@@ -77,7 +99,8 @@ def _check_contents(prefix: Path, variables: list[tf.Variable]) -> tuple[list[tf
             problems.append(f"{name} has shape {shapes[name]}, expected {expected}")
     if problems:
         raise InputError(f"{prefix}: does not fit this network: {'; '.join(problems)}")
-    return [variable for variable in variables if variable.op.name in shapes], missing
+    lacking = {variable.op.name for variable in missing}
+    return [variable for variable in variables if variable.op.name not in lacking], missing
 
 
 def _check_files(prefix: Path) -> None:
@@ -94,14 +117,15 @@ class StrictRestore(SessionInit):
     Args:
         prefix: The prefix of the checkpoint's files.
         trainable_only: Whether only the trainable variables are loaded, so that the optimizer starts anew.
+        new: Scopes whose variables start from their initializers.
     """
 
-    def __init__(self, prefix: Path, trainable_only: bool = False):
-        self._prefix, self._trainable_only = prefix, trainable_only
+    def __init__(self, prefix: Path, trainable_only: bool = False, new: tuple[str, ...] = ()):
+        self._prefix, self._trainable_only, self._new = prefix, trainable_only, new
 
     def _setup_graph(self) -> None:  # Tensorpack calls it before it finalizes the graph
         variables = tf1.trainable_variables() if self._trainable_only else tf1.global_variables()
-        found, missing = _check_contents(self._prefix, variables)
+        found, missing = _check_contents(self._prefix, variables, self._new)
         self._init_missing = tf1.variables_initializer(missing)
         self._saver = tf1.train.Saver(found, name="strict_restore")
 

@@ -1,6 +1,6 @@
 """Batches of studies: which studies go together, in which order, and the arrays that the network takes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from tienet.data.batch_split import WHOLE_BATCH, BatchSplit
 from tienet.data.features.cache import Features, require_images
 from tienet.data.image import read_image
 from tienet.data.manifest import Manifest
-from tienet.data.text import END, PAD, START, Vocab
+from tienet.data.text import END, OOV, PAD, START, Vocab
 from tienet.errors import InputError
 
 _POOL = 32  # the number of batches whose studies are drawn together and then sorted by length
@@ -29,6 +29,7 @@ class Studies:
         features: The cached outputs of the backbone; None with `features=off` and in modes without an image.
         notes: Remarks for the user about reports that are cut and reports that are empty.
         cut: The positions of the studies whose report is cut at `max_words` words.
+        full_stop: The word id of the full stop, which ends a sentence; -1 if the vocabulary has none.
     """
 
     config: Config
@@ -38,6 +39,7 @@ class Studies:
     features: Features | None
     notes: list[str]
     cut: frozenset[int] = frozenset()
+    full_stop: int = -1
 
     @classmethod
     def from_manifest(
@@ -70,7 +72,9 @@ class Studies:
         if empty:
             first = manifest.study_ids[empty[0]]
             notes.append(f"{len(empty)} of {len(manifest)} reports are empty (the first is {first})")
-        return cls(config, word_ids, manifest.labels, manifest, features, notes, frozenset(cut))
+        (full_stop,) = vocab.encode(".")[:-1]
+        full_stop = -1 if full_stop == OOV else int(full_stop)
+        return cls(config, word_ids, manifest.labels, manifest, features, notes, frozenset(cut), full_stop)
 
     def __len__(self) -> int:
         return len(self.word_ids)
@@ -80,23 +84,32 @@ class Studies:
         """int64 [N]: the number of word ids of each study, <START> included (n + 1)."""
         return np.array([len(ids) for ids in self.word_ids])
 
-    def batch(self, indices: np.ndarray) -> list[np.ndarray]:
-        """The inputs of the network for the studies at these positions, in the order of `TieNet.inputs`."""
+    def batch(self, indices: np.ndarray, step: int | None = None) -> list[np.ndarray]:
+        """The inputs of the network for the studies at these positions, in the order of `TieNet.inputs`.
+
+        Args:
+            step: The update of a training, at which each report's sentences have an order of their own where
+                `shuffle_sentences` is set; None: reports are as they are.
+        """
         mode = self.config.mode_parts
         arrays = [self.image_inputs(indices)] if mode.image else []
         if mode.reads:
-            arrays += [pad([self._marked_word_ids(n) for n in indices]), self.lengths[indices].astype(np.int32)]
+            reports = [self._marked_word_ids(n) for n in indices]
+            if self.config.shuffle_sentences and step is not None:
+                seeds = ([self.config.seed, step, n] for n in indices)
+                reports = [shuffle_sentences(ids, self.full_stop, s) for ids, s in zip(reports, seeds, strict=True)]
+            arrays += [pad(reports), self.lengths[indices].astype(np.int32)]
         return [*arrays, self.labels[indices]]
 
     def _marked_word_ids(self, n: int) -> np.ndarray:
-        """The word ids of a study, and behind them, where they do not count, <END> for a mode that writes.
+        """The word ids of a study, and behind them, where they do not count, <END> where the next word is predicted.
 
         The mark is there only if the report has exactly `max_words` words, because `next_words` could not tell it
         from one that was cut.
         """
         ids = self.word_ids[n]
         full = len(ids) == self.config.max_words + 1
-        return np.append(ids, np.int32(END)) if self.config.mode_parts.writes and full and n not in self.cut else ids
+        return np.append(ids, np.int32(END)) if self.config.predicts_words and full and n not in self.cut else ids
 
     def image_inputs(self, indices: np.ndarray) -> np.ndarray:
         """Features float16 [B, h, w, channels], or images uint8 [B, px, px] if no features are cached."""
@@ -104,6 +117,20 @@ class Studies:
             return self.features.take(indices)
         images = self.manifest.images
         return np.stack([read_image(images[n], self.config.image_px) for n in indices])
+
+
+def shuffle_sentences(word_ids: np.ndarray, full_stop: int, seed: Sequence[int]) -> np.ndarray:
+    """The words of a report with its sentences in a random order; the words of a sentence stay together.
+
+    Args:
+        word_ids: int32 [n + 1], <START> w_1 ... w_n.
+        full_stop: The word id that ends a sentence; what follows the last one is a sentence too.
+        seed: What the order depends on.
+    """
+    words = word_ids[1:]
+    sentences = np.split(words, np.flatnonzero(words == full_stop)[: len(words)] + 1)
+    order = np.random.default_rng(seed).permutation(len(sentences))
+    return np.concatenate([word_ids[:1], *(sentences[n] for n in order)])
 
 
 def check_studies(config: Config, manifest: Manifest, training: bool = True) -> None:
@@ -216,7 +243,7 @@ class TrainingBatches:
                 for n, indices in enumerate(self._batches_of_epoch(epoch)[skip:], skip):
                     step = epoch * self.steps_per_epoch + n
                     for part, studies in zip(self._batch_split.own_parts(), self._own_parts(indices), strict=True):
-                        yield [*self._studies.batch(studies), np.array([step, part], np.int32)]
+                        yield [*self._studies.batch(studies, step), np.array([step, part], np.int32)]
                 epoch, skip = epoch + 1, 0
         except Exception as error:
             self.error = error

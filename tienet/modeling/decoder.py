@@ -63,7 +63,8 @@ class Decoder:
             W_r = tf.convert_to_tensor(weight("W_r", [H, 4 * H], tf1.orthogonal_initializer()))
             self._weights = self._image_weights(x.shape[3], W_r) if x is not None else W_r
         self.side = None if x is None else x.shape[1]
-        self._softmax = _Softmax(config, vocab_size, word_dim) if config.mode_parts.writes else None
+        self._deep = config.deep_output and config.mode_parts.writes
+        self._softmax = _Softmax(config, vocab_size, word_dim, self._deep) if config.predicts_words else None
 
     def _image_context(self, x: tf.Tensor) -> ImageContext:
         config = self._config
@@ -131,7 +132,7 @@ class Decoder:
 
     def contexts(self, a: tf.Tensor, h: tf.Tensor) -> tf.Tensor | None:
         """The context z of every step, [B, T, C], of reports that were read; None unless the word softmax takes it."""
-        if not self._config.deep_output:
+        if not self._deep:
             return None
         z = tf.matmul(tf.reshape(a, [-1, tf.shape(a)[1], self.side**2]), self.image_context.x)
         if self._weights.w_beta is None:
@@ -145,10 +146,10 @@ class Decoder:
 
 
 class _Softmax:
-    """Logits of the next word: W_o h + b; with `deep_output` Xu's L_o(w + L_h h + L_z z) + b."""
+    """Logits of the next word: W_o h + b; where `deep`, Xu's L_o(w + L_h h + L_z z) + b."""
 
-    def __init__(self, config: Config, vocab_size: int, word_dim: int):
-        self._deep = config.deep_output
+    def __init__(self, config: Config, vocab_size: int, word_dim: int, deep: bool):
+        self._deep = deep
         with tf1.variable_scope("word_softmax"):
             if self._deep:
                 self._L_h = weight("L_h", [config.lstm_units, word_dim])

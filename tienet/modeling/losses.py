@@ -41,9 +41,7 @@ class LabelWeights:
         lambda and in the loss. Where P or N is empty one beta would be 0, and with it the weight of every positive
         or every negative label. All weights are then 1, as `equal` gives them, and `note` says so.
         """
-        findings = labels[:, : len(FINDINGS)]
-        diseased = (findings == 1).any(axis=1)
-        healthy = ~diseased & ((labels[:, LABELS.index(NO_FINDING)] == 1) | (findings == 0).all(axis=1))
+        diseased, healthy = _states(labels)
         P, N = int(diseased.sum()), int(healthy.sum())
         if not (P and N):
             what = f"all {P + N:,} training studies whose state is known have {'a finding' if P else 'none'}"
@@ -56,6 +54,56 @@ class LabelWeights:
     def equal(cls, note: str | None = None) -> "LabelWeights":
         """Weights of 1, which make eq. 6 the plain cross-entropy."""
         return cls(beta_P=1.0, beta_N=1.0, lambda_m=np.ones(K, np.float32), note=note)
+
+
+@dataclass(frozen=True)
+class ReportWeights:
+    """What L_R of a report counts, by whether its study has a finding; both are 1 in the paper.
+
+    Most studies have no finding, and their reports are alike: the likeliest report of any image then is one of those,
+    and it names nothing.
+
+    Attributes:
+        diseased: The weight of a study with y_m = 1 for a finding m.
+        healthy: The weight of a study whose findings are all known to be absent. All other studies have 1.
+    """
+
+    diseased: float = 1.0
+    healthy: float = 1.0
+
+    @classmethod
+    def from_labels(cls, labels: np.ndarray, finding_share: float | None) -> "ReportWeights":
+        """The weights with which the studies with a finding have the share `finding_share` of L_R.
+
+        With P and N as in `LabelWeights.from_labels`:
+
+            diseased = finding_share (|P| + |N|) / |P|,  healthy = (1 - finding_share) (|P| + |N|) / |N|
+
+        so that their mean is 1. Both are 1 where `finding_share` is None, and where P or N is empty.
+
+        Args:
+            labels: The training labels, [Q, K] of 1, 0 and NaN (unknown).
+            finding_share: A share, or None.
+        """
+        diseased, healthy = _states(labels)
+        P, N = int(diseased.sum()), int(healthy.sum())
+        if finding_share is None or not (P and N):
+            return cls()
+        return cls(finding_share * (P + N) / P, (1 - finding_share) * (P + N) / N)
+
+    def of(self, labels: tf.Tensor) -> tf.Tensor:
+        """The weight of each study, float32 [B], from its labels, float32 [B, K] of 1, 0 and NaN."""
+        findings, no_finding = labels[:, : len(FINDINGS)], labels[:, LABELS.index(NO_FINDING)]
+        diseased = tf.reduce_any(tf.equal(findings, 1), 1)
+        healthy = ~diseased & (tf.equal(no_finding, 1) | tf.reduce_all(tf.equal(findings, 0), 1))
+        return tf.where(diseased, self.diseased, tf.where(healthy, self.healthy, 1.0))
+
+
+def _states(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which studies are in P and which in N (`LabelWeights.from_labels`): bool [Q] each, from labels [Q, K]."""
+    findings = labels[:, : len(FINDINGS)]
+    diseased = (findings == 1).any(axis=1)
+    return diseased, ~diseased & ((labels[:, LABELS.index(NO_FINDING)] == 1) | (findings == 0).all(axis=1))
 
 
 def classification_loss(logits: tf.Tensor, labels: tf.Tensor, weights: LabelWeights) -> tf.Tensor:

@@ -48,6 +48,7 @@ class TieNet(ModelDesc):
         vocab_size: V.
         word_dim: E, the length of a word vector.
         label_weights: beta and lambda of eq. 6; None where nothing is trained.
+        report_weights: What L_R of each report counts; None: all count the same.
         backbone_weights: The backbone's arrays by name, for `features=off`.
         feature_statistics: float32 [2, channels], mean and standard deviation, for `feature_norm`.
         decoding: How reports are written at test time; None: greedily.
@@ -59,6 +60,7 @@ class TieNet(ModelDesc):
         vocab_size: int,
         word_dim: int,
         label_weights: losses.LabelWeights | None = None,
+        report_weights: losses.ReportWeights | None = None,
         backbone_weights: dict[str, np.ndarray] | None = None,
         feature_statistics: np.ndarray | None = None,
         decoding: Decoding | None = None,
@@ -68,6 +70,7 @@ class TieNet(ModelDesc):
         self.vocab_size = vocab_size
         self.word_dim = word_dim
         self.label_weights = label_weights or losses.LabelWeights.equal()
+        self.report_weights = report_weights or losses.ReportWeights()
         self.backbone_weights = backbone_weights
         self.feature_statistics = feature_statistics
         self.decoding = decoding or Decoding(max_words=config.written_words)
@@ -142,9 +145,11 @@ class TieNet(ModelDesc):
             sizes = [tf.shape(y)[0] for _, y in parts]
             terms["L_C"] = alpha, _mean(L_C, sizes)
             terms["penalty"] = 1.0, _mean(penalty, sizes)
-        if mode.writes:
+        if config.predicts_words:
             following = words.next_words(config, decoder, report, words_in, word_ids, word_len)
-            terms["L_R"] = 1 - alpha, tf.reduce_mean(losses.report_loss(*following))
+            L_R = losses.report_loss(*following) * self.report_weights.of(labels)
+            terms["L_R"] = 1 - alpha, tf.reduce_mean(L_R)
+        if mode.writes:
             terms["coverage"] = 1 - alpha, config.doubly_stochastic * losses.doubly_stochastic(report.a)
         return self._sum(terms)
 

@@ -194,7 +194,7 @@ def set_up(
 
 def build_model(setup: Setup) -> "TieNet":
     """The network, with the training split's label weights, and the backbone and statistics of the run's folder."""
-    from tienet.modeling.losses import LabelWeights
+    from tienet.modeling.losses import LabelWeights, ReportWeights
     from tienet.modeling.model import TieNet
 
     config, run = setup.config, run_folder.load_run(setup.places.logdir)
@@ -205,7 +205,9 @@ def build_model(setup: Setup) -> "TieNet":
     if label_weights.note and setup.is_chief:
         print(f"note: {label_weights.note}", file=sys.stderr)
     statistics = run.feature_statistics()
-    model = TieNet(config, len(setup.vocab), setup.word_vectors.shape[1], label_weights, weights, statistics)
+    report_weights = ReportWeights.from_labels(labels, config.finding_share) if config.mode_parts.writes else None
+    word_dim = setup.word_vectors.shape[1]
+    model = TieNet(config, len(setup.vocab), word_dim, label_weights, report_weights, weights, statistics)
     model.summary_decay **= 1 / setup.batch_split.accumulate
     return model
 
@@ -214,14 +216,19 @@ def session_init(setup: Setup) -> "SessionInit":
     """Where the variables get their first values from, beside their initializers."""
     from tensorpack.tfutils.sessinit import JustCurrentSession
 
-    from tienet.checkpoint.restore import StrictRestore, WordVectors
+    from tienet.checkpoint.restore import StrictRestore, WordVectors, new_scopes
 
     if not setup.is_chief:
         return JustCurrentSession()  # the chief's values are broadcast before the first step
     if setup.resumed_from:
         return StrictRestore(setup.resumed_from.prefix)
     if setup.initial_weights:
-        return StrictRestore(run_folder.locate(setup.initial_weights)[1], trainable_only=True)
+        folder, prefix = run_folder.locate(setup.initial_weights)
+        new = new_scopes(setup.config, Config.load(folder / "config.json")) if (folder / "run.json").is_file() else ()
+        if new:
+            names = ", ".join(scope.rstrip("/") for scope in new)
+            print(f"note: {setup.initial_weights} has no {names}: these start anew", file=sys.stderr)
+        return StrictRestore(prefix, trainable_only=True, new=new)
     return WordVectors(setup.word_vectors) if setup.config.mode_parts.reads else JustCurrentSession()
 
 
