@@ -138,7 +138,7 @@ TEXT = {"lstm_units", "max_words", "word_vector_std", "report_drop", "report_dro
 TEXT_ATTENTION = {"attention_rows", "attention_hidden", "penalty", "shuffle_sentences", "alpha"}
 CLASSIFIER = {"output_hidden", "weighted_loss", "dropout"}
 WRITING = {"deep_output", "written_words", "scheduled_sampling", "doubly_stochastic", "finding_share"}
-BOTH_LOSSES = {"classify_on"}
+BOTH_LOSSES = {"classify_on", "writer_rate"}
 ALWAYS = {"mode", "data", "seed", "l2", "batch", "epochs", "patience", "learning_rate", "lr_drop_at"}
 WITHOUT_EFFECT = {
     "annotate": POOLING | WRITING | BOTH_LOSSES,

@@ -70,6 +70,7 @@ class Config:
     epochs: int = 50  # the largest number of epochs
     patience: int = 8  # epochs without a better validation AUC before training stops; 0: never stops
     learning_rate: float = 1e-3  # learning rate of Adam
+    writer_rate: float = 1.0  # what mode report's parts that write learn with, as a share of learning_rate
     lr_drop_at: float = 1.0  # share of the epochs after which the learning rate is divided by ten; 1: never
 
     def __post_init__(self) -> None:
@@ -205,7 +206,7 @@ _SETTINGS_OF_PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("classifies",): ("output_hidden", "weighted_loss", "dropout"),
     ("image", "classifies"): ("dropout_image",),
     ("writes",): ("deep_output", "written_words", "scheduled_sampling", "doubly_stochastic", "finding_share"),
-    ("classifies", "writes"): ("classify_on",),
+    ("classifies", "writes"): ("classify_on", "writer_rate"),
     ("classifies", "reads"): ("alpha",),
 }  # fmt: skip
 """The settings that not every mode uses, by the parts of the network (properties of `Mode`) that have to be there."""
@@ -253,6 +254,7 @@ _MAX_SHARES = {
     "lr_drop_at": 1.0,
     "scheduled_sampling": 1.0,
     "finding_share": 0.99,
+    "writer_rate": 1.0,
 }  # each share is a number from 0 to this value
 _POSITIVE = ("learning_rate", "word_vector_std", "lse_r")
 

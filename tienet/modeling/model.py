@@ -19,8 +19,13 @@ from tienet.modeling.decoder import Decoder, ImageContext
 from tienet.modeling.decoding import Decoding
 from tienet.modeling.draws import Draws
 from tienet.modeling.layers import fully_connected, l2_loss, transition, with_position
+from tienet.modeling.optimizers import TwoRatesOptimizer
 
 tf1 = tf.compat.v1
+
+
+CLASSIFIER_SCOPES = ("classifier/", "text_attention/")
+"""The scopes of the variables that only networks with a classifier have, where reports are read."""
 
 
 class _Report(NamedTuple):
@@ -275,10 +280,17 @@ class TieNet(ModelDesc):
         return np.repeat(np.float32(rates), widths)
 
     def optimizer(self) -> tf1.train.Optimizer:
-        """Adam; its rate is the variable `adam/learning_rate`, which a callback may lower."""
+        """Adam; its rate is the variable `adam/learning_rate`, which a callback may lower.
+
+        With `writer_rate` below 1, all but the classifier and its text attention learn with that share of the rate.
+        """
         rate = tf1.get_variable("adam/learning_rate", initializer=self.config.learning_rate, trainable=False)
         tf1.summary.scalar("learning_rate", rate)
-        return tf1.train.AdamOptimizer(rate)
+        adam = tf1.train.AdamOptimizer(rate)
+        if self.config.mode != "report" or self.config.writer_rate == 1:
+            return adam
+        slow = tf1.train.AdamOptimizer(rate * self.config.writer_rate, name="AdamOfTheWriter")
+        return TwoRatesOptimizer(adam, slow, lambda variable: not variable.op.name.startswith(CLASSIFIER_SCOPES))
 
 
 def _label_outputs(logits: tf.Tensor) -> dict[str, tf.Tensor]:

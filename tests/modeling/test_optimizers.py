@@ -1,0 +1,58 @@
+"""The optimizer with two rates: each variable takes the step of its own optimizer, from the same gradients."""
+
+import numpy as np
+import tensorflow as tf
+
+from tienet.modeling.optimizers import TwoRatesOptimizer
+
+tf1 = tf.compat.v1
+
+
+def steps_of(optimizer_of, steps: int = 3) -> dict[str, list[float]]:
+    """The values of two variables after some updates of a loss that both share, and the global step."""
+    with tf.Graph().as_default(), tf1.Session() as session:
+        fast, slow = (tf1.get_variable(name, initializer=tf.constant([1.0, -2.0])) for name in ("a/fast", "b/slow"))
+        step = tf1.train.get_or_create_global_step()
+        loss = tf.reduce_sum((fast * slow) ** 2)
+        optimizer = optimizer_of()
+        update = optimizer.apply_gradients(optimizer.compute_gradients(loss), step)
+        session.run(tf1.global_variables_initializer())
+        for _ in range(steps):
+            session.run(update)
+        return dict(zip(("fast", "slow", "step"), session.run([fast, slow, step]), strict=True))
+
+
+def adam_by_hand(rates: dict[str, float], steps: int = 3) -> dict[str, np.ndarray]:
+    """Adam (Kingma and Ba 2015, algorithm 1, in the form of section 2 that is the last line of it) in NumPy."""
+    values = {name: np.array([1.0, -2.0]) for name in rates}
+    m, v = ({name: np.zeros(2) for name in rates} for _ in range(2))
+    for t in range(1, steps + 1):
+        f, s = values["fast"], values["slow"]
+        gradients = {"fast": 2 * f * s**2, "slow": 2 * s * f**2}
+        for name, g in gradients.items():
+            m[name] = 0.9 * m[name] + 0.1 * g
+            v[name] = 0.999 * v[name] + 0.001 * g**2
+            rate = rates[name] * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+            values[name] = values[name] - rate * m[name] / (np.sqrt(v[name]) + 1e-8)
+    return values
+
+
+def test_each_variable_learns_with_its_own_rate():
+    def two_rates():
+        adam, slow = tf1.train.AdamOptimizer(0.1), tf1.train.AdamOptimizer(0.01, name="Slow")
+        return TwoRatesOptimizer(adam, slow, lambda variable: variable.op.name.startswith("b/"))
+
+    found, expected = steps_of(two_rates), adam_by_hand({"fast": 0.1, "slow": 0.01})
+    np.testing.assert_allclose(found["fast"], expected["fast"], rtol=1e-4)
+    np.testing.assert_allclose(found["slow"], expected["slow"], rtol=1e-4)
+    assert found["step"] == 3
+
+
+def test_with_equal_rates_it_is_adam():
+    def two_rates():
+        adam, slow = tf1.train.AdamOptimizer(0.1), tf1.train.AdamOptimizer(0.1, name="Slow")
+        return TwoRatesOptimizer(adam, slow, lambda variable: variable.op.name.startswith("b/"))
+
+    ours, plain = steps_of(two_rates), steps_of(lambda: tf1.train.AdamOptimizer(0.1))
+    for name, value in plain.items():
+        np.testing.assert_allclose(ours[name], value, rtol=1e-6)

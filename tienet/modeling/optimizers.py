@@ -1,0 +1,33 @@
+"""An optimizer in which some variables learn more slowly than others."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+from tensorpack.tfutils.optimizer import ProxyOptimizer
+
+tf1 = tf.compat.v1
+
+
+class TwoRatesOptimizer(ProxyOptimizer):
+    """Applies the gradients of some variables by one optimizer and those of all others by another one.
+
+    Args:
+        optimizer: The optimizer of most variables; the gradients are computed by it.
+        slow: The optimizer of the others.
+        is_slow: Whether a variable is one of the others.
+    """
+
+    def __init__(
+        self, optimizer: tf1.train.Optimizer, slow: tf1.train.Optimizer, is_slow: Callable[[tf.Variable], bool]
+    ):
+        super().__init__(optimizer, "TwoRatesOptimizer")
+        self._slow, self._is_slow = slow, is_slow
+
+    def apply_gradients(self, grads_and_vars, global_step=None, name: str | None = None):
+        """Apply each gradient by the optimizer of its variable; `global_step` is increased once."""
+        pairs = [(gradient, variable) for gradient, variable in grads_and_vars if gradient is not None]
+        slow = [pair for pair in pairs if self._is_slow(pair[1])]
+        fast = [pair for pair in pairs if not self._is_slow(pair[1])]
+        # All gradients are there before a weight changes.
+        with tf.control_dependencies([tf.convert_to_tensor(gradient) for gradient, _ in pairs]):
+            return tf.group(self._slow.apply_gradients(slow), self._opt.apply_gradients(fast, global_step), name=name)
