@@ -330,6 +330,10 @@ def test_a_broken_report_is_named(run, source, capsys):
     assert "9.xml: not XML" in line
 
 
+def test_a_fold_that_there_is_not(run, capsys):
+    assert "--split fold=4/3: expected fold=K/N" in refused(run, capsys, split="fold=4/3")
+
+
 def test_bad_split_file(run, capsys, tmp_path):
     (tmp_path / "split.json").write_text('{"train": []}')
     line = refused(run, capsys, split=tmp_path / "split.json")
@@ -370,6 +374,22 @@ def test_real_data(shared, tmp_path):
     assert [len(set(m.split(split).patient_ids)) for split in ("train", "val", "test")] == [1736, 294, 590]
     assert len(m) == 2720 and sum(m.labels[:, FINDINGS.index("Cardiomegaly")]) == 212
     assert m.reports[0].startswith("findings : The cardiac silhouette and mediastinum size are within normal limits.")
+
+
+def test_five_folds_of_the_real_data_test_every_study_once(shared, run, tmp_path):
+    data = shared / "data" / "openi"
+    sources = {"reports": "NLMCXR_reports.tgz", "images": "images", "projections": "indiana_projections.csv",
+               "labels": "openi_gld_std14.csv"}  # fmt: skip
+    tables = []
+    for number in range(1, 6):
+        files = {name: data / file for name, file in sources.items()}
+        _, out = run(**files, split=f"fold={number}/5", out=tmp_path / f"openi-fold-{number}")
+        tables.append(pd.read_csv(out / "manifest.csv", dtype=str))
+        shares = tables[-1].split.value_counts(normalize=True)
+        assert shares[["train", "val", "test"]].tolist() == pytest.approx([0.7, 0.1, 0.2], abs=0.03)
+    assert all(table.study_id.equals(tables[0].study_id) for table in tables)
+    assert sum((table.split == "test").astype(int) for table in tables).eq(1).all()
+    manifests.load(str(out / "manifest.csv"))  # no patient and no picture in two splits
 
 
 def test_real_counts_are_the_papers(shared):
