@@ -22,6 +22,7 @@ from tienet.evaluation.metrics.auroc import evaluate_auc
 from tienet.evaluation.metrics.named_labels import evaluate_labels
 from tienet.evaluation.metrics.report_findings import evaluate_findings
 from tienet.evaluation.options import Options
+from tienet.evaluation.paper.published import column_of
 from tienet.folders import locks
 from tienet.labels import LABELS, name_labels
 from tienet.modeling.decoding import Decoding
@@ -56,7 +57,7 @@ def test_evaluation_writes_every_study_and_label(runs, data_root, mode, tmp_path
         assert metrics["report_findings"]["labeller"].keys() == {"micro", "macro"}
     everyone = manifests.load("phantom", data_root)
     assert metrics["all_studies"] == set_of_studies(everyone.study_ids, everyone.patient_ids)
-    assert (metrics["pooling"] is None) == (mode != "classify")
+    assert metrics["column"] == column_of(open_run(runs[mode]).config)
     judged = judgements.read(out / "judged.csv")
     assert judged.patient_ids == test.patient_ids
     if MODES[mode].writes:

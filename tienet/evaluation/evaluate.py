@@ -107,15 +107,15 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
         studies = predictor.studies(split)
         _log_notes(*studies.notes)
         predictions = predictor.predict(studies, progress=True, maps=boxes is not None)
-        named = _name_labels(inputs.run, predictions, options)
         report_scores, labels_in_reports = _score_reports(report_metrics, predictions)
-        judged = Judged.of(split, predictions.reports, logits=predictions.logits, named=named, **labels_in_reports)
+        said = {"logits": predictions.logits, "named": _name_labels(inputs.run, predictions, options)}
+        judged = Judged.of(split, predictions.reports, **said, **labels_in_reports)
         controls = {}
         if options.controls:
             controls = evaluate_controls(dataset, split, predictor, report_metrics, options, cache)
         metrics = {
             "mode": predictor.config.mode,
-            "pooling": predictor.config.pooling if mode.pools else None,
+            "column": published.column_of(predictor.config),
             "data": dataset.name,
             "split": options.split,
             "studies": len(split),
@@ -123,7 +123,7 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
             "seen": inputs.seen,
             # From the logits: with temperatures, different logits may give equal probabilities.
             **_auc_metrics(predictions.logits, split, options),
-            "labels": _label_metrics(named, split, options),
+            "labels": _label_metrics(inputs.run, predictions, split, options),
             **report_scores,
             "true_reports_read": _true_report_metrics(predictor, studies, mode),
             "pointing": _pointing_metrics(predictions, split, boxes),
@@ -182,8 +182,9 @@ def _name_labels(run: OpenedRun, predictions: Predictions, options: Options) -> 
     return name_labels(predictions.probabilities, thresholds)
 
 
-def _label_metrics(named: np.ndarray | None, split: Manifest, options: Options) -> dict | None:
-    """Precision, recall and F1 of the labels that are named; None without such."""
+def _label_metrics(run: OpenedRun, predictions: Predictions, split: Manifest, options: Options) -> dict | None:
+    """Precision, recall and F1 of the labels that the run names; None without such."""
+    named = _name_labels(run, predictions, options)
     if named is None:
         return None
     return evaluate_labels(named, split.labels, split.patient_ids, resamples=options.resamples)

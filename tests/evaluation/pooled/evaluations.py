@@ -53,7 +53,7 @@ class MadeUp:
         folder.mkdir(parents=True, exist_ok=True)
         metrics = {
             "mode": mode.name,
-            "pooling": ("lse" if name.endswith("lse") else "mean") if mode.pools else None,
+            "column": "I, mean pooling" if name == "classify" else mode.paper_name,
             "data": data,
             "split": "test",
             "all_studies": set_of_studies(self.study_ids, self.patient_ids),

@@ -43,9 +43,9 @@ def test_one_fold_is_the_plain_evaluation(of_folds):
     assert 0 < len(rows) < len(judged)
     patients = [judged.patient_ids[n] for n in rows]
     written, read, true = (x[rows] for x in (judged.written_labels, judged.read_labels, judged.labels))
-    labeller = found["report_findings"].pop("labeller")
+    against, labeller = (found["report_findings"].pop(name) for name in ("against_labels", "labeller"))
     assert found["report_findings"] == evaluate_findings(written, read, patients, resamples=R)
-    assert found["report_labels"] == evaluate_labels(written, true, patients, resamples=R)
+    assert against["micro"] == evaluate_labels(written, true, patients, resamples=R)["micro"]
     assert labeller["micro"] == evaluate_labels(read, true, patients, resamples=R)["micro"]
 
 
@@ -76,7 +76,7 @@ def test_what_only_some_folds_have_is_left_out_and_said(of_folds):
     of_folds[1] = dataclasses.replace(of_folds[1], written_labels=None)
     assert pool("x", of_folds, R).lacking == ("written_labels",)
     found = scored(of_folds)
-    assert found["report_findings"] is found["report_labels"] is None and found["captions"] is not None
+    assert found["report_findings"] is None and found["captions"] is not None
 
 
 def test_a_column_that_only_writes_has_no_auc(of_folds):

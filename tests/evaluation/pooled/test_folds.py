@@ -49,7 +49,7 @@ def test_a_fold_with_one_run_has_it_in_its_own_folder(made_up):
     for folder in made_up.write(["classify"]):
         shutil.copytree(folder / folder.name / "classify", folder, dirs_exist_ok=True)
         shutil.rmtree(folder / folder.name)
-        assert list(read_fold(folder).runs) == [RunKey("classify", "mean", "")]
+        assert list(read_fold(folder).runs) == [RunKey("classify", "I, mean pooling", "")]
 
 
 def test_what_a_fold_lacks_is_said_and_left_out(made_up):
@@ -73,7 +73,7 @@ def test_what_a_fold_lacks_is_said_and_left_out(made_up):
 
 def test_a_run_with_another_pooling_is_another_run(made_up):
     folders = made_up.write(["annotate-text-0", "classify"])
-    change(folders[0] / folders[0].name / "classify" / "metrics.json", pooling="lse")
+    change(folders[0] / folders[0].name / "classify" / "metrics.json", column="I")
     keys, notes = match_runs(open_folds(folders))
     assert [key.name for key in keys] == ["annotate-text-0"] and len(notes) == 2
 
@@ -91,7 +91,7 @@ def test_folds_that_do_not_cover_are_refused(made_up):
     folders = made_up.write(["classify"])
     said = refused(folders[:2])
     assert said == (
-        "2 evaluations judge 60 of the 90 studies of openi-fold-1, openi-fold-2; give those of all folds, "
+        "openi-fold-1, openi-fold-2: 60 of the data set's 90 studies are judged; give the evaluations of all folds, "
         "or say --partial"
     )
     assert len(open_folds(folders[:2], partial=True)) == 2 and len(open_folds(folders)) == 3
@@ -103,8 +103,9 @@ def test_folds_that_do_not_cover_are_refused(made_up):
         ({"split": "val"}, r"openi-fold-2 is of another split \(val\) than .*openi-fold-1 \(test\)"),
         ({"all_studies": {"studies": 90, "sha256": "beef"}}, "openi-fold-2 is of another data set"),
         ({"seen": {"train": 4, "val": 0}}, "the run was trained on 4 of the studies that it judged"),
-        ({"mode": "anotate"}, "not what tienet evaluate writes there; evaluate again"),
-        ({"all_studies": None}, "not what tienet evaluate writes there; evaluate again"),
+        ({"column": None}, "not what tienet evaluate writes there; evaluate again"),
+        ({"all_studies": {}}, "not what tienet evaluate writes there; evaluate again"),
+        ({"seen": [1]}, "not what tienet evaluate writes there; evaluate again"),
     ],
 )
 def test_an_evaluation_of_something_else_is_refused(made_up, changed, said):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.pooled.evaluations import MadeUp
+from tienet import files
 from tienet.errors import InputError
 from tienet.evaluation import judged as judgements
 from tienet.evaluation.metrics.captions import CaptionScorer
@@ -50,7 +51,7 @@ def test_everything_is_there_by_column(made):
     for title, column in metrics["columns"].items():
         assert (column["auc"] is None) == (title == "Captioning")
         assert (column["captions"] is None) == (title not in ("I+GR", "Captioning"))
-    assert metrics["columns"]["I"]["pooling"] == "lse" and metrics["columns"]["I"]["run"] == "classify-lse"
+    assert [metrics["columns"][title]["run"] for title in ("I", "I, mean pooling")] == ["classify-lse", "classify"]
 
 
 def test_the_differences_are_between_columns_and_to_the_control_of_each(made):
@@ -100,6 +101,21 @@ def test_two_runs_of_a_mode_are_two_columns(tmp_path):
     assert first["avg"] == first["f1"] == {"difference": 0.0, "lo": 0.0, "hi": 0.0, "p": 1.0}
     assert metrics["columns"]["Captioning"]["report_findings"] is None
     assert "R (annotate-text-1) - R (annotate-text-0)" in text
+
+
+def test_several_runs_as_one_model_are_a_column(tmp_path):
+    folders = MadeUp(tmp_path).write(["annotate-text-0", "classify", "report"])
+    for folder in folders:
+        path = folder / folder.name / "annotate-text-0" / "metrics.json"
+        together = {**json.loads(path.read_text()), "column": "R, 3 runs together"}
+        (path.parents[1] / "annotate-text-together").mkdir()
+        files.write_json(path.parents[1] / "annotate-text-together" / "metrics.json", together)
+        judged = (path.parent / "judged.csv").read_bytes()
+        (path.parents[1] / "annotate-text-together" / "judged.csv").write_bytes(judged)
+    metrics, _ = pooled(folders, tmp_path / "cv")
+    assert list(metrics["columns"]) == ["R", "R, 3 runs together", "I, mean pooling", "I+GR"]
+    pairs = [(d["a"], d["b"]) for d in metrics["differences"]]
+    assert ("R, 3 runs together", "R") in pairs and ("R, 3 runs together", "tfidf_logistic") in pairs
 
 
 def test_what_is_left_out_is_said(tmp_path, capsys):

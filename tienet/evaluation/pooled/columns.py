@@ -78,8 +78,8 @@ def column_metrics(column: PooledColumn, scorer: CaptionScorer) -> dict:
 
     Returns:
         "studies", the entries of `auroc.evaluate_auc`, "labels" (`named_labels.evaluate_labels`), "captions",
-        "reports" and "report_findings" (`ReportMetrics`), and "report_labels": the rates of the findings that the
-        labeller names in the written reports, against the true labels.
+        "reports" and "report_findings" (`ReportMetrics`), which also has "against_labels": the micro and macro rates of
+        the findings that the labeller names in the written reports, against the true labels.
     """
     judged, resamples = column.judged, column.resamples
     metrics: dict = {"studies": len(judged), "auc": None, **dict.fromkeys(MEANS)}
@@ -94,7 +94,7 @@ def column_metrics(column: PooledColumn, scorer: CaptionScorer) -> dict:
 
 
 def _report_metrics(judged: Judged, scorer: CaptionScorer, resamples: int) -> dict:
-    metrics: dict = dict.fromkeys(("captions", "reports", "report_findings", "report_labels"))
+    metrics: dict = dict.fromkeys(("captions", "reports", "report_findings"))
     if judged.written is None or not any(report.strip() for report in judged.reports):
         return metrics
     metrics["captions"] = scorer.score(judged.reports, judged.written)
@@ -104,10 +104,10 @@ def _report_metrics(judged: Judged, scorer: CaptionScorer, resamples: int) -> di
     rows = np.flatnonzero(~np.isnan(judged.read_labels).any(axis=1))  # those that have a true report
     written, read, true = (array[rows] for array in (judged.written_labels, judged.read_labels, judged.labels))
     patient_ids = [judged.patient_ids[n] for n in rows]
-    metrics["report_findings"] = evaluate_findings(written, read, patient_ids, resamples=resamples)
-    metrics["report_findings"]["labeller"] = None
-    if not np.isnan(true).all():
-        metrics["report_labels"] = evaluate_labels(written, true, patient_ids, resamples=resamples)
-        rates = evaluate_labels(read, true, patient_ids, resamples=resamples)
-        metrics["report_findings"]["labeller"] = {mean: rates[mean] for mean in LABEL_MEANS}
-    return metrics
+    findings = evaluate_findings(written, read, patient_ids, resamples=resamples)
+    for name, found in (("against_labels", written), ("labeller", read)):
+        findings[name] = None
+        if not np.isnan(true).all():
+            rates = evaluate_labels(found, true, patient_ids, resamples=resamples)
+            findings[name] = {mean: rates[mean] for mean in LABEL_MEANS}
+    return metrics | {"report_findings": findings}

@@ -9,18 +9,13 @@ from tienet import files
 from tienet.errors import InputError
 from tienet.evaluation import judged as judgements
 from tienet.evaluation.judged import Judged, set_of_studies
-from tienet.modes import MODES
+from tienet.evaluation.paper.published import COLUMNS, base_column
 
-MEAN_POOLING = "I, mean pooling"
-"""The column of mode `classify` with the mean in the place of the paper's LSE pooling."""
-
-ORDER = ("R", "I+R", "I", MEAN_POOLING, "I+GR", "Captioning")
-"""The order of the columns."""
+ORDER = (*COLUMNS, "Captioning")
+"""The order of the columns; one that is not the paper's, such as "I, mean pooling", stands behind that of the paper."""
 
 _PLACES = (judgements.FILE_NAME, f"*/{judgements.FILE_NAME}", f"*/*/{judgements.FILE_NAME}")
 """Where `tienet evaluate` puts the files of a run: into OUT if it is alone, else into OUT/DATA/RUN."""
-
-_KEYS = ("mode", "pooling", "data", "split", "all_studies", "seen", "differs")
 
 
 class RunKey(NamedTuple):
@@ -28,18 +23,13 @@ class RunKey(NamedTuple):
 
     Attributes:
         mode: The mode.
-        pooling: The pooling of mode `classify`, "lse" or "mean"; None in other modes.
+        column: The name of its column, which also says how a run of mode `classify` pools (`published.column_of`).
         name: The name of the run's folder; "" where a fold's evaluation has one run alone.
     """
 
     mode: str
-    pooling: str | None
+    column: str
     name: str
-
-    @property
-    def column(self) -> str:
-        """The name of its column: R, I+R, I, "I, mean pooling", I+GR or Captioning."""
-        return MEAN_POOLING if self.pooling == "mean" else MODES[self.mode].paper_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +91,8 @@ def open_folds(folders: Sequence[Path | str], partial: bool = False) -> list[Fol
     )
     if pooled != first.all_studies and not partial:
         raise InputError(
-            f"{len(folds)} evaluations judge {pooled['studies']:,} of the {first.all_studies['studies']:,} studies of "
-            f"{', '.join(fold.data for fold in folds)}; give those of all folds, or say --partial"
+            f"{', '.join(fold.data for fold in folds)}: {pooled['studies']:,} of the data set's "
+            f"{first.all_studies['studies']:,} studies are judged; give the evaluations of all folds, or say --partial"
         )
     return folds
 
@@ -148,7 +138,7 @@ def read_fold(folder: Path) -> Fold:
                 )
         if run.judged.study_ids != first.judged.study_ids:
             raise InputError(f"{folder}: {first.folder} and {place} judge different studies; evaluate again")
-        key = RunKey(run.metrics["mode"], run.metrics["pooling"], "" if place == folder else place.name)
+        key = RunKey(run.metrics["mode"], run.metrics["column"], "" if place == folder else place.name)
         if key in runs:
             raise InputError(f"{runs[key].folder} and {place} are the same run; give the folder of one evaluation")
         runs[key] = run
@@ -158,8 +148,7 @@ def read_fold(folder: Path) -> Fold:
 
 def _read_run(folder: Path) -> FoldRun:
     metrics = files.read_json(folder / "metrics.json")
-    lacking = [key for key in _KEYS if key not in metrics] if isinstance(metrics, dict) else list(_KEYS)
-    if lacking or metrics["mode"] not in MODES or not isinstance(metrics["all_studies"], dict):
+    if not _is_of_evaluation(metrics):
         raise InputError(f"{folder / 'metrics.json'}: not what tienet evaluate writes there; evaluate again")
     if seen := (metrics["seen"] or {}).get("train"):
         raise InputError(f"{folder}: the run was trained on {seen:,} of the studies that it judged (--allow-seen)")
@@ -176,6 +165,16 @@ def _read_run(folder: Path) -> FoldRun:
     return FoldRun(folder, metrics, judged, controls)
 
 
+def _is_of_evaluation(metrics: object) -> bool:
+    """Whether the content of a metrics.json has what is needed here; what an older version wrote has not."""
+    if not isinstance(metrics, dict):
+        return False
+    kinds = {"mode": str, "column": str, "data": str, "split": str, "all_studies": dict, "differs": list}
+    there = all(isinstance(metrics.get(key), kind) for key, kind in kinds.items())
+    seen = metrics.get("seen", "")
+    return there and (seen is None or isinstance(seen, dict)) and {"studies", "sha256"} <= metrics["all_studies"].keys()
+
+
 def match_runs(folds: Sequence[Fold]) -> tuple[list[RunKey], list[str]]:
     """The runs that every fold has, in the order of the columns, and a note for each that some fold lacks.
 
@@ -183,12 +182,17 @@ def match_runs(folds: Sequence[Fold]) -> tuple[list[RunKey], list[str]]:
         InputError: No run is in all folds.
     """
     keys = list(dict.fromkeys(key for fold in folds for key in fold.runs))
-    keys.sort(key=lambda key: (ORDER.index(key.column), key.name))
+    keys.sort(key=_place)
     common = [key for key in keys if all(key in fold.runs for fold in folds)]
     notes = _say_lacking({_title(key): {fold.data for fold in folds if key in fold.runs} for key in keys}, folds)
     if not common:
         raise InputError(f"no run is in all folds: {'; '.join(notes)}")
     return common, notes
+
+
+def _place(key: RunKey) -> tuple[int, bool, str]:
+    base = base_column(key.column)
+    return [*ORDER, base].index(base), key.column != base, key.name
 
 
 def match_controls(folds: Sequence[Fold], keys: Sequence[RunKey]) -> tuple[dict[str, list[Judged]], list[str]]:

@@ -10,6 +10,7 @@ from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import MEANS
 from tienet.evaluation.metrics.captions import CaptionScorer
 from tienet.evaluation.metrics.paired_bootstrap import compare_auc, compare_rates
+from tienet.evaluation.paper.published import base_column
 from tienet.evaluation.paper.tables import Column
 from tienet.evaluation.pooled.columns import PooledColumn, column_metrics, pool
 from tienet.evaluation.pooled.folds import Fold, RunKey, match_controls, match_runs
@@ -59,7 +60,7 @@ def pool_folds(folds: Sequence[Fold], out: Path, scorer: CaptionScorer, resample
         facts = {"data": _name_data(folds), "split": folds[0].split}
         of_control = {name: column_metrics(column, scorer) for name, column in pooled_controls.items()}
         of_run = {
-            key: {"mode": key.mode, "pooling": key.pooling, "run": key.name, **facts, **column_metrics(column, scorer)}
+            key: {"mode": key.mode, "run": key.name, **facts, **column_metrics(column, scorer)}
             for key, column in runs.items()
         }
         metrics = {
@@ -120,7 +121,7 @@ def _differences(runs: dict[RunKey, PooledColumn], controls: dict[str, PooledCol
     judged = {key: column for key, column in runs.items() if column.drawn_auc is not None}
     pairs = list(itertools.combinations(reversed(judged.values()), 2))
     for key, column in judged.items():
-        control = controls.get(CONTROL_OF.get(key.column, IMAGE_CONTROL))
+        control = controls.get(CONTROL_OF.get(base_column(key.column), IMAGE_CONTROL))
         if control is not None and control.drawn_auc is not None:
             pairs.append((column, control))
     found = []

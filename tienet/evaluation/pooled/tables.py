@@ -14,6 +14,7 @@ from tienet.pages.plain_text import wrapped
 
 _RATE_TITLES = {"precision": "precision", "recall": "recall", "f1": "F1"}
 _PAIRS_NOTE = "AUC: from pairs of studies of one fold, as the scores of several models do not compare."
+_TRUE_LABELS_NOTE = "true labels: the findings that the labeller names in the written reports, against the true labels."
 _DIFFERENCE_NOTE = "Differences in F1 are in micro F1 of the labels that are named."
 
 
@@ -34,15 +35,32 @@ def pooled_tables(metrics: Mapping, columns: Sequence[Column]) -> list[Table]:
 
 
 def _with_folds(table: Table | None, metrics: Mapping, tests: Grid | None) -> Table | None:
-    """A table of the paper with a note on the folds, and with the differences for Table 1."""
+    """A table of the paper with notes on the folds; Table 1 with the differences, Table 2 with the true labels."""
     if table is None:
         return None
     (block,) = table.blocks
-    folds = _folds_note(metrics)
-    notes = (folds, _PAIRS_NOTE, *block.notes) if table.name == "table1" else (folds, *block.notes)
-    if tests is not None:
-        notes = (*notes, _DIFFERENCE_NOTE)
-    return dataclasses.replace(table, blocks=(dataclasses.replace(block, tests=tests, notes=notes),))
+    notes, results = [_folds_note(metrics)], block.results
+    if table.name == "table1":
+        notes += [_PAIRS_NOTE, *block.notes, *[_DIFFERENCE_NOTE] * (tests is not None)]
+    else:
+        results = _with_true_labels(results, metrics)
+        notes += [*block.notes, *[_TRUE_LABELS_NOTE] * (results is not block.results)]
+    block = dataclasses.replace(block, results=results, tests=tests, notes=tuple(notes))
+    return dataclasses.replace(table, blocks=(block,))
+
+
+def _with_true_labels(grid: Grid, metrics: Mapping) -> Grid:
+    """Table 2 with the rates of the findings in the written reports against the true labels, if they are known."""
+    by_title = metrics["columns"] | {name.replace("_", " "): found for name, found in metrics["controls"].items()}
+    findings = [by_title[head.title]["report_findings"] for head in grid.heads]
+    of_columns = [found and found["against_labels"] for found in findings]
+    if not any(of_columns):
+        return grid
+    rows = [
+        Row(f"micro {title}, true labels", tuple(found and _rate_cell(found["micro"], rate) for found in of_columns))
+        for rate, title in _RATE_TITLES.items()
+    ]
+    return dataclasses.replace(grid, groups=(*grid.groups, tuple(rows)))
 
 
 def _folds_note(metrics: Mapping) -> str:
