@@ -9,7 +9,7 @@ whether Kaggle's (1_IM-0001-4001.dcm.png) or NLM's (CXR1_1_IM-0001-4001.png), se
 stay where they are.
 
 --split fold=K/N makes the K-th of N data sets whose test splits together have every study once: train and evaluate
-each, and `tienet pool` puts the evaluations together.
+each, and the command pool puts the evaluations together (tienet/training/README.md).
 
 Labels come from a file in NegBio's form, or from MeSH (--labels mesh) by the rules of tienet/datasets/openi/mesh.py.
 Their counts are printed beside those of the paper's Table 1. --compare compares them with another source of labels:

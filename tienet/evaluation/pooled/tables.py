@@ -12,6 +12,7 @@ from tienet.evaluation.paper.tables import MEAN_TITLES, Column, table_1, table_2
 from tienet.labels import FINDINGS, LABELS
 from tienet.pages.plain_text import wrapped
 
+_NAMES = ("table1", "labels", "table2")
 _RATE_TITLES = {"precision": "precision", "recall": "recall", "f1": "F1"}
 _PAIRS_NOTE = "AUC: from pairs of studies of one fold, as the scores of several models do not compare."
 _TRUE_LABELS_NOTE = "true labels: the findings that the labeller names in the written reports, against the true labels."
@@ -29,38 +30,39 @@ def pooled_tables(metrics: Mapping, columns: Sequence[Column]) -> list[Table]:
     tables = [
         _with_folds(table_1({data: columns}, {}), metrics, _difference_grid(metrics["differences"])),
         _named_table(metrics),
-        _with_folds(table_2({data: columns}), metrics, None),
+        _with_true_labels(_with_folds(table_2({data: columns}), metrics), metrics, columns),
     ]
     return [table for table in tables if table is not None]
 
 
-def _with_folds(table: Table | None, metrics: Mapping, tests: Grid | None) -> Table | None:
-    """A table of the paper with notes on the folds; Table 1 with the differences, Table 2 with the true labels."""
+def _with_folds(table: Table | None, metrics: Mapping, tests: Grid | None = None) -> Table | None:
+    """A table of the paper with notes on the folds, and Table 1 with the differences."""
     if table is None:
         return None
     (block,) = table.blocks
-    notes, results = [_folds_note(metrics)], block.results
-    if table.name == "table1":
-        notes += [_PAIRS_NOTE, *block.notes, *[_DIFFERENCE_NOTE] * (tests is not None)]
-    else:
-        results = _with_true_labels(results, metrics)
-        notes += [*block.notes, *[_TRUE_LABELS_NOTE] * (results is not block.results)]
-    block = dataclasses.replace(block, results=results, tests=tests, notes=tuple(notes))
-    return dataclasses.replace(table, blocks=(block,))
+    of_auc = [_PAIRS_NOTE] if table.name == "table1" else []
+    notes = (_folds_note(metrics), *of_auc, *block.notes, *([] if tests is None else [_DIFFERENCE_NOTE]))
+    return dataclasses.replace(table, blocks=(dataclasses.replace(block, tests=tests, notes=notes),))
 
 
-def _with_true_labels(grid: Grid, metrics: Mapping) -> Grid:
+def _with_true_labels(table: Table | None, metrics: Mapping, columns: Sequence[Column]) -> Table | None:
     """Table 2 with the rates of the findings in the written reports against the true labels, if they are known."""
-    by_title = metrics["columns"] | {name.replace("_", " "): found for name, found in metrics["controls"].items()}
-    findings = [by_title[head.title]["report_findings"] for head in grid.heads]
-    of_columns = [found and found["against_labels"] for found in findings]
-    if not any(of_columns):
-        return grid
+    if table is None:
+        return None
+    (block,) = table.blocks
+    of_heads = {(column.paper_name, column.run): column.metrics for column in columns}
+    of_heads |= {(name.replace("_", " "), None): found for name, found in metrics["controls"].items()}
+    findings = [of_heads[head.name, head.run]["report_findings"] for head in block.results.heads]
+    rates = [found and found["against_labels"] for found in findings]
+    if not any(rates):
+        return table
     rows = [
-        Row(f"micro {title}, true labels", tuple(found and _rate_cell(found["micro"], rate) for found in of_columns))
+        Row(f"micro {title}, true labels", tuple(found and _rate_cell(found["micro"], rate) for found in rates))
         for rate, title in _RATE_TITLES.items()
     ]
-    return dataclasses.replace(grid, groups=(*grid.groups, tuple(rows)))
+    results = dataclasses.replace(block.results, groups=(*block.results.groups, tuple(rows)))
+    block = dataclasses.replace(block, results=results, notes=(*block.notes, _TRUE_LABELS_NOTE))
+    return dataclasses.replace(table, blocks=(block,))
 
 
 def _folds_note(metrics: Mapping) -> str:
@@ -128,6 +130,8 @@ def write_tables(out: Path, tables: Sequence[Table], notes: Sequence[str]) -> st
     """Write table.txt, a CSV file of each table, and tables.html into `out`; returns the tables as text."""
     more = ["Notes:", *map(wrapped, notes)] if notes else []
     text = "\n".join([*map(table_text, tables), *more]).rstrip("\n") + "\n"
+    for name in _NAMES:
+        (out / f"{name}.csv").unlink(missing_ok=True)  # that of an earlier call may not be written this time
     for table in tables:
         files.write_text(out / f"{table.name}.csv", table_csv(table))
     files.write_text(out / "table.txt", text)
