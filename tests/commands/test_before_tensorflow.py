@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT
+from tests.evaluation.pooled.evaluations import MadeUp
 from tests.light_run import NAME, light_run
 from tienet.commands import subcommand
 from tienet.commands.main import COMMANDS
@@ -68,6 +69,7 @@ CALIBRATE = "tienet calibrate --load runs/annotate --gpu cpu"
 SERVE = "tienet serve --load runs/report --port 0 --gpu cpu"
 FEATURES = "tienet features --data ours --backbone-end res4f --image-px 256 --backbone-weights random --gpu cpu"
 VOCABULARY = "tienet vocabulary --data ours"
+POOL = "tienet pool folds/openi-fold-1 folds/openi-fold-2 folds/openi-fold-3"
 
 MISTAKES = {
     # flags: a later one of the same name wins
@@ -115,6 +117,15 @@ MISTAKES = {
     f"{EVALUATE} --labeller runs/report": "but --labeller needs annotate-text",
     f"{EVALUATE} --out reports.csv": "reports.csv: is there already and is no folder",
     "without java tienet evaluate --load runs/report --data ours --gpu cpu": "there is no java in PATH",
+    f"{POOL} --out pooled --resamples 0": "--resamples 0: expected 1 or more",
+    f"{POOL} --out data/ours": "--out data/ours: holds the data set ours",
+    f"{POOL} --out folds/openi-fold-2": "--out folds/openi-fold-2: is an evaluation that is to be put together",
+    f"{POOL} --out reports.csv/pooled": "reports.csv",
+    f"{POOL} folds/openi-fold-2 --out pooled": "folds/openi-fold-2 and folds/openi-fold-2 both judge study",
+    f"without java {POOL} --out pooled": "there is no java in PATH",
+    "tienet pool nowhere --out pooled": "nowhere: there is no such folder; expected what tienet evaluate --out",
+    "tienet pool data/ours --out pooled": "data/ours: has no judged.csv",
+    "tienet pool folds/openi-fold-1 --out pooled": "openi-fold-1: 30 of the data set's 90 studies are judged",
     f"{CALIBRATE} --sensitivity 1.5": "--objective sensitivity=1.5: expected a share above 0",
     f"{CALIBRATE} --objective f2": "--objective f2: expected f1, youden, sensitivity=X or precision=X",
     f"{CALIBRATE} --data-root nowhere": "does not exist (nowhere has no data set)",
@@ -188,6 +199,9 @@ MISTAKES = {
 }
 """A command line, and what is said of it."""
 
+POOLED = f"{POOL} --out pooled --no-java --resamples 2"
+"""It needs no slow package."""
+
 RIGHT = {
     TRAIN: "tensorflow",
     f"{TRAIN} --mode annotate-text --load runs/annotate-text --vocab runs/annotate-text": "tensorflow",
@@ -227,6 +241,7 @@ def write_manifest(folder: Path, **columns: object) -> None:
 
 def write_inputs() -> None:
     """Data sets, runs and other files that the command lines name, in this folder."""
+    MadeUp(Path("folds")).write(["annotate-text-0", "caption"])
     write_manifest(Path("data/ours"))
     write_manifest(Path("data/silent"), report="")
     write_manifest(Path("data/texts"), image="")
@@ -268,7 +283,7 @@ def write_inputs() -> None:
 def answers(tmp_path_factory) -> dict[str, tuple[object, list[str]]]:
     """The status, or what would be imported, and the lines of standard error that are no notes, by command line."""
     folder = tmp_path_factory.mktemp("mistakes")
-    lines = [*MISTAKES, *RIGHT, UNREADABLE]
+    lines = [*MISTAKES, *RIGHT, UNREADABLE, POOLED]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         write_inputs()
@@ -299,6 +314,10 @@ def test_a_mistake_is_one_line_with_status_2_and_no_tensorflow(answers, line, me
 def test_where_nothing_is_wrong_it_is_imported(answers, line, package):
     """The mistakes above could not be told from another reason to end otherwise."""
     assert answers[line][0] == IMPORTED + package
+
+
+def test_folds_are_put_together_without_it(answers):
+    assert answers[POOLED] == (0, [])
 
 
 def test_every_command_has_a_mistake():

@@ -13,7 +13,10 @@ from tienet.checkpoint.calibration import with_temperatures
 from tienet.errors import InputError
 from tienet.evaluation.compare import _paired_tests, compare
 from tienet.evaluation.controls import classifiers
+from tienet.evaluation.metrics.captions import CaptionScorer
 from tienet.evaluation.options import Options
+from tienet.evaluation.pooled.folds import open_folds
+from tienet.evaluation.pooled.pool import pool_folds
 from tienet.labels import K
 from tienet.predict import Predictions
 
@@ -57,6 +60,21 @@ def test_each_evaluation_has_its_folder_with_the_same_controls(out, runs):
     assert metrics["report"]["controls"]["nearest_report"] == metrics["caption"]["controls"]["nearest_report"]
     assert metrics["report"]["controls"]["constant_report"]["reports"]["distinct"] == 1
     assert metrics["report"]["lesions"]["lesions"] > 0 and metrics["caption"]["pointing"] is None
+
+
+def test_one_fold_put_together_is_the_plain_evaluation(out, runs, tmp_path):
+    folds = open_folds([out], partial=True)
+    with CaptionScorer(java=False) as scorer:
+        pool_folds(folds, tmp_path / "pooled", scorer, OPTIONS.resamples)
+    pooled = json.loads((tmp_path / "pooled" / "metrics.json").read_text())
+    titles = {"report": "I+GR", "caption": "Captioning", "classify": "I"}
+    for mode, title in titles.items():
+        metrics = json.loads((out / "phantom" / runs[mode].name / "metrics.json").read_text())
+        column = pooled["columns"][title]
+        for key in ("auc", "avg", "wavg", "avg10", "labels", "captions", "reports", "report_findings"):
+            assert column[key] == metrics[key], (mode, key)
+        for name, control in metrics["controls"].items():
+            assert all(pooled["controls"][name][key] == control[key] for key in control)
 
 
 def test_the_paired_test_is_between_the_columns_that_classify(out, runs):

@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,10 +14,15 @@ from tienet.config import Config, preset
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
 from tienet.evaluation import evaluate as evaluate_module
+from tienet.evaluation import judged as judgements
 from tienet.evaluation.controls import classifiers
 from tienet.evaluation.evaluate import differences, evaluate
+from tienet.evaluation.judged import set_of_studies
+from tienet.evaluation.metrics.auroc import evaluate_auc
 from tienet.evaluation.metrics.named_labels import evaluate_labels
+from tienet.evaluation.metrics.report_findings import evaluate_findings
 from tienet.evaluation.options import Options
+from tienet.evaluation.paper.published import column_of
 from tienet.folders import locks
 from tienet.labels import LABELS, name_labels
 from tienet.modeling.decoding import Decoding
@@ -49,7 +55,17 @@ def test_evaluation_writes_every_study_and_label(runs, data_root, mode, tmp_path
         assert metrics["report_findings"]["studies"] == len(test)
         assert "BLEU-4" in table
         assert metrics["report_findings"]["labeller"].keys() == {"micro", "macro"}
+    everyone = manifests.load("phantom", data_root)
+    assert metrics["all_studies"] == set_of_studies(everyone.study_ids, everyone.patient_ids)
+    assert metrics["column"] == column_of(open_run(runs[mode]).config)
+    judged = judgements.read(out / "judged.csv")
+    assert judged.patient_ids == test.patient_ids
+    if MODES[mode].writes:
+        written, read = judged.written_labels, judged.read_labels
+        found = evaluate_findings(written, read, test.patient_ids, resamples=20)
+        assert metrics["report_findings"]["micro"] == found["micro"] and judged.written == reports.written.tolist()
     if not MODES[mode].classifies:
+        assert judged.logits is None
         assert metrics["labels"] is None
         assert metrics["auc"] is None and not (out / "scores.csv").exists()
         return
@@ -60,6 +76,8 @@ def test_evaluation_writes_every_study_and_label(runs, data_root, mode, tmp_path
     assert metrics["auc"].keys() == set(LABELS)
     named = name_labels(scores[list(LABELS)].to_numpy(), open_run(runs[mode]).thresholds())
     assert metrics["labels"] == evaluate_labels(named, test.labels, test.patient_ids, resamples=20)
+    np.testing.assert_array_equal(judged.named, named)
+    assert metrics["auc"] == evaluate_auc(judged.logits, judged.labels, judged.patient_ids, resamples=20)["auc"]
     micro = [line.split() for line in table.splitlines() if line.startswith("micro ")]
     assert [f"{metrics['labels']['micro'][rate]:.3f}" for rate in ("precision", "f1")] == [micro[0][1], micro[0][9]]
     assert "AVG" in table

@@ -48,9 +48,22 @@ def test_every_part_is_over_the_studies_with_a_true_report(studies):
     assert found["report_findings"]["micro"]["true"] == 3  # the mass written for study 1 does not count
 
 
+def test_the_labels_in_the_reports_are_given_for_every_study(studies):
+    with CaptionScorer(java=False) as scorer:
+        metrics = ReportMetrics(studies, scorer, WordLabeller(), resamples=7)
+        scores, written = metrics.score_and_label(WRITTEN)
+    assert scores.keys() == NO_REPORT_METRICS.keys()
+    for labels, reports in ((written, WRITTEN), (metrics.read_labels, TRUE)):
+        expected = WordLabeller().label(reports, reports)
+        expected[1] = np.nan  # it has no true report
+        np.testing.assert_array_equal(labels, expected)
+
+
 def test_without_a_labeller_there_are_no_findings(studies):
     with CaptionScorer(java=False) as scorer:
-        assert ReportMetrics(studies, scorer, None, resamples=7).score(WRITTEN)["report_findings"] is None
+        metrics = ReportMetrics(studies, scorer, None, resamples=7)
+        scores, labels = metrics.score_and_label(WRITTEN)
+    assert scores["report_findings"] is labels is metrics.read_labels is None
 
 
 def test_the_labellers_own_rates_stand_beside_what_it_judges(studies):

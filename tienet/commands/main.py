@@ -20,6 +20,7 @@ COMMANDS: dict[str, Subcommand] = {
     "features": Subcommand("tienet.commands.features", "the backbone's features of a data set, once for all runs"),
     "train": Subcommand("tienet.commands.train", "a network, trained on a data set"),
     "evaluate": Subcommand("tienet.commands.evaluate", "AUCs, caption metrics, reports and pages of trained networks"),
+    "pool": Subcommand("tienet.commands.pool", "the evaluations of several folds put together: every study once"),
     "calibrate": Subcommand("tienet.commands.calibrate", "temperatures and thresholds from the validation split"),
     "annotate": Subcommand("tienet.commands.annotate", "labels for a table or a folder of reports, and their images"),
     "report": Subcommand("tienet.commands.report", "labels and a preliminary report for each image"),

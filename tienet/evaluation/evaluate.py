@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies
 from tienet.data.manifest import Manifest
 from tienet.datasets.phantom.lesions_in_text import lesions_of, score_lesions
+from tienet.evaluation import judged as judgements
 from tienet.evaluation.cache import EvaluationCache
-from tienet.evaluation.controls.metrics import control_metrics
+from tienet.evaluation.controls.metrics import evaluate_controls
 from tienet.evaluation.inputs import Inputs, open_inputs
+from tienet.evaluation.judged import Judged, set_of_studies
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
 from tienet.evaluation.metrics.calibration import calibration_metrics, format_calibration
 from tienet.evaluation.metrics.named_labels import evaluate_labels, format_labels_table
@@ -69,8 +72,8 @@ def evaluate(
 ) -> Result:
     """Evaluate a checkpoint on a split of a data set.
 
-    Writes metrics.json, table.txt and pages/ into `out`, and those of scores.csv, roc.png, reliability.png and
-    reports.csv that the mode of the checkpoint has.
+    Writes metrics.json, table.txt, judged.csv (`tienet.evaluation.judged`; judged-CONTROL.csv of each control) and
+    pages/ into `out`, and those of scores.csv, roc.png, reliability.png and reports.csv that the mode has.
 
     Args:
         load: An opened run, or what `open_run` opens: a run's folder or a checkpoint.
@@ -104,27 +107,34 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
         studies = predictor.studies(split)
         _log_notes(*studies.notes)
         predictions = predictor.predict(studies, progress=True, maps=boxes is not None)
+        report_scores, labels_in_reports = _score_reports(report_metrics, predictions)
+        said = {"logits": predictions.logits, "named": _name_labels(inputs.run, predictions, options)}
+        judged = Judged.of(split, predictions.reports, **said, **labels_in_reports)
+        controls = {}
+        if options.controls:
+            controls = evaluate_controls(dataset, split, predictor, report_metrics, options, cache)
         metrics = {
             "mode": predictor.config.mode,
+            "column": published.column_of(predictor.config),
             "data": dataset.name,
             "split": options.split,
             "studies": len(split),
+            "all_studies": set_of_studies(dataset.study_ids, dataset.patient_ids),
             "seen": inputs.seen,
             # From the logits: with temperatures, different logits may give equal probabilities.
             **_auc_metrics(predictions.logits, split, options),
             "labels": _label_metrics(inputs.run, predictions, split, options),
-            **(report_metrics.score(predictions.reports) if report_metrics else NO_REPORT_METRICS),
+            **report_scores,
             "true_reports_read": _true_report_metrics(predictor, studies, mode),
             "pointing": _pointing_metrics(predictions, split, boxes),
             "lesions": _lesion_metrics(predictions, split),
             "calibration": _calibration_metrics(predictor, predictions, split),
-            "controls": control_metrics(dataset, split, predictor, report_metrics, options, cache)
-            if options.controls
-            else {},
+            "controls": {name: control.metrics for name, control in controls.items()},
             "decoding": dataclasses.asdict(options.decoding) if options.decoding else None,
             "differs": differences(predictor.config, dataset.name),
         }
         table = _write_files(out, metrics, predictions, split, mode)
+        judgements.write(out, judged, {name: control.judged for name, control in controls.items()})
         if options.pages:
             write_pages(out / "pages", study_pages(predictor, studies, predictions, options.pages))
     return Result(out, metrics, table, predictions, split)
@@ -146,6 +156,16 @@ def _make_report_metrics(inputs: Inputs, cache: EvaluationCache) -> ReportMetric
     )
 
 
+def _score_reports(
+    report_metrics: ReportMetrics | None, predictions: Predictions
+) -> tuple[Mapping[str, dict | None], dict[str, np.ndarray | None]]:
+    """The entries of metrics.json on the written reports, and the labels in the written and in the true ones."""
+    if report_metrics is None:
+        return NO_REPORT_METRICS, {}
+    scores, written_labels = report_metrics.score_and_label(predictions.reports)
+    return scores, {"written_labels": written_labels, "read_labels": report_metrics.read_labels}
+
+
 def _auc_metrics(scores: np.ndarray | None, split: Manifest, options: Options) -> dict:
     """The AUC entries of metrics.json; all None without scores."""
     if scores is None or options.metrics == "captions":
@@ -154,12 +174,19 @@ def _auc_metrics(scores: np.ndarray | None, split: Manifest, options: Options) -
     return evaluate_auc(scores, split.labels, split.patient_ids, resamples=options.resamples)
 
 
-def _label_metrics(run: OpenedRun, predictions: Predictions, split: Manifest, options: Options) -> dict | None:
-    """Precision, recall and F1 of the labels that the run names; None without probabilities or thresholds."""
+def _name_labels(run: OpenedRun, predictions: Predictions, options: Options) -> np.ndarray | None:
+    """The labels that the run names; None without probabilities or thresholds."""
     thresholds = run.thresholds()
     if predictions.probabilities is None or options.metrics == "captions" or np.isnan(thresholds).all():
         return None
-    named = name_labels(predictions.probabilities, thresholds)
+    return name_labels(predictions.probabilities, thresholds)
+
+
+def _label_metrics(run: OpenedRun, predictions: Predictions, split: Manifest, options: Options) -> dict | None:
+    """Precision, recall and F1 of the labels that the run names; None without such."""
+    named = _name_labels(run, predictions, options)
+    if named is None:
+        return None
     return evaluate_labels(named, split.labels, split.patient_ids, resamples=options.resamples)
 
 

@@ -32,20 +32,35 @@ class ReportMetrics:
         self._true_labels = labeller.label(self._studies, self._studies.reports) if labeller else None
         self._labeller_rates = self._judge_labeller()
 
+    @property
+    def read_labels(self) -> np.ndarray | None:
+        """float32 [N, K], the labels in the true reports, NaN where there is none; None without a labeller."""
+        return None if self._labeller is None else self._in_all_studies(self._true_labels)
+
     def score(self, written: Sequence[str]) -> dict[str, dict | None]:
         """The entries "captions", "reports" and "report_findings" of metrics.json, for one report per study."""
-        return {
+        return self.score_and_label(written)[0]
+
+    def score_and_label(self, written: Sequence[str]) -> tuple[dict[str, dict | None], np.ndarray | None]:
+        """The entries as from `score`, and the labels in the written reports, in the form of `read_labels`."""
+        labels = None
+        if self._labeller is not None:
+            labels = self._labeller.label(self._studies, [written[n] for n in self._with_report])
+        scores = {
             "captions": self._scorer.score(self._true, written),
             "reports": report_statistics(self._true, written),
-            "report_findings": self._evaluate_findings([written[n] for n in self._with_report]),
+            "report_findings": None if labels is None else self._evaluate_findings(labels),
         }
+        return scores, None if labels is None else self._in_all_studies(labels)
 
-    def _evaluate_findings(self, written: Sequence[str]) -> dict | None:
-        if self._labeller is None:
-            return None
-        written_labels = self._labeller.label(self._studies, written).astype(np.int64)
-        true_labels = self._true_labels.astype(np.int64)
-        found = evaluate_findings(written_labels, true_labels, self._studies.patient_ids, resamples=self._resamples)
+    def _in_all_studies(self, labels: np.ndarray) -> np.ndarray:
+        rows = np.full((len(self._true), labels.shape[1]), np.nan, np.float32)
+        rows[self._with_report] = labels
+        return rows
+
+    def _evaluate_findings(self, written_labels: np.ndarray) -> dict:
+        written, true = written_labels.astype(np.int64), self._true_labels.astype(np.int64)
+        found = evaluate_findings(written, true, self._studies.patient_ids, resamples=self._resamples)
         return found | {"labeller": self._labeller_rates}
 
     def _judge_labeller(self) -> dict | None:

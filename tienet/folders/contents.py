@@ -57,7 +57,7 @@ DESCRIPTION = Kind("the description of a data set", (), title=": what is in it",
 EVALUATION = Kind(
     "an evaluation",
     ("metrics.json", "table1.*", "table2.*", "tables.html"),
-    replaces=("scores.csv", "reports.csv", "roc.png", "reliability.png", "table.txt"),
+    replaces=("scores.csv", "reports.csv", "roc.png", "reliability.png", "table.txt", "judged.csv", "judged-*.csv"),
 )
 PAGES = Kind("a set of study pages", ("study-*.html",), title=">Studies", replaces=("index.html",))
 MODEL = Kind("an exported model", ("saved_model.pb",))

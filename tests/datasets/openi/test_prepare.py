@@ -14,7 +14,7 @@ import pytest
 from tests.command_line import tienet
 from tests.conftest import ROOT
 from tienet.data import manifest as manifests
-from tienet.data.splits import by_hash
+from tienet.data.splits import Fold, by_hash
 from tienet.datasets import paper_counts
 from tienet.datasets.openi import prepare
 from tienet.datasets.openi.views import read_projections
@@ -328,6 +328,22 @@ def test_a_broken_report_is_named(run, source, capsys):
     (source.folder / "reports" / "9.xml").write_text("<eCitation><uId")
     line = refused(run, capsys)
     assert "9.xml: not XML" in line
+
+
+def test_every_fold_has_the_same_studies_and_tests_others(run, source, tmp_path):
+    source.labels({n: [int(name == "Mass") for name in FINDINGS] for n in (1, 2, 8)})  # whatever split they fall into
+    tested = []
+    for number in (1, 2, 3):
+        status, out = run(split=f"fold={number}/3", out=tmp_path / f"fold-{number}")
+        assert status == 0
+        m = manifests.load(str(out / "manifest.csv"))
+        assert m.splits.tolist() == [Fold(number, 3).split(uid) for uid in m.patient_ids]
+        tested += [study for study, split in zip(m.study_ids, m.splits, strict=True) if split == "test"]
+    assert sorted(tested) == m.study_ids
+
+
+def test_a_fold_that_there_is_not(run, capsys):
+    assert "--split fold=4/3: expected fold=K/N" in refused(run, capsys, split="fold=4/3")
 
 
 def test_bad_split_file(run, capsys, tmp_path):

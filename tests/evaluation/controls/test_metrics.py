@@ -12,9 +12,11 @@ from tienet.data.manifest import Manifest
 from tienet.evaluation.cache import EvaluationCache
 from tienet.evaluation.calibrate import fit
 from tienet.evaluation.controls import classifiers
-from tienet.evaluation.controls.metrics import control_metrics
+from tienet.evaluation.controls.metrics import Control, evaluate_controls
+from tienet.evaluation.metrics.auroc import evaluate_auc
 from tienet.evaluation.metrics.captions import CaptionScorer
 from tienet.evaluation.metrics.named_labels import evaluate_labels
+from tienet.evaluation.metrics.report_variety import report_statistics
 from tienet.evaluation.metrics.thresholds import Objective
 from tienet.evaluation.options import Options
 from tienet.evaluation.report_metrics import ReportMetrics
@@ -51,10 +53,10 @@ def dataset() -> Manifest:
     return Manifest("x", Path("x.csv"), ids, ids, [None] * 30, reports, splits, labels)
 
 
-def evaluate_controls(dataset, predictor, cache, with_reports=True, options=OPTIONS) -> dict[str, dict]:
+def controls_of(dataset, predictor, cache, with_reports=True, options=OPTIONS) -> dict[str, Control]:
     test = dataset.split("test")
     report_metrics = ReportMetrics(test, CaptionScorer(java=False), None, 3) if with_reports else None
-    return control_metrics(dataset, test, predictor, report_metrics, options, cache)
+    return evaluate_controls(dataset, test, predictor, report_metrics, options, cache)
 
 
 @pytest.mark.parametrize(
@@ -68,19 +70,23 @@ def evaluate_controls(dataset, predictor, cache, with_reports=True, options=OPTI
 )
 def test_the_controls_are_those_of_the_mode(dataset, mode, with_reports, expected):
     with EvaluationCache(OPTIONS) as cache:
-        found = evaluate_controls(dataset, FakePredictor(mode), cache, with_reports)
+        found = controls_of(dataset, FakePredictor(mode), cache, with_reports)
     assert found.keys() == expected
-    for name, metrics in found.items():
+    for name, (metrics, judged) in found.items():
         assert metrics["captions" if name in REPORT_CONTROLS else "auc"] is not None
         if name not in REPORT_CONTROLS:
             assert 0 <= metrics["labels"]["micro"]["f1"] <= 1
+            assert metrics["auc"] == evaluate_auc(judged.logits, judged.labels, judged.patient_ids, resamples=3)["auc"]
+            assert metrics["labels"] == evaluate_labels(judged.named, judged.labels, judged.patient_ids, resamples=3)
+        else:
+            assert metrics["reports"] == report_statistics(judged.reports, judged.written)
 
 
 @pytest.mark.parametrize("other_key", [FeatureKey("some weights", "res4f", 512), FeatureKey("others", "res4f", 256)])
 def test_only_checkpoints_with_the_same_features_share_their_controls(dataset, other_key):
     first, second, other = FakePredictor("report"), FakePredictor("classify"), FakePredictor("classify", other_key)
     with EvaluationCache(OPTIONS) as cache:
-        controls = [evaluate_controls(dataset, predictor, cache) for predictor in (first, second, other)]
+        controls = [controls_of(dataset, predictor, cache) for predictor in (first, second, other)]
     assert controls[0]["pooled_logistic"] is controls[1]["pooled_logistic"]
     assert (first.computed, second.computed, other.computed) == (3, 0, 3)
 
@@ -100,7 +106,7 @@ def test_without_cached_features_there_are_no_image_controls_and_this_is_said(
     options = Options(resamples=3, java=False, features="off")
     predictor = FakePredictor(mode)
     with EvaluationCache(options) as cache:
-        found = evaluate_controls(dataset, predictor, cache, with_reports, options=options)
+        found = controls_of(dataset, predictor, cache, with_reports, options=options)
     expected = {"tfidf_logistic": MODES[mode].classifies, "constant_report": with_reports}
     assert found.keys() == {name for name, there in expected.items() if there} and predictor.computed == 0
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
@@ -111,7 +117,7 @@ def test_without_cached_features_there_are_no_image_controls_and_this_is_said(
 def test_without_training_reports_there_are_no_controls_of_reports(dataset):
     dataset.reports[:14] = [""] * 14
     with EvaluationCache(OPTIONS) as cache:
-        assert evaluate_controls(dataset, FakePredictor("report"), cache).keys() == {"pooled_logistic"}
+        assert controls_of(dataset, FakePredictor("report"), cache).keys() == {"pooled_logistic"}
 
 
 @pytest.mark.parametrize("objective", ["f1", "precision=1.0"])
@@ -120,7 +126,7 @@ def test_the_labels_of_a_control_are_named_by_thresholds_chosen_as_the_runs(data
     predictor = FakePredictor("annotate-text")
     predictor.calibration = SimpleNamespace(objective=objective)
     with EvaluationCache(OPTIONS) as cache:
-        found = evaluate_controls(dataset, predictor, cache, with_reports=False)["tfidf_logistic"]["labels"]
+        found = controls_of(dataset, predictor, cache, with_reports=False)["tfidf_logistic"].metrics["labels"]
     train, val, test = map(dataset.split, ("train", "val", "test"))
     of_test, of_val = classifiers.tfidf_logistic(
         train.reports, train.labels, test.reports, val_reports=val.reports, val_labels=val.labels

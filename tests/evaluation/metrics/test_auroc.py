@@ -106,6 +106,94 @@ def test_bootstrap_is_the_loop_that_duplicates_rows():
     assert interval == pytest.approx(tuple(np.quantile(slow, [0.05, 0.95])), abs=1e-12)
 
 
+# ---- folds ----
+
+
+def pairs_won(scores: np.ndarray, labels: np.ndarray, folds: np.ndarray, rows: list[int]) -> float:
+    """The AUC of the studies in `rows`, some of them several times, by looking at every pair of a fold."""
+    won = pairs = 0.0
+    for i in rows:
+        for j in rows:
+            if folds[i] == folds[j] and labels[i] == 1 and labels[j] == 0:
+                pairs += 1
+                won += 1.0 if scores[i] > scores[j] else 0.5 if scores[i] == scores[j] else 0.0
+    return won / pairs if pairs else NAN
+
+
+def folded(N: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    """Studies of three folds, each scored on a scale of its own; patients lie in one fold. Two labels are rare."""
+    scores, labels, _ = study_set(N, seed)
+    folds = np.random.default_rng(seed).integers(3, size=N)
+    scores = scores * np.array([1, 5, 0.2])[folds, None] + np.array([0, 30, -7])[folds, None]
+    patients = [f"{fold}-{n}" for fold, n in zip(folds, np.random.default_rng(1).integers(N // 4, size=N), strict=True)]
+    labels[:, LABELS.index("Hernia")] = 0
+    labels[:, LABELS.index("Mass")] = np.arange(N) == 5
+    return scores, labels, folds, patients
+
+
+def test_the_auc_of_folds_is_the_loop_over_the_pairs_within_each():
+    scores, labels, folds, patients = folded()
+    R = 25
+    found = auroc.evaluate_auc(scores, labels, patients, folds=folds, resamples=R, seed=3, level=0.9)
+    drawn = np.concatenate(list(auroc.patient_weights(patients, R, seed=3)))
+    resamples = [[i for i, times in enumerate(weights) for _ in range(times)] for weights in drawn]
+
+    def figures(rows: list[int]) -> dict[str, float]:
+        areas = np.array([pairs_won(scores[:, k], labels[:, k], folds, rows) for k in range(K)])
+        positives = np.array([np.nansum(labels[rows, k]) for k in range(K)])
+        by_label = dict(zip(LABELS, areas, strict=True))
+        areas, positives = areas[:14], positives[:14]
+        defined = ~np.isnan(areas)
+        return by_label | {
+            "avg": areas[defined].mean(),
+            "wavg": np.average(areas[defined], weights=positives[defined]),
+            "avg10": areas[defined & frequent].mean(),
+        }
+
+    frequent = np.nansum(labels[:, :14], axis=0) >= 10  # the positives of all folds together
+    slow, whole = [figures(rows) for rows in resamples], figures(list(range(len(scores))))
+    assert found["avg10_findings"] == frequent.sum() == 11
+    for name, value in whole.items():
+        key, entry = ("auc", found["auc"][name]) if name in LABELS else (name, found)
+        if name == "Hernia":
+            assert (entry["auc"], entry["lo"], entry["hi"]) == (None, None, None)
+            continue
+        values = np.array([of_resample[name] for of_resample in slow])
+        lo, hi = ("lo", "hi") if name in LABELS else (f"{name}_lo", f"{name}_hi")
+        expected = [value, *np.quantile(values[~np.isnan(values)], [0.05, 0.95])]
+        assert [entry[key], entry[lo], entry[hi]] == pytest.approx(expected, abs=1e-12), name
+
+
+def test_the_auc_of_folds_is_their_mean_weighted_by_pairs():
+    scores, labels, folds, _ = folded(seed=4)
+    score, label = scores[:, 2], labels[:, 2]
+    parts = [(score[folds == f], label[folds == f]) for f in range(3)]
+    pairs = [(part == 1).sum() * (part == 0).sum() for _, part in parts]
+    expected = np.average([auroc.auc(*part) for part in parts], weights=pairs)
+    assert auroc.auc(score, label, folds) == pytest.approx(expected, abs=1e-12)
+    assert auroc.auc(score, label, np.array(["z", "b", "c"])[folds]) == auroc.auc(score, label, folds)
+    assert auroc.auc(score, label) < expected - 0.05  # pairs of two folds would say how their scales differ
+
+
+def test_one_fold_is_no_fold():
+    scores, labels, patients = study_set(50)
+    for folds in (np.zeros(50, int), np.full(50, "openi-fold-3")):
+        found = auroc.evaluate_auc(scores, labels, patients, folds=folds, resamples=20)
+        assert found == auroc.evaluate_auc(scores, labels, patients, resamples=20)
+
+
+def test_a_label_that_one_fold_has_no_scores_for_is_undefined():
+    scores, labels, folds, patients = folded()
+    scores[folds == 1, 4] = NAN
+    found = auroc.evaluate_auc(scores, labels, patients, folds=folds, resamples=5)
+    assert found["auc"][LABELS[4]]["auc"] is None and found["auc"][LABELS[3]]["auc"] is not None
+    scores[np.flatnonzero(folds == 1)[0], 4] = 0
+    with pytest.raises(ValueError, match="scores are NaN"):
+        auroc.evaluate_auc(scores, labels, patients, folds=folds, resamples=5)
+    with pytest.raises(ValueError, match=r"folds \(3,\) must be \[60\]"):
+        auroc.auc(scores[:, 0], labels[:, 0], folds[:3])
+
+
 def test_weighted_auc_is_sklearns():
     scores, labels, _ = study_set(200)
     weights = np.random.default_rng(1).integers(0, 4, (5, 200)).astype(np.uint16)

@@ -7,7 +7,14 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tienet.evaluation.metrics import auroc
-from tienet.evaluation.metrics.paired_bootstrap import paired_auc
+from tienet.evaluation.metrics.named_labels import evaluate_labels
+from tienet.evaluation.metrics.paired_bootstrap import (
+    compare_auc,
+    compare_rates,
+    draw_auc,
+    draw_rates,
+    paired_auc,
+)
 from tienet.labels import FINDINGS, LABELS, K
 
 NAN = np.nan
@@ -92,6 +99,57 @@ def test_the_same_ranking_differs_by_nothing():
     found = paired_auc(a, np.exp(a), labels, patients, resamples=50)
     for name in auroc.MEANS:
         assert found[name] == {"difference": 0.0, "lo": 0.0, "hi": 0.0, "p": 1.0}
+
+
+def test_of_folds_they_are_those_of_two_evaluations_of_the_same_folds():
+    a, b, labels, patients = study_set()
+    folds = np.random.default_rng(3).integers(4, size=len(a))
+    found = paired_auc(a, b, labels, patients, folds=folds, resamples=20)
+    one, other = (auroc.evaluate_auc(scores, labels, patients, folds=folds, resamples=20) for scores in (a, b))
+    for name in auroc.MEANS:
+        assert found[name]["difference"] == pytest.approx(one[name] - other[name], abs=1e-12)
+    assert found["avg"] != paired_auc(a, b, labels, patients, resamples=20)["avg"]
+    drawn = [draw_auc(scores, labels, patients, folds=folds, resamples=20) for scores in (a, b)]
+    assert compare_auc(*drawn) == found
+
+
+def test_differences_of_named_labels_are_those_of_the_loop():
+    a, b, labels, patients = study_set()
+    named_a, named_b = (a > 0.8).astype(float), (b > 0.8).astype(float)
+    named_a[:, 3] = NAN  # a label without a threshold is never named
+    R = 30
+
+    def rates(named: np.ndarray, rows: np.ndarray) -> dict[str, float]:
+        hits = names = true = 0
+        for n in rows:
+            for k in range(F):
+                if not np.isnan(labels[n, k]):
+                    hits += named[n, k] == 1 and labels[n, k] == 1
+                    names += named[n, k] == 1
+                    true += labels[n, k] == 1
+        return {"precision": hits / names, "recall": hits / true, "f1": 2 * hits / (names + true)}
+
+    found = compare_rates(*(draw_rates(named, labels, patients, resamples=R, seed=4) for named in (named_a, named_b)))
+    names, random, drawn = sorted(set(patients)), np.random.default_rng(4), []
+    for _ in range(R):
+        chosen = [names[i] for i in random.integers(len(names), size=len(names))]
+        rows = np.array([n for name in chosen for n in range(len(a)) if patients[n] == name])
+        drawn.append([rates(named, rows) for named in (named_a, named_b)])
+    everyone = np.arange(len(a))
+    for rate, entry in found.items():
+        difference = rates(named_a, everyone)[rate] - rates(named_b, everyone)[rate]
+        values = np.array([one[rate] - other[rate] for one, other in drawn])
+        p = max(1 / R, min(1, 2 * min((values <= 0).mean(), (values >= 0).mean())))
+        expected = [difference, *np.quantile(values, [0.025, 0.975]), p]
+        assert [entry[key] for key in ("difference", "lo", "hi", "p")] == pytest.approx(expected, abs=1e-12), rate
+    micro = [evaluate_labels(named, labels, patients, resamples=5)["micro"]["f1"] for named in (named_a, named_b)]
+    assert found["f1"]["difference"] == pytest.approx(micro[0] - micro[1], abs=1e-12)
+
+
+def test_named_labels_that_are_none_differ_by_nothing_that_is_known():
+    none = np.zeros((6, K))
+    found = compare_rates(*(draw_rates(none, none, list("abcdef"), resamples=4) for _ in range(2)))
+    assert found == dict.fromkeys(("precision", "recall", "f1"), LACKING)
 
 
 def test_swapping_the_columns_turns_the_signs():

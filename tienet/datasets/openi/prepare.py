@@ -8,6 +8,9 @@ its number as their patient_id (OpenI names no patients) and so lie in one split
 whether Kaggle's (1_IM-0001-4001.dcm.png) or NLM's (CXR1_1_IM-0001-4001.png), see tienet/datasets/openi/views.py. They
 stay where they are.
 
+--split fold=K/N makes the K-th of N data sets whose test splits together have every study once: train and evaluate
+each, and the command pool puts the evaluations together (tienet/training/README.md).
+
 Labels come from a file in NegBio's form, or from MeSH (--labels mesh) by the rules of tienet/datasets/openi/mesh.py.
 Their counts are printed beside those of the paper's Table 1. --compare compares them with another source of labels:
 agreement and kappa are printed, and each label that differs is named in disagreements.csv.
@@ -72,7 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, type=kind, required=True, metavar=metavar, help=text)
     parser.add_argument("--compare", metavar=f"FILE|{MESH}", help="other labels, to compare those of --labels with")
     parser.add_argument(
-        "--split", default="hash", metavar="hash|FILE", help="hash: 70/10/20 by report; or R2Gen's JSON (hash)"
+        "--split",
+        default="hash",
+        metavar="hash|fold=K/N|FILE",
+        help="hash: 70/10/20 by report; fold K of N, each of which tests other reports; or R2Gen's JSON (hash)",
     )
     parser.add_argument("--out", type=Path, default=Path("data/openi"), metavar="DIR", help="(data/openi)")
 
@@ -84,12 +90,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _make(args: argparse.Namespace, out: Path) -> int:
+    split_of = splits.rule(args.split)
     views = openi_views.read_projections(args.projections)
     image_of, spare = openi_views.index_images(args.images)
     reports = read_reports(args.reports)
     labels_of = labels_from(args.labels, reports)
     others = labels_from(args.compare, reports) if args.compare else None
-    split_of = splits.by_hash if args.split == "hash" else splits.from_json(Path(args.split)).get
     rows, left_out = assemble(reports, views, image_of, labels_of, split_of, out)
     left_out = pd.concat([left_out, unused(reports, views, image_of, spare, labels_of)], ignore_index=True)
     if rows.empty:

@@ -4,8 +4,16 @@ Axes: N studies, L labels (the 15 of `tienet.labels.LABELS`), R resamples, F fin
 
 The AUC is the Mann-Whitney statistic: the share of (positive, negative) pairs in which the positive study has the
 higher score, where a tie counts one half. The AUC of a label with one class only is undefined: None, never 0.
+
+Scores of several models do not compare. Where each fold of a cross-validation was scored by a model of its own, a pair
+is of two studies of one fold, and a study of another fold is no pair:
+
+    AUC = sum_f won_f / sum_f P_f N_f    P_f, N_f: the positives and negatives of fold f, won_f: its pairs that are won
+
+That is the mean of the folds' AUCs, weighted by their pairs.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -22,19 +30,24 @@ _MAX_CHUNK_CELLS = 1 << 20  # of [r, N], held at once: with the temporary arrays
 
 
 class _Ranking(NamedTuple):
-    """The place of each positive study among the negative ones, which are sorted by score."""
+    """The place of each positive study among the negative ones of its fold, which are sorted by score.
 
-    negatives: np.ndarray  # int [n], indices of the negative studies by rising score
-    positives: np.ndarray  # int [p], indices of the positive studies
-    below: np.ndarray  # int [p], for each positive the number of negatives with a lower score
-    up_to: np.ndarray  # int [p], for each positive the number of negatives with a lower or the same score
+    Both are sorted by fold: fold f has the positives from positive_starts[f] to positive_starts[f + 1], and so on.
+    """
+
+    negatives: np.ndarray  # int [n], indices of the negative studies by fold and rising score
+    positives: np.ndarray  # int [p], indices of the positive studies by fold
+    below: np.ndarray  # int [p], for each positive where in `negatives` those of its fold with a lower score end
+    up_to: np.ndarray  # int [p], for each positive where those with a lower or the same score end
+    negative_starts: np.ndarray  # int [folds + 1]
+    positive_starts: np.ndarray  # int [folds + 1]
 
     @property
     def defined(self) -> bool:
-        return len(self.negatives) > 0 and len(self.positives) > 0
+        return bool((np.diff(self.negative_starts) * np.diff(self.positive_starts)).any())
 
 
-def rank_scores(scores: np.ndarray, labels: np.ndarray) -> _Ranking:
+def rank_scores(scores: np.ndarray, labels: np.ndarray, folds: np.ndarray | None = None) -> _Ranking:
     """Rank the scores of one label; arguments and errors as in `auc`."""
     scores, labels = np.asarray(scores), np.asarray(labels, dtype=np.float64)
     if scores.ndim != 1 or scores.shape != labels.shape:
@@ -42,17 +55,41 @@ def rank_scores(scores: np.ndarray, labels: np.ndarray) -> _Ranking:
     known = ~np.isnan(labels)
     if not np.isin(labels[known], (0, 1)).all():
         raise ValueError(f"labels must be 0, 1 or NaN, found {sorted(set(labels[known]) - {0.0, 1.0})[:5]}")
+    rows_of_fold = _rows_by_fold(folds, len(scores))
     lacking = np.isnan(scores)
-    if lacking.any() and not lacking.all():
-        raise ValueError(f"{lacking.sum()} of {len(scores)} scores are NaN, first in row {lacking.argmax()}")
-    if lacking.all():  # there are no scores, as for a control that could not be trained
+    for rows in rows_of_fold:
+        if (of_fold := lacking[rows]).any() and not of_fold.all():
+            first = rows[of_fold.argmax()]
+            raise ValueError(f"{of_fold.sum()} of {len(rows)} scores are NaN, first in row {first}")
+    if lacking.any():  # a fold has no scores, as for a control that could not be trained
         known[:] = False
-    negatives = np.flatnonzero(known & (labels == 0))
-    positives = np.flatnonzero(known & (labels == 1))
+    parts = [_rank_fold(scores, labels, rows[known[rows]]) for rows in rows_of_fold]
+    negatives, positives, below, up_to = zip(*parts, strict=True)
+    negative_starts, positive_starts = (np.cumsum([0, *map(len, part)]) for part in (negatives, positives))
+    places = [
+        np.concatenate([of_fold + start for of_fold, start in zip(place, negative_starts, strict=False)])
+        for place in (below, up_to)
+    ]
+    return _Ranking(np.concatenate(negatives), np.concatenate(positives), *places, negative_starts, positive_starts)
+
+
+def _rows_by_fold(folds: np.ndarray | None, studies: int) -> list[np.ndarray]:
+    """The rows of each fold; all rows if there are no folds."""
+    if folds is None or not studies:
+        return [np.arange(studies)]
+    if np.shape(folds) != (studies,):
+        raise ValueError(f"folds {np.shape(folds)} must be [{studies}]")
+    fold_of_row = np.unique(folds, return_inverse=True)[1]
+    return [np.flatnonzero(fold_of_row == fold) for fold in range(fold_of_row.max() + 1)]
+
+
+def _rank_fold(scores: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+    """`negatives`, `positives`, `below` and `up_to` of one fold, whose known labels are in `rows`."""
+    negatives, positives = rows[labels[rows] == 0], rows[labels[rows] == 1]
     negatives = negatives[np.argsort(scores[negatives], kind="stable")]
     below = np.searchsorted(scores[negatives], scores[positives], side="left")
     up_to = np.searchsorted(scores[negatives], scores[positives], side="right")
-    return _Ranking(negatives, positives, below, up_to)
+    return negatives, positives, below, up_to
 
 
 def _weighted_auc(ranking: _Ranking, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -66,29 +103,34 @@ def _weighted_auc(ranking: _Ranking, weights: np.ndarray) -> tuple[np.ndarray, n
         The AUC float64 [R], NaN where one class has no weight; the weight of the positives int64 [R].
     """
     positive_weights = np.take(weights, ranking.positives, axis=1).astype(np.int64)
-    # negative_weights[:, i] is the weight of the i negatives with the lowest scores.
+    # negative_weights[:, i] is the weight of the first i negatives.
     negative_weights = np.zeros((len(weights), len(ranking.negatives) + 1), np.int64)
     np.cumsum(np.take(weights, ranking.negatives, axis=1), axis=1, dtype=np.int64, out=negative_weights[:, 1:])
     twice_won = np.take(negative_weights, ranking.below, axis=1)
     twice_won += np.take(negative_weights, ranking.up_to, axis=1)
-    won = np.einsum("rp,rp->r", positive_weights, twice_won) / 2
-    positives = positive_weights.sum(axis=1)
-    pairs = positives * negative_weights[:, -1]
+    at_starts = negative_weights[:, ranking.negative_starts]
+    bounds = itertools.pairwise(ranking.positive_starts)
+    of_folds = np.stack([positive_weights[:, start:stop].sum(axis=1) for start, stop in bounds], axis=1)
+    # The negatives of the folds before do not count.
+    won = np.einsum("rp,rp->r", positive_weights, twice_won) / 2 - np.einsum("rf,rf->r", of_folds, at_starts[:, :-1])
+    pairs = np.einsum("rf,rf->r", of_folds, np.diff(at_starts, axis=1))
+    positives = of_folds.sum(axis=1)
     return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0), positives
 
 
-def auc(scores: np.ndarray, labels: np.ndarray) -> float | None:
+def auc(scores: np.ndarray, labels: np.ndarray, folds: np.ndarray | None = None) -> float | None:
     """The area under the ROC curve, where a tie counts one half.
 
     Args:
         scores: float [N] of any scale; a higher score means more likely positive. All NaN: there are no scores.
         labels: [N], 1, 0 or NaN (unknown, left out).
+        folds: [N], the fold of each study, a number or a name: pairs are of two studies of one fold. None: of any.
     Returns:
-        The AUC in 0..1; None where it is undefined, because there is one class only or there are no scores.
+        The AUC in 0..1; None where it is undefined, because no fold has both classes or one has no scores.
     Raises:
-        ValueError: Some scores are NaN but not all, a label is not 1, 0 or NaN, or the shapes differ.
+        ValueError: Some scores of a fold are NaN but not all, a label is not 1, 0 or NaN, or the shapes differ.
     """
-    return plain_auc(rank_scores(scores, labels), len(scores))
+    return plain_auc(rank_scores(scores, labels, folds), len(scores))
 
 
 def plain_auc(ranking: _Ranking, studies: int) -> float | None:
@@ -211,6 +253,7 @@ def evaluate_auc(
     labels: np.ndarray,
     patient_ids: Sequence[str],
     *,
+    folds: np.ndarray | None = None,
     resamples: int = 1000,
     seed: int = 0,
     level: float = 0.95,
@@ -221,6 +264,7 @@ def evaluate_auc(
         scores: float [N, 15], columns in the order of `LABELS`; a column of NaN means that the label has no scores.
         labels: [N, 15], 1, 0 or NaN (unknown).
         patient_ids: [N], the patient of each study.
+        folds: [N] or None, as in `auc`. Resamples draw from the patients of all folds together.
         resamples, seed: As in `patient_weights`.
         level: The share of the resamples that an interval holds.
     Returns:
@@ -236,7 +280,7 @@ def evaluate_auc(
     if scores.shape != labels.shape or scores.ndim != 2 or scores.shape[1] != len(LABELS):
         raise ValueError(f"scores {scores.shape} and labels {labels.shape} must both be [N, {len(LABELS)}]")
     check_patients(patient_ids, len(scores))
-    rankings = [rank_scores(scores[:, k], labels[:, k]) for k in range(len(LABELS))]
+    rankings = [rank_scores(scores[:, k], labels[:, k], folds) for k in range(len(LABELS))]
     drawn_auc, drawn_positives = resampled_auc(rankings, patient_ids, resamples, seed)
 
     by_label, left_out = {}, {}

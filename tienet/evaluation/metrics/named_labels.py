@@ -39,16 +39,20 @@ def evaluate_labels(
     Raises:
         ValueError: A shape is wrong, or a label is not 0, 1 or NaN.
     """
-    named, true = np.nan_to_num(np.asarray(named, np.float64)), np.asarray(true, np.float64)
-    known = ~np.isnan(true)
-    result = evaluate_findings(
-        np.where(known, named, 0), np.where(known, true, 0), patient_ids, resamples=resamples, seed=seed, level=level
-    )
+    cases = known_cases(named, true)
+    result = evaluate_findings(*cases, patient_ids, resamples=resamples, seed=seed, level=level)
     entries = {**result["findings"], **{mean: result[mean] for mean in MEANS}}
     for entry in entries.values():
         if "written" in entry:
             entry["named"] = entry.pop("written")
     return {**entries, "studies": result["studies"], "bootstrap": result["bootstrap"]}
+
+
+def known_cases(named: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both arrays as float64 of 1 and 0 alone: what is not known is neither named nor true, so it counts in no rate."""
+    named, true = np.nan_to_num(np.asarray(named, np.float64)), np.asarray(true, np.float64)
+    known = ~np.isnan(true)
+    return np.where(known, named, 0), np.where(known, true, 0)
 
 
 def format_labels_table(result: Mapping, controls: Mapping[str, Mapping]) -> str:

@@ -54,10 +54,7 @@ def evaluate_findings(
     if written.shape != true.shape:
         raise ValueError(f"written {written.shape} and true {true.shape} must have the same shape")
     check_patients(patient_ids, len(true))
-    hits = written * true
-    counts = (hits.sum(axis=0), written.sum(axis=0), true.sum(axis=0))
-    drawn_counts = _resampled_counts((hits, written, true), patient_ids, resamples, seed)
-
+    counts, drawn_counts = count_cases(written, true, patient_ids, resamples, seed)
     values, drawn = _rates(*counts), _rates(*drawn_counts)
     by_label, left_out = {}, {}
     for k, label in enumerate(LABELS):
@@ -82,6 +79,24 @@ def _check_binary(labels: np.ndarray, name: str) -> np.ndarray:
         row, column = np.argwhere(wrong)[0]
         raise ValueError(f"{name} is {labels[row, column]:g} in row {row}, {LABELS[column]}; it must be 0 or 1")
     return labels
+
+
+def count_cases(
+    written: np.ndarray, true: np.ndarray, patient_ids: Sequence[str], resamples: int, seed: int
+) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """The hits, the written and the true cases of each label: float64 [K] each, and [R, K] in every resample.
+
+    Args:
+        written, true: float64 [N, K], 1 or 0.
+        patient_ids, resamples, seed: As in `auroc.patient_weights`.
+    """
+    cases = (written * true, written, true)
+    return tuple(case.sum(axis=0) for case in cases), _resampled_counts(cases, patient_ids, resamples, seed)
+
+
+def micro_rates(hits: np.ndarray, written: np.ndarray, true: np.ndarray) -> dict[str, np.ndarray]:
+    """The rates of all findings together, by the names of RATES: float64 [...] from counts [..., K], NaN: no case."""
+    return _column(_rates(*_totals([counts[..., :_F] for counts in (hits, written, true)])), 0)
 
 
 def _resampled_counts(
@@ -123,9 +138,9 @@ def _entry(values: _Rates, drawn: _Rates, level: float) -> dict:
 
 def _means(counts: Sequence[np.ndarray], drawn_counts: Sequence[np.ndarray], level: float) -> dict:
     """The entries micro and macro, over the 14 findings."""
+    micro = _entry(micro_rates(*counts), micro_rates(*drawn_counts), level)
     counts, drawn_counts = [c[:_F] for c in counts], [c[:, :_F] for c in drawn_counts]
     _, written, true = counts
-    micro = _entry(_column(_rates(*_totals(counts)), 0), _column(_rates(*_totals(drawn_counts)), 0), level)
     macro = _entry(_macro(*counts), _macro(*drawn_counts), level)
     macro |= {
         "findings_covered": int((true > 0).sum()),

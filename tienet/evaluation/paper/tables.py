@@ -282,13 +282,17 @@ def write_tables(out: Path, table_1: Table | None, table_2: Table | None, notes:
         files.write_text(out / f"{name}.csv", table_csv(table))
         files.write_json(out / f"{name}.json", table_json(table) | {"runs": list(notes)})
         html_parts += table_html(table)
-    if notes:
-        html_parts += ["<section>\n<h2>How the runs differ from the paper</h2>", list_html(notes), "</section>"]
+    write_page(out / "tables.html", html_parts, "How the runs differ from the paper", notes)
+    return "\n".join(text for text in (*texts, differs) if text)
+
+
+def write_page(path: Path, tables: Sequence[str], title: str, notes: Sequence[str]) -> None:
+    """Write a page of tables, which are HTML already, with notes under a title of their own if there are any."""
+    more = [f"<section>\n<h2>{title}</h2>", list_html(notes), "</section>"] if notes else []
     page = template.fill(
         "tables.html",
         style=template.read("page.css") + template.read("tables.css"),
-        tables="\n".join(html_parts),
+        tables="\n".join([*tables, *more]),
         disclaimer=DISCLAIMER,
     )
-    files.write_text(out / "tables.html", page)
-    return "\n".join(text for text in (*texts, differs) if text)
+    files.write_text(path, page)
