@@ -7,9 +7,9 @@ checkpoints of the same rank the largest sum decides:
 
     score = AUC + BLEU-4 + CIDEr / 4 - 10 * (2 - rank)        rank 0: unusable, 1: below the constant report, 2: neither
 
-A score of 0 or more is that of a checkpoint that can be shown. CIDEr is divided by 4 because it moves more than the others:
-from the constant report to a network that writes, BLEU-4 rises by about .06 and CIDEr by .03 to .08 on OpenI, and in a
-phantom run from epoch 16 to 26 by .02 and .27 (benchmarks/RESULTS.md). So neither metric alone decides on any of them.
+A score of 0 or more is that of a checkpoint that can be shown. CIDEr is divided by 4 because it moves more than the
+others: from the constant report to a network that writes, BLEU-4 rises by about .06 and CIDEr by .03 to .08 on OpenI,
+and in a phantom run from epoch 16 to 26 by .02 and .27 (benchmarks/RESULTS.md). So neither metric decides alone.
 In mode `caption` the AUC is left out, and in a validation split where it is undefined.
 """
 
