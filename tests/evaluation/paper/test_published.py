@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from tienet.config import Config
 from tienet.evaluation.metrics.captions import CAPTION_METRICS
 from tienet.evaluation.paper.published import (
     CAPTION_COLUMNS,
@@ -12,6 +13,8 @@ from tienet.evaluation.paper.published import (
     PAPER_AUC,
     PAPER_CAPTIONS,
     PAPER_POSITIVES,
+    base_column,
+    column_of,
     paper_test_set,
 )
 from tienet.labels import FINDINGS, LABELS
@@ -90,6 +93,24 @@ def test_wavg_is_weighted_by_positives_but_for_the_hand_labeled_set_and_one_cell
     assert wrong == {("openi", "I+R"), *(("hand-labeled", column) for column in COLUMNS)}
     assert off("openi", "I+R", "#wAVG") == pytest.approx(0.004, abs=0.0005)
     assert all(-0.047 < off("hand-labeled", column, "#wAVG") < -0.035 for column in COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("mode", "settings", "column"),
+    [
+        ("classify", {}, "I"),
+        ("classify", {"pooling": "lse", "lse_r": 10.0}, "I"),
+        ("classify", {"pooling": "lse", "lse_r": 3.0}, "I, LSE pooling with r = 3"),
+        ("classify", {"pooling": "lse", "lse_r": 2.5}, "I, LSE pooling with r = 2.5"),
+        ("classify", {"pooling": "mean"}, "I, mean pooling"),
+        ("classify", {"pooling": "max", "lse_r": 3.0}, "I, max pooling"),
+        ("report", {"pooling": "mean"}, "I+GR"),
+        ("annotate", {"pooling": "max", "lse_r": 3.0}, "I+R"),
+    ],
+)
+def test_a_run_of_classify_is_the_papers_i_only_if_it_pools_as_that(mode, settings, column):
+    assert column_of(Config().replace(mode=mode, **settings)) == column
+    assert base_column(column) == MODES[mode].paper_name
 
 
 def test_columns_are_named_as_the_modes_are():

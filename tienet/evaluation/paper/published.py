@@ -6,11 +6,16 @@ I+R on OpenI are .005 and .004 above the means of the cells, and the #wAVG row o
 below them.
 """
 
+from tienet.config import Config
+
 COLUMNS: tuple[str, ...] = ("R", "I+R", "I", "I+GR")
 """The columns of Table 1 for a test set, in the paper's order; the names are those of `Mode.paper_name`."""
 
 CAPTION_COLUMNS: tuple[str, ...] = ("Captioning", "I+GR")
 """The columns of Table 2 in the paper's order; the names are those of `Mode.paper_name`."""
+
+BASELINE_LSE_R = 10.0
+"""r of the log-sum-exp pooling of the paper's I, which is its baseline [35], Wang et al. 2017."""
 
 CAPTION_DATA = "chestxray14"
 """The test set of Table 2."""
@@ -125,3 +130,21 @@ def paper_test_set(data: str) -> str | None:
     if data.startswith("openi"):
         return "openi"
     return data if data in PAPER_AUC else None
+
+
+def column_of(config: Config) -> str:
+    """The name of the column in the paper's tables that a run belongs to.
+
+    It is that of its mode (`Mode.paper_name`). Where a run of mode `classify` does not pool as the paper's I does, the
+    name also says how it pools, and no figure of the paper belongs to it.
+    """
+    mode, with_lse = config.mode_parts, config.pooling == "lse"
+    if not mode.pools or (with_lse and config.lse_r == BASELINE_LSE_R):
+        return mode.paper_name
+    pooling = f"LSE pooling with r = {config.lse_r:g}" if with_lse else f"{config.pooling} pooling"
+    return f"{mode.paper_name}, {pooling}"
+
+
+def base_column(name: str) -> str:
+    """The paper's column that a column stands beside, from a name that `column_of` gave: "I" for "I, mean pooling"."""
+    return name.partition(", ")[0]
