@@ -163,7 +163,7 @@ def test_a_leak_check_trains_nothing(data_root, tmp_path, capsys, monkeypatch):
 
 
 def trainings_of(*target: str) -> dict[str, Config]:
-    """The config of each training of a target of the Makefile, by the run's folder; `make -n -B` prints the commands."""
+    """The config of each training of a target of the Makefile, by its folder; `make -n -B` prints the commands."""
     make = shutil.which("make") or pytest.skip("needs make")
     printed = subprocess.run([make, "-n", "-B", *target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     flags = [shlex.split(line.partition("train.py")[2]) for line in printed.splitlines() if "train.py" in line]
