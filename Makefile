@@ -62,13 +62,14 @@ $(DEMO)/%/eval/phantom-test/roc.png: $(DEMO)/%/best.json
 	touch $@
 .PRECIOUS: $(DEMO)/%/best.json
 
-# ---- openi: five trainings on each of two splits, and the paper's two tables with the controls beside them ----
+# ---- openi: six trainings on each of two splits, and the paper's two tables with the controls beside them ----
 # DIR is the folder of OpenI's files, FILE a text with one abstract a line. Each step leaves a file, so that it is done
 # once; a training that was stopped goes on. Without Java, EVAL_FLAGS=--no-java leaves METEOR out.
 
 EVAL_FLAGS ?=
 OPENI_SETS := openi openi-r2gen
-OPENI_MODES := annotate-text annotate classify report caption
+OPENI_MODES := annotate-text annotate classify classify-lse report caption    # -lse: with LSE pooling, the paper's I
+mode_flags = --mode $(patsubst %-lse,%,$(notdir $*)) --preset openi $(if $(filter %-lse,$*),--set pooling=lse)
 OPENI_RUNS := $(foreach data,$(OPENI_SETS),$(OPENI_MODES:%=runs/$(data)/%/.trained))
 
 ifneq ($(filter openi openi-cv,$(MAKECMDGOALS)),)
@@ -115,7 +116,7 @@ data/openi-r2gen/.features: data/openi/.features data/openi-r2gen/manifest.csv
 # A run of older data is started anew; one that was only stopped is resumed.
 $(OPENI_RUNS): runs/%/.trained:
 	if test -e $@; then rm -rf $(@D); fi
-	$(BIN)/python train.py --mode $(notdir $*) --data $(patsubst %/,%,$(dir $*)) --preset openi --logdir $(@D) --resume
+	$(BIN)/python train.py $(mode_flags) --data $(patsubst %/,%,$(dir $*)) --logdir $(@D) --resume
 	touch $@
 $(foreach data,$(OPENI_SETS),$(eval $(OPENI_MODES:%=runs/$(data)/%/.trained): \
 	data/$(data)/vocab/embeddings.npy data/$(data)/.features))

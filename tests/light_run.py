@@ -1,5 +1,6 @@
 """A run's folder that was never trained: all that is read of it without TensorFlow, and a few bytes as its weights."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from tienet import files
 from tienet.checkpoint.entries import Entry, TrainingState, sha256
 from tienet.checkpoint.run_folder import create_run
+from tienet.checkpoint.writing import Writing
 from tienet.config import Config
 from tienet.data import leaks
 from tienet.data.features import statistics
@@ -40,3 +42,9 @@ def light_run(folder: Path, manifest: Manifest, mode: str, name: str = NAME, **s
     for kind in ("latest", "best"):
         files.write_json(folder / f"{kind}.json", entry.summary())
     return folder
+
+
+def say_writing(run: Path, writing: Writing) -> None:
+    """Let the checkpoints of a run say that their reports were like this in validation."""
+    for path in (run / "checkpoints").glob("*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"writing": writing.to_json()}))

@@ -68,7 +68,7 @@ class Config:
     # Optimisation
     batch: int = 32  # studies per update
     epochs: int = 50  # the largest number of epochs
-    patience: int = 8  # epochs without a better validation AUC before training stops; 0: never stops
+    patience: int = 8  # epochs without a better checkpoint (Mode.chosen_by) before training stops; 0: never stops
     learning_rate: float = 1e-3  # learning rate of Adam
     writer_rate: float = 1.0  # what mode report's parts that write learn with, as a share of learning_rate
     lr_drop_at: float = 1.0  # share of the epochs after which the learning rate is divided by ten; 1: never

@@ -34,8 +34,9 @@ class Mode:
 
     @property
     def chosen_by(self) -> str:
-        """The name of the validation score by which the best checkpoint is chosen."""
-        return "validation AUC" if self.classifies else "validation BLEU-4"
+        """The name of the validation score by which the best checkpoint is chosen (`tienet.training.choice`)."""
+        writing = "BLEU-4 and CIDEr" * self.writes
+        return f"validation {' with '.join(filter(None, ['AUC' * self.classifies, writing]))}"
 
 
 MODES: dict[str, Mode] = {

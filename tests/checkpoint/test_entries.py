@@ -115,6 +115,8 @@ def test_the_reason_is_short(error, reason):
         {"best_score": float("nan")},
         {"best_score": 10**400},
         {"epoch": 10**400},
+        {"chosen_by": 3},
+        {"writing": {"studies": 3}},
         {"thresholds": [0.5, 10**400]},
         {"thresholds": [0.5, float("nan")]},
         {"thresholds": [0.5, 1.5]},

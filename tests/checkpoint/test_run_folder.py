@@ -10,6 +10,7 @@ import pytest
 from tienet.checkpoint import calibration, run_folder
 from tienet.checkpoint.calibration import Calibration
 from tienet.checkpoint.run_folder import create_run, load_run, open_run
+from tienet.checkpoint.writing import Writing
 from tienet.config import Config
 from tienet.data.features import statistics
 from tienet.data.leaks import Fingerprint
@@ -178,6 +179,20 @@ def test_thresholds_are_the_calibrations_else_the_epochs_else_nan(run):
         path.unlink()
     thresholds = open_run(best).thresholds()
     assert thresholds.dtype == np.float32 and thresholds.shape == (K,) and np.isnan(thresholds).all()
+
+
+def test_what_is_said_of_the_reports_is_that_of_the_checkpoint(run):
+    """From its entry; in a copy without entries from best.json and latest.json."""
+    flawed, sound = Writing(9, 9, 100, 8, 100.0, 0.1, 0.25), Writing(9, 0, 100, 8, 30.5, 0.1, 0.25)
+    assert open_run(run).writing_flaw is None  # nothing is known
+    for name, writing in (("best-20", flawed), ("latest-30", sound)):
+        for path in (run / "checkpoints" / f"{name}.json", run / f"{name.split('-')[0]}.json"):
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"writing": writing.to_json()}))
+    for _ in range(2):
+        assert open_run(run).writing_flaw == flawed.flaw
+        assert open_run(run / "checkpoints" / "latest-30").writing_flaw is None
+        for path in (run / "checkpoints").glob("*.json"):
+            path.unlink()
 
 
 def test_the_mode_is_checked(run):

@@ -21,8 +21,9 @@ import pytest
 
 from tests.toy_run import STEPS, ToyRun, best_epoch_of, named, names_in, toy_run, value_in
 from tienet.checkpoint import run_folder, save
-from tienet.checkpoint.entries import read_entry
+from tienet.checkpoint.entries import complete_entries, read_entry
 from tienet.checkpoint.resume import find_resume_point
+from tienet.checkpoint.writing import Writing
 from tienet.errors import InputError
 
 MAKES = {"write", "os.mkdir", "os.rename", "os.link"}
@@ -99,11 +100,11 @@ def test_the_two_newest_and_the_best_are_kept(toy_runs):
     expected = {name + suffix for name in ("latest-50", "latest-60", "best-40") for suffix in files}
     assert {path.name for path in (toy_runs[6] / "checkpoints").iterdir()} == expected | {"checkpoint"}
     assert set(named(toy_runs[6], "latest")) == set(named(toy_runs[6], "best")) == {
-        "checkpoint", "step", "epoch", "best_score", "best_epoch", "epochs_since_best", "thresholds",
+        "checkpoint", "step", "epoch", "best_score", "best_epoch", "epochs_since_best", "chosen_by", "thresholds",
     }  # fmt: skip
     assert named(toy_runs[6], "latest") == {
         "checkpoint": "latest-60", "step": 60, "epoch": 6, "best_score": 0.9, "best_epoch": 4, "epochs_since_best": 2,
-        "thresholds": [0.25, 0.5],
+        "chosen_by": None, "thresholds": [0.25, 0.5],
     }  # fmt: skip
     assert_same(toy_runs[6], toy_runs[6])
 
@@ -288,6 +289,17 @@ def test_a_step_that_is_saved_again_stays_the_best_with_its_thresholds(toy_runs,
     (run.folder / "best.json").unlink()
     run.save(None, False)
     assert_same(run.folder, toy_runs[2])
+
+
+def test_what_the_reports_were_like_is_in_the_entries_and_stays_there(toy_runs, tmp_path):
+    run, writing = ToyRun(shutil.copytree(toy_runs[2], tmp_path / "run")), Writing(9, 1, 100, 8, 30.5, 0.1, 0.25)
+    save.save(run.folder, run.session, run.saver, run.state, None, False, writing)
+    run.save(None, False)
+    entries = complete_entries(run.folder)
+    assert {entry.name: entry.writing for entry in entries} == {
+        "latest-20": writing, "best-20": writing, "latest-10": None,
+    }  # fmt: skip
+    assert named(run.folder, "best")["writing"] == named(run.folder, "latest")["writing"] == writing.to_json()
 
 
 def test_a_step_in_the_middle_of_an_epoch_is_not_the_best(toy_runs, tmp_path):

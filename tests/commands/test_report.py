@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from tests.data.dicom.dicom_files import dataset, save
+from tests.light_run import light_run, say_writing
+from tienet.checkpoint.writing import Writing
 from tienet.commands.main import dispatch
+from tienet.data import manifest as manifests
 from tienet.data.image import read_gray
 from tienet.errors import InputError
 from tienet.labels import LABELS
@@ -38,6 +41,16 @@ def test_json_is_what_the_network_says(runs, phantom, mode, capsys):
         assert list(line["probabilities"]) == list(LABELS)
         np.testing.assert_allclose(list(line["probabilities"].values()), prediction.probabilities, atol=1e-6)
         np.testing.assert_array_equal(list(line["labels"].values()), prediction.labels)
+
+
+def test_a_run_whose_reports_nobody_can_use_says_so_once(data_root, tmp_path, capsys):
+    load = light_run(tmp_path / "run", manifests.load("phantom", data_root), "caption", data="phantom")
+    flawed, sound = Writing(278, 90, 100, 50, 60.0, 0.1, 0.25), Writing(278, 0, 100, 50, 30.0, 0.1, 0.25)
+    for writing in (flawed, sound):
+        say_writing(load, writing)
+        assert run(load, tmp_path / "none.png") == 2  # there is no image, so that no network is loaded
+        said = capsys.readouterr().err
+        assert said.count("note: ") == (writing is flawed) == (f"note: {load}: {writing.flaw}\n" in said)
 
 
 def test_text_and_pages(runs, opened, phantom, tmp_path, capsys):

@@ -15,6 +15,8 @@ from tienet.commands import train
 from tienet.config import Config, preset, preset_settings
 from tienet.data.text import SPECIALS, Vocab
 from tienet.errors import InputError
+from tienet.evaluation.paper.published import column_of
+from tienet.modes import MODES
 
 
 def parse(*flags: str) -> argparse.Namespace:
@@ -160,13 +162,27 @@ def test_a_leak_check_trains_nothing(data_root, tmp_path, capsys, monkeypatch):
     assert "manifest.csv" in capsys.readouterr().out and not logdir.exists()
 
 
-def test_the_settings_of_the_demo_have_an_effect():
-    """`make -n -B demo` prints its commands."""
+def trainings_of(*target: str) -> dict[str, Config]:
+    """The config of each training of a target of the Makefile, by its folder; `make -n -B` prints the commands."""
     make = shutil.which("make") or pytest.skip("needs make")
-    printed = subprocess.run([make, "-n", "-B", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run([make, "-n", "-B", *target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     flags = [shlex.split(line.partition("train.py")[2]) for line in printed.splitlines() if "train.py" in line]
-    channels = {}
-    for args in (parse(*words) for words in flags):
-        config = preset(args.preset, args.mode).with_texts(train.texts_of(args), train.settings_of(args))
-        channels[config.mode] = config.transition_channels
+    return {
+        str(args.logdir): preset(args.preset, args.mode).with_texts(train.texts_of(args), train.settings_of(args))
+        for args in (parse(*words) for words in flags)
+    }
+
+
+def test_the_settings_of_the_demo_have_an_effect():
+    channels = {config.mode: config.transition_channels for config in trainings_of("demo").values()}
     assert channels == {"annotate-text": 128, "annotate": 64}
+
+
+def test_openi_has_the_papers_i_beside_that_of_the_preset(tmp_path):
+    (tmp_path / "NLMCXR_reports.tgz").touch()
+    texts = f"PUBMED={tmp_path / 'NLMCXR_reports.tgz'}"
+    trained = trainings_of("openi", f"OPENI={tmp_path}", texts, "EVAL_FLAGS=--no-java")
+    assert len(trained) == 12 and {config.mode for config in trained.values()} == set(MODES)
+    for data in ("openi", "openi-r2gen"):
+        columns = {name: column_of(trained[f"runs/{data}/{name}"]) for name in ("classify", "classify-lse")}
+        assert columns == {"classify": "I, mean pooling", "classify-lse": "I"}

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from tests.evaluation.paper.columns import NO_REPORTS, aucs
+from tests.light_run import light_run
 from tests.made_once import made_once
 from tienet.checkpoint.calibration import with_temperatures
+from tienet.data import manifest as manifests
 from tienet.errors import InputError
+from tienet.evaluation import compare as compare_module
 from tienet.evaluation.compare import _paired_tests, compare
 from tienet.evaluation.controls import classifiers
 from tienet.evaluation.metrics.captions import CaptionScorer
@@ -103,11 +107,40 @@ def test_the_paired_test_tells_apart_what_has_the_same_probability():
         for load, of_run in logits.items()
     }
     assert (results["good"].predictions.probabilities == 1).all()
-    tests = _paired_tests(results, {"good": "annotate", "bad": "classify"}, Options(resamples=50))
+    tests = _paired_tests(results, {"good": "I+R", "bad": "I"}, Options(resamples=50))
+    assert list(tests) == [("I", "I+R")]
     (found,) = tests.values()
     areas = [[roc_auc_score(labels[:, m], of_run[:, m]) for m in range(K - 1)] for of_run in logits.values()]
     assert abs(found["avg"]["difference"]) == pytest.approx(np.mean(areas[0]) - np.mean(areas[1]), abs=1e-9)
     assert abs(found["avg"]["difference"]) > 0.3
+
+
+def test_a_run_that_pools_otherwise_than_the_papers_i_has_a_column_of_its_own(data_root, tmp_path, monkeypatch):
+    """By the settings of each run; what the networks predict is made up."""
+    manifest, rng = manifests.load("phantom", data_root), np.random.default_rng(0)
+    settings = {"mean": {"pooling": "mean"}, "lse": {"pooling": "lse"}, "r3": {"pooling": "lse", "lse_r": 3.0}}
+    runs = {name: str(light_run(tmp_path / name, manifest, "classify", **more)) for name, more in settings.items()}
+    runs["report"] = str(light_run(tmp_path / "report", manifest, "report"))
+    test = manifest.split("test")
+
+    def evaluated(inputs, *_):
+        logits = rng.normal(size=test.labels.shape).astype(np.float32)
+        return SimpleNamespace(
+            metrics={"split": "test", "studies": len(test), **aucs(0.5), **NO_REPORTS, "differs": ["x"]},
+            predictions=SimpleNamespace(logits=logits),
+            studies=test,
+        )
+
+    monkeypatch.setattr(compare_module, "evaluate_inputs", evaluated)
+    text = compare(list(runs.values()), ["phantom"], data_root, tmp_path / "out", Options(resamples=5, java=False))
+    table = json.loads((tmp_path / "out" / "table1.json").read_text())
+    r3, mean = "I, LSE pooling with r = 3", "I, mean pooling"
+    assert [head["name"] for head in table["data"][0]["columns"]] == ["#", "I", mean, r3, "I+GR"]
+    assert [row["name"] for row in table["data"][0]["tests"]["rows"]] == [
+        f"I+GR - {r3}", f"I+GR - {mean}", "I+GR - I", f"{r3} - {mean}", f"{r3} - I", f"{mean} - I",
+    ]  # fmt: skip
+    lines = [f"I ({runs['lse']}): x", f"{mean} ({runs['mean']}): x", f"{r3} ({runs['r3']}): x"]
+    assert table["runs"][:3] == lines and f"{mean} ({runs['mean']})" in " ".join(text.split())
 
 
 def test_what_is_given_twice_is_refused(runs, data_root, tmp_path):

@@ -24,6 +24,7 @@ from tienet.evaluation.metrics.report_findings import evaluate_findings
 from tienet.evaluation.options import Options
 from tienet.evaluation.paper.published import column_of
 from tienet.folders import locks
+from tienet.inference.predictor import Predictions
 from tienet.labels import LABELS, name_labels
 from tienet.modeling.decoding import Decoding
 from tienet.modes import MODES
@@ -135,6 +136,20 @@ def test_studies_that_were_trained_on_may_be_allowed_and_then_there_is_a_note(ru
     metrics = evaluate_text_run(runs["annotate-text"], data_root, tmp_path / "out", split="train", allow_seen=True)
     assert metrics["seen"] == {"train": metrics["studies"], "val": 0}
     assert "was trained on" in capsys.readouterr().err
+
+
+def test_the_figures_are_titled_by_the_runs_settings(data_root, tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr(evaluate_module, "plot_roc", lambda *arguments: titles.append(arguments[-1]))
+    monkeypatch.setattr(evaluate_module, "plot_reliability", lambda *arguments: titles.append(arguments[-1]))
+    split = manifests.load("phantom", data_root).split("test")
+    scores = np.full(split.labels.shape, 0.5, np.float32)
+    parts = ("auc", "labels", "captions", "report_findings", "calibration", "pointing", "lesions")
+    for settings, name in (({}, "I"), ({"pooling": "mean"}, "I, mean pooling")):
+        config = Config().replace(mode="classify", **settings)
+        predictions = Predictions(scores, None, None, logits=scores)
+        evaluate_module._write_files(tmp_path, {"data": "x", **dict.fromkeys(parts)}, predictions, split, config)
+        assert titles[-2:] == [f"{name} classification on x"] * 2
 
 
 @pytest.mark.usefixtures("no_figures")

@@ -1,8 +1,11 @@
 """What an evaluation reads before its networks are loaded. Its mistakes are among those of all commands."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.light_run import light_run
+from tests.light_run import light_run, say_writing
+from tienet.checkpoint.writing import Writing
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
 from tienet.evaluation.cache import EvaluationCache
@@ -25,6 +28,17 @@ def test_what_is_opened_fits_the_options(loads, data_root):
     assert report.boxes and report.default_out(Options(split="val")) == report.run.folder / "eval" / "phantom-val"
     assert [note.partition(": ")[2][:9] for note in text.notes] == ["chose its"]
     assert any(note.startswith("Without Java") for note in report.notes)
+
+
+def test_a_run_whose_reports_nobody_can_use_has_a_note(loads, data_root):
+    flawed, sound = Writing(278, 90, 100, 50, 60.0, 0.1, 0.25), Writing(278, 0, 100, 50, 30.0, 0.1, 0.25)
+    with EvaluationCache(Options(java=False)) as cache:
+        for writing in (flawed, sound):
+            say_writing(Path(loads[0]), writing)
+            notes = open_inputs(loads[0], "phantom", data_root, cache).notes
+            assert (f"{loads[0]}: {writing.flaw}" in notes) == (writing is flawed) and len(notes) == 1 + (
+                writing is flawed
+            )
 
 
 def test_every_run_is_opened_on_every_data_set_and_each_of_these_is_read_once(loads, data_root, monkeypatch):

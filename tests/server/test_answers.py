@@ -14,6 +14,7 @@ from tienet.data import image
 from tienet.labels import LABELS, K
 from tienet.server.answers import Answer
 from tienet.server.app import create_app
+from tienet.server.engine import Engine, ServedNetwork
 
 CHEST = fakes.xray()
 FILE = {"image": ("chest.png", fakes.png(CHEST))}
@@ -87,6 +88,14 @@ def test_an_answer_says_where_its_report_was_cut(client):
         answer = client.post("/api/annotate?maps=false", files=FILE, data={"report": "clear " * words}).json()
         assert answer["cut_at"] == cut_at and len(answer["words"]) == fakes.MAX_WORDS + 1
     assert client.post("/api/report?maps=false", files=FILE).json()["cut_at"] is None
+
+
+def test_a_network_whose_reports_nobody_can_use_says_so():
+    """In the facts about it, and in each of its answers, whose notes the page shows."""
+    network = ServedNetwork(fakes.FakeReporter(), "toy", fakes.PX, 1, flaw="all are the same")
+    with Engine(network) as engine, TestClient(create_app(engine)) as client:
+        assert client.get("/api/model").json()["report"]["notes"] == ["toy: all are the same"]
+        assert client.post("/api/report?maps=false", files=FILE).json()["notes"] == ["toy: all are the same"]
 
 
 def test_a_tiny_threshold_stays_what_it_is():

@@ -31,7 +31,9 @@ def counted(function: Callable, calls: list[str]) -> Callable:
 
 @pytest.mark.parametrize("mode", ["classify", "caption"])
 def test_an_image_alone(runs, mode):
+    flaw = run_folder.open_run(runs[mode]).writing_flaw
     with Engine.load([runs[mode]]) as engine, TestClient(create_app(engine)) as client:
+        assert engine.report.notes == ([f"{runs[mode].name}: {flaw}"] if flaw else [])
         answer = client.post("/api/report", files={"image": ("x.png", PNG)}).json()
         assert client.post("/api/annotate", files={"report": (None, b"clear")}).status_code == 404
     assert answer["mode"] == mode

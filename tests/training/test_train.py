@@ -38,7 +38,9 @@ def test_a_finished_run_with_one_epoch_more_equals_an_uninterrupted_one(runs, da
     assert_same_weights(resumed, train(data_root, tmp_path / "straight", config))
 
 
-def test_a_run_that_ended_after_an_epoch_and_is_resumed_equals_an_uninterrupted_one(data_root, tmp_path, monkeypatch):
+def test_a_run_that_ended_after_an_epoch_and_is_resumed_equals_an_uninterrupted_one(
+    data_root, tmp_path, monkeypatch, capsys
+):
     """With everything that is drawn at random; the folder is copied as a killed training would leave it."""
     config = config_of(
         "report", max_words=16, written_words=8, classify_on="half", scheduled_sampling=0.2, report_drop=0.1,
@@ -56,6 +58,10 @@ def test_a_run_that_ended_after_an_epoch_and_is_resumed_equals_an_uninterrupted_
         straight = train(data_root, tmp_path / "straight", config)
     assert (state_of(ended)["epoch"], state_of(straight)["epoch"]) == (1, 2)
     assert_same_weights(train(data_root, ended, config, resume=True), straight)
+    for kind in ("best", "latest"):  # the same is chosen, by the same score, and said of the reports
+        assert state_of(ended, kind) == state_of(straight, kind)
+    assert f"note: {ended}: of the 8 reports that it wrote" in capsys.readouterr().err  # it has hardly learnt to write
+    assert state_of(ended)["writing"]["studies"] == 8 and state_of(ended)["chosen_by"].endswith("BLEU-4 and CIDEr")
 
 
 def test_a_training_from_images_gives_the_score_that_it_saw(data_root, tmp_path):

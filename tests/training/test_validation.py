@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from tests.small_run import config_of, state_of, train
 from tests.toy_run import ToyRun
@@ -19,12 +20,22 @@ def test_the_log_of_a_run_that_writes_has_its_reports(runs, data_root):
         "L_R",
         "coverage",
         "val_bleu4",
+        "val_cider",
+        "val_ended",
+        "val_words_mean",
+        "val_score",
         "val_distinct_reports",
         "val_a_entropy",
         "val_G_entropy",
         "val_read_avg",
     } <= (log[-1].keys())
     assert 0 < log[-1]["val_a_entropy"] <= 1 and 0 < log[-1]["val_G_entropy"] <= 1
+    best = max(log, key=lambda entry: entry["val_score"])
+    writing = state_of(runs["report"], "best")["writing"]
+    assert state_of(runs["report"], "best")["best_score"] == pytest.approx(best["val_score"])
+    assert [writing["bleu4"], writing["cider"], writing["words_mean"]] == pytest.approx(
+        [best["val_bleu4"], best["val_cider"], best["val_words_mean"]]
+    )
     studies = manifests.load("phantom", data_root).split("val").study_ids
     assert [sample["study_id"] in studies for sample in log[-1]["val_sample_reports"]] == [True] * 3
     events = b"".join(path.read_bytes() for path in runs["report"].glob("events.out.tfevents.*"))

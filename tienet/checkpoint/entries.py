@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from tienet.checkpoint.tensorflow_path import readable_prefix
+from tienet.checkpoint.writing import Writing
 from tienet.errors import InputError
 
 CHUNK_BYTES = 1 << 20
@@ -36,9 +37,10 @@ class TrainingState:
     Attributes:
         step: The number of updates done.
         epoch: The number of epochs done.
-        best_score: The best mean validation AUC so far (in mode `caption`: BLEU-4); None if it is undefined.
+        best_score: The best score so far, of the rule `chosen_by`; None if it is undefined.
         best_epoch: The epoch with the best score, from 1; 0 if no epoch was validated yet.
         epochs_since_best: The number of epochs since then.
+        chosen_by: What the score is (`Mode.chosen_by`); None: in older runs it is the mean AUC, in `caption` BLEU-4.
     """
 
     step: int = 0
@@ -46,6 +48,7 @@ class TrainingState:
     best_score: float | None = None
     best_epoch: int = 0
     epochs_since_best: int = 0
+    chosen_by: str | None = None
 
     def record_epoch(self, step: int, epoch: int, score: float | None) -> bool:
         """Record the end of an epoch; returns whether its score is the best so far.
@@ -71,6 +74,7 @@ class Entry:
         best: Whether the checkpoint was the best one so far.
         files: The SHA-256 of each file, by name; None where they are not known.
         sizes: The size of each file in bytes, by name.
+        writing: What its reports were like in validation; None in modes that do not write, and where it is not known.
     """
 
     prefix: Path
@@ -79,6 +83,7 @@ class Entry:
     best: bool
     files: dict[str, str] | None
     sizes: dict[str, int]
+    writing: Writing | None = None
 
     @property
     def name(self) -> str:
@@ -92,7 +97,8 @@ class Entry:
 
     def summary(self) -> dict[str, object]:
         """The content of `latest.json` or `best.json` that names this checkpoint."""
-        return {"checkpoint": self.name, **asdict(self.state), "thresholds": self.thresholds}
+        writing = {} if self.writing is None else {"writing": self.writing.to_json()}
+        return {"checkpoint": self.name, **asdict(self.state), "thresholds": self.thresholds, **writing}
 
     def to_json(self) -> dict[str, object]:
         """The content of the file at `path`."""
@@ -268,28 +274,30 @@ def _parse(prefix: Path, value: object, with_files: bool) -> Entry | None:
     known = {field.name: value[field.name] for field in fields(TrainingState) if field.name in value}
     state = TrainingState(**{"step": step_from_name(prefix.name), **known})
     numbers = [getattr(state, name) for name in ("step", "epoch", "best_epoch", "epochs_since_best")]
-    score, thresholds = state.best_score, value.get("thresholds")
+    score, thresholds, writing = state.best_score, value.get("thresholds"), Writing.from_json(value.get("writing"))
     sound = (
         all(type(number) is int and 0 <= number < _LARGEST for number in numbers)
         and (score is None or is_number(score, -sys.float_info.max, sys.float_info.max))
         and (thresholds is None or (isinstance(thresholds, list) and all(is_number(t, 0, 1) for t in thresholds)))
+        and (state.chosen_by is None or type(state.chosen_by) is str)
+        and (writing is not None or value.get("writing") is None)
         and (value.get("checkpoint"), state.step) == (prefix.name, step_from_name(prefix.name))
     )
     if not sound:
         return None
     if not with_files:  # with thresholds it was evaluated, and then it was the best if its epoch was the best
         best = prefix.name.startswith("best-") or (thresholds is not None and state.best_epoch == state.epoch)
-        return Entry(prefix, state, thresholds, best, None, {})
+        return Entry(prefix, state, thresholds, best, None, {}, writing)
     files, sizes = value.get("files"), value.get("bytes")
     if files is None:
-        return Entry(prefix, state, thresholds, value.get("best") is True, None, {})
+        return Entry(prefix, state, thresholds, value.get("best") is True, None, {}, writing)
     if not isinstance(files, dict) or not isinstance(sizes, dict) or f"{prefix.name}.index" not in files:
         return None
     if not all(name.startswith(f"{prefix.name}.") and _OF_FILE.fullmatch(name) for name in files):
         return None
     if not all(type(sha) is str for sha in files.values()) or not all(type(size) is int for size in sizes.values()):
         return None
-    return Entry(prefix, state, thresholds, value.get("best") is True, files, sizes)
+    return Entry(prefix, state, thresholds, value.get("best") is True, files, sizes, writing)
 
 
 def _read_all(prefix: Path) -> str | None:

@@ -139,7 +139,8 @@ def _best_of(entries: list[Entry], chosen: Entry, check: _DamageCheck) -> tuple[
     found = best.state
     if found.best_epoch != state.best_epoch:
         since = state.epoch - found.best_epoch
-        state = replace(state, best_score=found.best_score, best_epoch=found.best_epoch, epochs_since_best=since)
+        score = {"best_score": found.best_score, "chosen_by": found.chosen_by}
+        state = replace(state, best_epoch=found.best_epoch, epochs_since_best=since, **score)
     return best, state
 
 

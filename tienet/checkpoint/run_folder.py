@@ -8,7 +8,8 @@ backbone.npz       the frozen weights of the backbone (in modes with an image)
 feature_norm.npy   the mean and standard deviation of the backbone's channels (where `feature_norm` is set)
 calibration.json   temperatures and thresholds of calibrated checkpoints
 checkpoints/       latest-STEP.*, best-STEP.*: weights and the optimizer's state, in TensorFlow's format
-latest.json, best.json          the name of that checkpoint, its epoch, validation score and thresholds
+latest.json, best.json          the name of that checkpoint, its epoch, validation score and thresholds, and
+                                what its reports were like
 stats.json, log.log, events.*   Tensorpack's logs
 
 What a run's identity is, and where runs are compared by it, is in `tienet.checkpoint.identity`; the files that it
@@ -132,6 +133,14 @@ class OpenedRun(Run):
             InputError: calibration.json is broken.
         """
         return calibration.load(self.prefix)
+
+    @cached_property
+    def writing_flaw(self) -> str | None:
+        """Why nobody can use the reports that the checkpoint writes, in one line (`Writing.flaw`).
+
+        None: one can, or the mode does not write, or the checkpoint does not say what its reports were like.
+        """
+        return next((entry.writing.flaw for entry in _entries_of(self.folder, self.prefix) if entry.writing), None)
 
     def thresholds(self) -> np.ndarray:
         """float32 [K], thresholds of the validation split; NaN if there are none.
@@ -315,10 +324,14 @@ def read_thresholds(folder: Path, prefix: Path) -> np.ndarray | None:
 
     None if the checkpoint was not evaluated.
     """
-    for entry in (read_entry(prefix), named_entry(folder, "best"), named_entry(folder, "latest")):
-        if entry is not None and entry.name == prefix.name and entry.thresholds:
-            return np.array(entry.thresholds, np.float32)
-    return None
+    found = next((entry.thresholds for entry in _entries_of(folder, prefix) if entry.thresholds), None)
+    return None if found is None else np.array(found, np.float32)
+
+
+def _entries_of(folder: Path, prefix: Path) -> list[Entry]:
+    """What is stored about a checkpoint, in its own entry or in best.json and latest.json."""
+    found = (read_entry(prefix), named_entry(folder, "best"), named_entry(folder, "latest"))
+    return [entry for entry in found if entry is not None and entry.name == prefix.name]
 
 
 def _are_fingerprints(studies: object) -> bool:

@@ -39,6 +39,7 @@ from tienet.checkpoint.entries import (
     short_reason,
     step_from_name,
 )
+from tienet.checkpoint.writing import Writing
 from tienet.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,10 +53,12 @@ def save(
     state: TrainingState,
     thresholds: list[float] | None,
     best: bool,
+    writing: Writing | None = None,
 ) -> None:
     """Write the latest checkpoint of a run, and link it as the best if it is; Ctrl-C takes effect after that.
 
-    If a step is saved again in the same state, its thresholds are kept, and whether it is the best.
+    If a step is saved again in the same state, what is known of it is kept: its thresholds, whether it is the best, and
+    what its reports were like.
 
     Args:
         folder: The run's folder.
@@ -64,6 +67,8 @@ def save(
         state: How far the run has come, with the step that is saved.
         thresholds: The K thresholds of the validation split; None if the checkpoint was not evaluated.
         best: Whether the checkpoint is the best one so far.
+        writing: What its reports were like on the validation split; None as for `thresholds`, and in modes that do not
+            write.
     Raises:
         InputError: The checkpoint cannot be written, e.g. to a full disk. The checkpoints before it are kept, and what
             was written of it is removed.
@@ -77,10 +82,11 @@ def save(
         same_step = read_entry(prefix)
         if same_step is not None and same_step.state == state:
             thresholds, best = same_step.thresholds if thresholds is None else thresholds, best or same_step.best
+            writing = writing or same_step.writing
         with _temporary_folder(checkpoints) as temporary:
             with session.graph.as_default():
                 _run_saver(session, saver, temporary / prefix.name)
-            entry = _move_into_place(temporary, Entry(prefix, replace(state), thresholds, best, {}, {}))
+            entry = _move_into_place(temporary, Entry(prefix, replace(state), thresholds, best, {}, {}, writing))
         if best:
             make_best(folder, entry)
         name_latest(folder, entry)

@@ -68,6 +68,8 @@ def _report(args: argparse.Namespace) -> int:
 
     opened = Reporter.open_run(args.load)
     flags.choose_gpus(args.gpu)
+    if opened.writing_flaw:
+        print(f"note: {opened.folder}: {opened.writing_flaw}", file=sys.stderr)
     if args.json:
         print(DISCLAIMER, file=sys.stderr)
     job = _Job(opened.config.image_px, args)

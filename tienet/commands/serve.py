@@ -88,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
             for network in loaded.networks:
                 batch = f"up to {network.batches.max_size} requests at once"
                 print(f"{network.name}: mode {network.mode}, {batch}", file=sys.stderr)
+                for note in network.notes:
+                    print(f"note: {note}", file=sys.stderr)
             start_listening(listener, args.host, args.port)
             _serve(loaded, listener, args, token, samples)
     return 0

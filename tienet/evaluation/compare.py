@@ -11,13 +11,12 @@ from tienet.evaluation.evaluate import Result, evaluate_inputs
 from tienet.evaluation.inputs import InputsByRun, open_all
 from tienet.evaluation.metrics.paired_bootstrap import paired_auc
 from tienet.evaluation.options import Options
-from tienet.evaluation.paper.published import COLUMNS
+from tienet.evaluation.paper.published import COLUMNS, base_column, column_of
 from tienet.evaluation.paper.tables import Column, table_1, table_2, write_tables
 from tienet.folders import contents
-from tienet.modes import MODES
 
 ORDER = (*COLUMNS, "Captioning")
-"""The order in which checkpoints are evaluated, by `Mode.paper_name`."""
+"""The order in which checkpoints are evaluated, by `Mode.paper_name`; behind I those that pool otherwise."""
 
 
 def compare(loads: Sequence[str], data: Sequence[str], data_root: Path, out: Path, options: Options) -> str:
@@ -50,8 +49,9 @@ def compare_inputs(inputs: dict[str, InputsByRun], out: Path, cache: EvaluationC
 def _compare(inputs: dict[str, InputsByRun], out: Path, cache: EvaluationCache) -> str:
     runs = {load: opened.run for by_run in inputs.values() for load, opened in by_run.items()}
     modes = {load: run.config.mode for load, run in runs.items()}
+    names = {load: column_of(run.config) for load, run in runs.items()}
     folder_names = _name_folders(runs)
-    in_order = sorted(runs, key=lambda load: ORDER.index(MODES[modes[load]].paper_name))
+    in_order = sorted(runs, key=lambda load: (ORDER.index(base := base_column(names[load])), names[load] != base))
     results: dict[str, dict[str, Result]] = {}
     for name, by_run in inputs.items():
         results[name] = {}
@@ -59,11 +59,11 @@ def _compare(inputs: dict[str, InputsByRun], out: Path, cache: EvaluationCache) 
             print(f"{load} ({modes[load]}) on {name}", file=sys.stderr)
             results[name][load] = evaluate_inputs(by_run[load], out / name / folder_names[load], cache)
     columns = {
-        name: [Column(MODES[modes[load]].paper_name, load, result.metrics) for load, result in by_run.items()]
+        name: [Column(names[load], load, result.metrics) for load, result in by_run.items()]
         for name, by_run in results.items()
     }
-    paired = {name: _paired_tests(by_run, modes, cache.options) for name, by_run in results.items()}
-    return write_tables(out, table_1(columns, paired), table_2(columns), _list_differences(results, modes))
+    paired = {name: _paired_tests(by_run, names, cache.options) for name, by_run in results.items()}
+    return write_tables(out, table_1(columns, paired), table_2(columns), _list_differences(results, names))
 
 
 def _name_folders(runs: dict[str, OpenedRun]) -> dict[str, str]:
@@ -79,10 +79,10 @@ def _name_folders(runs: dict[str, OpenedRun]) -> dict[str, str]:
     return names
 
 
-def _paired_tests(by_run: dict[str, Result], modes: dict[str, str], options: Options) -> dict[tuple[str, str], dict]:
+def _paired_tests(by_run: dict[str, Result], names: dict[str, str], options: Options) -> dict[tuple[str, str], dict]:
     """The paired test of every two columns of Table 1, by the titles of the two columns."""
     with_auc = {load: result for load, result in by_run.items() if result.metrics["auc"] is not None}
-    titles = _column_titles(list(with_auc), modes)
+    titles = _column_titles(list(with_auc), names)
     tests = {}
     for later, earlier in itertools.combinations(reversed(with_auc), 2):
         a, b = with_auc[later], with_auc[earlier]
@@ -96,20 +96,18 @@ def _paired_tests(by_run: dict[str, Result], modes: dict[str, str], options: Opt
     return tests
 
 
-def _column_titles(loads: Sequence[str], modes: dict[str, str]) -> dict[str, str]:
-    """The paper's name of each run's mode, followed by the run where several runs have that mode."""
-    papers = {load: MODES[modes[load]].paper_name for load in loads}
-    return {
-        load: name if list(papers.values()).count(name) == 1 else f"{name} ({load})" for load, name in papers.items()
-    }
+def _column_titles(loads: Sequence[str], names: dict[str, str]) -> dict[str, str]:
+    """The name of each run's column, followed by the run where several runs have that name."""
+    shown = [names[load] for load in loads]
+    return {load: names[load] if shown.count(names[load]) == 1 else f"{names[load]} ({load})" for load in loads}
 
 
-def _list_differences(results: dict[str, dict[str, Result]], modes: dict[str, str]) -> list[str]:
+def _list_differences(results: dict[str, dict[str, Result]], names: dict[str, str]) -> list[str]:
     """The differences between each run and the paper's, one line for a run and data set; no line comes twice."""
     lines = []
     for by_run in results.values():
         for load, result in by_run.items():
-            line = f"{MODES[modes[load]].paper_name} ({load}): {'; '.join(result.metrics['differs']) or 'as the paper'}"
+            line = f"{names[load]} ({load}): {'; '.join(result.metrics['differs']) or 'as the paper'}"
             if line not in lines:
                 lines.append(line)
     return lines

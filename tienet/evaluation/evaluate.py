@@ -133,7 +133,7 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
             "decoding": dataclasses.asdict(options.decoding) if options.decoding else None,
             "differs": differences(predictor.config, dataset.name),
         }
-        table = _write_files(out, metrics, predictions, split, mode)
+        table = _write_files(out, metrics, predictions, split, predictor.config)
         judgements.write(out, judged, {name: control.judged for name, control in controls.items()})
         if options.pages:
             write_pages(out / "pages", study_pages(predictor, studies, predictions, options.pages))
@@ -247,13 +247,13 @@ def differences(config: Config, data: str) -> list[str]:
 # ---- the files that are written ----
 
 
-def _write_files(out: Path, metrics: dict, predictions: Predictions, split: Manifest, mode: Mode) -> str:
+def _write_files(out: Path, metrics: dict, predictions: Predictions, split: Manifest, config: Config) -> str:
     """Write all files but the pages; returns the tables as text."""
     tables = []
     files.write_json(out / "metrics.json", metrics)
     if predictions.probabilities is not None:
         _write_csv(out / "scores.csv", split, dict(zip(LABELS, predictions.probabilities.T, strict=True)))
-        title = f"{mode.paper_name} classification on {metrics['data']}"
+        title = f"{published.column_of(config)} classification on {metrics['data']}"
         plot_roc(out / "roc.png", predictions.logits, split.labels, title)  # from the logits, as the table's AUCs
         uncalibrated = with_temperatures(predictions.logits, np.ones(len(LABELS)))
         calibrated = predictions.probabilities if metrics["calibration"] else None

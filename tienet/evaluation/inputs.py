@@ -70,7 +70,7 @@ def open_inputs(load: str | OpenedRun, data: str | Manifest, data_root: Path, ca
     if options.controls:
         _ = dataset.split("train"), dataset.split("val")  # the controls are made from them
     check_studies(config, split, training=False)
-    notes: list[str] = []
+    notes = [f"{run.folder}: {run.writing_flaw}"] if run.writing_flaw else []
     seen = _count_seen_studies(run, split, options, notes)
     scores_reports = _check_report_metrics(split, mode, cache, notes)
     return Inputs(run, dataset, split, seen, read_boxes(split), scores_reports, notes)

@@ -6,6 +6,7 @@ API: its description at /api/openapi.json and /api/docs shows them.
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -67,7 +68,7 @@ class Answer(BaseModel):
     given: GivenReport | None = Field(description="the report that was sent; null in modes that read none")
     height: int | None = Field(description="of the image, in pixels; null without one")
     width: int | None
-    notes: list[str] = Field(description="what the file says that a user should know")
+    notes: list[str] = Field(description="what a user should know of the file and of the network")
     findings: list[Finding] = Field(description="14 findings, then No_Finding")
     report: str | None = Field(description="the report that it wrote; null in modes that do not write")
     log_probability: float | None = Field(description="of that report")
@@ -90,6 +91,7 @@ class Answer(BaseModel):
         prediction: Prediction,
         maps: bool,
         given: str | None = None,
+        notes: Sequence[str] = (),
     ) -> "Answer":
         """The answer to a request.
 
@@ -100,6 +102,7 @@ class Answer(BaseModel):
             prediction: What the network predicted.
             maps: Whether the attention maps are in the answer.
             given: The report that was sent; None where the network reads none.
+            notes: What a user should know of the network (`ServedNetwork.notes`).
         """
         g = [None] * len(prediction.words) if prediction.g is None else _numbers(prediction.g)
         values = (prediction.probabilities, prediction.thresholds, prediction.precision, prediction.recall)
@@ -110,7 +113,7 @@ class Answer(BaseModel):
             given=None if given is None else GivenReport.from_text(given),
             height=image and image.height,
             width=image and image.width,
-            notes=list(image.notes) if image else [],
+            notes=[*(image.notes if image else ()), *notes],
             findings=[
                 Finding(name=label, probability=p, threshold=t, precision=precision, recall=recall, named=is_named)
                 for label, p, t, precision, recall, is_named in zip(LABELS, *map(_numbers, values), named, strict=True)
@@ -134,6 +137,7 @@ class Model(BaseModel):
     labels: list[str]
     thresholds: list[float | None]
     batch: int = Field(description="requests that are worked on together, at most")
+    notes: list[str] = Field(description="what a user should know of it: that nobody can use its reports, and why")
 
     @classmethod
     def from_network(cls, network: ServedNetwork) -> "Model":
@@ -145,6 +149,7 @@ class Model(BaseModel):
             labels=list(LABELS),
             thresholds=_numbers(network.thresholds),
             batch=network.batches.max_size,
+            notes=network.notes,
         )
 
 

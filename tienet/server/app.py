@@ -190,7 +190,7 @@ class PredictionRoutes:
         finally:
             self._requests -= 1
         given = report if network is self._engine.annotate else None
-        answer = Answer.from_prediction(network.mode, name, image, prediction, maps, given)
+        answer = Answer.from_prediction(network.mode, name, image, prediction, maps, given, network.notes)
         return Response(answer.model_dump_json(), media_type="application/json")
 
     async def _receive(

@@ -28,10 +28,18 @@ class ServedNetwork:
         mode: The run's mode.
         image_px: The side of the network's square images in pixels; None where it takes no image.
         thresholds: float32 [K], the thresholds of the labels; NaN where there is none.
+        notes: What a user should know of the run: that nobody can use the reports that it writes, and why.
         batches: The queue.
     """
 
-    def __init__(self, pipeline: Annotator | Reporter, name: str, image_px: int, max_batch: int = MAX_BATCH) -> None:
+    def __init__(
+        self,
+        pipeline: Annotator | Reporter,
+        name: str,
+        image_px: int,
+        max_batch: int = MAX_BATCH,
+        flaw: str | None = None,
+    ) -> None:
         """Measure which batch size is fastest, and start the queue.
 
         Args:
@@ -39,9 +47,11 @@ class ServedNetwork:
             name: The name of the run's folder.
             image_px: The side of the run's images, also where the mode takes none.
             max_batch: The largest batch size that may be chosen.
+            flaw: Why nobody can use the run's reports (`OpenedRun.writing_flaw`).
         """
         self._pipeline = pipeline
         self.name, self.mode = name, pipeline.mode
+        self.notes = [] if flaw is None else [f"{name}: {flaw}"]
         self.image_px = image_px if pipeline.needs_image else None
         example: Item = (None if self.image_px is None else np.zeros((image_px, image_px), np.uint8), "no effusion .")
         self.thresholds = self._predict([example])[0].thresholds
@@ -105,7 +115,8 @@ class Engine:
         for run in open_runs(runs):
             kind = _kind(run)
             pipeline = (Reporter if kind == "report" else Annotator).load(run)
-            networks[kind] = ServedNetwork(pipeline, run.folder.resolve().name, run.config.image_px)
+            name = run.folder.resolve().name
+            networks[kind] = ServedNetwork(pipeline, name, run.config.image_px, flaw=run.writing_flaw)
         return cls(**networks)
 
     @property

@@ -31,6 +31,7 @@ from tienet.inference.predictor import cached_features
 from tienet.interruption import Interruption
 from tienet.labels import FINDINGS
 from tienet.modeling import backbone_weights
+from tienet.training.choice import choose_by
 from tienet.training.places import Parallelism, Places
 from tienet.training.sources import Sources, sources_of_new, sources_of_resumed, with_learnt_vectors, with_statistics
 
@@ -166,7 +167,7 @@ def set_up(
 
     check_parts(inputs, config, batch_split)  # before the features are computed
     start, manifest, sources = inputs.start, inputs.manifest, with_learnt_vectors(inputs.sources, config)
-    state = start.state if start else TrainingState()
+    state = choose_by(config.mode_parts, start.state if start else TrainingState())
     if workers:
         _check_workers_agree(workers, config, manifest, sources.identity, batch_split, state)
     train_studies, val_studies = _load_splits(manifest, sources, config, workers, interruption)

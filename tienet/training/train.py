@@ -8,12 +8,14 @@ from tensorpack.callbacks import Callback, JSONWriter, MergeAllSummaries, Progre
 from tensorpack.tfutils.sesscreate import NewSessionCreator
 
 from tienet import devices
+from tienet.checkpoint import run_folder
 from tienet.config import Config
 from tienet.distributed.workers import Workers
 from tienet.folders import contents
 from tienet.interruption import Interruption
 from tienet.modeling.model import TieNet
 from tienet.training.callbacks import EpochLength, LearningRateDrop, StopEarly
+from tienet.training.choice import Choice
 from tienet.training.places import SINGLE_PROCESS, Parallelism, Places
 from tienet.training.profiling import Profile
 from tienet.training.setup import Inputs, Setup, build_model, open_inputs, session_init, set_up, split_batch
@@ -70,6 +72,8 @@ def train(
             workers.close()
         if interruption.wanted:
             raise interruption.error()
+        if cluster.is_chief and (flaw := run_folder.open_run(places.logdir).writing_flaw):
+            print(f"note: {places.logdir}: {flaw}", file=sys.stderr)
 
 
 def _run_epochs(setup: Setup) -> None:
@@ -82,6 +86,7 @@ def _run_epochs(setup: Setup) -> None:
         setup.vocab,
         setup.state,
         setup.interruption,
+        Choice(setup.train_studies.manifest, setup.val_studies.manifest),
         json_log,
     )
     if validation.should_stop():

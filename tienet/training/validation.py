@@ -9,16 +9,17 @@ from tensorpack.callbacks import Callback, JSONWriter
 
 from tienet.checkpoint import save
 from tienet.checkpoint.entries import TrainingState
+from tienet.checkpoint.writing import Writing
 from tienet.config import Config
 from tienet.data.dataflow import Studies
 from tienet.data.text import Vocab
 from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
-from tienet.evaluation.metrics.captions import bleu4
 from tienet.evaluation.metrics.thresholds import choose
 from tienet.inference.predictor import Rows, predict_all, written_reports
 from tienet.interruption import Interruption
 from tienet.modeling import outputs
+from tienet.training.choice import Choice, describe_writing, written_words
 
 tf1 = tf.compat.v1
 
@@ -26,14 +27,16 @@ MAX_SAMPLE_REPORTS = 3
 """How many reports of the validation split are logged after each epoch at most."""
 
 
-def measure(rows: Rows, studies: Studies, vocab: Vocab) -> tuple[dict[str, float | None], list[str]]:
+def measure(rows: Rows, studies: Studies, vocab: Vocab) -> tuple[dict[str, float | None], list[str], Writing | None]:
     """The scores of the validation split.
 
     Returns:
-        The scores by name, None where a score is undefined, and the written reports (none in modes that do not write).
+        The scores by name, None where a score is undefined; the written reports (none in modes that do not write); and
+        what these are like (None there).
         avg, wavg and avg10 are mean AUCs as in `tienet.evaluation.metrics.auroc`; read_avg is the mean AUC of mode
-        `report` when it is given the true reports. bleu4 is BLEU-4, distinct_reports the number of different written
-        reports over the number of studies, and L_R the loss of the true reports per word. a_entropy and G_entropy are
+        `report` when it is given the true reports. bleu4 and cider are BLEU-4 and CIDEr, ended the share of the written
+        reports that came to their end, words_mean their mean number of words, distinct_reports the number of different
+        ones over the number of studies, and L_R the loss of the true reports per word. a_entropy and G_entropy are
         means over the studies, where 1 means uniform attention.
     """
     scores: dict[str, float | None] = {}
@@ -46,14 +49,14 @@ def measure(rows: Rows, studies: Studies, vocab: Vocab) -> tuple[dict[str, float
         if name in rows:
             scores[name] = float(np.mean(rows[name]))
     if outputs.WORD_IDS not in rows:
-        return scores, []
+        return scores, [], None
     reports = written_reports(rows, vocab)
     with_report = [n for n, true in enumerate(studies.manifest.reports) if true.strip()]
-    true_reports = [studies.manifest.reports[n] for n in with_report]
-    scores["bleu4"] = bleu4(true_reports, [reports[n] for n in with_report])
-    scores["distinct_reports"] = len(set(reports)) / len(reports)
+    writing = describe_writing(studies.manifest.reports, reports, written_words(rows), studies.config.written_words)
+    scores |= {name: getattr(writing, name) for name in ("bleu4", "cider", "ended", "words_mean")}
+    scores["distinct_reports"] = writing.distinct / writing.studies
     scores["L_R"] = float(np.mean([rows[outputs.L_R][n] for n in with_report]))
-    return scores, reports
+    return scores, reports, writing
 
 
 def choose_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> list[float]:
@@ -73,8 +76,8 @@ def choose_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> list[flo
 class Validation(Callback):
     """After each epoch: logs the scores of `measure`, and saves the latest checkpoint and the best one.
 
-    The best checkpoint is the one with the highest mean AUC, in mode `caption` with the highest BLEU-4. A checkpoint
-    is also saved when the run is interrupted.
+    The best checkpoint is the one with the largest score of `tienet.training.choice`. A checkpoint is also saved when
+    the run is interrupted.
 
     Args:
         logdir: The run's folder.
@@ -83,6 +86,7 @@ class Validation(Callback):
         vocab: The run's vocabulary.
         state: How far the run has come; updated here.
         interruption: What may interrupt the run.
+        choice: The score of an epoch.
         json_log: Where the sample reports are logged, beside TensorBoard.
     """
 
@@ -94,10 +98,11 @@ class Validation(Callback):
         vocab: Vocab,
         state: TrainingState,
         interruption: Interruption,
+        choice: Choice,
         json_log: JSONWriter | None = None,
     ):
         self._logdir, self._config, self._studies, self._vocab, self._state = logdir, config, studies, vocab, state
-        self._interruption, self._json_log = interruption, json_log
+        self._interruption, self._choice, self._json_log = interruption, choice, json_log
 
     def should_stop(self) -> bool:
         """Whether the best epoch is `patience` epochs ago; never where `patience` is 0."""
@@ -112,17 +117,18 @@ class Validation(Callback):
     def _trigger_epoch(self) -> None:
         state, config = self._state, self._config
         rows = predict_all(self._studies, config.batch, self._predict_batch)
-        scores, reports = measure(rows, self._studies, self._vocab)
+        scores, reports, writing = measure(rows, self._studies, self._vocab)
+        score = self._choice.score(scores.get("avg"), writing)
         thresholds = None
         if config.mode_parts.classifies:
             thresholds = choose_thresholds(np.stack(rows[outputs.PROBABILITIES]), self._studies.labels)
         with self._interruption.deferred():  # an epoch is recorded and saved, or neither
-            self._log_scores(scores, reports)
+            self._log_scores(scores | {"score": score} if reports else scores, reports)
             if self._json_log is not None:
                 self._json_log._trigger()  # before the checkpoint: a kill in between then repeats the epoch
-            better = state.record_epoch(self.global_step, self.epoch_num, scores["avg" if thresholds else "bleu4"])
-            self._save(thresholds, better)
-            self._log_line(scores, reports, better)
+            better = state.record_epoch(self.global_step, self.epoch_num, score)
+            self._save(thresholds, better, writing)
+            self._log_line(scores, writing, score, better)
         self.trainer.exchange_status(busy=False)
         if self.should_stop():
             print(f"stopped: no better {config.mode_parts.chosen_by} for {config.patience} epochs", file=sys.stderr)
@@ -150,13 +156,20 @@ class Validation(Callback):
         texts = [f"**{s['study_id']}** written: {s['written']}\n\ntrue: {s['true']}" for s in samples]
         self.trainer.monitors.put_summary(_text_summary("val_sample_reports", texts))
 
-    def _log_line(self, scores: dict[str, float | None], reports: list[str], better: bool) -> None:
-        """Print one line; the number of distinct reports shows at once a run that writes one report for all images."""
+    def _log_line(
+        self, scores: dict[str, float | None], writing: Writing | None, score: float | None, better: bool
+    ) -> None:
+        """Print one line; it shows at once a run that writes one report for all images, or reports without an end."""
         parts = []
         if self._config.mode_parts.classifies:
             parts.append("AUC undefined" if scores["avg"] is None else f"AUC {scores['avg']:.4f}")
-        if reports:
-            parts.append(f"BLEU-4 {scores['bleu4']:.4f}, {len(set(reports))} distinct reports of {len(reports)}")
+        if writing is not None:
+            metrics = (("BLEU-4", writing.bleu4), ("CIDEr", writing.cider))
+            parts += [f"{name} undefined" if value is None else f"{name} {value:.4f}" for name, value in metrics]
+            parts.append(f"{writing.distinct} distinct reports of {writing.studies}, {writing.words_mean:.0f} words")
+            parts += [f"{writing.cut} without an end"] * bool(writing.cut)
+            parts.append("score undefined" if score is None else f"score {score:.4f}")
+            parts[-1] += " (not fit to be shown)" * (score is not None and score < 0)
         mark = "  best so far" if better else ""
         epoch = f"epoch {self.epoch_num}/{self._config.epochs}"
         print(f"{epoch}: validation {', '.join(parts)}{mark}", file=sys.stderr, flush=True)
@@ -169,15 +182,15 @@ class Validation(Callback):
             if trainer.global_step != state.step:
                 state.step = trainer.global_step
                 try:
-                    self._save(None, False)
+                    self._save(None, False, None)
                 except InputError as error:
                     trainer.failure = error
                     return
         print(f"\nstopped at step {state.step}; go on with --resume", file=sys.stderr)
 
-    def _save(self, thresholds: list[float] | None, best: bool) -> None:
+    def _save(self, thresholds: list[float] | None, best: bool, writing: Writing | None) -> None:
         session = tf1.get_default_session()
-        save.save(self._logdir, session, self._saver, self._state, thresholds, best)
+        save.save(self._logdir, session, self._saver, self._state, thresholds, best, writing)
 
 
 def _text_summary(tag: str, texts: list[str]) -> tf1.Summary:

@@ -21,7 +21,7 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 from tienet.data.text import tokenize
 from tienet.errors import InputError
 from tienet.evaluation.metrics import captions
-from tienet.evaluation.metrics.captions import CAPTION_METRICS, CaptionScorer, bleu4
+from tienet.evaluation.metrics.captions import CAPTION_METRICS, CaptionScorer, bleu4, cider
 
 TRUE = [
     "findings : The heart is normal in size. The lungs are clear (no effusion). impression : No acute disease.",
@@ -225,7 +225,7 @@ def test_undefined_where_nothing_is_left():
         for true in ([], [""], ["", "\n"]):
             counts = {"empty": 0, "references_empty": len(true), "studies": 0}
             assert scorer.score(true, ["clear"] * len(true)) == undefined | counts
-    assert math.isnan(bleu4([""], ["clear"])) and math.isnan(bleu4([], []))
+    assert all(math.isnan(metric([""], ["clear"])) and math.isnan(metric([], [])) for metric in (bleu4, cider))
 
 
 def test_lengths_that_differ_are_refused():
@@ -247,10 +247,11 @@ def test_without_java_tokens_are_those_of_training(monkeypatch):
     assert totals["CIDEr"] == Cider().compute_score(gts, res)[0]
 
 
-def test_bleu4_is_the_one_without_java_and_quiet(capfd):
+def test_bleu4_and_cider_are_those_without_java_and_quiet(capfd):
     with CaptionScorer(java=False) as scorer:
         assert bleu4([*TRUE, ""], [*WRITTEN, "clear"]) == scorer.score(TRUE, WRITTEN)["BLEU-4"]
         assert bleu4(TRUE, ["", *WRITTEN[1:]]) == scorer.score(TRUE, ["", *WRITTEN[1:]])["BLEU-4"]
+        assert cider([*TRUE, ""], [*WRITTEN, "clear"]) == scorer.score(TRUE, WRITTEN)["CIDEr"] > 0
     assert bleu4(TRUE, TRUE) == pytest.approx(1)
     assert bleu4(TRUE, [""] * 6) == 0
     assert capfd.readouterr() == ("", "")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.evaluation.paper.columns import MEANS, aucs, cells_of, column, entry, line_of, modes, reports, titles
 from tienet.evaluation.metrics.captions import CAPTION_METRICS
-from tienet.evaluation.paper.layout import table_text
+from tienet.evaluation.paper.layout import table_csv, table_text
 from tienet.evaluation.paper.published import COLUMNS, PAPER_AUC, PAPER_CAPTIONS, PAPER_POSITIVES
 from tienet.evaluation.paper.tables import table_1, table_2, write_tables
 from tienet.labels import LABELS
@@ -72,6 +72,26 @@ def test_two_runs_of_a_mode_are_told_apart_and_others_are_not():
     assert cells_of(table, "R (runs/r2)")["Edema"].value == aucs(0.8)["auc"]["Edema"]["auc"]
     text = table_text(table)
     assert "runs/r2" in text and "runs/ir" not in text
+
+
+def test_only_the_papers_pooling_has_the_papers_figures_beside():
+    """In whatever order the runs are given; the names come from the runs' settings."""
+    mean = [column("I, mean pooling", "runs/m1", aucs(0.6)), column("I, mean pooling", "runs/m2", aucs(0.7))]
+    table = table_1({"openi": [*mean, *modes()]}, {})
+    assert titles(table)[3:] == ["I", "I, mean pooling (runs/m1)", "I, mean pooling (runs/m2)", "I+GR"]
+    assert cells_of(table, "I")["AVG"].beside == PAPER_AUC["openi"]["I"]["AVG"]
+    found = cells_of(table, "I, mean pooling (runs/m1)")
+    assert found["Mass"].value == aucs(0.6)["auc"]["Mass"]["auc"]
+    assert all(cell.beside is None for cell in found.values())
+    notes = [note for note in table.blocks[0].notes if "baseline" in note]
+    assert notes == [
+        "The paper's I is its baseline [35], which pools by LSE with r = 10.",
+        "I, mean pooling: another baseline than the paper's I, so that no figure of the paper is beside it.",
+    ]
+    assert '"openi I, mean pooling (runs/m1) lo"' in table_csv(table)
+    alone = table_1({"openi": mean[:1]}, {})
+    assert titles(alone) == ["#", "I, mean pooling"] and "paper" not in table_text(alone).splitlines()[4].split()[3:]
+    assert not any("baseline" in note for note in table_1({"openi": [column("R", "r", aucs(0.5))]}, {}).blocks[0].notes)
 
 
 def test_a_run_without_auc_does_not_make_another_a_twin():

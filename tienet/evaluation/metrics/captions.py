@@ -55,11 +55,14 @@ def bleu4(true: Sequence[str], written: Sequence[str]) -> float:
 
     Studies without a true report are left out; NaN if none is left. Raises ValueError if the lengths differ.
     """
-    _check_lengths(true, written)
-    pairs = [pair for pair in zip(_words(true), _words(written), strict=True) if pair[0]]
-    if not pairs:
-        return float("nan")
-    return _bleu(*map(list, zip(*pairs, strict=True)))["BLEU-4"][0]
+    references, hypotheses = _with_a_reference(true, written)
+    return _bleu(references, hypotheses)["BLEU-4"][0] if references else float("nan")
+
+
+def cider(true: Sequence[str], written: Sequence[str]) -> float:
+    """CIDEr (0 to 10) on the same tokens, with the document frequencies of these true reports; otherwise as `bleu4`."""
+    references, hypotheses = _with_a_reference(true, written)
+    return float(_cider(references, hypotheses)[0]) if references else float("nan")
 
 
 class CaptionScorer:
@@ -144,15 +147,21 @@ class CaptionScorer:
         scores = _bleu(references, hypotheses)
         if self._meteor:
             scores["METEOR"] = self._meteor.score(references, hypotheses)
-        gts, res = _keyed(references), _keyed(hypotheses)
-        scores["ROUGE-L"] = Rouge().compute_score(gts, res)
-        scores["CIDEr"] = Cider().compute_score(gts, res)
+        scores["ROUGE-L"] = Rouge().compute_score(_keyed(references), _keyed(hypotheses))
+        scores["CIDEr"] = _cider(references, hypotheses)
         return scores
 
 
 def _check_lengths(true: Sequence[str], written: Sequence[str]) -> None:
     if len(true) != len(written):
         raise ValueError(f"{len(true)} true reports and {len(written)} written ones; both need one for each study")
+
+
+def _with_a_reference(true: Sequence[str], written: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words of the true and of the written reports, without the studies whose true report has none."""
+    _check_lengths(true, written)
+    pairs = [pair for pair in zip(_words(true), _words(written), strict=True) if pair[0]]
+    return [reference for reference, _ in pairs], [hypothesis for _, hypothesis in pairs]
 
 
 def _words(texts: Sequence[str]) -> list[str]:
@@ -168,6 +177,10 @@ def _bleu(references: list[str], hypotheses: list[str]) -> dict[str, tuple[float
     # With verbose=0 it prints nothing.
     totals, each = Bleu(4).compute_score(_keyed(references), _keyed(hypotheses), verbose=0)
     return {f"BLEU-{n}": (totals[n - 1], each[n - 1]) for n in range(1, 5)}
+
+
+def _cider(references: list[str], hypotheses: list[str]) -> tuple[float, Sequence[float]]:
+    return Cider().compute_score(_keyed(references), _keyed(hypotheses))
 
 
 def _one_line(text: str) -> str:

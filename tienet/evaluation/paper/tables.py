@@ -24,12 +24,14 @@ from tienet.evaluation.paper.layout import (
     table_text,
 )
 from tienet.evaluation.paper.published import (
+    BASELINE_LSE_R,
     CAPTION_COLUMNS,
     CAPTION_DATA,
     COLUMNS,
     PAPER_AUC,
     PAPER_CAPTIONS,
     PAPER_POSITIVES,
+    base_column,
     paper_test_set,
 )
 from tienet.labels import FINDINGS, LABELS
@@ -56,7 +58,8 @@ class Column:
     """The evaluation of one checkpoint on one data set.
 
     Attributes:
-        paper_name: The name of its mode in the paper: R, I+R, I, I+GR or Captioning (`Mode.paper_name`).
+        paper_name: The name of its mode in the paper: R, I+R, I, I+GR or Captioning (`Mode.paper_name`); for one of
+            mode `classify` that pools otherwise than the paper's I, also how (`published.column_of`).
         run: The run's folder, as it was typed.
         metrics: The content of its metrics.json.
     """
@@ -90,9 +93,13 @@ def table_1(
 
 
 def _in_paper_order(columns: Sequence[Column], key: str, order: Sequence[str]) -> list[Column]:
-    """The columns that have metrics[key], in the paper's order; names that the paper does not have come last."""
-    with_key = [column for column in columns if column.metrics.get(key) is not None]
-    return sorted(with_key, key=lambda column: [*order, column.paper_name].index(column.paper_name))
+    """The columns that have metrics[key], in the paper's order; those that pool otherwise than its I come after it."""
+
+    def place(column: Column) -> tuple[int, bool]:
+        base = base_column(column.paper_name)
+        return [*order, base].index(base), column.paper_name != base
+
+    return sorted((column for column in columns if column.metrics.get(key) is not None), key=place)
 
 
 def _heads_and_metrics(columns: Sequence[Column], key: str) -> tuple[list[Head], list[Mapping]]:
@@ -126,7 +133,11 @@ def _auc_block(data: str, columns: Sequence[Column], paired: Mapping[tuple[str, 
         ]
         means.append(Row(title, (None, *cells)))
     grid = Grid("Finding", (Head("#"), *heads), (tuple(labels), tuple(means)))
-    notes = (*_auc_notes(heads, metrics, test_set), *_true_report_notes(columns, heads))
+    notes = (
+        *_auc_notes(heads, metrics, test_set),
+        *_pooling_notes([column.paper_name for column in columns]),
+        *_true_report_notes(columns, heads),
+    )
     return Block(data, columns[0].metrics["split"], columns[0].metrics["studies"], grid, _test_grid(paired), notes)
 
 
@@ -176,6 +187,15 @@ def _bootstrap_note(metrics: Mapping) -> str:
     bootstrap = metrics.get("bootstrap") or {}
     drawn = f"{bootstrap['resamples']} bootstrap resamples" if "resamples" in bootstrap else "the bootstrap"
     return f"Intervals: {100 * bootstrap.get('level', 0.95):g}%, from {drawn} of patients. #: studies with the finding."
+
+
+def _pooling_notes(names: Sequence[str]) -> Iterator[str]:
+    """Notes on which columns of mode `classify` are the paper's I, and which are not."""
+    others = [name for name in dict.fromkeys(names) if base_column(name) != name]
+    if others or "I" in names:
+        yield f"The paper's I is its baseline [35], which pools by LSE with r = {BASELINE_LSE_R:g}."
+    if others:
+        yield f"{'; '.join(others)}: another baseline than the paper's I, so that no figure of the paper is beside it."
 
 
 def _true_report_notes(columns: Sequence[Column], heads: Sequence[Head]) -> Iterator[str]:
