@@ -2,8 +2,8 @@
 # make test   the tests
 # make lint   the style checks
 # make bench  what each part costs (benchmarks/README.md)
-# make openi OPENI=DIR PUBMED=FILE   the paper's tables on OpenI, from the raw files (benchmarks/RESULTS.md)
-# make openi-cv OPENI=DIR PUBMED=FILE   the same over five folds, so that every study is judged once
+# make openi OPENI=DIR VECTORS=FILE   the paper's tables on OpenI, from the raw files (benchmarks/RESULTS.md)
+# make openi-cv OPENI=DIR VECTORS=FILE   the same over five folds, so that every study is judged once
 # Each makes .venv and installs what it needs, once.
 
 PYTHON ?= python3
@@ -62,25 +62,28 @@ $(DEMO)/%/eval/phantom-test/roc.png: $(DEMO)/%/best.json
 	touch $@
 .PRECIOUS: $(DEMO)/%/best.json
 
-# ---- openi: six trainings on each of two splits, and the paper's two tables with the controls beside them ----
-# DIR is the folder of OpenI's files, FILE a text with one abstract a line. Each step leaves a file, so that it is done
-# once; a training that was stopped goes on. Without Java, EVAL_FLAGS=--no-java leaves METEOR out.
+# ---- openi: the paper's tables on two splits, with the controls beside them ----
+# DIR is the folder of OpenI's files. Word vectors come from ready-made ones, VECTORS=FILE, or from a text with one abstract
+# a line, PUBMED=FILE. Each step leaves a file, so that it is done once; a training that was stopped goes on. annotate-text
+# and annotate are trained with each of OPENI_SEEDS. Without Java, EVAL_FLAGS=--no-java leaves METEOR out.
 
 EVAL_FLAGS ?=
 OPENI_SETS := openi openi-r2gen
-OPENI_MODES := annotate-text annotate classify classify-lse report caption    # -lse: with LSE pooling, the paper's I
-mode_flags = --mode $(patsubst %-lse,%,$(notdir $*)) --preset openi $(if $(filter %-lse,$*),--set pooling=lse)
-OPENI_RUNS := $(foreach data,$(OPENI_SETS),$(OPENI_MODES:%=runs/$(data)/%/.trained))
+OPENI_MODES := annotate-text annotate classify classify-lse caption report    # -lse: with LSE pooling, the paper's I
+OPENI_SEEDS ?= $(if $(filter openi-cv,$(MAKECMDGOALS)),0,0 1 2)
+SEEDED := annotate-text annotate
+runs_of = $(foreach mode,$1,$(if $(filter $(SEEDED),$(mode)),$(OPENI_SEEDS:%=$(mode)-%),$(mode)))
+LABELLER := annotate-text-$(firstword $(OPENI_SEEDS))
 
 ifneq ($(filter openi openi-cv,$(MAKECMDGOALS)),)
-ifeq ($(and $(OPENI),$(PUBMED)),)
-$(error give OPENI=DIR (OpenI's files: NLMCXR_reports.tgz, images/ ...) and PUBMED=FILE (a text, one abstract a line))
+ifeq ($(and $(OPENI),$(or $(VECTORS),$(PUBMED))),)
+$(error give OPENI=DIR (OpenI's files: NLMCXR_reports.tgz, images/ ...) and VECTORS=FILE (word vectors) or PUBMED=FILE (a text))
 endif
 ifeq ($(wildcard $(OPENI)/NLMCXR_reports.tgz),)
 $(error OPENI=$(OPENI): there is no NLMCXR_reports.tgz in it; give the folder of OpenI's files)
 endif
-ifeq ($(wildcard $(PUBMED)),)
-$(error PUBMED=$(PUBMED): there is no such file; give a text with one abstract a line)
+ifeq ($(wildcard $(or $(VECTORS),$(PUBMED))),)
+$(error $(if $(VECTORS),VECTORS=$(VECTORS): there is no such file; give word vectors,PUBMED=$(PUBMED): there is no such file; give a text with one abstract a line))
 endif
 ifeq ($(shell command -v java)$(filter --no-java,$(EVAL_FLAGS)),)
 $(error METEOR needs Java, which is not here (Debian: default-jre-headless); or give EVAL_FLAGS=--no-java)
@@ -93,6 +96,20 @@ openi: $(OPENI_SETS:%=tables/%/tables.html)
 prepare_openi = $(BIN)/python data_prep/openi.py --reports $(OPENI)/NLMCXR_reports.tgz --images $(OPENI)/images \
 	--projections $(OPENI)/indiana_projections.csv --labels $(OPENI)/openi_gld_std14.csv --out $(@D) --split
 
+# The training of a run: $1 is RUN, which is a mode, MODE-SEED or classify-lse, and $2 the data set. Mode report goes on
+# from what caption has learnt.
+mode_of = $(firstword $(foreach mode,annotate-text annotate classify,$(if $(filter $(mode)-%,$1),$(mode))) $1)
+flags_classify-lse = --set pooling=lse
+flags_report = --load runs/$2/caption/checkpoints/checkpoint --vocab runs/$2/caption --set alpha=0.25 \
+	--set writer_rate=0.1 --epochs 8
+seed_of = $(if $(filter $(SEEDED),$(mode_of)),--seed $(1:$(mode_of)-%=%))
+define train
+if test -e $@; then rm -rf $(@D); fi
+$(BIN)/python train.py --mode $(mode_of) --data $2 --preset openi $(seed_of) $(flags_$1) --logdir $(@D) --resume
+endef
+make_vocabulary = PYTHON=$(BIN)/python bash data_prep/build_vocab.sh --data $* \
+	$(if $(VECTORS),--vectors $(VECTORS),--corpus $(PUBMED))
+
 data/openi/manifest.csv: | $(INSTALLED)
 	$(prepare_openi) hash
 
@@ -100,7 +117,7 @@ data/openi-r2gen/manifest.csv: | $(INSTALLED)
 	$(prepare_openi) $(OPENI)/r2gen_annotation.json
 
 $(OPENI_SETS:%=data/%/vocab/embeddings.npy): data/%/vocab/embeddings.npy: data/%/manifest.csv
-	PYTHON=$(BIN)/python bash data_prep/build_vocab.sh --data $* --corpus $(PUBMED)
+	$(make_vocabulary)
 
 pretrained/resnet50.npz: | $(INSTALLED)
 	$(BIN)/python pretrained/fetch.py
@@ -114,33 +131,31 @@ data/openi-r2gen/.features: data/openi/.features data/openi-r2gen/manifest.csv
 	touch $@
 
 # A run of older data is started anew; one that was only stopped is resumed.
-$(OPENI_RUNS): runs/%/.trained:
-	if test -e $@; then rm -rf $(@D); fi
-	$(BIN)/python train.py $(mode_flags) --data $(patsubst %/,%,$(dir $*)) --logdir $(@D) --resume
+OPENI_RUNS := $(call runs_of,$(OPENI_MODES))
+$(foreach data,$(OPENI_SETS),$(OPENI_RUNS:%=runs/$(data)/%/.trained)): runs/%/.trained:
+	$(call train,$(notdir $*),$(patsubst %/,%,$(dir $*)))
 	touch $@
-$(foreach data,$(OPENI_SETS),$(eval $(OPENI_MODES:%=runs/$(data)/%/.trained): \
-	data/$(data)/vocab/embeddings.npy data/$(data)/.features))
-$(foreach data,$(OPENI_SETS),$(eval tables/$(data)/tables.html: $(OPENI_MODES:%=runs/$(data)/%/.trained)))
+needs = $(eval $(2:%=runs/$1/%/.trained): data/$1/vocab/embeddings.npy data/$1/.features) \
+	$(if $(filter report,$2),$(eval runs/$1/report/.trained: runs/$1/caption/.trained)) \
+	$(eval tables/$1/tables.html: $(2:%=runs/$1/%/.trained))
+$(foreach data,$(OPENI_SETS),$(call needs,$(data),$(OPENI_RUNS)))
 
 $(OPENI_SETS:%=tables/%/tables.html): tables/%/tables.html:
-	$(BIN)/python eval.py --load $(OPENI_MODES:%=runs/$*/%) --data $* --controls \
-		--labeller runs/$*/annotate-text --out $(@D) $(EVAL_FLAGS)
+	$(BIN)/python eval.py --load $(OPENI_RUNS:%=runs/$*/%) --data $* --controls --labeller runs/$*/$(LABELLER) \
+		--out $(@D) $(EVAL_FLAGS)
 
 # ---- openi-cv: five folds, each of which tests other studies, and then all of them put together ----
 # FOLDS="3" does one fold, MODES="annotate caption" some of the trainings (annotate-text is always there, as it reads the
-# reports), OPENI_SEEDS="0 1 2" trains annotate-text and annotate with several seeds. What was done in other goes counts:
-# a fold's evaluation is of all its runs, and the folds are put together as soon as the last of them is there.
+# reports, and caption where report is), OPENI_SEEDS="0 1 2" trains annotate-text and annotate with several seeds. What was
+# done in other goes counts: a fold's evaluation is of all its runs, and the folds are put together as soon as the last of
+# them is there.
 
 FOLDS ?= 1 2 3 4 5
-MODES ?= annotate-text annotate classify classify-lse report caption
-OPENI_SEEDS ?= 0
+MODES ?= $(OPENI_MODES)
 CV_FOLDS := 1 2 3 4 5
-CV_SEEDED := annotate-text annotate
-CV_MODES := annotate-text $(filter-out annotate-text,$(MODES))
-CV_RUNS := $(foreach mode,$(CV_MODES),$(if $(filter $(CV_SEEDED),$(mode)),$(OPENI_SEEDS:%=$(mode)-%),$(mode)))
-CV_LABELLER := annotate-text-$(firstword $(OPENI_SEEDS))
+CV_MODES := $(filter annotate-text $(MODES) $(if $(filter report,$(MODES)),caption),$(OPENI_MODES))
+CV_RUNS := $(call runs_of,$(CV_MODES))
 CV_SETS := $(FOLDS:%=openi-fold-%)
-CV_TRAINED := $(foreach data,$(CV_SETS),$(CV_RUNS:%=runs/$(data)/%/.trained))
 CV_TABLES := $(CV_FOLDS:%=tables/openi-fold-%/tables.html)
 CV_MISSING := $(filter-out $(CV_SETS:%=tables/%/tables.html) $(wildcard $(CV_TABLES)),$(CV_TABLES))
 
@@ -148,8 +163,8 @@ ifneq ($(filter openi-cv,$(MAKECMDGOALS)),)
 ifneq ($(filter-out $(CV_FOLDS),$(FOLDS)),)
 $(error FOLDS=$(FOLDS): expected some of $(CV_FOLDS))
 endif
-ifneq ($(filter-out $(OPENI_MODES) classify-lse,$(MODES)),)
-$(error MODES=$(MODES): expected some of $(OPENI_MODES) classify-lse)
+ifneq ($(filter-out $(OPENI_MODES),$(MODES)),)
+$(error MODES=$(MODES): expected some of $(OPENI_MODES))
 endif
 endif
 
@@ -160,28 +175,21 @@ $(CV_SETS:%=data/%/manifest.csv): data/openi-fold-%/manifest.csv: | $(INSTALLED)
 	$(prepare_openi) fold=$*/$(words $(CV_FOLDS))
 
 $(CV_SETS:%=data/%/vocab/embeddings.npy): data/%/vocab/embeddings.npy: data/%/manifest.csv
-	PYTHON=$(BIN)/python bash data_prep/build_vocab.sh --data $* --corpus $(PUBMED)
+	$(make_vocabulary)
 
 $(CV_SETS:%=data/%/.features): data/%/.features: data/openi/.features data/%/manifest.csv
 	ln -sfn ../openi/features $(@D)/features
 	touch $@
 
-# RUN is a mode; MODE-SEED; or classify-lse.
-cv_flags = --mode $(if $(filter classify-%,$1),classify --set pooling=lse,$(if $(filter annotate-text-%,$1),annotate-text \
-	--seed $(1:annotate-text-%=%),$(if $(filter annotate-%,$1),annotate --seed $(1:annotate-%=%),$1)))
-
-$(CV_TRAINED): runs/%/.trained:
-	if test -e $@; then rm -rf $(@D); fi
-	$(BIN)/python train.py $(call cv_flags,$(notdir $*)) --data $(patsubst %/,%,$(dir $*)) --preset openi \
-		--logdir $(@D) --resume
+$(foreach data,$(CV_SETS),$(CV_RUNS:%=runs/$(data)/%/.trained)): runs/%/.trained:
+	$(call train,$(notdir $*),$(patsubst %/,%,$(dir $*)))
 	touch $@
-$(foreach data,$(CV_SETS),$(eval $(CV_RUNS:%=runs/$(data)/%/.trained): data/$(data)/vocab/embeddings.npy data/$(data)/.features))
-$(foreach data,$(CV_SETS),$(eval tables/$(data)/tables.html: $(CV_RUNS:%=runs/$(data)/%/.trained)))
+$(foreach data,$(CV_SETS),$(call needs,$(data),$(CV_RUNS)))
 
 # All runs of the fold are judged, those of earlier goes too.
 $(CV_SETS:%=tables/%/tables.html): tables/openi-fold-%/tables.html:
 	$(BIN)/python eval.py --load $$(ls runs/openi-fold-$*/*/.trained | xargs -n 1 dirname) --data openi-fold-$* --controls \
-		--labeller runs/openi-fold-$*/$(CV_LABELLER) --out $(@D) $(EVAL_FLAGS)
+		--labeller runs/openi-fold-$*/$(LABELLER) --out $(@D) $(EVAL_FLAGS)
 	$(BIN)/python -m benchmarks.small_metrics $(@D) benchmarks/openi-cv/fold-$*
 
 tables/openi-cv/metrics.json: $(CV_TABLES)

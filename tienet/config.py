@@ -176,8 +176,8 @@ PRESETS_BY_MODE: dict[str, dict[str, dict[str, object]]] = {
     "openi": {
         "annotate": {"dropout_image": 0.8},
         "classify": {"feature_norm": True, "pooling": "mean", "dropout": 0.5, "epochs": 10},
-        "caption": {"feature_norm": True},
-        "report": {"feature_norm": True, "classify_on": "half", "dropout": 0.5},
+        "caption": {"feature_norm": True, "finding_share": 0.8},
+        "report": {"feature_norm": True, "finding_share": 0.8, "classify_on": "half", "dropout": 0.5},
     },
 }
 """Further settings of a preset, by mode."""

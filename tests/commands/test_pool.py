@@ -47,8 +47,8 @@ def commands_of_make(tmp_path, *words: str) -> list[list[str]]:
 def test_make_does_every_fold_and_puts_them_together(tmp_path):
     lines = commands_of_make(tmp_path, "OPENI_SEEDS=0 7")
     parser = top_parser(whole=True)
-    runs = ("annotate-text-0", "annotate-text-7", "annotate-0", "annotate-7", "classify", "classify-lse", "report",
-            "caption")  # fmt: skip
+    runs = ("annotate-text-0", "annotate-text-7", "annotate-0", "annotate-7", "classify", "classify-lse", "caption",
+            "report")  # fmt: skip
     trained, evaluated, prepared = {}, [], []
     for words in lines:
         if "train.py" in words:
@@ -68,6 +68,7 @@ def test_make_does_every_fold_and_puts_them_together(tmp_path):
     assert trained["runs/openi-fold-1/classify"][0] == "classify" and trained["runs/openi-fold-1/classify"][3] == []
     assert trained["runs/openi-fold-1/classify-lse"][0] == "classify"
     assert trained["runs/openi-fold-1/classify-lse"][3] == ["pooling=lse"]
+    assert "alpha=0.25" in trained["runs/openi-fold-1/report"][3]
     assert evaluated == [([fold], True, f"runs/{fold}/annotate-text-0", f"tables/{fold}") for fold in folds]
     assert sorted(prepared) == [*(f"fold={n}/5" for n in range(1, 6)), "hash"]
     assert [str(path) for path in pooled.evaluations] == [f"tables/{fold}" for fold in folds] and pooled.no_java

@@ -178,11 +178,26 @@ def test_the_settings_of_the_demo_have_an_effect():
     assert channels == {"annotate-text": 128, "annotate": 64}
 
 
+def test_openi_takes_ready_made_vectors_or_a_text_and_one_of_them_has_to_be_there(tmp_path):
+    (tmp_path / "NLMCXR_reports.tgz").touch()
+    (tmp_path / "vectors.npz").touch()
+    make = shutil.which("make") or pytest.skip("needs make")
+
+    def said(*words: str) -> subprocess.CompletedProcess:
+        given = [make, "-n", "-B", "openi", f"OPENI={tmp_path}", "EVAL_FLAGS=--no-java", *words]
+        return subprocess.run(given, cwd=ROOT, capture_output=True, text=True)
+
+    assert f"--vectors {tmp_path / 'vectors.npz'}" in said(f"VECTORS={tmp_path / 'vectors.npz'}").stdout
+    assert "give OPENI=DIR" in said().stderr and "VECTORS=FILE (word vectors) or PUBMED=FILE" in said().stderr
+    assert "VECTORS=none: there is no such file; give word vectors" in said("VECTORS=none").stderr
+    assert "PUBMED=none: there is no such file; give a text" in said("PUBMED=none").stderr
+
+
 def test_openi_has_the_papers_i_beside_that_of_the_preset(tmp_path):
     (tmp_path / "NLMCXR_reports.tgz").touch()
     texts = f"PUBMED={tmp_path / 'NLMCXR_reports.tgz'}"
     trained = trainings_of("openi", f"OPENI={tmp_path}", texts, "EVAL_FLAGS=--no-java")
-    assert len(trained) == 12 and {config.mode for config in trained.values()} == set(MODES)
+    assert len(trained) == 20 and {config.mode for config in trained.values()} == set(MODES)
     for data in ("openi", "openi-r2gen"):
         columns = {name: column_of(trained[f"runs/{data}/{name}"]) for name in ("classify", "classify-lse")}
         assert columns == {"classify": "I, mean pooling", "classify-lse": "I"}
