@@ -7,7 +7,8 @@ studies.json       fingerprints of the studies that the run was trained and vali
 backbone.npz       the frozen weights of the backbone (in modes with an image)
 feature_norm.npy   the mean and standard deviation of the backbone's channels (where `feature_norm` is set)
 calibration.json   temperatures and thresholds of calibrated checkpoints
-checkpoints/       latest-STEP.*, best-STEP.*: weights and the optimizer's state, in TensorFlow's format
+checkpoints/       latest-STEP.*, best-STEP.*: weights and the optimizer's state, in TensorFlow's format, and, in modes
+                   that classify, NAME.validation.npz: the logits, labels and fingerprints of the validation split
 latest.json, best.json          the name of that checkpoint, its epoch, validation score and thresholds
 stats.json, log.log, events.*   Tensorpack's logs
 

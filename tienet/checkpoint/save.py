@@ -2,7 +2,8 @@
 
 A checkpoint is written in the following steps; a kill between any two of them loses nothing:
 
-1. TensorFlow writes it into a temporary folder, checkpoints/.writing-*. The files are synced and moved into place.
+1. TensorFlow writes it into a temporary folder, checkpoints/.writing-*, and the record of the validation split is
+   written beside it. The files are synced and moved into place.
 2. Its entry, checkpoints/latest-STEP.json, is written, which makes it complete. A run that was killed before is resumed
    from the checkpoint before, one that was killed after from this one.
 3. If it is the best, it is linked as best-STEP, and that entry and best.json are written. The entry of step 2 already
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tienet import files
+from tienet.checkpoint import validation_record
 from tienet.checkpoint.entries import (
     Entry,
     TrainingState,
@@ -39,6 +41,7 @@ from tienet.checkpoint.entries import (
     short_reason,
     step_from_name,
 )
+from tienet.checkpoint.validation_record import ValidationRecord
 from tienet.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,10 +55,11 @@ def save(
     state: TrainingState,
     thresholds: list[float] | None,
     best: bool,
+    record: ValidationRecord | None = None,
 ) -> None:
     """Write the latest checkpoint of a run, and link it as the best if it is; Ctrl-C takes effect after that.
 
-    If a step is saved again in the same state, its thresholds are kept, and whether it is the best.
+    If a step is saved again in the same state, its thresholds and its record are kept, and whether it is the best.
 
     Args:
         folder: The run's folder.
@@ -64,6 +68,8 @@ def save(
         state: How far the run has come, with the step that is saved.
         thresholds: The K thresholds of the validation split; None if the checkpoint was not evaluated.
         best: Whether the checkpoint is the best one so far.
+        record: What the network gave on the validation split; None if the checkpoint was not evaluated, or the mode
+            has no classifier.
     Raises:
         InputError: The checkpoint cannot be written, e.g. to a full disk. The checkpoints before it are kept, and what
             was written of it is removed.
@@ -77,14 +83,25 @@ def save(
         same_step = read_entry(prefix)
         if same_step is not None and same_step.state == state:
             thresholds, best = same_step.thresholds if thresholds is None else thresholds, best or same_step.best
+            record = record or _record_of(same_step)
         with _temporary_folder(checkpoints) as temporary:
             with session.graph.as_default():
                 _run_saver(session, saver, temporary / prefix.name)
+            if record is not None:
+                validation_record.write(validation_record.path_of(temporary / prefix.name), record)
             entry = _move_into_place(temporary, Entry(prefix, replace(state), thresholds, best, {}, {}))
         if best:
             make_best(folder, entry)
         name_latest(folder, entry)
         _remove_older(folder, entry)
+
+
+def _record_of(entry: Entry) -> ValidationRecord | None:
+    """The record of a checkpoint that is written again; None if it is damaged, as the new one is then without it."""
+    try:
+        return validation_record.read(entry.prefix)
+    except InputError:
+        return None
 
 
 def _run_saver(session: "tf.compat.v1.Session", saver: "tf.compat.v1.train.Saver", prefix: Path) -> None:
@@ -117,7 +134,7 @@ def make_best(folder: Path, entry: Entry) -> None:
     if entry.name != name:
         with _temporary_folder(checkpoints) as temporary:
             for source in checkpoints.glob(f"{entry.name}.*"):
-                if source != entry.path:
+                if source != entry.path and (entry.files is None or source.name in entry.files):
                     _link(source, temporary / source.name.replace(entry.name, name, 1))
             entry = _move_into_place(temporary, replace(entry, prefix=checkpoints / name))
     files.write_json(folder / "best.json", entry.summary())

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from tienet.checkpoint import calibration as calibration_file
+from tienet.checkpoint import validation_record
 from tienet.checkpoint.calibration import Calibration, with_temperatures
 from tienet.checkpoint.run_folder import OpenedRun, open_run
+from tienet.checkpoint.validation_record import ValidationRecord
 from tienet.data import leaks
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import check_studies
@@ -84,7 +86,8 @@ def calibrate(
 ) -> Calibration:
     """Choose a checkpoint's temperatures and thresholds and write them to calibration.json in its run's folder.
 
-    From then on `Predictor` gives calibrated probabilities for this checkpoint. Calibrating again replaces them.
+    From then on `Predictor` gives calibrated probabilities for this checkpoint. Calibrating again replaces them. A
+    checkpoint without a record of the validation split gets one (`tienet.checkpoint.validation_record`).
 
     Args:
         load: An opened run, a run's folder (its best checkpoint) or a checkpoint.
@@ -108,6 +111,9 @@ def calibrate_inputs(inputs: CalibrationInputs, features: str = "cache", progres
         logits = predictor.predict(predictor.studies(inputs.val), progress).logits
         calibration = fit(logits, inputs.val.labels, inputs.objective)
         calibration_file.save(inputs.run.prefix, calibration)
+        if validation_record.read(inputs.run.prefix) is None:  # it is older than the records
+            record = ValidationRecord(logits, inputs.val.labels, leaks.fingerprints(inputs.val))
+            validation_record.add(inputs.run.prefix, record)
     return calibration
 
 

@@ -1,6 +1,7 @@
 """Validation after each epoch: the scores, which checkpoint is the best, and when to stop early."""
 
 import sys
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ from tensorpack.callbacks import Callback, JSONWriter
 
 from tienet.checkpoint import save
 from tienet.checkpoint.entries import TrainingState
+from tienet.checkpoint.validation_record import ValidationRecord
 from tienet.config import Config
+from tienet.data import leaks
 from tienet.data.dataflow import Studies
 from tienet.data.text import Vocab
 from tienet.errors import InputError
@@ -74,7 +77,7 @@ class Validation(Callback):
     """After each epoch: logs the scores of `measure`, and saves the latest checkpoint and the best one.
 
     The best checkpoint is the one with the highest mean AUC, in mode `caption` with the highest BLEU-4. A checkpoint
-    is also saved when the run is interrupted.
+    is also saved when the run is interrupted. In modes that classify it has a record of its logits.
 
     Args:
         logdir: The run's folder.
@@ -113,15 +116,16 @@ class Validation(Callback):
         state, config = self._state, self._config
         rows = predict_all(self._studies, config.batch, self._predict_batch)
         scores, reports = measure(rows, self._studies, self._vocab)
-        thresholds = None
+        thresholds = record = None
         if config.mode_parts.classifies:
             thresholds = choose_thresholds(np.stack(rows[outputs.PROBABILITIES]), self._studies.labels)
+            record = ValidationRecord(np.stack(rows[outputs.LOGITS]), self._studies.labels, self._fingerprints)
         with self._interruption.deferred():  # an epoch is recorded and saved, or neither
             self._log_scores(scores, reports)
             if self._json_log is not None:
                 self._json_log._trigger()  # before the checkpoint: a kill in between then repeats the epoch
             better = state.record_epoch(self.global_step, self.epoch_num, scores["avg" if thresholds else "bleu4"])
-            self._save(thresholds, better)
+            self._save(thresholds, better, record)
             self._log_line(scores, reports, better)
         self.trainer.exchange_status(busy=False)
         if self.should_stop():
@@ -175,9 +179,13 @@ class Validation(Callback):
                     return
         print(f"\nstopped at step {state.step}; go on with --resume", file=sys.stderr)
 
-    def _save(self, thresholds: list[float] | None, best: bool) -> None:
+    @cached_property
+    def _fingerprints(self) -> list[leaks.Fingerprint]:
+        return leaks.fingerprints(self._studies.manifest)
+
+    def _save(self, thresholds: list[float] | None, best: bool, record: ValidationRecord | None = None) -> None:
         session = tf1.get_default_session()
-        save.save(self._logdir, session, self._saver, self._state, thresholds, best)
+        save.save(self._logdir, session, self._saver, self._state, thresholds, best, record)
 
 
 def _text_summary(tag: str, texts: list[str]) -> tf1.Summary:
