@@ -19,6 +19,7 @@ from tienet.checkpoint import calibration as calibration_file
 from tienet.checkpoint import validation_record
 from tienet.checkpoint.entries import find_damage, read_entry
 from tienet.checkpoint.run_folder import locate, open_run
+from tienet.checkpoint.thresholds import choose
 from tienet.commands.main import dispatch
 from tienet.config import Config
 from tienet.data import manifest as manifests
@@ -26,7 +27,6 @@ from tienet.errors import InputError
 from tienet.evaluation.calibrate import calibrate, calibrate_after_training, fit, format_table
 from tienet.evaluation.evaluate import evaluate
 from tienet.evaluation.metrics.calibration import MIN_CASES
-from tienet.evaluation.metrics.thresholds import choose
 from tienet.evaluation.options import Options
 from tienet.evaluation.plots import SMALL_PANEL_PX
 from tienet.folders import locks

@@ -9,8 +9,8 @@ from tests.small_run import config_of, state_of, train
 from tests.toy_run import ToyRun
 from tienet.checkpoint import validation_record
 from tienet.checkpoint.run_folder import locate, open_run, read_thresholds
+from tienet.checkpoint.thresholds import choose
 from tienet.data import manifest as manifests
-from tienet.evaluation.metrics.thresholds import choose
 from tienet.labels import K
 from tienet.predict import Predictor
 from tienet.training import validation

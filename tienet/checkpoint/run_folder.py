@@ -125,6 +125,11 @@ class OpenedRun(Run):
     load: str
     prefix: Path
 
+    @property
+    def runs(self) -> "tuple[OpenedRun, ...]":
+        """This run alone; `tienet.checkpoint.together.OpenedRuns` has several here."""
+        return (self,)
+
     @cached_property
     def calibration(self) -> Calibration | None:
         """The checkpoint's temperatures and thresholds, read when first asked for; None if it is not calibrated.

@@ -11,6 +11,7 @@ from tienet.checkpoint import calibration as calibration_file
 from tienet.checkpoint import validation_record
 from tienet.checkpoint.calibration import Calibration, with_temperatures
 from tienet.checkpoint.run_folder import OpenedRun, open_run
+from tienet.checkpoint.thresholds import LARGEST_F1, MIN_POSITIVES, Objective, choose
 from tienet.checkpoint.validation_record import ValidationRecord
 from tienet.data import leaks
 from tienet.data import manifest as manifests
@@ -23,7 +24,6 @@ from tienet.evaluation.metrics.calibration import (
     expected_calibration_error,
     fit_temperatures,
 )
-from tienet.evaluation.metrics.thresholds import LARGEST_F1, MIN_POSITIVES, Objective, choose
 from tienet.folders import locks
 from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS, K
@@ -93,7 +93,7 @@ def calibrate(
         load: An opened run, a run's folder (its best checkpoint) or a checkpoint.
         data_root: The folder of the data sets, with the one that the run was trained on.
         objective: What the thresholds are chosen for on the validation split: f1, youden, sensitivity=X or precision=X
-            (`tienet.evaluation.metrics.thresholds`).
+            (`tienet.checkpoint.thresholds`).
         features: As in `Predictor`.
         progress: Whether a progress bar is shown.
     Returns:

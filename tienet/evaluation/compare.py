@@ -2,10 +2,11 @@
 
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tienet.checkpoint.run_folder import OpenedRun
+from tienet.checkpoint.together import OpenedRuns
 from tienet.evaluation.cache import EvaluationCache
 from tienet.evaluation.evaluate import Result, evaluate_inputs
 from tienet.evaluation.inputs import InputsByRun, open_all
@@ -13,6 +14,8 @@ from tienet.evaluation.metrics.paired_bootstrap import paired_auc
 from tienet.evaluation.options import Options
 from tienet.evaluation.paper.published import COLUMNS
 from tienet.evaluation.paper.tables import Column, table_1, table_2, write_tables
+from tienet.evaluation.tables import format_named, format_singles
+from tienet.evaluation.together import evaluate_together, find_together
 from tienet.folders import contents
 from tienet.modes import MODES
 
@@ -23,7 +26,9 @@ ORDER = (*COLUMNS, "Captioning")
 def compare(loads: Sequence[str], data: Sequence[str], data_root: Path, out: Path, options: Options) -> str:
     """Evaluate every checkpoint on every data set and write the tables.
 
-    The files of each evaluation go to `out`/DATA/RUN, the tables (text, CSV, JSON, HTML) to `out`.
+    The files of each evaluation go to `out`/DATA/RUN, the tables (text, CSV, JSON, HTML) to `out`. Two or more runs of
+    one mode that were validated on the same studies are also judged as one model (`tienet.evaluation.together`), in
+    `out`/DATA/MODE-together.
 
     Args:
         loads: What `--load` names: runs' folders or checkpoints.
@@ -50,27 +55,58 @@ def compare_inputs(inputs: dict[str, InputsByRun], out: Path, cache: EvaluationC
 def _compare(inputs: dict[str, InputsByRun], out: Path, cache: EvaluationCache) -> str:
     runs = {load: opened.run for by_run in inputs.values() for load, opened in by_run.items()}
     modes = {load: run.config.mode for load, run in runs.items()}
-    folder_names = _name_folders(runs)
-    in_order = sorted(runs, key=lambda load: ORDER.index(MODES[modes[load]].paper_name))
+    names = {load: MODES[mode].paper_name for load, mode in modes.items()}
+    in_order = sorted(runs, key=lambda load: ORDER.index(names[load]))
+    several = {} if cache.options.metrics == "captions" else _name_together([runs[load] for load in in_order])
+    names |= {load: title for load, (title, _) in several.items()}
+    folder_names = _name_folders(
+        {load: run.folder.resolve().name for load, run in runs.items()}
+        | {load: f"{together.mode_parts.name}-together" for load, (_, together) in several.items()}
+    )
     results: dict[str, dict[str, Result]] = {}
     for name, by_run in inputs.items():
         results[name] = {}
         for load in in_order:
             print(f"{load} ({modes[load]}) on {name}", file=sys.stderr)
             results[name][load] = evaluate_inputs(by_run[load], out / name / folder_names[load], cache)
+        for load, (_, together) in several.items():
+            of_runs = [results[name][run.load] for run in together.runs]
+            folder = out / name / folder_names[load]
+            results[name][load] = evaluate_together(together, of_runs, folder, cache.options)
     columns = {
-        name: [Column(MODES[modes[load]].paper_name, load, result.metrics) for load, result in by_run.items()]
+        name: [Column(names[load], load, result.metrics) for load, result in by_run.items()]
         for name, by_run in results.items()
     }
-    paired = {name: _paired_tests(by_run, modes, cache.options) for name, by_run in results.items()}
-    return write_tables(out, table_1(columns, paired), table_2(columns), _list_differences(results, modes))
+    paired = {name: _paired_tests(by_run, names, cache.options) for name, by_run in results.items()}
+    tables = write_tables(out, table_1(columns, paired), table_2(columns), _list_differences(results, modes))
+    return "\n".join([tables, *_text_of_together(several, results)])
 
 
-def _name_folders(runs: dict[str, OpenedRun]) -> dict[str, str]:
-    """A name for each run's results: that of the run's folder, with a number where two would be the same."""
+def _name_together(runs: Sequence[OpenedRun]) -> dict[str, tuple[str, OpenedRuns]]:
+    """The groups of runs that are also judged as one model, by what names the group, each with its column's title."""
+    groups = find_together(runs)
+    titles = [f"{group.mode_parts.paper_name}, {len(group.runs)} runs together" for group in groups]
+    return {group.load: (title, group) for title, group in zip(titles, groups, strict=True)}
+
+
+def _text_of_together(
+    several: dict[str, tuple[str, OpenedRuns]], results: dict[str, dict[str, Result]]
+) -> Iterator[str]:
+    """The labels that each group of runs names, and the figures of its single runs, for the terminal."""
+    for data, by_run in results.items():
+        for load, (title, _) in several.items():
+            metrics = by_run[load].metrics
+            yield f"{title}, on {data}:\n"
+            if metrics["labels"] is not None:
+                yield format_named(metrics)
+            yield format_singles(metrics)
+
+
+def _name_folders(wanted: dict[str, str]) -> dict[str, str]:
+    """The wanted name of each evaluation's folder, with a number where two would be the same."""
     names: dict[str, str] = {}
-    for load, run in runs.items():
-        stem = name = run.folder.resolve().name
+    for load, stem in wanted.items():
+        name = stem
         for number in itertools.count(2):
             if name not in names.values():
                 break
@@ -79,10 +115,10 @@ def _name_folders(runs: dict[str, OpenedRun]) -> dict[str, str]:
     return names
 
 
-def _paired_tests(by_run: dict[str, Result], modes: dict[str, str], options: Options) -> dict[tuple[str, str], dict]:
+def _paired_tests(by_run: dict[str, Result], names: dict[str, str], options: Options) -> dict[tuple[str, str], dict]:
     """The paired test of every two columns of Table 1, by the titles of the two columns."""
     with_auc = {load: result for load, result in by_run.items() if result.metrics["auc"] is not None}
-    titles = _column_titles(list(with_auc), modes)
+    titles = _column_titles(list(with_auc), names)
     tests = {}
     for later, earlier in itertools.combinations(reversed(with_auc), 2):
         a, b = with_auc[later], with_auc[earlier]
@@ -96,20 +132,19 @@ def _paired_tests(by_run: dict[str, Result], modes: dict[str, str], options: Opt
     return tests
 
 
-def _column_titles(loads: Sequence[str], modes: dict[str, str]) -> dict[str, str]:
-    """The paper's name of each run's mode, followed by the run where several runs have that mode."""
-    papers = {load: MODES[modes[load]].paper_name for load in loads}
-    return {
-        load: name if list(papers.values()).count(name) == 1 else f"{name} ({load})" for load, name in papers.items()
-    }
+def _column_titles(loads: Sequence[str], names: dict[str, str]) -> dict[str, str]:
+    """The name of each column, followed by the run where several have that name."""
+    of_loads = [names[load] for load in loads]
+    return {load: names[load] if of_loads.count(names[load]) == 1 else f"{names[load]} ({load})" for load in loads}
 
 
 def _list_differences(results: dict[str, dict[str, Result]], modes: dict[str, str]) -> list[str]:
     """The differences between each run and the paper's, one line for a run and data set; no line comes twice."""
     lines = []
     for by_run in results.values():
-        for load, result in by_run.items():
-            line = f"{MODES[modes[load]].paper_name} ({load}): {'; '.join(result.metrics['differs']) or 'as the paper'}"
+        for load, mode in modes.items():
+            result = by_run[load]
+            line = f"{MODES[mode].paper_name} ({load}): {'; '.join(result.metrics['differs']) or 'as the paper'}"
             if line not in lines:
                 lines.append(line)
     return lines

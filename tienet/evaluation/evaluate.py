@@ -11,6 +11,7 @@ import pandas as pd
 from tienet import files
 from tienet.checkpoint.calibration import with_temperatures
 from tienet.checkpoint.run_folder import OpenedRun
+from tienet.checkpoint.together import OpenedRuns
 from tienet.config import Config, settings_without_effect
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies
@@ -21,7 +22,7 @@ from tienet.evaluation.controls.metrics import control_metrics
 from tienet.evaluation.inputs import Inputs, open_inputs
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
 from tienet.evaluation.metrics.calibration import calibration_metrics, format_calibration
-from tienet.evaluation.metrics.named_labels import evaluate_labels, format_labels_table
+from tienet.evaluation.metrics.named_labels import evaluate_labels
 from tienet.evaluation.metrics.pointing import pointing_game
 from tienet.evaluation.metrics.report_findings import format_findings_table
 from tienet.evaluation.options import Options
@@ -30,7 +31,7 @@ from tienet.evaluation.paper.published import PAPER_AUC, paper_test_set
 from tienet.evaluation.plots import plot_reliability, plot_roc
 from tienet.evaluation.report_metrics import NO_REPORT_METRICS, ReportMetrics
 from tienet.evaluation.study_pages import study_pages
-from tienet.evaluation.tables import format_auc_table, format_places, format_report_table
+from tienet.evaluation.tables import format_auc_table, format_named, format_places, format_report_table, format_singles
 from tienet.folders import contents
 from tienet.inference.predictor import Predictions, Predictor
 from tienet.labels import LABELS, name_labels
@@ -111,8 +112,8 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
             "studies": len(split),
             "seen": inputs.seen,
             # From the logits: with temperatures, different logits may give equal probabilities.
-            **_auc_metrics(predictions.logits, split, options),
-            "labels": _label_metrics(inputs.run, predictions, split, options),
+            **auc_metrics(predictions.logits, split, options),
+            "labels": label_metrics(inputs.run, predictions, split, options),
             **(report_metrics.score(predictions.reports) if report_metrics else NO_REPORT_METRICS),
             "true_reports_read": _true_report_metrics(predictor, studies, mode),
             "pointing": _pointing_metrics(predictions, split, boxes),
@@ -124,7 +125,7 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
             "decoding": dataclasses.asdict(options.decoding) if options.decoding else None,
             "differs": differences(predictor.config, dataset.name),
         }
-        table = _write_files(out, metrics, predictions, split, mode)
+        table = write_files(out, metrics, predictions, split, mode)
         if options.pages:
             write_pages(out / "pages", study_pages(predictor, studies, predictions, options.pages))
     return Result(out, metrics, table, predictions, split)
@@ -146,7 +147,7 @@ def _make_report_metrics(inputs: Inputs, cache: EvaluationCache) -> ReportMetric
     )
 
 
-def _auc_metrics(scores: np.ndarray | None, split: Manifest, options: Options) -> dict:
+def auc_metrics(scores: np.ndarray | None, split: Manifest, options: Options) -> dict:
     """The AUC entries of metrics.json; all None without scores."""
     if scores is None or options.metrics == "captions":
         means = {f"{name}{end}": None for name in MEANS for end in ("", "_lo", "_hi")}
@@ -154,7 +155,9 @@ def _auc_metrics(scores: np.ndarray | None, split: Manifest, options: Options) -
     return evaluate_auc(scores, split.labels, split.patient_ids, resamples=options.resamples)
 
 
-def _label_metrics(run: OpenedRun, predictions: Predictions, split: Manifest, options: Options) -> dict | None:
+def label_metrics(
+    run: OpenedRun | OpenedRuns, predictions: Predictions, split: Manifest, options: Options
+) -> dict | None:
     """Precision, recall and F1 of the labels that the run names; None without probabilities or thresholds."""
     thresholds = run.thresholds()
     if predictions.probabilities is None or options.metrics == "captions" or np.isnan(thresholds).all():
@@ -220,7 +223,7 @@ def differences(config: Config, data: str) -> list[str]:
 # ---- the files that are written ----
 
 
-def _write_files(out: Path, metrics: dict, predictions: Predictions, split: Manifest, mode: Mode) -> str:
+def write_files(out: Path, metrics: dict, predictions: Predictions, split: Manifest, mode: Mode) -> str:
     """Write all files but the pages; returns the tables as text."""
     tables = []
     files.write_json(out / "metrics.json", metrics)
@@ -234,9 +237,9 @@ def _write_files(out: Path, metrics: dict, predictions: Predictions, split: Mani
     if metrics["auc"] is not None:
         tables.append(format_auc_table(metrics))
     if metrics["labels"] is not None:
-        controls = metrics["controls"].items()
-        of_controls = {name: control["labels"] for name, control in controls if control.get("labels")}
-        tables.append(format_labels_table(metrics["labels"], of_controls))
+        tables.append(format_named(metrics))
+    if metrics.get("singles"):
+        tables.append(format_singles(metrics))
     if predictions.reports is not None:
         _write_csv(out / "reports.csv", split, {"written": predictions.reports, "true": split.reports})
     if metrics["captions"] is not None:

@@ -10,6 +10,7 @@ from tensorpack.callbacks import Callback, JSONWriter
 
 from tienet.checkpoint import save
 from tienet.checkpoint.entries import TrainingState
+from tienet.checkpoint.thresholds import choose
 from tienet.checkpoint.validation_record import ValidationRecord
 from tienet.config import Config
 from tienet.data import leaks
@@ -18,7 +19,6 @@ from tienet.data.text import Vocab
 from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
 from tienet.evaluation.metrics.captions import bleu4
-from tienet.evaluation.metrics.thresholds import choose
 from tienet.inference.predictor import Rows, predict_all, written_reports
 from tienet.interruption import Interruption
 from tienet.modeling import outputs

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tienet.checkpoint.calibration import with_temperatures
+from tienet.checkpoint.thresholds import Objective
 from tienet.data.features.cache import FeatureKey
 from tienet.data.manifest import Manifest
 from tienet.evaluation.cache import EvaluationCache
@@ -15,7 +16,6 @@ from tienet.evaluation.controls import classifiers
 from tienet.evaluation.controls.metrics import control_metrics
 from tienet.evaluation.metrics.captions import CaptionScorer
 from tienet.evaluation.metrics.named_labels import evaluate_labels
-from tienet.evaluation.metrics.thresholds import Objective
 from tienet.evaluation.options import Options
 from tienet.evaluation.report_metrics import ReportMetrics
 from tienet.labels import K, name_labels

@@ -56,8 +56,9 @@ class Column:
     """The evaluation of one checkpoint on one data set.
 
     Attributes:
-        paper_name: The name of its mode in the paper: R, I+R, I, I+GR or Captioning (`Mode.paper_name`).
-        run: The run's folder, as it was typed.
+        paper_name: The name of its mode in the paper: R, I+R, I, I+GR or Captioning (`Mode.paper_name`); of several
+            runs that are judged as one model, followed by a comma and how many they are.
+        run: The run's folder, as it was typed; of several runs, their folders.
         metrics: The content of its metrics.json.
     """
 
@@ -90,9 +91,13 @@ def table_1(
 
 
 def _in_paper_order(columns: Sequence[Column], key: str, order: Sequence[str]) -> list[Column]:
-    """The columns that have metrics[key], in the paper's order; names that the paper does not have come last."""
+    """The columns that have metrics[key], in the paper's order; names that the paper does not have come last.
+
+    What stands after a comma, as in "R, 3 runs together", tells apart columns of one name.
+    """
     with_key = [column for column in columns if column.metrics.get(key) is not None]
-    return sorted(with_key, key=lambda column: [*order, column.paper_name].index(column.paper_name))
+    names = {column.paper_name: column.paper_name.partition(",")[0] for column in with_key}
+    return sorted(with_key, key=lambda column: [*order, names[column.paper_name]].index(names[column.paper_name]))
 
 
 def _heads_and_metrics(columns: Sequence[Column], key: str) -> tuple[list[Head], list[Mapping]]:
