@@ -13,7 +13,7 @@ from tienet.checkpoint.together import open_model
 from tienet.data import manifest as manifests
 from tienet.inference.together import PredictorTogether
 from tienet.labels import name_labels
-from tienet.predict import Annotator, Prediction, Predictor
+from tienet.predict import Annotator, Prediction, Predictor, Reporter
 
 REPORTS = ["the heart is enlarged .", "", "there is a large right pleural effusion . the heart is normal in size ."]
 
@@ -79,6 +79,18 @@ def test_a_list_of_one_run_is_that_run(seeds, alone):
             np.testing.assert_array_equal(found.thresholds, expected.thresholds)
     with PredictorTogether(open_model([seeds[0]])) as predictor:
         assert predictor.calibration is None
+
+
+def test_an_image_alone(runs):
+    """Two checkpoints of one run are two networks, too."""
+    checkpoints = sorted((runs["classify"] / "checkpoints").glob("latest-*.index"))
+    image, found = np.random.default_rng(0).integers(0, 256, (90, 70), np.uint8), []
+    for load in (*checkpoints, checkpoints):
+        with Reporter.load(load) as reporter:
+            found.append(reporter.report([image])[0])
+    mean = np.mean([p.probabilities for p in found[:2]], axis=0, dtype=np.float64)
+    np.testing.assert_allclose(found[2].probabilities, mean, rtol=1e-6)
+    assert np.abs(found[0].probabilities - found[1].probabilities).max() > 1e-4 and found[2].report is None
 
 
 def test_faults_and_unknown_words_are_those_of_any_run(seeds):
