@@ -15,7 +15,8 @@ stats.json, log.log, events.*   Tensorpack's logs
 What a run's identity is, and where runs are compared by it, is in `tienet.checkpoint.identity`; the files that it
 describes are compared with it whenever they are read. How checkpoints are written is in `tienet.checkpoint.save`, from
 which one a run is resumed in `tienet.checkpoint.resume`, which there are and whether they are sound in
-`tienet.checkpoint.entries`, and how weights are loaded in `tienet.checkpoint.restore`.
+`tienet.checkpoint.entries`, how weights are loaded in `tienet.checkpoint.restore`, what NAME.validation.npz holds in
+`tienet.checkpoint.validation_record`, and how several runs label as one model in `tienet.checkpoint.together`.
 """
 
 import json

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         nargs="+",
         metavar="DIR|FILE",
-        help="a run's folder (its best checkpoint) or a checkpoint; or several",
+        help="a run's folder (its best checkpoint) or a checkpoint; or several, of one mode also as one model",
     )
     parser.add_argument(
         "--data",
