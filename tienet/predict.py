@@ -2,6 +2,8 @@
 
 with Reporter.load("runs/report") as reporter:
     (prediction,) = reporter.report([read_gray("chest.png")])
+
+`Annotator.load(["runs/a", "runs/b", "runs/c"])` labels by the mean of three runs (`tienet.checkpoint.together`).
 """
 
 from tienet.inference.pipelines import Annotator, Prediction, Reporter

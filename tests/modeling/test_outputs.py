@@ -91,11 +91,11 @@ def test_what_validation_asks_for():
     asked = {mode: set(outputs.validation_outputs(MODES[mode])) for mode in MODES}
     written = {"written/word_ids", "written/word_len", "read/L_R"}
     assert asked == {
-        "annotate": {"probabilities", "G_entropy", "a_entropy"},
-        "annotate-text": {"probabilities", "G_entropy"},
-        "classify": {"probabilities"},
+        "annotate": {"probabilities", "logits", "G_entropy", "a_entropy"},
+        "annotate-text": {"probabilities", "logits", "G_entropy"},
+        "classify": {"probabilities", "logits"},
         "caption": {"a_entropy"} | written,
-        "report": {"probabilities", "G_entropy", "a_entropy", "read/probabilities"} | written,
+        "report": {"probabilities", "logits", "G_entropy", "a_entropy", "read/probabilities"} | written,
     }
 
 

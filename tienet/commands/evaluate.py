@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         nargs="+",
         metavar="DIR|FILE",
-        help="a run's folder (its best checkpoint) or a checkpoint; or several",
+        help="a run's folder (its best checkpoint) or a checkpoint; or several, of one mode also as one model",
     )
     parser.add_argument(
         "--data",
@@ -45,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also judge plain scikit-learn models, the most frequent report and the nearest image's report",
     )
     parser.add_argument(
-        "--labeller", metavar="DIR|FILE", help="an annotate-text checkpoint that names the findings in reports"
+        "--labeller",
+        nargs="+",
+        metavar="DIR|FILE",
+        help="an annotate-text checkpoint that names the findings in reports; or several as one model",
     )
     parser.add_argument("--no-java", action="store_true", help="go on without METEOR")
     parser.add_argument("--pages", type=int, default=20, metavar="N", help="studies that get a page (20)")
@@ -98,7 +101,7 @@ def options_of(args: argparse.Namespace) -> "Options":
         pages=args.pages,
         resamples=args.resamples,
         decoding=None if decoding is None else Decoding(**decoding),
-        labeller=args.labeller,
+        labeller=None if args.labeller is None else tuple(args.labeller),
         java=not args.no_java,
         allow_seen=args.allow_seen,
     )

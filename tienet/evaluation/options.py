@@ -21,8 +21,8 @@ class Options:
         pages: The number of studies that get a page.
         resamples: The number of bootstrap resamples.
         decoding: How reports are written; None: greedily, as in training.
-        labeller: A checkpoint of mode annotate-text that names the findings in reports; None: the findings in the
-            reports are not compared.
+        labeller: A checkpoint of mode annotate-text that names the findings in reports, or several that do it as one
+            model; None: the findings in the reports are not compared.
         java: Whether Java may be used; without it METEOR is left out.
         allow_seen: Whether the studies may be ones that the checkpoint was trained on.
     Raises:
@@ -36,7 +36,7 @@ class Options:
     pages: int = 20
     resamples: int = 1000
     decoding: Decoding | None = None
-    labeller: str | None = None
+    labeller: str | tuple[str, ...] | None = None
     java: bool = True
     allow_seen: bool = False
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tienet.evaluation.metrics.auroc import AVG10_POSITIVES
 from tienet.evaluation.metrics.captions import CAPTION_METRICS
+from tienet.evaluation.metrics.named_labels import format_labels_table
 from tienet.labels import FINDINGS, LABELS
 from tienet.pages.plain_text import align, level_text, number_text, span_text
 
@@ -150,3 +151,30 @@ def _undefined(metrics: Mapping) -> list[str]:
 def _covered(lacking: list[str]) -> str:
     named = f" (undefined: {', '.join(lacking)})" if lacking else ""
     return f"{len(FINDINGS) - len(lacking)} of {len(FINDINGS)} findings{named}"
+
+
+def format_named(metrics: Mapping) -> str:
+    """Precision, recall and F1 of the named labels of a metrics.json that has them, beside those of the controls."""
+    controls = metrics["controls"].items()
+    of_controls = {name: control["labels"] for name, control in controls if control.get("labels")}
+    return format_labels_table(metrics["labels"], of_controls)
+
+
+def format_singles(metrics: Mapping) -> str:
+    """The figures of several runs judged together, and of each of them alone, as aligned plain text.
+
+    Args:
+        metrics: The metrics.json of an evaluation together, with `runs` and `singles`.
+    """
+    names = {"avg": "AVG", "micro_f1": "micro F1"}
+    labels = metrics["labels"]
+    together = {"avg": metrics["avg"], "micro_f1": labels and labels["micro"]["f1"]}
+    rows = []
+    for name, title in names.items():
+        if summary := metrics["singles"][name]:
+            figures = [together[name], *(summary[key] for key in ("mean", "std", "min", "max"))]
+            rows.append([title, *map(number_text, figures)])
+    if not rows:
+        return ""
+    header = ["Runs", "together", "mean of the single ones", "standard deviation", "smallest", "largest"]
+    return "\n".join([*align(header, rows), "", f"Runs: {', '.join(metrics['runs'])}."]) + "\n"

@@ -67,8 +67,8 @@ def explanation_outputs(mode: Mode) -> list[str]:
 
 
 def validation_outputs(mode: Mode) -> list[str]:
-    """What the figures of the validation split are computed from."""
-    names = [PROBABILITIES] * mode.classifies
+    """What the figures of the validation split are computed from, and the logits, which are kept."""
+    names = [PROBABILITIES, LOGITS] * mode.classifies
     names += [name for name in (G_ENTROPY, A_ENTROPY) if name in graph_outputs(mode)]
     if mode.writes:
         names += [WORD_IDS, WORD_LEN, L_R] + [READ_PROBABILITIES] * mode.classifies
