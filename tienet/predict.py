@@ -4,6 +4,7 @@ with Reporter.load("runs/report") as reporter:
     (prediction,) = reporter.report([read_gray("chest.png")])
 """
 
+from tienet.inference.judges import Judges
 from tienet.inference.pipelines import Annotator, Prediction, Reporter
 from tienet.inference.predictor import (
     Explanation,
@@ -25,6 +26,7 @@ __all__ = [
     "Decoding",
     "Explanation",
     "Judged",
+    "Judges",
     "Prediction",
     "Predictions",
     "Predictor",

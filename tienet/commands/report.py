@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tienet.commands import flags
+from tienet.commands import flags, writing_flags
 from tienet.errors import InputError
 from tienet.folders import contents
 
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR", help="also a page for each image, and index.html; replaces earlier pages"
     )
     flags.add_gpu(parser)
+    writing_flags.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,7 +67,13 @@ def _report(args: argparse.Namespace) -> int:
     from tienet.pages.study import write_pages
     from tienet.predict import Reporter
 
+    decoding = writing_flags.decoding_of(args)
     opened = Reporter.open_run(args.load)
+    if decoding is not None and not opened.config.mode_parts.writes:
+        raise InputError(f"{args.load}: mode {opened.config.mode} writes no reports; leave --decode out")
+    judges = writing_flags.judges_of(args, opened)
+    for note in judges.notes if judges else ():
+        print(f"note: {note}", file=sys.stderr)
     flags.choose_gpus(args.gpu)
     if opened.writing_flaw:
         print(f"note: {opened.folder}: {opened.writing_flaw}", file=sys.stderr)
@@ -77,7 +84,7 @@ def _report(args: argparse.Namespace) -> int:
     first = next(batches, None)
     if first is not None:  # nothing is loaded or written where no image can be read
         flags.start_tensorflow()
-        with Reporter.load(opened) as reporter:
+        with judges or contextlib.nullcontext(), Reporter.load(opened, decoding, judges) as reporter:
             pages = job.pages(reporter, itertools.chain([first], batches))
             if args.out:
                 write_pages(args.out, pages)

@@ -1,5 +1,6 @@
 """The evaluation of one checkpoint on one data set: scores, reports, metrics, tables, ROC curves and study pages."""
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ import pandas as pd
 
 from tienet import files
 from tienet.checkpoint.calibration import with_temperatures
-from tienet.checkpoint.run_folder import OpenedRun
+from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.config import Config, settings_without_effect
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies
@@ -101,7 +102,8 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
     _log_notes(*inputs.notes)
     with (
         contents.writing(out, contents.EVALUATION, "--out"),
-        Predictor(inputs.run, options.features, options.decoding) as predictor,
+        inputs.judges or contextlib.nullcontext() as judges,
+        Predictor(inputs.run, options.features, options.decoding, judges) as predictor,
     ):
         report_metrics = _make_report_metrics(inputs, cache)
         studies = predictor.studies(split)
@@ -130,7 +132,7 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
             "lesions": _lesion_metrics(predictions, split),
             "calibration": _calibration_metrics(predictor, predictions, split),
             "controls": {name: control.metrics for name, control in controls.items()},
-            "decoding": dataclasses.asdict(options.decoding) if options.decoding else None,
+            "decoding": _decoding_facts(inputs, options),
             "differs": differences(predictor.config, dataset.name),
         }
         table = _write_files(out, metrics, predictions, split, predictor.config)
@@ -188,6 +190,17 @@ def _label_metrics(run: OpenedRun, predictions: Predictions, split: Manifest, op
     if named is None:
         return None
     return evaluate_labels(named, split.labels, split.patient_ids, resamples=options.resamples)
+
+
+def _decoding_facts(inputs: Inputs, options: Options) -> dict | None:
+    """How the reports were written; None for the default way."""
+    if options.decoding is None:
+        return None
+    facts, judges = dataclasses.asdict(options.decoding), inputs.judges
+    if judges is None:
+        return facts
+    same = options.labeller is not None and open_run(options.labeller).prefix == judges.reader.prefix
+    return facts | {"reader": judges.reader.load, "judge": judges.judge.load, "reader_is_labeller": same}
 
 
 def _true_report_metrics(predictor: Predictor, studies: Studies, mode: Mode) -> dict | None:

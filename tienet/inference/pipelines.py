@@ -16,6 +16,7 @@ from tienet.data.dataflow import pad
 from tienet.data.image import check_gray, resize
 from tienet.data.text import OOV, START, ReportFault, find_report_fault, tokenize
 from tienet.errors import InputError
+from tienet.inference.judges import Judges
 from tienet.inference.predictor import Predictor
 from tienet.labels import K, name_labels
 from tienet.modeling import outputs
@@ -76,9 +77,9 @@ class _Pipeline:
 
     MODES: tuple[str, ...]
 
-    def __init__(self, load: str | Path | OpenedRun, decoding: Decoding | None = None):
+    def __init__(self, load: str | Path | OpenedRun, decoding: Decoding | None = None, judges: Judges | None = None):
         self.run = self.open_run(load)
-        self._network = Predictor(self.run, features="off", decoding=decoding)
+        self._network = Predictor(self.run, features="off", decoding=decoding, judges=judges)
         self._thresholds = self.run.thresholds()
 
     @classmethod
@@ -234,10 +235,27 @@ class Reporter(_Pipeline):
 
     MODES = ("report", "classify", "caption")
 
-    def __init__(self, load: str | Path | OpenedRun, decoding: Decoding | None = None):
-        super().__init__(load, decoding)
-        self._lock = threading.Lock()
+    def __init__(self, load: str | Path | OpenedRun, decoding: Decoding | None = None, judges: Judges | None = None):
+        super().__init__(load, decoding, judges)
+        self._judges, self._lock = judges, threading.Lock()
         self._others: dict[Decoding, Predictor] = {}
+
+    @classmethod
+    def load(
+        cls: type[_Self],
+        load: str | Path | OpenedRun,
+        decoding: Decoding | None = None,
+        judges: Judges | None = None,
+    ) -> _Self:
+        """Load the network of an opened run, of a run's folder (its best checkpoint) or of a checkpoint.
+
+        Args:
+            decoding: How reports are written; None: greedily.
+            judges: What chooses among the candidates of the decoding `consistent`. They stay the caller's, to close.
+        Raises:
+            InputError: The run is of another mode, or the checkpoint does not fit.
+        """
+        return cls(load, decoding, judges)
 
     @property
     def writes(self) -> bool:
@@ -270,7 +288,8 @@ class Reporter(_Pipeline):
     def _network_with(self, decoding: Decoding) -> Predictor:
         """The network that writes by `decoding`. One that is dropped is freed when no thread uses it any more."""
         with self._lock:
-            network = self._others.pop(decoding, None) or Predictor(self.run, features="off", decoding=decoding)
+            network = self._others.pop(decoding, None)
+            network = network or Predictor(self.run, features="off", decoding=decoding, judges=self._judges)
             self._others[decoding] = network
             while len(self._others) > _MAX_DECODINGS:
                 del self._others[next(iter(self._others))]
