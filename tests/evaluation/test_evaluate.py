@@ -1,5 +1,6 @@
 """The evaluation of one checkpoint: the files that it writes, what it refuses, and what it notes."""
 
+import dataclasses
 import fcntl
 import json
 import shutil
@@ -83,6 +84,23 @@ def test_evaluation_writes_every_study_and_label(runs, data_root, mode, tmp_path
     assert [f"{metrics['labels']['micro'][rate]:.3f}" for rate in ("precision", "f1")] == [micro[0][1], micro[0][9]]
     assert "AVG" in table
     assert (out / "roc.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_reports_that_were_chosen_say_by_whom(runs, data_root, tmp_path):
+    decoding = Decoding("consistent", 8, candidates=3)
+    text, image = str(runs["annotate-text"]), str(runs["classify"])
+    options = Options(
+        pages=1, resamples=5, java=False, labeller=text, decoding=decoding, reader=text, judge=image, metrics="captions"
+    )
+    result = evaluate(str(runs["caption"]), "phantom", data_root, tmp_path / "out", options)
+    used = json.loads((tmp_path / "out" / "metrics.json").read_text())["decoding"]
+    assert used == dataclasses.asdict(decoding) | {"reader": text, "judge": image, "reader_is_labeller": True}
+    assert f"one of 3 candidates, chosen with the reader {text} and the judge {image}" in result.table
+    assert "The labeller is the reader that chose the reports" in result.table
+    rates = result.metrics["report_findings"]["against_labels"]["micro"]
+    (line,) = [line for line in result.table.splitlines() if line.startswith("micro f1 against the true labels")]
+    assert line.split()[-1] == f"{rates['f1']:.3f}"
 
 
 def test_what_a_mode_does_not_have_is_refused(runs, data_root, tmp_path):

@@ -1,7 +1,5 @@
 """The reader and the judge of candidates: what is refused before their networks are loaded, and what they choose."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -18,9 +16,7 @@ from tienet.modeling import outputs
 from tienet.modeling.decoding import Decoding
 from tienet.predict import Predictor, Reporter
 
-DECODING = Decoding(
-    "consistent", 12, candidates=4, temperature=1.5, likelihood_weight=0.1, agreement_weight=9.0
-)
+DECODING = Decoding("consistent", 12, candidates=4, temperature=1.5, likelihood_weight=0.1, agreement_weight=9.0)
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +36,6 @@ def light(data_root, tmp_path):
     return make
 
 
-@pytest.fixture
-def same_backbone(monkeypatch):
-    """The backbones of light runs are no weights."""
-    monkeypatch.setattr(judges_module, "_backbone_of", lambda run: "weights")
-
-
-@pytest.mark.usefixtures("same_backbone")
 def test_what_does_not_fit_is_refused_without_tensorflow(light, monkeypatch, tmp_path):
     monkeypatch.setattr(judges_module, "Predictor", None)
     writer, reader, judge = light("w", "report"), light("r", "annotate-text"), light("j", "classify")
@@ -67,25 +56,21 @@ def test_what_does_not_fit_is_refused_without_tensorflow(light, monkeypatch, tmp
     object.__setattr__(larger, "config", larger.config.replace(image_px=512))
     with pytest.raises(InputError, match=r"--judge .*: image_px is 512, and 256 in .*w, whose images it judges"):
         Judges(writer, reader, larger)
+    other = open_run(judge)
+    object.__setattr__(other, "facts", other.facts | {"backbone_fingerprint": "0"})
+    with pytest.raises(InputError, match=r"--judge .*: has another backbone than .*w; give one with the same"):
+        Judges(writer, reader, other)
     for path in [*judge.glob("*st.json"), *(judge / "checkpoints").glob("*.json")]:
         path.unlink()
     with pytest.raises(InputError, match=r"--judge .*: the checkpoint has no thresholds; tienet calibrate"):
         Judges(writer, reader, judge / "checkpoints" / "best-10")
 
 
-@pytest.mark.usefixtures("same_backbone")
 def test_words_that_the_reader_lacks_are_noted(light):
     reader = open_run(light("r", "annotate-text"))
     object.__setattr__(reader, "vocab", Vocab(reader.vocab.words[:-2]))
     (note,) = Judges(light("w", "report"), reader, light("j", "classify")).notes
     assert "does not know" in note
-
-
-def test_a_judge_with_another_backbone_is_refused(runs, tmp_path):
-    other = open_run(shutil.copytree(runs["classify"], tmp_path / "run"))
-    object.__setattr__(other, "facts", other.facts | {"backbone_fingerprint": "0"})
-    with pytest.raises(InputError, match="has another backbone"):
-        Judges(runs["report"], runs["annotate-text"], other)
 
 
 @pytest.mark.parametrize("mode", ["report", "caption"])
