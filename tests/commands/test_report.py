@@ -55,6 +55,7 @@ def test_a_run_whose_reports_nobody_can_use_says_so_once(data_root, tmp_path, ca
 
 def test_the_report_may_be_chosen_among_candidates(runs, phantom, capsys):
     flags = ["--decode", "consistent", "--reader", runs["annotate-text"], "--judge", runs["classify"]]
+    capsys.readouterr()  # what training the runs has said
     weights = ["--candidates", "3", "--weights", "0.1", "1", "9", "--temperature", "1.5", "--max-written", "9"]
     assert run(runs["caption"], "--json", phantom.images[0], *flags, *weights) == 0
     (line,), _ = json_lines(capsys)

@@ -20,21 +20,21 @@ def evidence() -> Evidence:
     return Evidence(
         log_probability=-random.random((N, W)) * 30,
         word_len=random.integers(1, 30, (N, W)),
-        said=random.integers(0, 2, (N, W, K)).astype(np.float32),
+        said=random.random((N, W, K)).astype(np.float32),
         seen=random.random((N, K)).astype(np.float32),
         thresholds=np.where(np.arange(K) == 2, np.nan, random.random(K)).astype(np.float32),
         agreement=random.random((N, W)),
     )
 
 
-def consistency_loop(said, seen, thresholds) -> float:
+def consistency_loop(said, seen, thresholds, margin) -> float:
     """Of one candidate."""
     total = 0.0
     for name in FINDINGS:
         k = LABELS.index(name)
         if not np.isnan(thresholds[k]):
             p, t = float(seen[k]), float(thresholds[k])
-            total += float(said[k]) * (np.log(p / (1 - p)) - np.log(t / (1 - t)))
+            total += float(said[k]) * (np.log(p / (1 - p)) - np.log(t / (1 - t)) + margin)
     return total
 
 
@@ -48,10 +48,10 @@ def similarity_loop(one: list[str], other: list[str]) -> float:
 
 
 def test_consistency_equals_a_loop(evidence):
-    found = scores.consistency(evidence.said, evidence.seen, evidence.thresholds)
+    found = scores.consistency(evidence.said, evidence.seen, evidence.thresholds, 0.7)
     for n in range(N):
         for w in range(W):
-            expected = consistency_loop(evidence.said[n, w], evidence.seen[n], evidence.thresholds)
+            expected = consistency_loop(evidence.said[n, w], evidence.seen[n], evidence.thresholds, 0.7)
             assert found[n, w] == pytest.approx(expected, rel=1e-5)
 
 
@@ -89,9 +89,9 @@ def test_the_report_that_most_agree_with_is_chosen():
 
 
 def test_the_score_is_the_weighted_sum(evidence):
-    decoding = Decoding("consistent", likelihood_weight=0.5, consistency_weight=2.0, agreement_weight=3.0)
+    decoding = Decoding("consistent", likelihood_weight=0.5, consistency_weight=2.0, agreement_weight=3.0, margin=0.5)
     expected = 0.5 * evidence.log_probability / evidence.word_len + 3 * evidence.agreement
-    expected += 2 * scores.consistency(evidence.said, evidence.seen, evidence.thresholds)
+    expected += 2 * scores.consistency(evidence.said, evidence.seen, evidence.thresholds, 0.5)
     np.testing.assert_allclose(scores.score(evidence, decoding), expected)
     np.testing.assert_array_equal(scores.choose(evidence, decoding), expected.argmax(1))
 

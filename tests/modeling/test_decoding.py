@@ -16,6 +16,7 @@ from tienet.modeling.decoding import CONSISTENT_TEMPERATURE, Decoding
         {"length_norm": -1.0},
         {"candidates": 0},
         {"no_repeat": 1},
+        {"margin": float("nan")},
         {"agreement_weight": float("nan")},
     ],
 )

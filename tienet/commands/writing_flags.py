@@ -18,6 +18,7 @@ _OF_METHODS = {
     "no_repeat": ("greedy", "sample", "consistent"),
     "candidates": ("consistent",),
     "weights": ("consistent",),
+    "margin": ("consistent",),
     "reader": ("consistent",),
     "judge": ("consistent",),
 }
@@ -48,7 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         nargs=3,
         metavar=("LIKELIHOOD", "CONSISTENCY", "AGREEMENT"),
-        help="of the three scores that are added up (0 1 0)",
+        help="of the three scores that are added up (0 1 .03)",
+    )
+    chosen.add_argument(
+        "--margin", type=float, metavar="X", help="log-odds below the judge's threshold that still count for it (1)"
     )
 
 
@@ -63,7 +67,8 @@ def decoding_of(args: argparse.Namespace) -> "Decoding | None":
     flags = {
         "method": args.decode, "width": args.beam, "length_norm": args.length_norm, "temperature": args.temperature,
         "seed": args.decode_seed, "max_words": args.max_written, "no_repeat": args.no_repeat,
-        "candidates": args.candidates, "weights": args.weights, "reader": args.reader, "judge": args.judge,
+        "candidates": args.candidates, "weights": args.weights, "margin": args.margin, "reader": args.reader,
+        "judge": args.judge,
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     for name, methods in _OF_METHODS.items():

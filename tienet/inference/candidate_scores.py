@@ -2,12 +2,13 @@
 
     S(y) = w_l S_l(y) + w_c S_c(y) + w_a S_a(y)
     S_l  = ln p(y) / length                                likelihood: as the writer trusts it
-    S_c  = sum over findings y_k (logit p_k - logit t_k)   consistency: what the report says against what the image says
+    S_c  = sum over findings y_k (logit p_k - logit t_k + m)   consistency: what the report says, and the image shows
     S_a  = mean over the other candidates y' of sim(y, y') agreement: minimum Bayes risk (Kumar and Byrne 2004)
 
-y_k is 1 if a reader finds k in the report. p_k is the probability of k by a judge, which knows the image and not
-the report, and t_k is the probability from which it names k. A finding that the image shows counts for a report that
-says it, and one that the image does not show counts against it; a report that says none has S_c = 0.
+y_k is the probability, by a reader, that the report says finding k. p_k is the probability of k by a judge, which knows
+the image and not the report, t_k the one from which it names k, and m a margin. A finding that the image shows counts
+for a report that says it, and one that the image does not show counts against it. S_a tells candidates apart that say
+the same, and its weight is small: with a large one the same report is chosen for many images.
 
 Axes: N images, W candidates of an image, K = 15 labels of `tienet.labels.LABELS`.
 """
@@ -36,7 +37,7 @@ class Evidence:
     Attributes:
         log_probability: float [N, W], the writer's.
         word_len: int [N, W], the words of a candidate, <START> or <END> counted.
-        said: float [N, W, K], 1 for a label that the reader finds in the candidate and 0 for another one.
+        said: float [N, W, K], the reader's probabilities.
         seen: float [N, K], the judge's probabilities.
         thresholds: float [K], the judge's; a finding whose threshold is NaN does not count.
         agreement: float [N, W], as from the function.
@@ -59,7 +60,7 @@ def score(evidence: Evidence, decoding: Decoding) -> np.ndarray:
     """S, float64 [N, W], with the weights of `decoding`."""
     return (
         decoding.likelihood_weight * likelihood(evidence.log_probability, evidence.word_len)
-        + decoding.consistency_weight * consistency(evidence.said, evidence.seen, evidence.thresholds)
+        + decoding.consistency_weight * consistency(evidence.said, evidence.seen, evidence.thresholds, decoding.margin)
         + decoding.agreement_weight * evidence.agreement
     )
 
@@ -69,10 +70,10 @@ def likelihood(log_probability: np.ndarray, word_len: np.ndarray) -> np.ndarray:
     return np.asarray(log_probability, np.float64) / word_len
 
 
-def consistency(said: np.ndarray, seen: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+def consistency(said: np.ndarray, seen: np.ndarray, thresholds: np.ndarray, margin: float = 0.0) -> np.ndarray:
     """S_c, float64 [..., W], from what is said [..., W, K] and seen [..., K]."""
     seen, thresholds = (np.clip(np.asarray(values, np.float64), _LEAST, 1 - _LEAST) for values in (seen, thresholds))
-    evidence = np.nan_to_num(logit(seen) - logit(thresholds))[..., :_F]
+    evidence = np.nan_to_num(logit(seen) - logit(thresholds) + margin)[..., :_F]
     return (np.asarray(said, np.float64)[..., :_F] * evidence[..., None, :]).sum(-1)
 
 

@@ -19,7 +19,7 @@ from tienet.data.text import MAX_UNKNOWN_SHARE_OF_ALL, SPECIALS
 from tienet.errors import InputError
 from tienet.inference.candidate_scores import Evidence, agreement, choose
 from tienet.inference.predictor import Predictor
-from tienet.labels import K, name_labels
+from tienet.labels import K
 from tienet.modeling import outputs
 from tienet.modeling.decoding import Decoding
 
@@ -39,7 +39,8 @@ class Judges:
         judge: A run of mode `classify` that takes the same images as the writer, or what `open_run` opens.
         features: As in `Predictor`, for the writer and the judge.
     Raises:
-        InputError: A run is of another mode, lacks a file or its thresholds, or does not fit the writer.
+        InputError: A run is of another mode or lacks a file, the judge has no thresholds, or one does not fit the
+            writer.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Judges:
         for flag, run, mode in (("--reader", self.reader, "annotate-text"), ("--judge", self.judge, "classify")):
             run.check_mode(flag, (mode,))
             run.check_files()
-            if np.isnan(run.thresholds()).all():
-                raise InputError(f"{flag} {run.load}: the checkpoint has no thresholds; tienet calibrate chooses them")
+        if np.isnan(self.judge.thresholds()).all():
+            raise InputError(
+                f"--judge {self.judge.load}: the checkpoint has no thresholds; tienet calibrate chooses them"
+            )
         _check_images(writer, self.judge)
         note = _check_words(writer, self.reader)
         self.notes = [note] if note else []
@@ -101,8 +104,7 @@ class Judges:
         word_len: np.ndarray,
     ) -> Evidence:
         """What the candidates are scored by; the arguments are those of `choose`."""
-        found = self.read([report for row in reports for report in row])
-        said = np.nan_to_num(name_labels(found, self.reader.thresholds())).reshape(*word_len.shape, K)
+        said = self.read([report for row in reports for report in row]).reshape(*word_len.shape, K)
         agreements = np.stack([agreement([report.split() for report in row]) for row in reports])
         return Evidence(log_probability, word_len, said, self.look(image), self.judge.thresholds(), agreements)
 

@@ -28,6 +28,8 @@ class Decoding:
         candidates: How many reports `consistent` writes of an image to choose from: the greedy one, and samples.
         likelihood_weight, consistency_weight, agreement_weight: What `consistent` chooses by is the sum of the three
             scores of `tienet.inference.candidate_scores`, each times its weight.
+        margin: How far the log-odds of a finding may lie below the judge's threshold and still count for a candidate
+            that says it.
     """
 
     method: str = "greedy"
@@ -40,7 +42,8 @@ class Decoding:
     candidates: int = 16
     likelihood_weight: float = 0.0
     consistency_weight: float = 1.0
-    agreement_weight: float = 0.0
+    agreement_weight: float = 0.03
+    margin: float = 1.0
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -55,6 +58,8 @@ class Decoding:
         for name in ("length_norm", "likelihood_weight", "consistency_weight", "agreement_weight"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"decoding: {name} is {getattr(self, name)}, expected 0 or more")
+        if not abs(self.margin) < float("inf"):
+            raise InputError(f"decoding: margin is {self.margin}, expected a number")
         if not 0 < self.temperature < float("inf"):
             raise InputError(f"decoding: temperature is {self.temperature}, expected a number above 0")
 
