@@ -55,9 +55,7 @@ class Judges:
             run.check_mode(flag, (mode,))
             run.check_files()
         if np.isnan(self.judge.thresholds()).all():
-            raise InputError(
-                f"--judge {self.judge.load}: the checkpoint has no thresholds; tienet calibrate chooses them"
-            )
+            raise InputError(f"--judge {self.judge.load}: has no thresholds; tienet calibrate chooses them")
         _check_images(writer, self.judge)
         note = _check_words(writer, self.reader)
         self.notes = [note] if note else []
