@@ -5,11 +5,11 @@
         [--labeller L] [--candidates 16] [--temperature .5 .7 1] [--no-repeat N] [--cache DIR] [--out FILE.csv]
 
 WRITER is a run of mode `report` or `caption`, R one of `annotate-text`, C one of `classify`. The candidates of each
-temperature are written, read and judged once and kept in DIR (WRITER/eval/candidates); the first n of them
-stand for n candidates. Printed is, for each setting: precision, recall and F1 of the findings that R names in the
-chosen reports against the true labels (micro), distinct reports, how many these would be of 615 (from how their number
-grows from half of the studies to all), mean words, BLEU-4 and CIDEr as without Java. Settings that keep nine tenths of
-greedy's BLEU-4 and 300 distinct reports of 615 stand first, by F1.
+temperature are written, read and judged once and kept in DIR (WRITER/eval/candidates); the first n of them stand for n
+candidates. Printed is, for each setting: precision, recall and F1 of the findings that L (R, if there is none) names in
+the chosen reports against the true labels (micro), distinct reports, how many these would be of 615 (from how their
+number grows from half of the studies to all), mean words, BLEU-4 and CIDEr as without Java. Settings that keep nine
+tenths of greedy's BLEU-4 and 300 distinct reports of 615 stand first, by F1.
 
 A setting is: T temperature, n candidates, l and a the weights of likelihood and agreement (consistency has 1, and 0
 where one stands alone), m the margin.
@@ -64,8 +64,9 @@ class Kept(NamedTuple):
 def candidates_of(args: argparse.Namespace, judges: Judges, split: Manifest, decoding: Decoding) -> Kept:
     """The candidates of these studies, from the cache if they are there."""
     labeller = open_run(args.labeller or judges.reader)
-    runs = [str(run.prefix) for run in (open_run(args.load), judges.reader, judges.judge, labeller)]
-    key = [*runs, split.fingerprint(), decoding.max_words, decoding.seed, decoding.no_repeat]
+    runs = (open_run(args.load), judges.reader, judges.judge, labeller)
+    key = [[str(run.prefix), str(run.calibration)] for run in runs]
+    key += [split.fingerprint(), decoding.max_words, decoding.seed, decoding.no_repeat]
     name = hashlib.sha256(repr(key).encode()).hexdigest()[:12]
     path = args.cache / f"{args.split}-{decoding.temperature:g}-{decoding.candidates}-{name}.npz"
     if not path.is_file():
@@ -115,6 +116,8 @@ def _bleu_counts(words: list[str], true: list[str]) -> list[int]:
     """What BLEU-4 adds up over reports: matches and n-grams of 1 to 4 words, words and true words."""
     from pycocoevalcap.bleu.bleu_scorer import cook_refs, cook_test
 
+    if not true:
+        return [0] * 10  # as in all caption metrics, such a study does not count
     counts = cook_test(" ".join(words), cook_refs([" ".join(true)]))
     return [*counts["correct"], *counts["guess"], len(words), len(true)]
 
@@ -242,7 +245,7 @@ def main() -> None:
     args = parser.parse_args()
     split = manifests.load(args.data, args.data_root).split(args.split)
     with Judges(args.load, args.reader, args.judge, "cache") as judges:
-        args.cache = args.cache or Path(args.load) / "eval" / "candidates"
+        args.cache = args.cache or open_run(args.load).folder / "eval" / "candidates"
         cli.start_tensorflow()
         table = table_of(args, judges, split)
     if args.out:

@@ -42,7 +42,7 @@ class Decoding:
     candidates: int = 16
     likelihood_weight: float = 0.0
     consistency_weight: float = 1.0
-    agreement_weight: float = 0.03
+    agreement_weight: float = 0.05
     margin: float = 1.0
 
     def __post_init__(self) -> None:
