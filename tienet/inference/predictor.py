@@ -67,7 +67,7 @@ class Predictions:
     logits: np.ndarray | None = None
 
 
-class Judge(Protocol):
+class Chooser(Protocol):
     """What chooses among the candidates of a report (`tienet.inference.judges.Judges`)."""
 
     def choose(
@@ -101,7 +101,7 @@ class Predictor:
         load: str | Path | OpenedRun,
         features: str = "cache",
         decoding: Decoding | None = None,
-        judges: Judge | None = None,
+        judges: Chooser | None = None,
     ):
         if decoding is not None and decoding.method == "consistent" and judges is None:
             raise InputError("decoding consistent: a reader and a judge are missing, which choose among the candidates")
