@@ -31,6 +31,8 @@ def light_run(folder: Path, manifest: Manifest, mode: str, name: str = NAME, rec
     vocab = Vocab.from_reports(manifest.reports, 1) if config.mode_parts.reads else Vocab.empty()
     studies = {split: leaks.fingerprints(manifest.split(split)) for split in ("train", "val")}
     facts = {"word_dim": 4, "data_fingerprint": manifest.fingerprint(), "data": manifest.name}
+    if config.mode_parts.image:
+        facts["backbone_fingerprint"] = "the same in all"
     create_run(folder, config, vocab, facts, studies)
     if config.mode_parts.image:
         (folder / "backbone.npz").write_bytes(b"weights")

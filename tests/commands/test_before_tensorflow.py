@@ -62,6 +62,7 @@ json.dump(answers, sys.stdout)
 
 TRAIN = "tienet train --data ours --backbone-end res4f --image-px 256 --backbone-weights random --gpu cpu"
 EVALUATE = "tienet evaluate --load runs/report --data ours --gpu cpu --no-java"
+CONSISTENT = f"{EVALUATE} --decode consistent --reader runs/annotate-text --judge runs/classify"
 ANNOTATE = "tienet annotate --load runs/annotate-text reports.csv --out out.csv --gpu cpu"
 REPORT = "tienet report --load runs/report one.png --gpu cpu"
 SHOW = "tienet show --load runs/report one.png --out shown.png --gpu cpu"
@@ -96,9 +97,17 @@ MISTAKES = {
     f"{TRAIN} --logdir reports.csv/run": "reports.csv",
     f"{TRAIN} --logdir runs/damaged --resume --mode annotate": "all its checkpoints are damaged",
     f"{TRAIN} --leak-check nowhere.csv": "nowhere.csv",
-    f"{EVALUATE} --decode beem": "decoding 'beem' is not known; choose one of greedy, beam, sample",
+    f"{EVALUATE} --decode beem": "decoding 'beem' is not known; choose one of greedy, beam, sample, consistent",
     f"{EVALUATE} --decode beam --beam 0": "decoding: width is 0, expected 1 or more",
     f"{EVALUATE} --decode sample --temperature 0": "decoding: temperature is 0.0, expected a number above 0",
+    f"{EVALUATE} --decode consistent": "--decode consistent: --reader is missing; give a run of mode annotate-text",
+    f"{EVALUATE} --decode consistent --reader runs/annotate-text": "--judge is missing; give a run of mode classify",
+    f"{CONSISTENT} --candidates 0": "decoding: candidates is 0, expected 1 or more",
+    f"{CONSISTENT} --weights 0 -1 0": "decoding: consistency_weight is -1.0, expected 0 or more",
+    f"{CONSISTENT} --no-repeat 1": "decoding: no_repeat is 1, expected 2 or more words, or 0",
+    f"{CONSISTENT} --reader runs/classify": "mode classify, but --reader needs annotate-text",
+    f"{CONSISTENT} --judge runs/report": "mode report, but --judge needs classify",
+    f"{CONSISTENT} --judge nowhere": "nowhere: no checkpoint there",
     f"{EVALUATE} --metrics rouge": "--metrics rouge: expected all, auc, captions",
     f"{EVALUATE} --pages -1": "--pages -1: expected 0 or more",
     f"{EVALUATE} --features maybe": "setting features='maybe': expected cache or off",
@@ -155,6 +164,10 @@ MISTAKES = {
     ANNOTATE.replace("reports.csv", "no-report.csv"): "no-report.csv, row 1: no column report",
     ANNOTATE.replace("reports.csv", "nowhere.csv"): "nowhere.csv does not exist",
     ANNOTATE.replace("reports.csv", "empty.csv"): "empty.csv is empty; expected a CSV file with a header",
+    f"{REPORT} --decode consistent --reader runs/annotate-text --judge runs/annotate": "but --judge needs classify",
+    f"{REPORT} --load runs/classify --decode beam": "mode classify writes no reports; leave --decode out",
+    f"{SERVE} --decode consistent": "unrecognized arguments: --decode consistent",
+    f"{EXPORT} --decode consistent": "unrecognized arguments: --decode consistent",
     f"{REPORT} --load runs/annotate": "but Reporter needs report or classify or caption",
     f"{REPORT} --load runs/report runs/caption": "are of mode report and of mode caption",
     f"{REPORT} --load runs/report runs/report-1": "the reports of several runs have no mean; load one of them",
@@ -223,6 +236,8 @@ RIGHT = {
     TRAIN: "tensorflow",
     f"{TRAIN} --mode annotate-text --load runs/annotate-text --vocab runs/annotate-text": "tensorflow",
     EVALUATE: "tensorflow",
+    CONSISTENT: "tensorflow",
+    f"{REPORT} --decode consistent --reader runs/annotate-text --judge runs/classify": "tensorflow",
     f"{EVALUATE} --load runs/report runs/annotate --labeller runs/annotate-text --out out": "tensorflow",
     CALIBRATE: "tensorflow",
     ANNOTATE: "tensorflow",

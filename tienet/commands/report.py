@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tienet.cli import UsageError
-from tienet.commands import flags
+from tienet.commands import flags, writing_flags
 from tienet.errors import InputError
 from tienet.folders import contents
 
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR", help="also a page for each image, and index.html; replaces earlier pages"
     )
     flags.add_gpu(parser)
+    writing_flags.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -72,7 +73,14 @@ def _report(args: argparse.Namespace) -> int:
     from tienet.pages.study import write_pages
     from tienet.predict import Reporter
 
+    decoding = writing_flags.decoding_of(args)
     opened = Reporter.open_run(args.load)
+    mode = opened.runs[0].config.mode_parts
+    if decoding is not None and not mode.writes:
+        raise InputError(f"{opened.load}: mode {mode.name} writes no reports; leave --decode out")
+    judges = writing_flags.judges_of(args, opened)
+    for note in judges.notes if judges else ():
+        print(f"note: {note}", file=sys.stderr)
     flags.choose_gpus(args.gpu)
     for one in opened.runs:
         if one.writing_flaw:
@@ -84,7 +92,7 @@ def _report(args: argparse.Namespace) -> int:
     first = next(batches, None)
     if first is not None:  # nothing is loaded or written where no image can be read
         flags.start_tensorflow()
-        with Reporter.load(opened) as reporter:
+        with judges or contextlib.nullcontext(), Reporter.load(opened, decoding, judges) as reporter:
             pages = job.pages(reporter, itertools.chain([first], batches))
             if args.out:
                 write_pages(args.out, pages)

@@ -1,5 +1,6 @@
 """The evaluation of one checkpoint on one data set: scores, reports, metrics, tables, ROC curves and study pages."""
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import pandas as pd
 from tienet import files
 from tienet.checkpoint.calibration import with_temperatures
 from tienet.checkpoint.run_folder import OpenedRun
-from tienet.checkpoint.together import OpenedRuns
+from tienet.checkpoint.together import OpenedRuns, open_model
 from tienet.config import Config, settings_without_effect
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies
@@ -102,7 +103,8 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
     _log_notes(*inputs.notes)
     with (
         contents.writing(out, contents.EVALUATION, "--out"),
-        Predictor(inputs.run, options.features, options.decoding) as predictor,
+        inputs.judges or contextlib.nullcontext() as judges,
+        Predictor(inputs.run, options.features, options.decoding, judges) as predictor,
     ):
         report_metrics = _make_report_metrics(inputs, cache)
         studies = predictor.studies(split)
@@ -131,7 +133,7 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
             "lesions": _lesion_metrics(predictions, split),
             "calibration": _calibration_metrics(predictor, predictions, split),
             "controls": {name: control.metrics for name, control in controls.items()},
-            "decoding": dataclasses.asdict(options.decoding) if options.decoding else None,
+            "decoding": _decoding_facts(inputs, options),
             "differs": differences(predictor.config, dataset.name),
         }
         table = write_files(out, metrics, predictions, split)
@@ -191,6 +193,18 @@ def label_metrics(
     if named is None:
         return None
     return evaluate_labels(named, split.labels, split.patient_ids, resamples=options.resamples)
+
+
+def _decoding_facts(inputs: Inputs, options: Options) -> dict | None:
+    """How the reports were written; None for the default way."""
+    if options.decoding is None:
+        return None
+    facts, judges = dataclasses.asdict(options.decoding), inputs.judges
+    if judges is None:
+        return facts
+    labellers = () if options.labeller is None else open_model(options.labeller).runs
+    same = any(run.prefix == judges.reader.prefix for run in labellers)
+    return facts | {"reader": judges.reader.load, "judge": judges.judge.load, "reader_is_labeller": same}
 
 
 def _true_report_metrics(predictor: Predictor, studies: Studies, mode: Mode) -> dict | None:

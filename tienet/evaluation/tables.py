@@ -45,7 +45,15 @@ def format_report_table(metrics: Mapping) -> str:
         for mean in ("micro", "macro")
         if metrics["report_findings"]
     ]
-    groups = [group for group in (rows, variety, findings) if group]
+    against_labels = [
+        [
+            f"{mean} {rate} against the true labels",
+            *(number_text(column["report_findings"]["against_labels"][mean][rate]) for column in columns.values()),
+        ]
+        for mean, rate in (("micro", "precision"), ("micro", "recall"), ("micro", "f1"), ("macro", "f1"))
+        if (metrics["report_findings"] or {}).get("against_labels")
+    ]
+    groups = [group for group in (rows, variety, findings, against_labels) if group]
     captions, reports = metrics["captions"], metrics["reports"]
     notes = [
         f"Over {captions['studies']} studies with a true report, of {reports['true_words_mean']:.1f} words on average.",
@@ -54,6 +62,16 @@ def format_report_table(metrics: Mapping) -> str:
         notes.append(f"{captions['empty']} written reports are empty; they score 0.")
     if captions["METEOR"] is None:
         notes.append("METEOR needs Java and was left out (--no-java); the words are cut without it, too.")
+    if (decoding := metrics.get("decoding") or {}).get("judge"):
+        notes.append(
+            f"Each is one of {decoding['candidates']} candidates, chosen with the reader {decoding['reader']} and the "
+            f"judge {decoding['judge']}."
+        )
+        if decoding["reader_is_labeller"]:
+            notes.append(
+                "The reader that chose the reports is the labeller, or one of its runs, which flatters the findings as "
+                "it reads them: compare by the rates against the true labels."
+            )
     if given := metrics.get("true_reports_read"):
         notes.append(f"Given the true reports instead of its own, the network has AVG {number_text(given['avg'])}.")
     return "\n".join([*align(["Reports", *columns], *groups), "", *notes]) + "\n"

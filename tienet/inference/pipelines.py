@@ -17,6 +17,7 @@ from tienet.data.dataflow import pad
 from tienet.data.image import check_gray, resize
 from tienet.data.text import OOV, START, ReportFault, find_report_fault, tokenize
 from tienet.errors import InputError
+from tienet.inference.judges import Judges
 from tienet.inference.predictor import Predictor
 from tienet.inference.together import mean_prediction
 from tienet.labels import K, name_labels
@@ -82,12 +83,18 @@ class _Pipeline:
 
     MODES: tuple[str, ...]
 
-    def __init__(self, load: Load | OpenedRuns | Sequence[Load], decoding: Decoding | None = None):
+    def __init__(
+        self,
+        load: Load | OpenedRuns | Sequence[Load],
+        decoding: Decoding | None = None,
+        judges: Judges | None = None,
+    ):
         self.run = self.open_run(load)
         self._thresholds = self.run.thresholds()
         with contextlib.ExitStack() as stack:  # the sessions live together, as each study needs all of them at once
             self._networks = [
-                stack.enter_context(Predictor(run, features="off", decoding=decoding)) for run in self.run.runs
+                stack.enter_context(Predictor(run, features="off", decoding=decoding, judges=judges))
+                for run in self.run.runs
             ]
             self._open_networks = stack.pop_all()
         self._network = self._networks[0]
@@ -272,10 +279,34 @@ class Reporter(_Pipeline):
 
     MODES = ("report", "classify", "caption")
 
-    def __init__(self, load: Load | OpenedRuns | Sequence[Load], decoding: Decoding | None = None):
-        super().__init__(load, decoding)
-        self._lock = threading.Lock()
+    def __init__(
+        self,
+        load: Load | OpenedRuns | Sequence[Load],
+        decoding: Decoding | None = None,
+        judges: Judges | None = None,
+    ):
+        super().__init__(load, decoding, judges)
+        self._judges, self._lock = judges, threading.Lock()
         self._others: dict[Decoding, Predictor] = {}
+
+    @classmethod
+    def load(
+        cls: type[_Self],
+        load: Load | OpenedRuns | Sequence[Load],
+        decoding: Decoding | None = None,
+        judges: Judges | None = None,
+    ) -> _Self:
+        """Load the network of an opened run, of a run's folder (its best checkpoint) or of a checkpoint.
+
+        Several of mode `classify`, in a list, label as one model, as in `Annotator.load`.
+
+        Args:
+            decoding: How reports are written; None: greedily.
+            judges: What chooses among the candidates of the decoding `consistent`. They stay the caller's, to close.
+        Raises:
+            InputError: The run is of another mode, the checkpoint does not fit, or several do not fit together.
+        """
+        return cls(load, decoding, judges)
 
     @property
     def writes(self) -> bool:
@@ -309,7 +340,8 @@ class Reporter(_Pipeline):
     def _network_with(self, decoding: Decoding) -> Predictor:
         """The network that writes by `decoding`. One that is dropped is freed when no thread uses it any more."""
         with self._lock:
-            network = self._others.pop(decoding, None) or Predictor(self.run, features="off", decoding=decoding)
+            network = self._others.pop(decoding, None)
+            network = network or Predictor(self.run, features="off", decoding=decoding, judges=self._judges)
             self._others[decoding] = network
             while len(self._others) > _MAX_DECODINGS:
                 del self._others[next(iter(self._others))]
