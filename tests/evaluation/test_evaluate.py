@@ -169,17 +169,17 @@ def test_studies_that_were_trained_on_may_be_allowed_and_then_there_is_a_note(ru
     assert "was trained on" in capsys.readouterr().err
 
 
-def test_the_figures_are_titled_by_the_runs_settings(data_root, tmp_path, monkeypatch):
+def test_the_figures_are_titled_by_the_column(data_root, tmp_path, monkeypatch):
     titles = []
     monkeypatch.setattr(evaluate_module, "plot_roc", lambda *arguments: titles.append(arguments[-1]))
     monkeypatch.setattr(evaluate_module, "plot_reliability", lambda *arguments: titles.append(arguments[-1]))
     split = manifests.load("phantom", data_root).split("test")
     scores = np.full(split.labels.shape, 0.5, np.float32)
     parts = ("auc", "labels", "captions", "report_findings", "calibration", "pointing", "lesions")
-    for settings, name in (({}, "I"), ({"pooling": "mean"}, "I, mean pooling")):
-        config = Config().replace(mode="classify", **settings)
+    for name in ("I", "I, mean pooling", "I, mean pooling, 3 runs together"):
         predictions = Predictions(scores, None, None, logits=scores)
-        evaluate_module._write_files(tmp_path, {"data": "x", **dict.fromkeys(parts)}, predictions, split, config)
+        metrics = {"column": name, "data": "x", **dict.fromkeys(parts)}
+        evaluate_module.write_files(tmp_path, metrics, predictions, split)
         assert titles[-2:] == [f"{name} classification on x"] * 2
 
 
