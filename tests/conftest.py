@@ -101,6 +101,19 @@ def runs(data_root: Path, common_folder: Path) -> PhantomRuns:
 
 
 @pytest.fixture(scope="session")
+def seeds(runs: PhantomRuns, data_root: Path, common_folder: Path) -> list[Path]:
+    """Two runs of annotate-text, as of two seeds; the second one reads no more than 10 words of a report."""
+    first = runs["annotate-text"]
+
+    def make(folder: Path) -> None:
+        from tests.small_run import another_seed  # only here, because it imports TensorFlow
+
+        another_seed(first, data_root, folder, max_words=10)
+
+    return [first, made_once(common_folder / "run-another-seed", make)]
+
+
+@pytest.fixture(scope="session")
 def reader():
     """A reader of DICOM files that all tests share; a test that ends the process of a reader starts its own."""
     from tienet.data.dicom.reader import Reader

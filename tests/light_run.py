@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from tienet import files
+from tienet.checkpoint import validation_record
 from tienet.checkpoint.entries import Entry, TrainingState, sha256
 from tienet.checkpoint.run_folder import create_run
+from tienet.checkpoint.validation_record import ValidationRecord
 from tienet.checkpoint.writing import Writing
 from tienet.config import Config
 from tienet.data import leaks
@@ -20,12 +22,17 @@ NAME = "best-10"
 """The name of its one checkpoint, if no other is given."""
 
 
-def light_run(folder: Path, manifest: Manifest, mode: str, name: str = NAME, **settings) -> Path:
-    """Make a run of a mode, as if it had been trained on the training split of a data set."""
+def light_run(folder: Path, manifest: Manifest, mode: str, name: str = NAME, record: bool = False, **settings) -> Path:
+    """Make a run of a mode, as if it had been trained on the training split of a data set.
+
+    Its logits on the validation split, if its checkpoint has a record of them, are drawn by the run's seed.
+    """
     config = Config().replace(mode=mode, backbone_end="res4f", image_px=256, **settings)
     vocab = Vocab.from_reports(manifest.reports, 1) if config.mode_parts.reads else Vocab.empty()
     studies = {split: leaks.fingerprints(manifest.split(split)) for split in ("train", "val")}
     facts = {"word_dim": 4, "data_fingerprint": manifest.fingerprint(), "data": manifest.name}
+    if config.mode_parts.image:
+        facts["backbone_fingerprint"] = "the same in all"
     create_run(folder, config, vocab, facts, studies)
     if config.mode_parts.image:
         (folder / "backbone.npz").write_bytes(b"weights")
@@ -35,7 +42,12 @@ def light_run(folder: Path, manifest: Manifest, mode: str, name: str = NAME, **s
     prefix.parent.mkdir()
     paths = [prefix.with_name(f"{name}{ending}") for ending in (".data-00000-of-00001", ".index")]
     for path in paths:
-        path.write_bytes(b"the weights of " + name.encode())
+        path.write_bytes(f"the weights of {folder.name}, {name}".encode())
+    if record:
+        paths.append(validation_record.path_of(prefix))
+        labels = manifest.split("val").labels
+        logits = np.random.default_rng(config.seed).normal(0, 2, labels.shape)
+        validation_record.write(paths[-1], ValidationRecord(logits, labels, studies["val"]))
     sums, sizes = {path.name: sha256(path) for path in paths}, {path.name: path.stat().st_size for path in paths}
     entry = Entry(prefix, TrainingState(10, 1, 0.5, 1), [0.5] * K, best=True, files=sums, sizes=sizes)
     files.write_json(entry.path, entry.to_json())

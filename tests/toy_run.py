@@ -6,11 +6,15 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tienet import files
 from tienet.checkpoint import restore
-from tienet.checkpoint.entries import TrainingState
+from tienet.checkpoint.entries import TrainingState, read_entry
 from tienet.checkpoint.resume import find_resume_point
 from tienet.checkpoint.save import save
 from tienet.checkpoint.tensorflow_path import readable_prefix
+from tienet.checkpoint.validation_record import ValidationRecord, path_of
+from tienet.data.leaks import Fingerprint
+from tienet.labels import K
 
 tf1 = tf.compat.v1
 
@@ -72,8 +76,15 @@ class ToyRun:
         self.save(list(thresholds), better)
 
     def save(self, thresholds: list[float] | None, best: bool) -> None:
-        """Save a checkpoint as a training does."""
-        save(self.folder, self.session, self.saver, self.state, thresholds, best)
+        """Save a checkpoint as a training does; one that was evaluated has a record."""
+        record = None if thresholds is None else toy_record(self.state.step)
+        save(self.folder, self.session, self.saver, self.state, thresholds, best, record=record)
+
+
+def toy_record(step: int) -> ValidationRecord:
+    """The record of two studies whose logits are all `step`."""
+    studies = [Fingerprint("a" * 16, "b" * 16, ""), Fingerprint("c" * 16, "", "d" * 16)]
+    return ValidationRecord(np.full((2, K), step, np.float32), np.eye(2, K, dtype=np.float32), studies)
 
 
 def toy_run(folder: Path, epochs: int, size: int = 50) -> ToyRun:
@@ -104,6 +115,15 @@ def named(folder: Path, kind: str) -> dict:
 def names_in(folder: Path) -> set[str]:
     """The relative paths of all files and folders of a run."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def forget_record(prefix: Path) -> None:
+    """Leave a checkpoint without its record, as one that is older than the records."""
+    entry, path = read_entry(prefix), path_of(prefix)
+    for of_files in (entry.files, entry.sizes):
+        del of_files[path.name]
+    files.write_json(entry.path, entry.to_json())
+    path.unlink()
 
 
 def spoil(prefix: Path, suffix: str = ".data-00000-of-00001") -> None:

@@ -2,8 +2,11 @@
 
 with Reporter.load("runs/report") as reporter:
     (prediction,) = reporter.report([read_gray("chest.png")])
+
+`Annotator.load(["runs/a", "runs/b", "runs/c"])` labels by the mean of three runs (`tienet.checkpoint.together`).
 """
 
+from tienet.inference.judges import Judges
 from tienet.inference.pipelines import Annotator, Prediction, Reporter
 from tienet.inference.predictor import (
     Explanation,
@@ -25,6 +28,7 @@ __all__ = [
     "Decoding",
     "Explanation",
     "Judged",
+    "Judges",
     "Prediction",
     "Predictions",
     "Predictor",

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.toy_run import STEPS, ToyRun, best_epoch_of, named, names_in, toy_run, value_in
-from tienet.checkpoint import run_folder, save
+from tienet.checkpoint import run_folder, save, validation_record
 from tienet.checkpoint.entries import complete_entries, read_entry
 from tienet.checkpoint.resume import find_resume_point
 from tienet.checkpoint.writing import Writing
@@ -96,7 +96,7 @@ def assert_sound(folder: Path) -> int:
 
 
 def test_the_two_newest_and_the_best_are_kept(toy_runs):
-    files = {".index", ".data-00000-of-00001", ".json"}
+    files = {".index", ".data-00000-of-00001", ".validation.npz", ".json"}
     expected = {name + suffix for name in ("latest-50", "latest-60", "best-40") for suffix in files}
     assert {path.name for path in (toy_runs[6] / "checkpoints").iterdir()} == expected | {"checkpoint"}
     assert set(named(toy_runs[6], "latest")) == set(named(toy_runs[6], "best")) == {
@@ -178,7 +178,7 @@ def test_a_call_that_fails_leaves_the_checkpoints_before(toy_runs, tmp_path, epo
     assert 3 < sum("before it" in line for line in failed) < len(failed)
 
 
-@pytest.mark.parametrize("nth", range(1, 6))
+@pytest.mark.parametrize("nth", range(1, 7))
 def test_a_sync_that_fails_is_told_and_leaves_the_checkpoint_before(toy_runs, tmp_path, monkeypatch, nth):
     run = ToyRun(shutil.copytree(toy_runs[1], tmp_path / "run"))
     calls, sync = [], os.fsync
@@ -190,11 +190,11 @@ def test_a_sync_that_fails_is_told_and_leaves_the_checkpoint_before(toy_runs, tm
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", fails)
-    told = contextlib.nullcontext() if nth in (3, 5) else pytest.raises(InputError, match="Input/output error")
+    told = contextlib.nullcontext() if nth in (4, 6) else pytest.raises(InputError, match="Input/output error")
     with told:  # a folder that cannot be synced is no failure: not every file system can
         run.epoch()
     monkeypatch.undo()
-    assert assert_sound(run.folder) == (10 if nth in (1, 2, 4) else 20)
+    assert assert_sound(run.folder) == (10 if nth in (1, 2, 3, 5) else 20)
 
 
 def test_a_full_disk(tmp_path):
@@ -300,6 +300,10 @@ def test_what_the_reports_were_like_is_in_the_entries_and_stays_there(toy_runs, 
         "latest-20": writing, "best-20": writing, "latest-10": None,
     }  # fmt: skip
     assert named(run.folder, "best")["writing"] == named(run.folder, "latest")["writing"] == writing.to_json()
+    records = [validation_record.read(entry.prefix) for entry in entries]
+    assert {entry.name: record.logits[0, 0] for entry, record in zip(entries, records, strict=True)} == {
+        "latest-20": 20, "best-20": 20, "latest-10": 10,
+    }  # fmt: skip
 
 
 def test_a_step_in_the_middle_of_an_epoch_is_not_the_best(toy_runs, tmp_path):
@@ -395,7 +399,7 @@ def test_thirty_kills(tmp_path):
         in_a_write += any(".writing" in name or name.endswith(".tmp") for name in names_in(folder))
         if find_resume_point(folder) is not None:
             steps.append(assert_sound(folder))
-        assert len(names_in(folder)) <= 5 + 5 * 3 + 4  # what has no step, 3 latest and 2 best, one killed write
+        assert len(names_in(folder)) <= 5 + 5 * 4 + 5  # what has no step, 3 latest and 2 best, one killed write
     assert steps == sorted(steps) and len(set(steps)) > 5
     assert in_a_write >= 5
     run = ToyRun(folder, size=300_000)

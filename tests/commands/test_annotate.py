@@ -67,6 +67,25 @@ def test_reports_alone(runs, opened, archive, tmp_path, capsys):
     assert "200 studies" in said.out and "200/200" in said.err
 
 
+def test_several_runs_give_their_mean_and_their_order_is_no_other_input(seeds, archive, tmp_path, capsys):
+    out = tmp_path / "out.csv"
+    for loads, note in (
+        (seeds, "reports have more than 10 words"),
+        (seeds[::-1], "200/200"),
+    ):  # then it is there already
+        words = ["annotate", "--load", *map(str, loads), str(archive), "--out", str(out), "--gpu", "cpu"]
+        assert dispatch(words) == 0
+        said = capsys.readouterr().err
+        assert "Thresholds (f1), and what they gave on" in said and note in said
+    found = read(out)
+    with Annotator.load(seeds) as annotator:
+        predictions = annotator.annotate(pd.read_csv(archive).report.tolist())
+    np.testing.assert_allclose(found[PROBABILITIES], [p.probabilities for p in predictions], atol=2e-6)
+    np.testing.assert_array_equal(found[list(LABELS)], [p.labels for p in predictions])
+    with pytest.raises(InputError, match="another"):
+        run(seeds[0], archive, out)
+
+
 def test_images_with_reports_and_what_is_wrong_with_some(runs, phantom, tmp_path, capsys):
     save(tmp_path / "x.dcm", dataset())
     (tmp_path / "text.png").write_text("no picture")

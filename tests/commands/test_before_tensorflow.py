@@ -6,6 +6,7 @@ One process, in which TensorFlow and other slow packages cannot be imported, mak
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -61,6 +62,7 @@ json.dump(answers, sys.stdout)
 
 TRAIN = "tienet train --data ours --backbone-end res4f --image-px 256 --backbone-weights random --gpu cpu"
 EVALUATE = "tienet evaluate --load runs/report --data ours --gpu cpu --no-java"
+CONSISTENT = f"{EVALUATE} --decode consistent --reader runs/annotate-text --judge runs/classify"
 ANNOTATE = "tienet annotate --load runs/annotate-text reports.csv --out out.csv --gpu cpu"
 REPORT = "tienet report --load runs/report one.png --gpu cpu"
 SHOW = "tienet show --load runs/report one.png --out shown.png --gpu cpu"
@@ -95,9 +97,17 @@ MISTAKES = {
     f"{TRAIN} --logdir reports.csv/run": "reports.csv",
     f"{TRAIN} --logdir runs/damaged --resume --mode annotate": "all its checkpoints are damaged",
     f"{TRAIN} --leak-check nowhere.csv": "nowhere.csv",
-    f"{EVALUATE} --decode beem": "decoding 'beem' is not known; choose one of greedy, beam, sample",
+    f"{EVALUATE} --decode beem": "decoding 'beem' is not known; choose one of greedy, beam, sample, consistent",
     f"{EVALUATE} --decode beam --beam 0": "decoding: width is 0, expected 1 or more",
     f"{EVALUATE} --decode sample --temperature 0": "decoding: temperature is 0.0, expected a number above 0",
+    f"{EVALUATE} --decode consistent": "--decode consistent: --reader is missing; give a run of mode annotate-text",
+    f"{EVALUATE} --decode consistent --reader runs/annotate-text": "--judge is missing; give a run of mode classify",
+    f"{CONSISTENT} --candidates 0": "decoding: candidates is 0, expected 1 or more",
+    f"{CONSISTENT} --weights 0 -1 0": "decoding: consistency_weight is -1.0, expected 0 or more",
+    f"{CONSISTENT} --no-repeat 1": "decoding: no_repeat is 1, expected 2 or more words, or 0",
+    f"{CONSISTENT} --reader runs/classify": "mode classify, but --reader needs annotate-text",
+    f"{CONSISTENT} --judge runs/report": "mode report, but --judge needs classify",
+    f"{CONSISTENT} --judge nowhere": "nowhere: no checkpoint there",
     f"{EVALUATE} --metrics rouge": "--metrics rouge: expected all, auc, captions",
     f"{EVALUATE} --pages -1": "--pages -1: expected 0 or more",
     f"{EVALUATE} --features maybe": "setting features='maybe': expected cache or off",
@@ -115,6 +125,7 @@ MISTAKES = {
     f"{EVALUATE} --load runs/report runs/caption": "--out is missing",
     f"{EVALUATE} --data ours none --out out": "none/manifest.csv does not exist",
     f"{EVALUATE} --labeller runs/report": "but --labeller needs annotate-text",
+    f"{EVALUATE} --labeller runs/seed-0 runs/annotate-text": "annotate-text: has no record of its validation split",
     f"{EVALUATE} --out reports.csv": "reports.csv: is there already and is no folder",
     "without java tienet evaluate --load runs/report --data ours --gpu cpu": "there is no java in PATH",
     f"{POOL} --out pooled --resamples 0": "--resamples 0: expected 1 or more",
@@ -141,10 +152,26 @@ MISTAKES = {
     f"{ANNOTATE} --out mine.csv": "--out mine.csv: is there, and tienet annotate did not begin it",
     f"{ANNOTATE} --out reports.csv/out.csv": "reports.csv",
     f"{ANNOTATE} --gpu 1.5": "--gpu 1.5: expected cpu, or GPU numbers",
+    f"{ANNOTATE} --load runs/seed-0 runs/annotate": "runs/seed-0 and runs/annotate: are of mode annotate-text and of",
+    f"{ANNOTATE} --load runs/seed-0 runs/seed-1 runs/seed-0/checkpoints": "are the same checkpoint; give each once",
+    f"{ANNOTATE} --load runs/seed-0 runs/annotate-text": "runs/annotate-text: has no record of its validation split; "
+    "tienet calibrate --load runs/annotate-text makes it",
+    f"{ANNOTATE} --load runs/seed-0 runs/other-val": "runs/seed-0 and runs/other-val: were validated on other studies",
+    f"{ANNOTATE} --load runs/seed-0 runs/seed-1 runs/broken": "its .validation.npz file is not what was written",
+    f"{ANNOTATE} --load runs/seed-0 runs/relabelled": "runs/relabelled/run.json: the labels are ['Cat']",
+    "tienet annotate --load runs/seed-0 runs/seed-1 --out out.csv": "arguments are required: CSV|FOLDER",
+    "tienet annotate --load runs/seed-0 a.csv b.csv --out out.csv": "unrecognized arguments: b.csv",
     ANNOTATE.replace("reports.csv", "no-report.csv"): "no-report.csv, row 1: no column report",
     ANNOTATE.replace("reports.csv", "nowhere.csv"): "nowhere.csv does not exist",
     ANNOTATE.replace("reports.csv", "empty.csv"): "empty.csv is empty; expected a CSV file with a header",
+    f"{REPORT} --decode consistent --reader runs/annotate-text --judge runs/annotate": "but --judge needs classify",
+    f"{REPORT} --load runs/classify --decode beam": "mode classify writes no reports; leave --decode out",
+    f"{SERVE} --decode consistent": "unrecognized arguments: --decode consistent",
+    f"{EXPORT} --decode consistent": "unrecognized arguments: --decode consistent",
     f"{REPORT} --load runs/annotate": "but Reporter needs report or classify or caption",
+    f"{REPORT} --load runs/report runs/caption": "are of mode report and of mode caption",
+    f"{REPORT} --load runs/report runs/report-1": "the reports of several runs have no mean; load one of them",
+    "tienet report --load runs/report --json": "arguments are required: IMAGE",
     f"{REPORT} --load nowhere": "nowhere: no checkpoint there",
     f"{REPORT} --out reports.csv": "--out reports.csv is a file; expected a folder",
     f"{REPORT} --out reports.csv/pages": "reports.csv",
@@ -165,6 +192,9 @@ MISTAKES = {
     f"{EXPORT} --gpu all": "--gpu all: expected cpu, or GPU numbers",
     f"{SERVE} --load nowhere": "nowhere: no checkpoint there",
     f"{SERVE} --load runs/report runs/caption": "both have the place of `report`",
+    f"{SERVE} --load runs/report runs/report-1": "both have the place of `report`",
+    f"{SERVE} --load runs/seed-0 runs/annotate": "both have the place of `annotate`",
+    f"{SERVE} --load runs/seed-0 runs/annotate-text": "runs/annotate-text: has no record of its validation split",
     f"{SERVE} --load runs/report runs/bare": "backbone.npz: no backbone weights there",
     f"{SERVE} --port 70000": "--port 70000: expected 0 to 65535",
     f"{SERVE} --samples nowhere": "--samples nowhere: no such folder",
@@ -206,13 +236,19 @@ RIGHT = {
     TRAIN: "tensorflow",
     f"{TRAIN} --mode annotate-text --load runs/annotate-text --vocab runs/annotate-text": "tensorflow",
     EVALUATE: "tensorflow",
+    CONSISTENT: "tensorflow",
+    f"{REPORT} --decode consistent --reader runs/annotate-text --judge runs/classify": "tensorflow",
     f"{EVALUATE} --load runs/report runs/annotate --labeller runs/annotate-text --out out": "tensorflow",
     CALIBRATE: "tensorflow",
     ANNOTATE: "tensorflow",
+    "tienet annotate --load runs/seed-0 runs/seed-1 reports.csv --out out-2.csv --gpu cpu": "tensorflow",
+    f"{EVALUATE} --load runs/seed-0 runs/seed-1 --labeller runs/seed-0 runs/seed-1 --out out": "tensorflow",
     REPORT: "tensorflow",
+    "tienet report --load runs/classify runs/classify-1 one.png --gpu cpu": "tensorflow",
     SHOW: "tensorflow",
     EXPORT: "tensorflow",
     f"{SERVE} --load runs/report runs/annotate-text": "tensorflow",
+    f"{SERVE} --load runs/classify runs/classify-1 runs/seed-0 runs/seed-1": "tensorflow",
     FEATURES: "tensorflow",
     VOCABULARY: "gensim",
 }
@@ -256,7 +292,19 @@ def write_inputs() -> None:
 
     runs = Path("runs")
     for mode in ("annotate", "annotate-text", "classify", "caption", "report"):
-        light_run(runs / mode, ours, mode, data="ours")
+        light_run(runs / mode, ours, mode, data="ours", record=mode == "classify")
+    for seed, name in enumerate(("seed-0", "seed-1", "broken", "relabelled")):
+        light_run(runs / name, ours, "annotate-text", data="ours", seed=seed, record=True)
+    light_run(runs / "classify-1", ours, "classify", data="ours", seed=1, record=True)
+    light_run(runs / "report-1", ours, "report", data="ours", seed=1)
+    turned = replace(
+        ours, splits=np.where(ours.splits == "val", "test", np.where(ours.splits == "test", "val", "train"))
+    )
+    light_run(runs / "other-val", turned, "annotate-text", data="ours", record=True)
+    record = runs / "broken" / "checkpoints" / f"{NAME}.validation.npz"
+    record.write_bytes(record.read_bytes()[:-1] + b"x")
+    facts = json.loads((runs / "relabelled" / "run.json").read_text())
+    (runs / "relabelled" / "run.json").write_text(json.dumps(facts | {"labels": ["Cat"]}))
     for name in ("no-words", "cut", "bare", "unnormed", "short", "miscalibrated"):
         mode = "annotate-text" if name in ("short", "miscalibrated") else "annotate"
         light_run(runs / name, ours, mode, data="ours", feature_norm=name == "unnormed")

@@ -20,6 +20,19 @@ def environment(monkeypatch):
     monkeypatch.setattr(devices, "_seen_by_tensorflow", lambda: 1)
 
 
+def test_the_runs_are_told_from_what_stands_behind_them(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name / "checkpoints").mkdir(parents=True)
+        (tmp_path / name / "run.json").write_text("{}")
+    a, b = (str(tmp_path / name) for name in ("a", "b"))
+    last = str(tmp_path / "b" / "checkpoints" / "latest-10")
+    for words, runs in (([a], 1), ([a, "x.csv"], 1), (["gone", "x.csv"], 1), ([a, b, "x.csv"], 2), ([a, last, "x"], 2)):
+        assert flags.runs_and_rest([words], False) == (words[:runs], words[runs:])
+        assert flags.runs_and_rest([words], True) == (words, [])  # a wrong name is then called wrong
+    twice = [[a, "x.csv"], [b, "gone"]]  # the later --load counts
+    assert flags.runs_and_rest(twice, False) == ([b, "gone"], ["x.csv"])
+
+
 @pytest.mark.parametrize(
     ("gpus", "inherited", "expected", "visible"),
     [(0, None, [], "-1"), (8, None, [0], "0"), (8, "6", [0], "6"), (8, "NoDevFiles", [], "-1")],

@@ -36,6 +36,7 @@ def test_a_file_is_read_and_resized(tmp_path):
         found = read_image_input(tmp_path / name, 32)
         np.testing.assert_array_equal(found.pixels, resize(read_gray(tmp_path / name), 32))
         assert found.fault is None
+        np.testing.assert_array_equal(read_image_input(tmp_path / name, None).pixels, read_gray(tmp_path / name))
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,8 @@ def test_every_call_is_in_the_list():
     [
         (["anotate"], "tienet: argument COMMAND: invalid choice: 'anotate'"),
         (["--vresion"], "tienet: the following arguments are required: COMMAND"),
-        (["annotate"], "tienet annotate: the following arguments are required: --load, CSV|FOLDER, --out"),
+        (["annotate"], "tienet annotate: the following arguments are required: --load, --out"),
+        (["annotate", "--load", "x", "--out", "y"], "required: CSV|FOLDER"),
         (["report", "--load", "x"], "required: IMAGE"),
     ],
 )

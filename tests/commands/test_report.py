@@ -14,7 +14,7 @@ from tienet.data import manifest as manifests
 from tienet.data.image import read_gray
 from tienet.errors import InputError
 from tienet.labels import LABELS
-from tienet.predict import Reporter
+from tienet.predict import Decoding, Judges, Reporter
 
 
 def run(load, *flags) -> int:
@@ -51,6 +51,23 @@ def test_a_run_whose_reports_nobody_can_use_says_so_once(data_root, tmp_path, ca
         assert run(load, tmp_path / "none.png") == 2  # there is no image, so that no network is loaded
         said = capsys.readouterr().err
         assert said.count("note: ") == (writing is flawed) == (f"note: {load}: {writing.flaw}\n" in said)
+
+
+def test_the_report_may_be_chosen_among_candidates(runs, phantom, capsys):
+    flags = ["--decode", "consistent", "--reader", runs["annotate-text"], "--judge", runs["classify"]]
+    capsys.readouterr()  # what training the runs has said
+    weights = ["--candidates", "3", "--weights", "0.1", "1", "9", "--temperature", "1.5", "--max-written", "9"]
+    assert run(runs["caption"], "--json", phantom.images[0], *flags, *weights) == 0
+    (line,), _ = json_lines(capsys)
+    decoding = Decoding(
+        "consistent", 9, candidates=3, temperature=1.5, likelihood_weight=0.1, consistency_weight=1, agreement_weight=9
+    )
+    with (
+        Judges(runs["caption"], runs["annotate-text"], runs["classify"]) as judges,
+        Reporter.load(runs["caption"], decoding, judges) as reporter,
+    ):
+        (prediction,) = reporter.report([read_gray(phantom.images[0])])
+    assert line["report"] == prediction.report
 
 
 def test_text_and_pages(runs, opened, phantom, tmp_path, capsys):

@@ -161,7 +161,7 @@ def test_nothing_is_left_of_a_server_whose_test_fails():
         (["--queue", "0"], "--queue 0: expected 1 or more"),
         (["--host", "no.such.host.invalid", "--token", "a-long-token"], "no such address"),
         (["--samples", "nowhere"], "no such folder"),
-        (["--load", "a", "b", "c"], "3 runs; expected one or two"),
+        (["--load", "a", "b", "c"], "a: no checkpoint there"),
     ],
 )
 def test_wrong_flags_are_one_line(flags, said):

@@ -13,9 +13,13 @@ from scipy.special import expit, logit
 
 from tests.made_once import made_once
 from tests.small_run import config_of, train
+from tests.toy_run import forget_record
 from tienet import files
 from tienet.checkpoint import calibration as calibration_file
+from tienet.checkpoint import validation_record
+from tienet.checkpoint.entries import find_damage, read_entry
 from tienet.checkpoint.run_folder import locate, open_run
+from tienet.checkpoint.thresholds import choose
 from tienet.commands.main import dispatch
 from tienet.config import Config
 from tienet.data import manifest as manifests
@@ -23,7 +27,6 @@ from tienet.errors import InputError
 from tienet.evaluation.calibrate import calibrate, calibrate_after_training, fit, format_table
 from tienet.evaluation.evaluate import evaluate
 from tienet.evaluation.metrics.calibration import MIN_CASES
-from tienet.evaluation.metrics.thresholds import choose
 from tienet.evaluation.options import Options
 from tienet.evaluation.plots import SMALL_PANEL_PX
 from tienet.folders import locks
@@ -86,6 +89,21 @@ def test_probabilities_are_those_of_the_logits_and_the_temperatures(run, root):
     for name, value in (("values", "thresholds"), ("precision", "precision"), ("recall", "recall")):
         np.testing.assert_allclose(getattr(calibration, value), getattr(again, name), rtol=1e-6)
     assert calibration.positives == dict(zip(LABELS, (labels == 1).sum(0).tolist(), strict=True))
+
+
+def test_a_checkpoint_that_is_older_than_the_records_gets_one(run, root):
+    _, prefix = locate(run)
+    first = validation_record.read(prefix)
+    forget_record(prefix)
+    assert validation_record.read(prefix) is None
+    calibrate(run, root, progress=False)
+    made = validation_record.read(prefix)
+    np.testing.assert_allclose(made.logits, first.logits, atol=1e-5)
+    np.testing.assert_array_equal(made.labels, first.labels)
+    assert made.studies == first.studies and find_damage(read_entry(prefix)) is None
+    written = validation_record.path_of(prefix).stat()
+    calibrate(run, root, progress=False)
+    assert validation_record.path_of(prefix).stat() == written  # it has one now, which stays
 
 
 def test_thresholds_reach_the_sensitivity_that_was_asked_for(run, root):

@@ -1,14 +1,17 @@
 """The evaluation of one checkpoint: the files that it writes, what it refuses, and what it notes."""
 
+import dataclasses
 import fcntl
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.light_run import light_run
 from tienet.checkpoint.run_folder import open_run
 from tienet.config import Config, preset
 from tienet.data import manifest as manifests
@@ -16,7 +19,7 @@ from tienet.errors import InputError
 from tienet.evaluation import evaluate as evaluate_module
 from tienet.evaluation import judged as judgements
 from tienet.evaluation.controls import classifiers
-from tienet.evaluation.evaluate import differences, evaluate
+from tienet.evaluation.evaluate import _decoding_facts, differences, evaluate
 from tienet.evaluation.judged import set_of_studies
 from tienet.evaluation.metrics.auroc import evaluate_auc
 from tienet.evaluation.metrics.named_labels import evaluate_labels
@@ -85,6 +88,34 @@ def test_evaluation_writes_every_study_and_label(runs, data_root, mode, tmp_path
     assert (out / "roc.png").stat().st_size > 10_000
 
 
+def test_a_labeller_of_several_runs_may_have_the_reader_among_them(data_root, tmp_path):
+    phantom, decoding = manifests.load("phantom", data_root), Decoding("consistent")
+    text = [str(light_run(tmp_path / name, phantom, "annotate-text")) for name in ("a", "b", "c")]
+    image = str(light_run(tmp_path / "classify", phantom, "classify"))
+    inputs = SimpleNamespace(judges=SimpleNamespace(reader=open_run(text[1]), judge=open_run(image)))
+    for labellers, same in (((text[0], text[1]), True), ((text[0], text[2]), False), ((text[1],), True), (None, False)):
+        options = Options(decoding=decoding, reader=text[1], judge=image, labeller=labellers)
+        facts = _decoding_facts(inputs, options)
+        assert (facts["reader"], facts["judge"], facts["reader_is_labeller"]) == (text[1], image, same)
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_reports_that_were_chosen_say_by_whom(runs, data_root, tmp_path):
+    decoding = Decoding("consistent", 8, candidates=3)
+    text, image = str(runs["annotate-text"]), str(runs["classify"])
+    options = Options(
+        pages=1, resamples=5, java=False, labeller=text, decoding=decoding, reader=text, judge=image, metrics="captions"
+    )
+    result = evaluate(str(runs["caption"]), "phantom", data_root, tmp_path / "out", options)
+    used = json.loads((tmp_path / "out" / "metrics.json").read_text())["decoding"]
+    assert used == dataclasses.asdict(decoding) | {"reader": text, "judge": image, "reader_is_labeller": True}
+    assert f"one of 3 candidates, chosen with the reader {text} and the judge {image}" in result.table
+    assert "The reader that chose the reports is the labeller, or one of its runs" in result.table
+    rates = result.metrics["report_findings"]["against_labels"]["micro"]
+    (line,) = [line for line in result.table.splitlines() if line.startswith("micro f1 against the true labels")]
+    assert line.split()[-1] == f"{rates['f1']:.3f}"
+
+
 def test_what_a_mode_does_not_have_is_refused(runs, data_root, tmp_path):
     asked = {
         "caption": (Options(metrics="auc"), "no classifier"),
@@ -138,17 +169,17 @@ def test_studies_that_were_trained_on_may_be_allowed_and_then_there_is_a_note(ru
     assert "was trained on" in capsys.readouterr().err
 
 
-def test_the_figures_are_titled_by_the_runs_settings(data_root, tmp_path, monkeypatch):
+def test_the_figures_are_titled_by_the_column(data_root, tmp_path, monkeypatch):
     titles = []
     monkeypatch.setattr(evaluate_module, "plot_roc", lambda *arguments: titles.append(arguments[-1]))
     monkeypatch.setattr(evaluate_module, "plot_reliability", lambda *arguments: titles.append(arguments[-1]))
     split = manifests.load("phantom", data_root).split("test")
     scores = np.full(split.labels.shape, 0.5, np.float32)
     parts = ("auc", "labels", "captions", "report_findings", "calibration", "pointing", "lesions")
-    for settings, name in (({}, "I"), ({"pooling": "mean"}, "I, mean pooling")):
-        config = Config().replace(mode="classify", **settings)
+    for name in ("I", "I, mean pooling", "I, mean pooling, 3 runs together"):
         predictions = Predictions(scores, None, None, logits=scores)
-        evaluate_module._write_files(tmp_path, {"data": "x", **dict.fromkeys(parts)}, predictions, split, config)
+        metrics = {"column": name, "data": "x", **dict.fromkeys(parts)}
+        evaluate_module.write_files(tmp_path, metrics, predictions, split)
         assert titles[-2:] == [f"{name} classification on x"] * 2
 
 

@@ -1,7 +1,9 @@
 """What an evaluation reads before its networks are loaded. Its mistakes are among those of all commands."""
 
+import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.light_run import light_run, say_writing
@@ -11,6 +13,7 @@ from tienet.errors import InputError
 from tienet.evaluation.cache import EvaluationCache
 from tienet.evaluation.inputs import open_all, open_inputs
 from tienet.evaluation.options import Options
+from tienet.modeling.decoding import Decoding
 
 
 @pytest.fixture
@@ -50,3 +53,20 @@ def test_every_run_is_opened_on_every_data_set_and_each_of_these_is_read_once(lo
         for twice in ({"loads": [loads[0]] * 2, "data": ["phantom"]}, {"loads": loads, "data": ["phantom"] * 2}):
             with pytest.raises(InputError, match="is given twice"):
                 open_all(**twice, data_root=data_root, cache=cache)
+
+
+def test_the_judge_of_candidates_must_not_have_learnt_the_studies_either(loads, data_root, tmp_path):
+    manifest = manifests.load("phantom", data_root)
+    turned = dataclasses.replace(manifest, splits=np.where(manifest.splits == "test", "train", "test"))
+    turned.splits[:2] = "val"
+    judges = [light_run(tmp_path / name, m, "classify") for name, m in (("fair", manifest), ("seen", turned))]
+    for judge in judges:
+        options = Options(
+            java=False, decoding=Decoding("consistent"), reader=loads[1], judge=str(judge), labeller=loads[1]
+        )
+        with EvaluationCache(options) as cache:
+            if judge.name == "fair":
+                assert open_inputs(loads[0], "phantom", data_root, cache).judges.judge.folder == judge
+            else:
+                with pytest.raises(InputError, match=r"seen: was trained on \d+ of the \d+ studies"):
+                    open_inputs(loads[0], "phantom", data_root, cache)

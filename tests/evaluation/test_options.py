@@ -13,6 +13,7 @@ from tienet.modes import MODES
     [
         ({"resamples": 0}, "--resamples 0: expected 1 or more"),
         ({"pages": -1}, "--pages -1: expected 0 or more"),
+        ({"decoding": Decoding("consistent"), "reader": "r"}, "--decode consistent: needs --reader and --judge"),
         ({"metrics": "bleu"}, "--metrics bleu: expected all, auc, captions"),
     ],
 )

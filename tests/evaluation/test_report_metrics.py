@@ -42,9 +42,10 @@ def test_every_part_is_over_the_studies_with_a_true_report(studies):
     assert found["reports"] == report_statistics(TRUE, WRITTEN)
     kept = [0, 2, 3]
     written, true = (WordLabeller().label(kept, [reports[n] for n in kept]) for reports in (WRITTEN, TRUE))
-    labeller = found["report_findings"].pop("labeller")
+    labeller, against_labels = (found["report_findings"].pop(name) for name in ("labeller", "against_labels"))
     assert found["report_findings"] == evaluate_findings(written, true, ["0", "2", "3"], resamples=7)
     assert labeller["micro"]["true"] == 0 and labeller["micro"]["precision"] == 0  # three are named, and none is true
+    assert against_labels["micro"]["true"] == 0 and against_labels["micro"]["named"] == 2
     assert found["report_findings"]["micro"]["true"] == 3  # the mass written for study 1 does not count
 
 
@@ -75,9 +76,13 @@ def test_the_labellers_own_rates_stand_beside_what_it_judges(studies):
     with CaptionScorer(java=False) as scorer:
         findings = ReportMetrics(judged, scorer, WordLabeller(), resamples=7).score(WRITTEN)["report_findings"]
         unknown = dataclasses.replace(studies, labels=np.full((4, K), np.nan, np.float32))
-        assert ReportMetrics(unknown, scorer, WordLabeller(), 7).score(WRITTEN)["report_findings"]["labeller"] is None
+        unjudged = ReportMetrics(unknown, scorer, WordLabeller(), 7).score(WRITTEN)["report_findings"]
+    assert unjudged["labeller"] is unjudged["against_labels"] is None
+    micro = findings["against_labels"]["micro"]  # edema is written for studies 0 and 3, and true in study 0
+    assert (micro["precision"], micro["recall"], micro["true"], micro["named"]) == (1 / 2, 1 / 3, 3, 2)
+    assert findings["micro"]["precision"] == 1  # as the labeller reads the true reports, study 3 has edema, too
     micro = findings["labeller"]["micro"]
     assert (micro["precision"], micro["recall"], micro["true"], micro["named"]) == (2 / 3, 2 / 3, 3, 3)
-    assert "labeller itself" in format_findings_table(findings) and "micro precision 0.667" in format_findings_table(
-        findings
-    )
+    table = format_findings_table(findings)
+    assert "labeller itself" in table and "micro precision 0.667" in table
+    assert "Against the true labels" in table and "micro precision 0.500 (" in table

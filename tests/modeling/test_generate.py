@@ -6,81 +6,11 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_writer import MAX, B, Net, V
 
-from tienet.config import Config
 from tienet.data.text import END, OOV, PAD, START
 from tienet.modeling import generate, losses
-from tienet.modeling.decoder import Decoder
-from tienet.modeling.decoding import METHODS, Decoding
-from tienet.modeling.lstm.attention import locations
-
-tf1 = tf.compat.v1
-V, E, D, C, B = 9, 5, 3, 6, 5
-SMALL = {"backbone_end": "res4f", "image_px": 256, "transition_channels": C, "attention_units": 4, "lstm_units": 7}
-MAX = 8
-
-
-class Net:
-    """A decoder whose words are not all alike, and its step as a NumPy function.
-
-    Building it and compiling what it writes by takes seconds, so that several tests share one (`shared_nets`).
-    """
-
-    def __init__(self, **settings):
-        self.graph, self._written = tf.Graph(), {}
-        self.images = np.maximum(np.random.default_rng(0).standard_normal((B, D, D, C)), 0).astype(np.float32)
-        with self.graph.as_default():
-            tf1.set_random_seed(0)
-            self.x = tf1.placeholder_with_default(self.images, [None, D, D, C])
-            self.decoder = Decoder(Config().replace(mode="caption", **SMALL, **settings), V, E, self.x)
-            config = tf1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
-            self._session = tf1.Session(config=config)
-            self.run = self._session.run
-            self.run(tf1.global_variables_initializer())
-            self.run([tf1.assign(v, 3 * v) for v in tf1.trainable_variables()])  # so that reports differ
-            self._values, self._changed = self.run(tf1.trainable_variables()), False
-            self._word, self._h, self._c = (
-                tf1.placeholder(tf.int32, [None]),
-                tf1.placeholder(tf.float32, [None, 7]),
-                tf1.placeholder(tf.float32, [None, 7]),
-            )
-            images = locations(*self.decoder.image_context[:2])
-            step = self.decoder.step(images, self._word, self._h, self._c)
-            logits = self.decoder.word_logits(step.h, self._word, step.z)
-            self._step = [tf.nn.log_softmax(logits), step.h, step.c]
-
-    def set(self, name, value):
-        """Give a trainable variable another value, until `restore`."""
-        (variable,) = tf1.trainable_variables(name)
-        self._changed = True
-        self.run(tf1.assign(variable, tf.broadcast_to(value, variable.shape)))
-
-    def restore(self):
-        """Give all variables the values that they began with."""
-        if self._changed:
-            for variable, value in zip(tf1.trainable_variables(), self._values, strict=True):
-                variable.load(value, self._session)
-            self._changed = False
-
-    def close(self):
-        self._session.close()
-
-    def start(self, n):
-        """(h_0, c_0) of image n."""
-        image_context = self.run(self.decoder.image_context, {self.x: self.images[n : n + 1]})
-        return image_context.h_0, image_context.c_0
-
-    def step(self, n, word, h, c):
-        """ln p of the next word [V], h and c, after image n's step."""
-        feed = {self.x: self.images[n : n + 1], self._word: [word], self._h: h, self._c: c}
-        log_p, h, c = self.run(self._step, feed)
-        return log_p[0].astype(np.float64), h, c
-
-    def write(self, decoding, images=None):
-        if decoding not in self._written:
-            self._written[decoding] = generate.write(self.decoder, decoding)
-        return self.run(self._written[decoding], {} if images is None else {self.x: images})
-
+from tienet.modeling.decoding import ALONE, Decoding
 
 PLAIN, DEEP = {}, {"deep_output": True, "attention_gate": True}
 
@@ -279,7 +209,7 @@ def test_the_word_drawn_is_where_the_probabilities_up_to_it_pass_the_number(net)
     p = np.array([0.0, 0.0, 0.25, 0.0, 0.5, 0.25])
     draws = np.array([0.0, 0.2499, 0.25, 0.7499, 0.75, np.nextafter(np.float32(1), np.float32(0))], np.float32)
     scores = np.where(p > 0, np.log(np.maximum(p, 0.1)), -1e30).astype(np.float32)[None].repeat(len(draws), 0)
-    np.testing.assert_array_equal(net.run(generate._draw(tf.constant(scores), tf.constant(draws))), [2, 2, 4, 4, 5, 5])
+    np.testing.assert_array_equal(net.run(generate.draw(tf.constant(scores), tf.constant(draws))), [2, 2, 4, 4, 5, 5])
 
 
 def test_each_word_is_drawn_anew(net):
@@ -307,6 +237,30 @@ def test_at_temperature_towards_zero_sampling_is_greedy(net):
 
 def test_it_ends_when_every_report_has_ended(net):
     net.set("word_softmax/b", 50 * tf.one_hot(END, V))
-    for method in METHODS:
+    for method in ALONE:
         written = net.write(Decoding(method, 1000))
         assert written.word_ids.shape == (B, 1) and (written.word_len == 1).all()
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_no_sequence_of_n_words_comes_twice_in_a_report(net, n):
+    """<END> is made unlikely: without the rule most reports go round in circles."""
+    net.set("word_softmax/b", -4.0 * tf.one_hot(END, V))
+    most = 12
+
+    def repeats(written, row):
+        words = [START, *words_of(written, row)]
+        sequences = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+        return len(sequences) - len(set(sequences))
+
+    free, held = (net.write(Decoding(max_words=most, no_repeat=k)) for k in (0, n))
+    assert sum(repeats(free, row) for row in range(B)) > 0 and not any(repeats(held, row) for row in range(B))
+    for row in range(B):  # it chooses the likeliest of the words that are left
+        word, words, (h, c) = START, [START], net.start(row)
+        for following in words_of(held, row):
+            log_p, h, c = net.step(row, word, h, c)
+            there = {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+            left = [w for w in ALLOWED if (*words[len(words) - n + 1 :], w) not in there]
+            word = max(left, key=lambda w: log_p[w])
+            assert following == word
+            words.append(word)

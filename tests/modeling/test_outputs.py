@@ -8,6 +8,7 @@ from tensorpack.tfutils.tower import PredictTowerContext
 
 from tienet.labels import K
 from tienet.modeling import outputs
+from tienet.modeling.decoding import Decoding
 from tienet.modeling.model import TieNet
 from tienet.modes import MODES
 
@@ -26,9 +27,9 @@ PROMISED = {
 EVERYTHING = set.union(*PROMISED.values())
 
 
-def build(mode, scope=""):
+def build(mode, scope="", decoding=None):
     """The placeholders of the mode's graph."""
-    model = TieNet(config_of(mode, written_words=4), V, E)
+    model = TieNet(config_of(mode, written_words=4), V, E, decoding=decoding)
     placeholders = [tf1.placeholder(spec.dtype, spec.shape, spec.name) for spec in model.study_inputs()]
     with PredictTowerContext(scope):
         model.build_graph(*placeholders)
@@ -46,6 +47,28 @@ def test_every_graph_has_exactly_the_outputs_of_its_mode(graph, mode):
     build(mode)
     assert names_in(graph) == PROMISED[mode] == set(outputs.graph_outputs(MODES[mode]))
     assert len(outputs.graph_outputs(MODES[mode])) == len(PROMISED[mode])
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if MODES[mode].writes])
+def test_where_a_report_is_chosen_the_candidates_are_outputs_too(evaluate, random, mode):
+    """What is fed as the chosen report is the written one; it is the greedy report where nothing is fed."""
+    features, *rest = build(mode, decoding=Decoding("consistent", 4, candidates=3))
+    graph = tf1.get_default_graph()
+    promised = set(outputs.graph_outputs(MODES[mode], candidates=True))
+    assert promised == PROMISED[mode] | set(outputs.CANDIDATES)
+    assert all(graph.get_operation_by_name(name) for name in promised)
+    assert not any(map(outputs.is_of_written_report, promised & {*outputs.CANDIDATES, "read/a", "read/L_R"}))
+    assert all(map(outputs.is_of_written_report, promised & (OF_REPORT | WRITTEN)))
+    arrays = [random.random((2, 16, 16, 1024)), [[1], [1]], [1, 1], np.zeros((2, K))]
+    feed = dict(zip([features, *rest], arrays, strict=True))
+    names = [f"{name}:0" for name in (*outputs.CANDIDATES, *outputs.WRITTEN)]
+    word_ids, word_len, log_probability, *written = evaluate(names, feed)
+    assert word_ids.shape[:2] == word_len.shape == log_probability.shape == (2, 3)
+    chosen = {"chosen/word_ids:0": word_ids[:, 2], "chosen/word_len:0": word_len[:, 2]}
+    for w, found in ((0, written), (2, evaluate(names[3:], feed | chosen))):
+        np.testing.assert_array_equal(found[0], word_ids[:, w, : word_len[:, w].max()])
+        np.testing.assert_array_equal(found[1], word_len[:, w])
+        np.testing.assert_allclose(found[2], log_probability[:, w], rtol=1e-4)
 
 
 def test_in_a_tower_the_names_are_inside_of_its_scope(graph):
@@ -91,11 +114,11 @@ def test_what_validation_asks_for():
     asked = {mode: set(outputs.validation_outputs(MODES[mode])) for mode in MODES}
     written = {"written/word_ids", "written/word_len", "read/L_R"}
     assert asked == {
-        "annotate": {"probabilities", "G_entropy", "a_entropy"},
-        "annotate-text": {"probabilities", "G_entropy"},
-        "classify": {"probabilities"},
+        "annotate": {"probabilities", "logits", "G_entropy", "a_entropy"},
+        "annotate-text": {"probabilities", "logits", "G_entropy"},
+        "classify": {"probabilities", "logits"},
         "caption": {"a_entropy"} | written,
-        "report": {"probabilities", "G_entropy", "a_entropy", "read/probabilities"} | written,
+        "report": {"probabilities", "logits", "G_entropy", "a_entropy", "read/probabilities"} | written,
     }
 
 

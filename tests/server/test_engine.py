@@ -11,7 +11,7 @@ from tienet.checkpoint import run_folder
 from tienet.data import image
 from tienet.errors import InputError
 from tienet.inference import pipelines
-from tienet.predict import Reporter
+from tienet.predict import Annotator, Reporter
 from tienet.server.app import create_app
 from tienet.server.engine import Engine, find_batch_size
 
@@ -48,6 +48,16 @@ def test_a_report_alone(runs):
     assert [word["word"] for word in answer["words"]] == ["<START>", "the", "lungs", "are", "clear", "."]
     assert all(word["g"] is not None for word in answer["words"]) and answer["a"] is None
     assert all(finding["probability"] is not None for finding in answer["findings"])
+
+
+def test_several_runs_of_one_mode_are_one_network(seeds):
+    with Engine.load(seeds) as engine, TestClient(create_app(engine)) as client:
+        answer = client.post("/api/annotate", files={"report": (None, b"The lungs are clear.")}).json()
+        assert engine.annotate.name == f"{seeds[0].name}, {seeds[1].name}"
+    with Annotator.load(seeds) as annotator:
+        (expected,) = annotator.annotate(["The lungs are clear."])
+    assert [found["probability"] for found in answer["findings"]] == [float(str(p)) for p in expected.probabilities]
+    assert all(word["g"] is not None for word in answer["words"])
 
 
 def test_a_report_in_other_words_gets_no_labels(runs):

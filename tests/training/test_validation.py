@@ -4,13 +4,16 @@ import json
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from tests.small_run import config_of, state_of, train
 from tests.toy_run import ToyRun
-from tienet.checkpoint.run_folder import read_thresholds
+from tienet.checkpoint import validation_record
+from tienet.checkpoint.run_folder import locate, open_run, read_thresholds
+from tienet.checkpoint.thresholds import choose
 from tienet.data import manifest as manifests
-from tienet.evaluation.metrics.thresholds import choose
 from tienet.labels import K
+from tienet.predict import Predictor
 from tienet.training import validation
 
 
@@ -40,6 +43,19 @@ def test_the_log_of_a_run_that_writes_has_its_reports(runs, data_root):
     assert [sample["study_id"] in studies for sample in log[-1]["val_sample_reports"]] == [True] * 3
     events = b"".join(path.read_bytes() for path in runs["report"].glob("events.out.tfevents.*"))
     assert b"val_sample_reports" in events and log[-1]["val_sample_reports"][0]["written"].encode() in events
+
+
+def test_the_checkpoint_has_the_logits_of_the_validation_split(runs, data_root):
+    run, val = open_run(runs["annotate-text"]), manifests.load("phantom", data_root).split("val")
+    record = validation_record.read(run.prefix)
+    with Predictor(run) as network:
+        np.testing.assert_allclose(record.logits, network.predict(network.studies(val)).logits, atol=1e-5)
+    np.testing.assert_array_equal(record.labels, val.labels)
+    assert record.studies == run.studies()["val"]
+    expected = choose(expit(record.logits), record.labels).values
+    np.testing.assert_allclose(read_thresholds(run.folder, run.prefix), expected, rtol=1e-5)
+    assert validation_record.read(locate(runs["report"])[1]).studies == record.studies
+    assert validation_record.read(locate(runs["caption"])[1]) is None
 
 
 def test_early_stop(data_root, tmp_path):

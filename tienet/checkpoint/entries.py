@@ -1,8 +1,9 @@
 """Which checkpoints a run's folder holds, and whether their files are what was written.
 
-checkpoints/latest-STEP.*, best-STEP.*   TensorFlow's files, and NAME.json, the checkpoint's entry: how far the run had
-                                         come, and the sizes and SHA-256 of the files. A checkpoint without an entry is
-                                         not complete.
+checkpoints/latest-STEP.*, best-STEP.*   TensorFlow's files, NAME.validation.npz, which is the record of the validation
+                                         split, and NAME.json, the checkpoint's entry: how far the run had come, and
+                                         the sizes and SHA-256 of the files. A checkpoint without an entry is not
+                                         complete.
 latest.json, best.json                   copies of the latest and the best entry, without the files' sizes and SHA-256,
                                          for people and other programs. Older runs have no entries, only these two;
                                          their checkpoints are read to the end instead, with TensorFlow's checksums.
@@ -167,7 +168,7 @@ def find_damage(entry: Entry) -> str | None:
     """Check the files of a checkpoint; returns what is wrong with them, None if they are what was written."""
     if entry.files is None:
         return _read_all(entry.prefix)
-    return next((flaw for name in entry.files if (flaw := _find_flaw(entry, name, with_content=True))), None)
+    return next((flaw for name in entry.files if (flaw := find_flaw(entry, name))), None)
 
 
 def find_missing(prefix: Path) -> str | None:
@@ -180,11 +181,11 @@ def find_missing(prefix: Path) -> str | None:
     if entry is None or entry.files is None:
         there = any(prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*"))
         return None if there else "its .data file is missing"
-    return next((flaw for name in entry.files if (flaw := _find_flaw(entry, name, with_content=False))), None)
+    return next((flaw for name in entry.files if (flaw := find_flaw(entry, name, with_content=False))), None)
 
 
-def _find_flaw(entry: Entry, name: str, with_content: bool) -> str | None:
-    """What is wrong with one file of a checkpoint, by its size and, if asked for, its content."""
+def find_flaw(entry: Entry, name: str, with_content: bool = True) -> str | None:
+    """What is wrong with one file of a checkpoint, by its size and, if asked for, its content; None if nothing is."""
     path, kind = entry.prefix.with_name(name), name[len(entry.name) :].split("-")[0]
     try:
         size, written_size = path.stat().st_size, entry.sizes.get(name)

@@ -7,7 +7,8 @@ studies.json       fingerprints of the studies that the run was trained and vali
 backbone.npz       the frozen weights of the backbone (in modes with an image)
 feature_norm.npy   the mean and standard deviation of the backbone's channels (where `feature_norm` is set)
 calibration.json   temperatures and thresholds of calibrated checkpoints
-checkpoints/       latest-STEP.*, best-STEP.*: weights and the optimizer's state, in TensorFlow's format
+checkpoints/       latest-STEP.*, best-STEP.*: weights and the optimizer's state, in TensorFlow's format, and, in modes
+                   that classify, NAME.validation.npz: the logits, labels and fingerprints of the validation split
 latest.json, best.json          the name of that checkpoint, its epoch, validation score and thresholds, and
                                 what its reports were like
 stats.json, log.log, events.*   Tensorpack's logs
@@ -15,7 +16,8 @@ stats.json, log.log, events.*   Tensorpack's logs
 What a run's identity is, and where runs are compared by it, is in `tienet.checkpoint.identity`; the files that it
 describes are compared with it whenever they are read. How checkpoints are written is in `tienet.checkpoint.save`, from
 which one a run is resumed in `tienet.checkpoint.resume`, which there are and whether they are sound in
-`tienet.checkpoint.entries`, and how weights are loaded in `tienet.checkpoint.restore`.
+`tienet.checkpoint.entries`, how weights are loaded in `tienet.checkpoint.restore`, what NAME.validation.npz holds in
+`tienet.checkpoint.validation_record`, and how several runs label as one model in `tienet.checkpoint.together`.
 """
 
 import json
@@ -124,6 +126,11 @@ class OpenedRun(Run):
 
     load: str
     prefix: Path
+
+    @property
+    def runs(self) -> "tuple[OpenedRun, ...]":
+        """This run alone; `tienet.checkpoint.together.OpenedRuns` has several here."""
+        return (self,)
 
     @cached_property
     def calibration(self) -> Calibration | None:

@@ -2,7 +2,8 @@
 
 A checkpoint is written in the following steps; a kill between any two of them loses nothing:
 
-1. TensorFlow writes it into a temporary folder, checkpoints/.writing-*. The files are synced and moved into place.
+1. TensorFlow writes it into a temporary folder, checkpoints/.writing-*, and the record of the validation split is
+   written beside it. The files are synced and moved into place.
 2. Its entry, checkpoints/latest-STEP.json, is written, which makes it complete. A run that was killed before is resumed
    from the checkpoint before, one that was killed after from this one.
 3. If it is the best, it is linked as best-STEP, and that entry and best.json are written. The entry of step 2 already
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tienet import files
+from tienet.checkpoint import validation_record
 from tienet.checkpoint.entries import (
     Entry,
     TrainingState,
@@ -39,6 +41,7 @@ from tienet.checkpoint.entries import (
     short_reason,
     step_from_name,
 )
+from tienet.checkpoint.validation_record import ValidationRecord
 from tienet.checkpoint.writing import Writing
 from tienet.errors import InputError
 
@@ -54,11 +57,12 @@ def save(
     thresholds: list[float] | None,
     best: bool,
     writing: Writing | None = None,
+    record: ValidationRecord | None = None,
 ) -> None:
     """Write the latest checkpoint of a run, and link it as the best if it is; Ctrl-C takes effect after that.
 
-    If a step is saved again in the same state, what is known of it is kept: its thresholds, whether it is the best, and
-    what its reports were like.
+    If a step is saved again in the same state, what is known of it is kept: its thresholds, whether it is the best,
+    what its reports were like, and its record.
 
     Args:
         folder: The run's folder.
@@ -69,6 +73,8 @@ def save(
         best: Whether the checkpoint is the best one so far.
         writing: What its reports were like on the validation split; None as for `thresholds`, and in modes that do not
             write.
+        record: What the network gave on the validation split; None as for `thresholds`, and in modes that do not
+            classify.
     Raises:
         InputError: The checkpoint cannot be written, e.g. to a full disk. The checkpoints before it are kept, and what
             was written of it is removed.
@@ -82,15 +88,25 @@ def save(
         same_step = read_entry(prefix)
         if same_step is not None and same_step.state == state:
             thresholds, best = same_step.thresholds if thresholds is None else thresholds, best or same_step.best
-            writing = writing or same_step.writing
+            writing, record = writing or same_step.writing, record or _record_of(same_step)
         with _temporary_folder(checkpoints) as temporary:
             with session.graph.as_default():
                 _run_saver(session, saver, temporary / prefix.name)
+            if record is not None:
+                validation_record.write(validation_record.path_of(temporary / prefix.name), record)
             entry = _move_into_place(temporary, Entry(prefix, replace(state), thresholds, best, {}, {}, writing))
         if best:
             make_best(folder, entry)
         name_latest(folder, entry)
         _remove_older(folder, entry)
+
+
+def _record_of(entry: Entry) -> ValidationRecord | None:
+    """The record of a checkpoint that is written again; None if it is damaged, as the new one is then without it."""
+    try:
+        return validation_record.read(entry.prefix)
+    except InputError:
+        return None
 
 
 def _run_saver(session: "tf.compat.v1.Session", saver: "tf.compat.v1.train.Saver", prefix: Path) -> None:
@@ -123,7 +139,7 @@ def make_best(folder: Path, entry: Entry) -> None:
     if entry.name != name:
         with _temporary_folder(checkpoints) as temporary:
             for source in checkpoints.glob(f"{entry.name}.*"):
-                if source != entry.path:
+                if source != entry.path and (entry.files is None or source.name in entry.files):
                     _link(source, temporary / source.name.replace(entry.name, name, 1))
             entry = _move_into_place(temporary, replace(entry, prefix=checkpoints / name))
     files.write_json(folder / "best.json", entry.summary())

@@ -2,6 +2,7 @@
 
     tienet annotate --load runs/annotate-text reports.csv --out labels.csv
     tienet annotate --load runs/annotate studies/ --out labels.csv
+    tienet annotate --load runs/a runs/b runs/c reports.csv --out labels.csv     # three runs as one model
 
 A CSV has columns study_id (or study, uid or image), report (or text, or findings and impression) and, for mode
 annotate, image (PNG, JPEG or DICOM, relative to the CSV). A folder has images with a .txt file of the same name; for
@@ -21,17 +22,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tienet.cli import UsageError
 from tienet.commands import flags
-from tienet.data.text import MAX_UNKNOWN_SHARE_OF_ALL, tokenize
+from tienet.data.text import MAX_UNKNOWN_SHARE_OF_ALL
 from tienet.errors import InputError
 from tienet.interruption import Interruption
 
 if TYPE_CHECKING:
     from tienet.checkpoint.run_folder import OpenedRun
+    from tienet.checkpoint.together import OpenedRuns
     from tienet.commands.image_input import ImageInput
     from tienet.commands.labels_file import LabelsFile
     from tienet.commands.study_input import StudyInput
-    from tienet.predict import Annotator
+    from tienet.predict import Annotator, Prediction
 
 TEXT_WINDOW, IMAGE_WINDOW = 2048, 32
 """How many studies are predicted together, without and with images; batches hold reports of like length among them.
@@ -45,14 +48,20 @@ Window = list["StudyInput"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `tienet annotate`."""
-    flags.add_load(parser, "annotate or annotate-text")
-    parser.add_argument("studies", type=Path, metavar="CSV|FOLDER", help="reports, and images for mode annotate")
+    flags.add_load(parser, "annotate or annotate-text", several=True)
+    parser.add_argument("studies", nargs="?", metavar="CSV|FOLDER", help="reports, and images for mode annotate")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="CSV of labels, appended to")
     flags.add_gpu(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict for the studies; returns the exit status, 1 if a study was passed over."""
+    args.load, rest = flags.runs_and_rest(args.load, args.studies is not None)
+    if len(rest) > 1:
+        raise UsageError(f"unrecognized arguments: {' '.join(rest[1:])}")
+    if args.studies is None and not rest:
+        raise UsageError("the following arguments are required: CSV|FOLDER")
+    args.studies = Path(args.studies or rest[0])
     if not args.studies.exists():
         raise FileNotFoundError(f"{args.studies} does not exist; expected a CSV file or a folder")
     if args.out.is_dir():
@@ -70,7 +79,7 @@ def _annotate(args: argparse.Namespace, interruption: Interruption) -> int:
     from tienet.predict import Annotator
 
     opened = Annotator.open_run(args.load)
-    studies = open_studies(args.studies, Needs(image=opened.config.mode_parts.image, report=True))
+    studies = open_studies(args.studies, Needs(image=opened.runs[0].config.mode_parts.image, report=True))
     flags.choose_gpus(args.gpu)
     identity = _identity(opened) | {"input": studies.identity}
     with LabelsFile(args.out, identity, args.studies) as out:
@@ -86,15 +95,19 @@ def _annotate(args: argparse.Namespace, interruption: Interruption) -> int:
             return job.log_summary(studies.notes)
 
 
-def _identity(opened: "OpenedRun") -> dict[str, object]:
-    """What the numbers in a table of labels depend on, so that only a run with the same goes on with the table."""
-    from tienet.checkpoint.entries import sha256
+def _identity(opened: "OpenedRun | OpenedRuns") -> dict[str, object]:
+    """What the numbers in a table of labels depend on, so that only a run with the same goes on with the table.
 
+    Several runs are named in an order of their own, because their order in --load changes no number.
+    """
+    from tienet.checkpoint.together import checkpoint_sha256
+
+    runs = sorted(opened.runs, key=checkpoint_sha256)
     thresholds = opened.thresholds()
-    temperatures = None if opened.calibration is None else opened.calibration.temperatures
-    numbers = [None if np.isnan(thresholds).all() else thresholds, temperatures]
+    temperatures = [None if run.calibration is None else run.calibration.temperatures for run in runs]
+    numbers = [None if np.isnan(thresholds).all() else thresholds, *temperatures]
     return {
-        "checkpoint": sha256(opened.prefix.with_name(f"{opened.prefix.name}.index")),
+        "checkpoint": " ".join(map(checkpoint_sha256, runs)),
         "thresholds_or_temperatures": [None if value is None else [str(v) for v in value] for value in numbers],
     }
 
@@ -103,9 +116,10 @@ class _Job:
     """One pass over the studies."""
 
     def __init__(self, annotator: "Annotator", out: "LabelsFile", total: int) -> None:
+        from tienet.checkpoint.together import image_px_of
+
         self._annotator, self._out, self._total = annotator, out, total
-        run = annotator.run
-        self._vocab, self._image_px, self._max_words = run.vocab, run.config.image_px, run.config.max_words
+        self._image_px = image_px_of(annotator.run.runs)
         self._logged_faults = self._truncated_reports = self._words = self._unknown_words = 0
         self._remarks: Counter[str] = Counter()
         self._thresholds_checked = False
@@ -175,17 +189,18 @@ class _Job:
         for n, prediction in zip(readable, predictions, strict=True):
             if studies[n].row in missing:
                 self._out.write(studies[n], prediction.probabilities, prediction.labels)
-                self._count_words(studies[n].report, prediction.words[1:])
+                self._count_words(prediction)
                 self._remarks.update(images[n].remarks if images[n] else ())
         return True
 
     # ---- messages ----
 
-    def _count_words(self, report: str, words: list[str]) -> None:
+    def _count_words(self, prediction: "Prediction") -> None:
         """Count the words that were read of a report, for the notes at the end."""
+        words = prediction.words[1:]
         self._words += len(words)
-        self._unknown_words += sum(word not in self._vocab.ids for word in words)
-        self._truncated_reports += len(words) == self._max_words and len(tokenize(report)) > len(words)
+        self._unknown_words += self._annotator.count_unknown(words)
+        self._truncated_reports += prediction.cut_at is not None
 
     def _log_thresholds(self, predictions: list) -> None:
         """Print a note on labels without a threshold, once."""
@@ -215,7 +230,7 @@ class _Job:
             _log_note(f"the network does not know {share:.0%} of the words; was it trained on reports like these?")
         if self._truncated_reports:
             count = f"{self._truncated_reports:,}"
-            _log_note(f"{count} reports have more than {self._max_words} words and were read up to there")
+            _log_note(f"{count} reports have more than {self._annotator.max_words} words and were read up to there")
         if passed_over:
             reasons = "; ".join(f"{count:,} x {reason}" for reason, count in self._out.reasons.most_common())
             print(f"passed over: {passed_over:,}, each named in {self._out.errors_path}: {reasons}", file=sys.stderr)

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tienet.commands import flags
+from tienet.commands import flags, writing_flags
 from tienet.errors import InputError
 from tienet.folders import contents
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         nargs="+",
         metavar="DIR|FILE",
-        help="a run's folder (its best checkpoint) or a checkpoint; or several",
+        help="a run's folder (its best checkpoint) or a checkpoint; or several, of one mode also as one model",
     )
     parser.add_argument(
         "--data",
@@ -45,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also judge plain scikit-learn models, the most frequent report and the nearest image's report",
     )
     parser.add_argument(
-        "--labeller", metavar="DIR|FILE", help="an annotate-text checkpoint that names the findings in reports"
+        "--labeller",
+        nargs="+",
+        metavar="DIR|FILE",
+        help="an annotate-text checkpoint that names the findings in reports; or several as one model",
     )
     parser.add_argument("--no-java", action="store_true", help="go on without METEOR")
     parser.add_argument("--pages", type=int, default=20, metavar="N", help="studies that get a page (20)")
@@ -53,43 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-seen", action="store_true", help="judge studies that the checkpoint was trained on; else refused"
     )
-    writing = parser.add_argument_group("how reports are written")
-    writing.add_argument("--decode", metavar="METHOD", help="greedy, beam or sample (greedy)")
-    writing.add_argument("--beam", type=int, metavar="N", help="width of the beam (3)")
-    writing.add_argument(
-        "--length-norm",
-        type=float,
-        metavar="X",
-        help="0: the sum of ln p, which favours short reports; 1: its mean (1)",
-    )
-    writing.add_argument("--temperature", type=float, metavar="X", help="of sampling (1)")
-    writing.add_argument("--decode-seed", type=int, metavar="N", help="of sampling (0)")
-    writing.add_argument("--max-written", type=int, metavar="N", help="most words of a report (100)")
-
-
-def decoding_of(args: argparse.Namespace) -> dict[str, object] | None:
-    """The settings of `Decoding` that were given, by name; None if there were none.
-
-    Raises:
-        InputError: A setting was given that the method of --decode does not have.
-    """
-    flags = {
-        "method": args.decode, "width": args.beam, "length_norm": args.length_norm, "temperature": args.temperature,
-        "seed": args.decode_seed, "max_words": args.max_written,
-    }  # fmt: skip
-    given = {name: value for name, value in flags.items() if value is not None}
-    for name, method in (("width", "beam"), ("length_norm", "beam"), ("temperature", "sample"), ("seed", "sample")):
-        if name in given and args.decode != method:
-            raise InputError(f"--decode {args.decode or 'greedy'}: {name} is a setting of --decode {method}")
-    return given or None
+    writing_flags.add_arguments(parser)
 
 
 def options_of(args: argparse.Namespace) -> "Options":
     """What the flags ask for; raises InputError if a value is wrong."""
     from tienet.evaluation.options import Options
-    from tienet.modeling.decoding import Decoding
 
-    decoding = decoding_of(args)
     return Options(
         split=args.split,
         features=args.features,
@@ -97,8 +70,10 @@ def options_of(args: argparse.Namespace) -> "Options":
         controls=args.controls,
         pages=args.pages,
         resamples=args.resamples,
-        decoding=None if decoding is None else Decoding(**decoding),
-        labeller=args.labeller,
+        decoding=writing_flags.decoding_of(args),
+        reader=args.reader,
+        judge=args.judge,
+        labeller=None if args.labeller is None else tuple(args.labeller),
         java=not args.no_java,
         allow_seen=args.allow_seen,
     )

@@ -1,18 +1,39 @@
 """The flags that several sub-commands share, and the start of TensorFlow on the GPUs that they name."""
 
 import argparse
+from collections.abc import Sequence
 
 from tienet import cli, devices
 
 
-def add_load(parser: argparse.ArgumentParser, modes: str) -> None:
-    """Add --load, which takes a run of one of these modes."""
-    parser.add_argument(
-        "--load",
-        required=True,
-        metavar="DIR|FILE",
-        help=f"a run's folder (its best checkpoint) or a checkpoint, of mode {modes}",
-    )
+def add_load(parser: argparse.ArgumentParser, modes: str, several: bool = False) -> None:
+    """Add --load, which takes a run of one of these modes, or `several` that label as one model."""
+    words = f"a run's folder (its best checkpoint) or a checkpoint, of mode {modes}"
+    if several:
+        words += "; several of one mode label as one model"
+    kind = {"nargs": "+", "action": "append"} if several else {}
+    parser.add_argument("--load", required=True, metavar="DIR|FILE", help=words, **kind)
+
+
+def runs_and_rest(given: Sequence[Sequence[str]], rest_is_given: bool) -> tuple[list[str], list[str]]:
+    """The runs after --load where it takes several, and the arguments without a flag that stand behind them.
+
+    argparse gives --load all words up to the next flag. The first of them is a run, and so is each further one that is
+    the folder of a run or lies in its `checkpoints`; all are, if the other arguments stand elsewhere.
+
+    Args:
+        given: The words after each --load; the last one counts.
+        rest_is_given: Whether the other arguments stand elsewhere.
+    """
+    from tienet.checkpoint.run_folder import folder_of_run
+
+    def count_runs(words: Sequence[str]) -> int:
+        return next((n for n, word in enumerate(words) if n and folder_of_run(word) is None), len(words))
+
+    *before, last = given
+    rest = [word for words in before for word in words[count_runs(words) :]]
+    runs = len(last) if rest_is_given or rest else count_runs(last)
+    return list(last[:runs]), [*rest, *last[runs:]]
 
 
 def add_gpu(parser: argparse.ArgumentParser) -> None:

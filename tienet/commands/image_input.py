@@ -18,7 +18,8 @@ class ImageInput:
     """An image file that was read, or that could not be read.
 
     Attributes:
-        pixels: uint8 [image_px, image_px], as the network takes it; None where there is a fault.
+        pixels: uint8 [image_px, image_px], as the network takes it, or [H, W], as the file has it, for several
+            networks that take different sizes; None where there is a fault.
         fault: Why the file cannot be read; None if it was read.
         remarks: What a reader of the result should know of the file; each goes on after the words "the file".
     """
@@ -28,11 +29,14 @@ class ImageInput:
     remarks: tuple[str, ...] = ()
 
 
-def read_image_input(path: Path, image_px: int) -> ImageInput:
-    """Read a PNG, JPEG or DICOM file and resize it at once, so that a large image takes memory only for a moment."""
+def read_image_input(path: Path, image_px: int | None) -> ImageInput:
+    """Read a PNG, JPEG or DICOM file and resize it at once, so that a large image takes memory only for a moment.
+
+    With None as `image_px` it is not resized.
+    """
     try:
         gray, remarks = read_gray_and_remarks(path)
-        return ImageInput(resize(gray, image_px), remarks=remarks)
+        return ImageInput(gray if image_px is None else resize(gray, image_px), remarks=remarks)
     except FileNotFoundError as error:
         return ImageInput(None, Fault(MISSING, _one_line(error)))
     except DicomError as error:

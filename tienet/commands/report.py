@@ -4,10 +4,10 @@
     tienet report --load runs/report --json chest.dcm
 
 Images are PNG, JPEG or DICOM files, folders of these, or CSV files with a column image. A run of mode classify gives
-no report, one of caption no labels. --json prints a line for each image: image, study_id, probabilities, thresholds,
-labels (1, 0, or null without a threshold), precision and recall of the thresholds in validation, report, cut_at (the
-number of words at which it was cut, or null), log_probability. What cannot be read is named on standard error; the exit
-status is then 1, or 2 if nothing could be read.
+no report, one of caption no labels; several of classify label as one model. --json prints a line for each image: image,
+study_id, probabilities, thresholds, labels (1, 0, or null without a threshold), precision and recall of the thresholds
+in validation, report, cut_at (the number of words at which it was cut, or null), log_probability. What cannot be read
+is named on standard error; the exit status is then 1, or 2 if nothing could be read.
 """
 
 import argparse
@@ -15,17 +15,19 @@ import contextlib
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tienet.commands import flags
+from tienet.cli import UsageError
+from tienet.commands import flags, writing_flags
 from tienet.errors import InputError
 from tienet.folders import contents
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from tienet.checkpoint.run_folder import OpenedRun
     from tienet.commands.study_input import StudyInput
     from tienet.pages.study import StudyPage
     from tienet.predict import Reporter
@@ -38,13 +40,14 @@ MAX_BATCH = 8
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `tienet report`."""
-    flags.add_load(parser, "report, classify or caption")
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="files, folders, or CSV files")
+    flags.add_load(parser, "report, classify or caption", several=True)
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="files, folders, or CSV files")
     parser.add_argument("--json", action="store_true", help="JSON lines instead of text")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="also a page for each image, and index.html; replaces earlier pages"
     )
     flags.add_gpu(parser)
+    writing_flags.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,6 +56,10 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         The exit status: 0 if every image was read, 1 if some could not be read, 2 if none could.
     """
+    args.load, rest = flags.runs_and_rest(args.load, bool(args.images))
+    args.images = [Path(image) for image in args.images or rest]
+    if not args.images:
+        raise UsageError("the following arguments are required: IMAGE")
     if args.out and args.out.exists() and not args.out.is_dir():
         raise InputError(f"--out {args.out} is a file; expected a folder")
     with contextlib.ExitStack() as stack:
@@ -66,18 +73,26 @@ def _report(args: argparse.Namespace) -> int:
     from tienet.pages.study import write_pages
     from tienet.predict import Reporter
 
+    decoding = writing_flags.decoding_of(args)
     opened = Reporter.open_run(args.load)
+    mode = opened.runs[0].config.mode_parts
+    if decoding is not None and not mode.writes:
+        raise InputError(f"{opened.load}: mode {mode.name} writes no reports; leave --decode out")
+    judges = writing_flags.judges_of(args, opened)
+    for note in judges.notes if judges else ():
+        print(f"note: {note}", file=sys.stderr)
     flags.choose_gpus(args.gpu)
-    if opened.writing_flaw:
-        print(f"note: {opened.folder}: {opened.writing_flaw}", file=sys.stderr)
+    for one in opened.runs:
+        if one.writing_flaw:
+            print(f"note: {one.folder}: {one.writing_flaw}", file=sys.stderr)
     if args.json:
         print(DISCLAIMER, file=sys.stderr)
-    job = _Job(opened.config.image_px, args)
+    job = _Job(opened.runs, args)
     batches = job.batches()
     first = next(batches, None)
     if first is not None:  # nothing is loaded or written where no image can be read
         flags.start_tensorflow()
-        with Reporter.load(opened) as reporter:
+        with judges or contextlib.nullcontext(), Reporter.load(opened, decoding, judges) as reporter:
             pages = job.pages(reporter, itertools.chain([first], batches))
             if args.out:
                 write_pages(args.out, pages)
@@ -101,8 +116,11 @@ class _Job:
         failed: The number of images that could not be read.
     """
 
-    def __init__(self, image_px: int, args: argparse.Namespace) -> None:
-        self._image_px, self._paths, self._json, self._maps = image_px, args.images, args.json, args.out is not None
+    def __init__(self, runs: "Sequence[OpenedRun]", args: argparse.Namespace) -> None:
+        from tienet.checkpoint.together import image_px_of
+
+        self._image_px, self._page_px = image_px_of(runs), runs[0].config.image_px
+        self._paths, self._json, self._maps = args.images, args.json, args.out is not None
         self.predicted = self.failed = 0
 
     def batches(self) -> "Iterator[Batch]":
@@ -129,13 +147,15 @@ class _Job:
     def pages(self, reporter: "Reporter", batches: "Iterable[Batch]") -> "Iterator[StudyPage | bool]":
         """Print the prediction for each image, and yield the image's page, or True if no pages are wanted."""
         from tienet.commands.output_formats import as_json, as_page, as_text
+        from tienet.data.image import resize
 
         for readable, images in batches:
             predictions = reporter.report(images, maps=self._maps)
             for study, pixels, prediction in zip(readable, images, predictions, strict=True):
                 self.predicted += 1
                 print(as_json(study, prediction) if self._json else as_text(study, prediction), flush=True)
-                yield as_page(study.study_id, pixels, prediction) if self._maps else True
+                shown = pixels if self._image_px else resize(pixels, self._page_px)
+                yield as_page(study.study_id, shown, prediction) if self._maps else True
 
     def _studies(self) -> "Iterator[StudyInput]":
         """The images of all arguments; an argument that cannot be read becomes a study with a fault."""

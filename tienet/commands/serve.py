@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="DIR",
-        help="a run of report, classify or caption, one of annotate or annotate-text, or one of each kind",
+        help="a run of report, classify or caption, one of annotate or annotate-text, or one of each kind; several of "
+        "classify, annotate or annotate-text label as one model",
     )
     add(
         "--host",
@@ -99,8 +100,6 @@ def _check_flags(args: argparse.Namespace) -> str | None:
     """The token that clients must show, or None; raises InputError if a flag is wrong."""
     from tienet.server import guard
 
-    if len(args.load) > 2:
-        raise InputError(f"--load: {len(args.load)} runs; expected one or two")
     if not 0 <= args.port <= 65535:
         raise InputError(f"--port {args.port}: expected 0 to 65535")
     if args.queue < 1:

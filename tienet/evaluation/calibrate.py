@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from tienet.checkpoint import calibration as calibration_file
+from tienet.checkpoint import validation_record
 from tienet.checkpoint.calibration import Calibration, with_temperatures
 from tienet.checkpoint.run_folder import OpenedRun, open_run
+from tienet.checkpoint.thresholds import LARGEST_F1, MIN_POSITIVES, Objective, choose
+from tienet.checkpoint.validation_record import ValidationRecord
 from tienet.data import leaks
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import check_studies
@@ -21,7 +24,6 @@ from tienet.evaluation.metrics.calibration import (
     expected_calibration_error,
     fit_temperatures,
 )
-from tienet.evaluation.metrics.thresholds import LARGEST_F1, MIN_POSITIVES, Objective, choose
 from tienet.folders import locks
 from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS, K
@@ -84,13 +86,14 @@ def calibrate(
 ) -> Calibration:
     """Choose a checkpoint's temperatures and thresholds and write them to calibration.json in its run's folder.
 
-    From then on `Predictor` gives calibrated probabilities for this checkpoint. Calibrating again replaces them.
+    From then on `Predictor` gives calibrated probabilities for this checkpoint. Calibrating again replaces them. A
+    checkpoint without a record of the validation split gets one (`tienet.checkpoint.validation_record`).
 
     Args:
         load: An opened run, a run's folder (its best checkpoint) or a checkpoint.
         data_root: The folder of the data sets, with the one that the run was trained on.
         objective: What the thresholds are chosen for on the validation split: f1, youden, sensitivity=X or precision=X
-            (`tienet.evaluation.metrics.thresholds`).
+            (`tienet.checkpoint.thresholds`).
         features: As in `Predictor`.
         progress: Whether a progress bar is shown.
     Returns:
@@ -108,6 +111,9 @@ def calibrate_inputs(inputs: CalibrationInputs, features: str = "cache", progres
         logits = predictor.predict(predictor.studies(inputs.val), progress).logits
         calibration = fit(logits, inputs.val.labels, inputs.objective)
         calibration_file.save(inputs.run.prefix, calibration)
+        if validation_record.read(inputs.run.prefix) is None:  # it is older than the records
+            record = ValidationRecord(logits, inputs.val.labels, leaks.fingerprints(inputs.val))
+            validation_record.add(inputs.run.prefix, record)
     return calibration
 
 

@@ -2,27 +2,32 @@
 
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tienet.checkpoint.run_folder import OpenedRun
+from tienet.checkpoint.together import OpenedRuns
 from tienet.evaluation.cache import EvaluationCache
 from tienet.evaluation.evaluate import Result, evaluate_inputs
 from tienet.evaluation.inputs import InputsByRun, open_all
 from tienet.evaluation.metrics.paired_bootstrap import paired_auc
 from tienet.evaluation.options import Options
-from tienet.evaluation.paper.published import COLUMNS, base_column, column_of
+from tienet.evaluation.paper.published import COLUMNS, column_of, column_together, place_of
 from tienet.evaluation.paper.tables import Column, table_1, table_2, write_tables
+from tienet.evaluation.tables import format_named, format_singles
+from tienet.evaluation.together import evaluate_together, find_together
 from tienet.folders import contents
 
 ORDER = (*COLUMNS, "Captioning")
-"""The order in which checkpoints are evaluated, by `Mode.paper_name`; behind I those that pool otherwise."""
+"""The order in which checkpoints are evaluated, by `published.column_of`; behind I those that pool otherwise."""
 
 
 def compare(loads: Sequence[str], data: Sequence[str], data_root: Path, out: Path, options: Options) -> str:
     """Evaluate every checkpoint on every data set and write the tables.
 
-    The files of each evaluation go to `out`/DATA/RUN, the tables (text, CSV, JSON, HTML) to `out`.
+    The files of each evaluation go to `out`/DATA/RUN, the tables (text, CSV, JSON, HTML) to `out`. Two or more runs of
+    one column that were validated on the same studies are also judged as one model (`tienet.evaluation.together`), in
+    `out`/DATA/MODE-together.
 
     Args:
         loads: What `--load` names: runs' folders or checkpoints.
@@ -50,27 +55,57 @@ def _compare(inputs: dict[str, InputsByRun], out: Path, cache: EvaluationCache) 
     runs = {load: opened.run for by_run in inputs.values() for load, opened in by_run.items()}
     modes = {load: run.config.mode for load, run in runs.items()}
     names = {load: column_of(run.config) for load, run in runs.items()}
-    folder_names = _name_folders(runs)
-    in_order = sorted(runs, key=lambda load: (ORDER.index(base := base_column(names[load])), names[load] != base))
+    in_order = sorted(runs, key=lambda load: place_of(names[load], ORDER))
+    several = {} if cache.options.metrics == "captions" else _name_together([runs[load] for load in in_order])
+    folder_names = _name_folders(
+        {load: run.folder.resolve().name for load, run in runs.items()}
+        | {load: f"{together.mode_parts.name}-together" for load, (_, together) in several.items()}
+    )
     results: dict[str, dict[str, Result]] = {}
     for name, by_run in inputs.items():
         results[name] = {}
         for load in in_order:
             print(f"{load} ({modes[load]}) on {name}", file=sys.stderr)
             results[name][load] = evaluate_inputs(by_run[load], out / name / folder_names[load], cache)
+        for load, (_, together) in several.items():
+            of_runs = [results[name][run.load] for run in together.runs]
+            folder = out / name / folder_names[load]
+            results[name][load] = evaluate_together(together, of_runs, folder, cache.options)
+    titles = names | {load: title for load, (title, _) in several.items()}
     columns = {
-        name: [Column(names[load], load, result.metrics) for load, result in by_run.items()]
+        name: [Column(titles[load], load, result.metrics) for load, result in by_run.items()]
         for name, by_run in results.items()
     }
-    paired = {name: _paired_tests(by_run, names, cache.options) for name, by_run in results.items()}
-    return write_tables(out, table_1(columns, paired), table_2(columns), _list_differences(results, names))
+    paired = {name: _paired_tests(by_run, titles, cache.options) for name, by_run in results.items()}
+    tables = write_tables(out, table_1(columns, paired), table_2(columns), _list_differences(results, names))
+    return "\n".join([tables, *_text_of_together(several, results)])
 
 
-def _name_folders(runs: dict[str, OpenedRun]) -> dict[str, str]:
-    """A name for each run's results: that of the run's folder, with a number where two would be the same."""
+def _name_together(runs: Sequence[OpenedRun]) -> dict[str, tuple[str, OpenedRuns]]:
+    """The groups of runs that are also judged as one model, by what names the group, each with its column's title."""
+    groups = find_together(runs)
+    titles = [column_together(column_of(group.runs[0].config), len(group.runs)) for group in groups]
+    return {group.load: (title, group) for title, group in zip(titles, groups, strict=True)}
+
+
+def _text_of_together(
+    several: dict[str, tuple[str, OpenedRuns]], results: dict[str, dict[str, Result]]
+) -> Iterator[str]:
+    """The labels that each group of runs names, and the figures of its single runs, for the terminal."""
+    for data, by_run in results.items():
+        for load, (title, _) in several.items():
+            metrics = by_run[load].metrics
+            yield f"{title}, on {data}:\n"
+            if metrics["labels"] is not None:
+                yield format_named(metrics)
+            yield format_singles(metrics)
+
+
+def _name_folders(wanted: dict[str, str]) -> dict[str, str]:
+    """The wanted name of each evaluation's folder, with a number where two would be the same."""
     names: dict[str, str] = {}
-    for load, run in runs.items():
-        stem = name = run.folder.resolve().name
+    for load, stem in wanted.items():
+        name = stem
         for number in itertools.count(2):
             if name not in names.values():
                 break
@@ -97,17 +132,17 @@ def _paired_tests(by_run: dict[str, Result], names: dict[str, str], options: Opt
 
 
 def _column_titles(loads: Sequence[str], names: dict[str, str]) -> dict[str, str]:
-    """The name of each run's column, followed by the run where several runs have that name."""
-    shown = [names[load] for load in loads]
-    return {load: names[load] if shown.count(names[load]) == 1 else f"{names[load]} ({load})" for load in loads}
+    """The name of each column, followed by the run where several have that name."""
+    of_loads = [names[load] for load in loads]
+    return {load: names[load] if of_loads.count(names[load]) == 1 else f"{names[load]} ({load})" for load in loads}
 
 
 def _list_differences(results: dict[str, dict[str, Result]], names: dict[str, str]) -> list[str]:
     """The differences between each run and the paper's, one line for a run and data set; no line comes twice."""
     lines = []
     for by_run in results.values():
-        for load, result in by_run.items():
-            line = f"{names[load]} ({load}): {'; '.join(result.metrics['differs']) or 'as the paper'}"
+        for load, name in names.items():
+            line = f"{name} ({load}): {'; '.join(by_run[load].metrics['differs']) or 'as the paper'}"
             if line not in lines:
                 lines.append(line)
     return lines

@@ -1,5 +1,6 @@
 """The evaluation of one checkpoint on one data set: scores, reports, metrics, tables, ROC curves and study pages."""
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import pandas as pd
 from tienet import files
 from tienet.checkpoint.calibration import with_temperatures
 from tienet.checkpoint.run_folder import OpenedRun
+from tienet.checkpoint.together import OpenedRuns, open_model
 from tienet.config import Config, settings_without_effect
 from tienet.data import manifest as manifests
 from tienet.data.dataflow import Studies
@@ -24,7 +26,7 @@ from tienet.evaluation.inputs import Inputs, open_inputs
 from tienet.evaluation.judged import Judged, set_of_studies
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
 from tienet.evaluation.metrics.calibration import calibration_metrics, format_calibration
-from tienet.evaluation.metrics.named_labels import evaluate_labels, format_labels_table
+from tienet.evaluation.metrics.named_labels import evaluate_labels
 from tienet.evaluation.metrics.pointing import pointing_game
 from tienet.evaluation.metrics.report_findings import format_findings_table
 from tienet.evaluation.options import Options
@@ -33,7 +35,7 @@ from tienet.evaluation.paper.published import PAPER_AUC, paper_test_set
 from tienet.evaluation.plots import plot_reliability, plot_roc
 from tienet.evaluation.report_metrics import NO_REPORT_METRICS, ReportMetrics
 from tienet.evaluation.study_pages import study_pages
-from tienet.evaluation.tables import format_auc_table, format_places, format_report_table
+from tienet.evaluation.tables import format_auc_table, format_named, format_places, format_report_table, format_singles
 from tienet.folders import contents
 from tienet.inference.predictor import Predictions, Predictor
 from tienet.labels import LABELS, name_labels
@@ -101,14 +103,15 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
     _log_notes(*inputs.notes)
     with (
         contents.writing(out, contents.EVALUATION, "--out"),
-        Predictor(inputs.run, options.features, options.decoding) as predictor,
+        inputs.judges or contextlib.nullcontext() as judges,
+        Predictor(inputs.run, options.features, options.decoding, judges) as predictor,
     ):
         report_metrics = _make_report_metrics(inputs, cache)
         studies = predictor.studies(split)
         _log_notes(*studies.notes)
         predictions = predictor.predict(studies, progress=True, maps=boxes is not None)
         report_scores, labels_in_reports = _score_reports(report_metrics, predictions)
-        said = {"logits": predictions.logits, "named": _name_labels(inputs.run, predictions, options)}
+        said = {"logits": predictions.logits, "named": labels_named(inputs.run, predictions, options)}
         judged = Judged.of(split, predictions.reports, **said, **labels_in_reports)
         controls = {}
         if options.controls:
@@ -122,18 +125,18 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
             "all_studies": set_of_studies(dataset.study_ids, dataset.patient_ids),
             "seen": inputs.seen,
             # From the logits: with temperatures, different logits may give equal probabilities.
-            **_auc_metrics(predictions.logits, split, options),
-            "labels": _label_metrics(inputs.run, predictions, split, options),
+            **auc_metrics(predictions.logits, split, options),
+            "labels": label_metrics(inputs.run, predictions, split, options),
             **report_scores,
             "true_reports_read": _true_report_metrics(predictor, studies, mode),
             "pointing": _pointing_metrics(predictions, split, boxes),
             "lesions": _lesion_metrics(predictions, split),
             "calibration": _calibration_metrics(predictor, predictions, split),
             "controls": {name: control.metrics for name, control in controls.items()},
-            "decoding": dataclasses.asdict(options.decoding) if options.decoding else None,
+            "decoding": _decoding_facts(inputs, options),
             "differs": differences(predictor.config, dataset.name),
         }
-        table = _write_files(out, metrics, predictions, split, predictor.config)
+        table = write_files(out, metrics, predictions, split)
         judgements.write(out, judged, {name: control.judged for name, control in controls.items()})
         if options.pages:
             write_pages(out / "pages", study_pages(predictor, studies, predictions, options.pages))
@@ -166,7 +169,7 @@ def _score_reports(
     return scores, {"written_labels": written_labels, "read_labels": report_metrics.read_labels}
 
 
-def _auc_metrics(scores: np.ndarray | None, split: Manifest, options: Options) -> dict:
+def auc_metrics(scores: np.ndarray | None, split: Manifest, options: Options) -> dict:
     """The AUC entries of metrics.json; all None without scores."""
     if scores is None or options.metrics == "captions":
         means = {f"{name}{end}": None for name in MEANS for end in ("", "_lo", "_hi")}
@@ -174,7 +177,7 @@ def _auc_metrics(scores: np.ndarray | None, split: Manifest, options: Options) -
     return evaluate_auc(scores, split.labels, split.patient_ids, resamples=options.resamples)
 
 
-def _name_labels(run: OpenedRun, predictions: Predictions, options: Options) -> np.ndarray | None:
+def labels_named(run: OpenedRun | OpenedRuns, predictions: Predictions, options: Options) -> np.ndarray | None:
     """The labels that the run names; None without probabilities or thresholds."""
     thresholds = run.thresholds()
     if predictions.probabilities is None or options.metrics == "captions" or np.isnan(thresholds).all():
@@ -182,12 +185,26 @@ def _name_labels(run: OpenedRun, predictions: Predictions, options: Options) -> 
     return name_labels(predictions.probabilities, thresholds)
 
 
-def _label_metrics(run: OpenedRun, predictions: Predictions, split: Manifest, options: Options) -> dict | None:
+def label_metrics(
+    run: OpenedRun | OpenedRuns, predictions: Predictions, split: Manifest, options: Options
+) -> dict | None:
     """Precision, recall and F1 of the labels that the run names; None without such."""
-    named = _name_labels(run, predictions, options)
+    named = labels_named(run, predictions, options)
     if named is None:
         return None
     return evaluate_labels(named, split.labels, split.patient_ids, resamples=options.resamples)
+
+
+def _decoding_facts(inputs: Inputs, options: Options) -> dict | None:
+    """How the reports were written; None for the default way."""
+    if options.decoding is None:
+        return None
+    facts, judges = dataclasses.asdict(options.decoding), inputs.judges
+    if judges is None:
+        return facts
+    labellers = () if options.labeller is None else open_model(options.labeller).runs
+    same = any(run.prefix == judges.reader.prefix for run in labellers)
+    return facts | {"reader": judges.reader.load, "judge": judges.judge.load, "reader_is_labeller": same}
 
 
 def _true_report_metrics(predictor: Predictor, studies: Studies, mode: Mode) -> dict | None:
@@ -247,13 +264,13 @@ def differences(config: Config, data: str) -> list[str]:
 # ---- the files that are written ----
 
 
-def _write_files(out: Path, metrics: dict, predictions: Predictions, split: Manifest, config: Config) -> str:
+def write_files(out: Path, metrics: dict, predictions: Predictions, split: Manifest) -> str:
     """Write all files but the pages; returns the tables as text."""
     tables = []
     files.write_json(out / "metrics.json", metrics)
     if predictions.probabilities is not None:
         _write_csv(out / "scores.csv", split, dict(zip(LABELS, predictions.probabilities.T, strict=True)))
-        title = f"{published.column_of(config)} classification on {metrics['data']}"
+        title = f"{metrics['column']} classification on {metrics['data']}"
         plot_roc(out / "roc.png", predictions.logits, split.labels, title)  # from the logits, as the table's AUCs
         uncalibrated = with_temperatures(predictions.logits, np.ones(len(LABELS)))
         calibrated = predictions.probabilities if metrics["calibration"] else None
@@ -261,9 +278,9 @@ def _write_files(out: Path, metrics: dict, predictions: Predictions, split: Mani
     if metrics["auc"] is not None:
         tables.append(format_auc_table(metrics))
     if metrics["labels"] is not None:
-        controls = metrics["controls"].items()
-        of_controls = {name: control["labels"] for name, control in controls if control.get("labels")}
-        tables.append(format_labels_table(metrics["labels"], of_controls))
+        tables.append(format_named(metrics))
+    if metrics.get("singles"):
+        tables.append(format_singles(metrics))
     if predictions.reports is not None:
         _write_csv(out / "reports.csv", split, {"written": predictions.reports, "true": split.reports})
     if metrics["captions"] is not None:

@@ -16,6 +16,7 @@ from tienet.errors import InputError
 from tienet.evaluation.cache import EvaluationCache
 from tienet.evaluation.metrics.pointing import read_boxes
 from tienet.evaluation.options import Options
+from tienet.inference.judges import Judges
 from tienet.modes import Mode
 
 InputsByRun = dict[str, "Inputs"]
@@ -32,6 +33,7 @@ class Inputs:
         split: The studies that are evaluated.
         seen: How many of them the run was trained and validated on; None for a run that has no record of them.
         boxes: The boxes of their lesions, as `read_boxes` gives them.
+        judges: What chooses among the candidates of reports; None if there are no candidates.
         scores_reports: Whether reports are written that can be compared with true ones.
         notes: Remarks for the user.
     """
@@ -41,6 +43,7 @@ class Inputs:
     split: Manifest
     seen: dict[str, int] | None
     boxes: dict[str, np.ndarray] | None
+    judges: Judges | None
     scores_reports: bool
     notes: Sequence[str]
 
@@ -72,8 +75,9 @@ def open_inputs(load: str | OpenedRun, data: str | Manifest, data_root: Path, ca
     check_studies(config, split, training=False)
     notes = [f"{run.folder}: {run.writing_flaw}"] if run.writing_flaw else []
     seen = _count_seen_studies(run, split, options, notes)
+    judges = _open_judges(run, split, options, notes)
     scores_reports = _check_report_metrics(split, mode, cache, notes)
-    return Inputs(run, dataset, split, seen, read_boxes(split), scores_reports, notes)
+    return Inputs(run, dataset, split, seen, read_boxes(split), judges, scores_reports, notes)
 
 
 def open_all(
@@ -122,6 +126,16 @@ def _count_seen_studies(run: Run, split: Manifest, options: Options, notes: list
         if seen[role]:
             notes.append(f"{run.folder}: {what} {len(seen[role]):,} of these {len(split):,} studies")
     return {role: len(studies) for role, studies in seen.items()}
+
+
+def _open_judges(run: OpenedRun, split: Manifest, options: Options, notes: list[str]) -> Judges | None:
+    """Open what chooses among candidates; the judge must not have learnt the labels of the studies either."""
+    if not options.chooses:
+        return None
+    judges = Judges(run, options.reader, options.judge, options.features)
+    notes += judges.notes
+    _count_seen_studies(judges.judge, split, options, notes)
+    return judges
 
 
 def _check_report_metrics(split: Manifest, mode: Mode, cache: EvaluationCache, notes: list[str]) -> bool:

@@ -3,15 +3,14 @@
 import dataclasses
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
-from tienet.checkpoint.run_folder import open_run
+from tienet.checkpoint.together import Load, open_model
 from tienet.data.manifest import Manifest
-from tienet.data.text import MAX_UNKNOWN_SHARE_OF_ALL, OOV
+from tienet.data.text import MAX_UNKNOWN_SHARE_OF_ALL, OOV, Vocab
 from tienet.errors import InputError
-from tienet.inference.predictor import Predictor
+from tienet.inference.together import PredictorTogether
 from tienet.labels import LABELS, name_labels
 
 
@@ -22,14 +21,16 @@ class Labeller:
     labelled.
 
     Args:
-        load: A run's folder or a checkpoint, of mode `annotate-text`.
+        load: A run's folder or a checkpoint, of mode `annotate-text`; or several, which label as one model
+            (`tienet.checkpoint.together`).
     Raises:
-        InputError: The mode is another one, a file is missing, or the checkpoint was never validated and has no
-            thresholds.
+        InputError: The mode is another one, a file is missing, the checkpoint was never validated and has no
+            thresholds, or several do not fit together.
     """
 
-    def __init__(self, load: str | Path):
-        self._run, self._load = open_run(load), load
+    def __init__(self, load: Load | Sequence[Load]):
+        self._run = open_model(load)
+        self._load = self._run.load
         self._run.check_mode("--labeller", ("annotate-text",))
         self._run.check_files()
         self._thresholds = self._run.thresholds()
@@ -44,20 +45,18 @@ class Labeller:
             self._predictor.close()
 
     @cached_property
-    def _predictor(self) -> Predictor:
-        return Predictor(self._run)
+    def _predictor(self) -> PredictorTogether:
+        return PredictorTogether(self._run)
 
     def check_words(self, reports: Sequence[str]) -> str | None:
-        """Check that the labeller's vocabulary has the words of these reports.
+        """Check that the labeller's vocabulary, of several runs each, has the words of these reports.
 
         Returns:
-            A note on the share of the words that it lacks; None if it has all of them.
+            A note on the largest share of the words that one lacks; None if all have all of them.
         Raises:
             InputError: It lacks more than `MAX_UNKNOWN_SHARE_OF_ALL` of the words, so it was trained on other reports.
         """
-        ids = [self._run.vocab.encode(report)[:-1] for report in reports]
-        total = sum(map(len, ids))
-        unknown = sum(int((row == OOV).sum()) for row in ids) / max(total, 1)
+        unknown = max(_unknown_share(run.vocab, reports) for run in self._run.runs)
         if unknown > MAX_UNKNOWN_SHARE_OF_ALL:
             raise InputError(
                 f"--labeller {self._load}: its vocabulary lacks {unknown:.0%} of the words of these reports; "
@@ -79,3 +78,9 @@ class Labeller:
         studies = dataclasses.replace(studies, reports=list(reports))
         probabilities = self._predictor.probabilities(self._predictor.studies(studies))
         return np.nan_to_num(name_labels(probabilities, self._thresholds))
+
+
+def _unknown_share(vocab: Vocab, reports: Sequence[str]) -> float:
+    """The share of the words of these reports that a vocabulary lacks."""
+    ids = [vocab.encode(report)[:-1] for report in reports]
+    return sum(int((row == OOV).sum()) for row in ids) / max(sum(map(len, ids)), 1)

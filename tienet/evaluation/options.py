@@ -21,8 +21,9 @@ class Options:
         pages: The number of studies that get a page.
         resamples: The number of bootstrap resamples.
         decoding: How reports are written; None: greedily, as in training.
-        labeller: A checkpoint of mode annotate-text that names the findings in reports; None: the findings in the
-            reports are not compared.
+        reader, judge: The runs that choose among the candidates if the method of `decoding` is `consistent`.
+        labeller: A checkpoint of mode annotate-text that names the findings in reports, or several that do it as one
+            model; None: the findings in the reports are not compared.
         java: Whether Java may be used; without it METEOR is left out.
         allow_seen: Whether the studies may be ones that the checkpoint was trained on.
     Raises:
@@ -36,7 +37,9 @@ class Options:
     pages: int = 20
     resamples: int = 1000
     decoding: Decoding | None = None
-    labeller: str | None = None
+    reader: str | None = None
+    judge: str | None = None
+    labeller: str | tuple[str, ...] | None = None
     java: bool = True
     allow_seen: bool = False
 
@@ -46,6 +49,13 @@ class Options:
                 raise InputError(f"--{name} {getattr(self, name)}: expected {minimum} or more")
         if self.metrics not in METRICS:
             raise InputError(f"--metrics {self.metrics}: expected {', '.join(METRICS)}")
+        if self.chooses and None in (self.reader, self.judge):
+            raise InputError("--decode consistent: needs --reader and --judge")
+
+    @property
+    def chooses(self) -> bool:
+        """Whether each report is chosen among candidates."""
+        return self.decoding is not None and self.decoding.method == "consistent"
 
     def check(self, mode: Mode, load: str) -> None:
         """Raise InputError if the options ask for something that a checkpoint of this mode does not have."""

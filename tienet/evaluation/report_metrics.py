@@ -30,7 +30,7 @@ class ReportMetrics:
         self._with_report = [n for n, report in enumerate(studies.reports) if report.strip()]
         self._studies = studies.take(self._with_report)
         self._true_labels = labeller.label(self._studies, self._studies.reports) if labeller else None
-        self._labeller_rates = self._judge_labeller()
+        self._labeller_rates = self._compare_with_labels(self._true_labels)  # its own, on the true reports
 
     @property
     def read_labels(self) -> np.ndarray | None:
@@ -61,12 +61,13 @@ class ReportMetrics:
     def _evaluate_findings(self, written_labels: np.ndarray) -> dict:
         written, true = written_labels.astype(np.int64), self._true_labels.astype(np.int64)
         found = evaluate_findings(written, true, self._studies.patient_ids, resamples=self._resamples)
-        return found | {"labeller": self._labeller_rates}
+        against_labels = self._compare_with_labels(written_labels)
+        return found | {"against_labels": against_labels, "labeller": self._labeller_rates}
 
-    def _judge_labeller(self) -> dict | None:
-        """The labeller's own micro and macro rates on the true reports; None where no true label is known."""
-        if self._labeller is None or np.isnan(self._studies.labels).all():
+    def _compare_with_labels(self, found: np.ndarray | None) -> dict | None:
+        """The micro and macro rates of labels that were read in reports; None where no true label is known."""
+        if found is None or np.isnan(self._studies.labels).all():
             return None
         patient_ids = self._studies.patient_ids
-        rates = evaluate_labels(self._true_labels, self._studies.labels, patient_ids, resamples=self._resamples)
+        rates = evaluate_labels(found, self._studies.labels, patient_ids, resamples=self._resamples)
         return {mean: rates[mean] for mean in MEANS}

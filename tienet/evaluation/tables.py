@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tienet.evaluation.metrics.auroc import AVG10_POSITIVES
 from tienet.evaluation.metrics.captions import CAPTION_METRICS
+from tienet.evaluation.metrics.named_labels import format_labels_table
 from tienet.labels import FINDINGS, LABELS
 from tienet.pages.plain_text import align, level_text, number_text, span_text
 
@@ -44,7 +45,15 @@ def format_report_table(metrics: Mapping) -> str:
         for mean in ("micro", "macro")
         if metrics["report_findings"]
     ]
-    groups = [group for group in (rows, variety, findings) if group]
+    against_labels = [
+        [
+            f"{mean} {rate} against the true labels",
+            *(number_text(column["report_findings"]["against_labels"][mean][rate]) for column in columns.values()),
+        ]
+        for mean, rate in (("micro", "precision"), ("micro", "recall"), ("micro", "f1"), ("macro", "f1"))
+        if (metrics["report_findings"] or {}).get("against_labels")
+    ]
+    groups = [group for group in (rows, variety, findings, against_labels) if group]
     captions, reports = metrics["captions"], metrics["reports"]
     notes = [
         f"Over {captions['studies']} studies with a true report, of {reports['true_words_mean']:.1f} words on average.",
@@ -53,6 +62,16 @@ def format_report_table(metrics: Mapping) -> str:
         notes.append(f"{captions['empty']} written reports are empty; they score 0.")
     if captions["METEOR"] is None:
         notes.append("METEOR needs Java and was left out (--no-java); the words are cut without it, too.")
+    if (decoding := metrics.get("decoding") or {}).get("judge"):
+        notes.append(
+            f"Each is one of {decoding['candidates']} candidates, chosen with the reader {decoding['reader']} and the "
+            f"judge {decoding['judge']}."
+        )
+        if decoding["reader_is_labeller"]:
+            notes.append(
+                "The reader that chose the reports is the labeller, or one of its runs, which flatters the findings as "
+                "it reads them: compare by the rates against the true labels."
+            )
     if given := metrics.get("true_reports_read"):
         notes.append(f"Given the true reports instead of its own, the network has AVG {number_text(given['avg'])}.")
     return "\n".join([*align(["Reports", *columns], *groups), "", *notes]) + "\n"
@@ -150,3 +169,30 @@ def _undefined(metrics: Mapping) -> list[str]:
 def _covered(lacking: list[str]) -> str:
     named = f" (undefined: {', '.join(lacking)})" if lacking else ""
     return f"{len(FINDINGS) - len(lacking)} of {len(FINDINGS)} findings{named}"
+
+
+def format_named(metrics: Mapping) -> str:
+    """Precision, recall and F1 of the named labels of a metrics.json that has them, beside those of the controls."""
+    controls = metrics["controls"].items()
+    of_controls = {name: control["labels"] for name, control in controls if control.get("labels")}
+    return format_labels_table(metrics["labels"], of_controls)
+
+
+def format_singles(metrics: Mapping) -> str:
+    """The figures of several runs judged together, and of each of them alone, as aligned plain text.
+
+    Args:
+        metrics: The metrics.json of an evaluation together, with `runs` and `singles`.
+    """
+    names = {"avg": "AVG", "micro_f1": "micro F1"}
+    labels = metrics["labels"]
+    together = {"avg": metrics["avg"], "micro_f1": labels and labels["micro"]["f1"]}
+    rows = []
+    for name, title in names.items():
+        if summary := metrics["singles"][name]:
+            figures = [together[name], *(summary[key] for key in ("mean", "std", "min", "max"))]
+            rows.append([title, *map(number_text, figures)])
+    if not rows:
+        return ""
+    header = ["Runs", "together", "mean of the single ones", "standard deviation", "smallest", "largest"]
+    return "\n".join([*align(header, rows), "", f"Runs: {', '.join(metrics['runs'])}."]) + "\n"

@@ -3,20 +3,23 @@
 An image is uint8 [H, W] of any size, and 0 is black, as `tienet.data.dicom.reader.read_gray` gives it.
 """
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from tienet.checkpoint.run_folder import OpenedRun, open_run
+from tienet.checkpoint.run_folder import OpenedRun
+from tienet.checkpoint.together import Load, OpenedRuns, open_model
 from tienet.data.dataflow import pad
 from tienet.data.image import check_gray, resize
 from tienet.data.text import OOV, START, ReportFault, find_report_fault, tokenize
 from tienet.errors import InputError
+from tienet.inference.judges import Judges
 from tienet.inference.predictor import Predictor
+from tienet.inference.together import mean_prediction
 from tienet.labels import K, name_labels
 from tienet.modeling import outputs
 from tienet.modeling.decoding import Decoding
@@ -40,7 +43,7 @@ class Prediction:
     """The network's prediction for one study.
 
     Attributes:
-        probabilities: float32 [K], calibrated if the checkpoint is; NaN in mode caption.
+        probabilities: float32 [K], calibrated if the checkpoint is, of several runs the mean; NaN in mode caption.
         thresholds: float32 [K], the thresholds of the validation split; NaN where a label has none.
         labels: float32 [K], 1 for a label that is named and 0 for one that is not, as `labels.name_labels` says; NaN
             where there is no threshold.
@@ -72,29 +75,49 @@ class Prediction:
 
 
 class _Pipeline:
-    """The base class of Annotator and Reporter. Several threads may call one at once."""
+    """The base class of Annotator and Reporter. Several threads may call one at once.
+
+    Attributes:
+        run: The opened run, or the opened runs that label as one model.
+    """
 
     MODES: tuple[str, ...]
 
-    def __init__(self, load: str | Path | OpenedRun, decoding: Decoding | None = None):
+    def __init__(
+        self,
+        load: Load | OpenedRuns | Sequence[Load],
+        decoding: Decoding | None = None,
+        judges: Judges | None = None,
+    ):
         self.run = self.open_run(load)
-        self._network = Predictor(self.run, features="off", decoding=decoding)
         self._thresholds = self.run.thresholds()
+        with contextlib.ExitStack() as stack:  # the sessions live together, as each study needs all of them at once
+            self._networks = [
+                stack.enter_context(Predictor(run, features="off", decoding=decoding, judges=judges))
+                for run in self.run.runs
+            ]
+            self._open_networks = stack.pop_all()
+        self._network = self._networks[0]
 
     @classmethod
-    def open_run(cls, load: str | Path | OpenedRun) -> OpenedRun:
-        """Open a run and check all that `load` needs of it, without TensorFlow; raises InputError as `load` does."""
-        run = open_run(load)
+    def open_run(cls, load: Load | OpenedRuns | Sequence[Load]) -> OpenedRun | OpenedRuns:
+        """Open a run, or several, and check all that `load` needs, without TensorFlow; raises InputError as it does."""
+        run = open_model(load)
         run.check_mode(cls.__name__, cls.MODES)
+        if len(run.runs) > 1 and run.mode_parts.writes:
+            raise InputError(f"--load {run.load}: the reports of several runs have no mean; load one of them")
         run.check_files()
         return run
 
     @classmethod
-    def load(cls: type[_Self], load: str | Path | OpenedRun) -> _Self:
+    def load(cls: type[_Self], load: Load | OpenedRuns | Sequence[Load]) -> _Self:
         """Load the network of an opened run, of a run's folder (its best checkpoint) or of a checkpoint.
 
+        Several of them, in a list, label as one model: the mean of their probabilities, with thresholds of its own
+        (`tienet.checkpoint.together`).
+
         Raises:
-            InputError: The run is of another mode, or the checkpoint does not fit.
+            InputError: The run is of another mode, the checkpoint does not fit, or several do not fit together.
         """
         return cls(load)
 
@@ -105,8 +128,8 @@ class _Pipeline:
         self.close()
 
     def close(self) -> None:
-        """Free the network and its memory."""
-        self._network.close()
+        """Free the networks and their memory."""
+        self._open_networks.close()
 
     @property
     def mode(self) -> str:
@@ -120,8 +143,14 @@ class _Pipeline:
 
     @property
     def calibrated(self) -> bool:
-        """Whether the probabilities are calibrated."""
-        return self._network.calibration is not None
+        """Whether the probabilities are calibrated; of several runs, all of them."""
+        return all(network.calibration is not None for network in self._networks)
+
+    def _together(self, by_network: Sequence[list[Prediction]]) -> list[Prediction]:
+        """The predictions of one network as they are, or the mean of those of several."""
+        if len(by_network) == 1:
+            return by_network[0]
+        return [mean_prediction(of_study, self.run.calibration) for of_study in zip(*by_network, strict=True)]
 
     def _predict(
         self,
@@ -191,7 +220,17 @@ class Annotator(_Pipeline):
 
         `annotate` does not ask: the commands and the server do before they call it.
         """
-        return find_report_fault(report, self.run.vocab, self._network.config.max_words)
+        found = (find_report_fault(report, n.run.vocab, n.config.max_words) for n in self._networks)
+        return next((fault for fault in found if fault is not None), None)
+
+    @property
+    def max_words(self) -> int:
+        """The number of words after which a report is cut; of several runs, the smallest one."""
+        return min(network.config.max_words for network in self._networks)
+
+    def count_unknown(self, words: Sequence[str]) -> int:
+        """How many of these words the network does not know; of several, the one that knows the fewest."""
+        return max(sum(word not in network.run.vocab.ids for word in words) for network in self._networks)
 
     def annotate(
         self, reports: Sequence[str], images: Sequence[np.ndarray] | None = None, maps: bool = False
@@ -218,11 +257,17 @@ class Annotator(_Pipeline):
             )
         if self.needs_image:
             self._check_images(images)
-        max_words, vocab = self._network.config.max_words, self._network.run.vocab
         whole = [tokenize(report) for report in reports]
+        return self._together([self._read(network, whole, images, maps) for network in self._networks])
+
+    def _read(
+        self, network: Predictor, whole: list[list[str]], images: Sequence[np.ndarray] | None, maps: bool
+    ) -> list[Prediction]:
+        """The predictions of one network for reports that are given as words."""
+        max_words, vocab = network.config.max_words, network.run.vocab
         words = [report[:max_words] for report in whole]
         word_ids = [np.array([START, *(vocab.ids.get(w, OOV) for w in report)], np.int32) for report in words]
-        predictions = self._predict(self._network, word_ids, images, maps, words)
+        predictions = self._predict(network, word_ids, images, maps, words)
         return [
             replace(prediction, cut_at=max_words) if len(report) > max_words else prediction
             for prediction, report in zip(predictions, whole, strict=True)
@@ -234,10 +279,34 @@ class Reporter(_Pipeline):
 
     MODES = ("report", "classify", "caption")
 
-    def __init__(self, load: str | Path | OpenedRun, decoding: Decoding | None = None):
-        super().__init__(load, decoding)
-        self._lock = threading.Lock()
+    def __init__(
+        self,
+        load: Load | OpenedRuns | Sequence[Load],
+        decoding: Decoding | None = None,
+        judges: Judges | None = None,
+    ):
+        super().__init__(load, decoding, judges)
+        self._judges, self._lock = judges, threading.Lock()
         self._others: dict[Decoding, Predictor] = {}
+
+    @classmethod
+    def load(
+        cls: type[_Self],
+        load: Load | OpenedRuns | Sequence[Load],
+        decoding: Decoding | None = None,
+        judges: Judges | None = None,
+    ) -> _Self:
+        """Load the network of an opened run, of a run's folder (its best checkpoint) or of a checkpoint.
+
+        Several of mode `classify`, in a list, label as one model, as in `Annotator.load`.
+
+        Args:
+            decoding: How reports are written; None: greedily.
+            judges: What chooses among the candidates of the decoding `consistent`. They stay the caller's, to close.
+        Raises:
+            InputError: The run is of another mode, the checkpoint does not fit, or several do not fit together.
+        """
+        return cls(load, decoding, judges)
 
     @property
     def writes(self) -> bool:
@@ -264,13 +333,15 @@ class Reporter(_Pipeline):
             raise InputError(
                 f"decoding: mode {self.mode} writes no reports; leave it out, or load a run of mode report"
             )
-        network = self._network if decoding is None else self._network_with(decoding)
-        return self._predict(network, [np.array([START], np.int32)] * len(images), images, maps)
+        networks = self._networks if decoding is None else [self._network_with(decoding)]
+        starts = [np.array([START], np.int32)] * len(images)
+        return self._together([self._predict(network, starts, images, maps) for network in networks])
 
     def _network_with(self, decoding: Decoding) -> Predictor:
         """The network that writes by `decoding`. One that is dropped is freed when no thread uses it any more."""
         with self._lock:
-            network = self._others.pop(decoding, None) or Predictor(self.run, features="off", decoding=decoding)
+            network = self._others.pop(decoding, None)
+            network = network or Predictor(self.run, features="off", decoding=decoding, judges=self._judges)
             self._others[decoding] = network
             while len(self._others) > _MAX_DECODINGS:
                 del self._others[next(iter(self._others))]

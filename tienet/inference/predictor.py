@@ -6,7 +6,7 @@ TensorFlow is imported when a network is loaded, so that all that is wrong with 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -67,6 +67,15 @@ class Predictions:
     logits: np.ndarray | None = None
 
 
+class Chooser(Protocol):
+    """What chooses among the candidates of a report (`tienet.inference.judges.Judges`)."""
+
+    def choose(
+        self, image: np.ndarray, reports: Sequence[Sequence[str]], scores: Sequence[np.ndarray], decoding: Decoding
+    ) -> np.ndarray:
+        """Which candidate of each image is the best, int64 [B]."""
+
+
 class Predictor:
     """The network of one checkpoint in a graph and session of its own. Several threads may call it at once.
 
@@ -81,12 +90,22 @@ class Predictor:
         load: An opened run, or what `open_run` opens: a run's folder or a checkpoint.
         features: As `Config.features`: the network takes cached features with "cache", images with "off".
         decoding: How reports are written; None: greedily, at most `config.written_words` words.
+        judges: What chooses among the candidates if the method of `decoding` is `consistent`.
     Raises:
-        InputError: The checkpoint does not fit; the message names all that is wrong with it.
+        InputError: The checkpoint does not fit; the message names all that is wrong with it. Or there are no judges,
+            and candidates to choose among.
     """
 
-    def __init__(self, load: str | Path | OpenedRun, features: str = "cache", decoding: Decoding | None = None):
-        self.run = open_run(load)
+    def __init__(
+        self,
+        load: str | Path | OpenedRun,
+        features: str = "cache",
+        decoding: Decoding | None = None,
+        judges: Chooser | None = None,
+    ):
+        if decoding is not None and decoding.method == "consistent" and judges is None:
+            raise InputError("decoding consistent: a reader and a judge are missing, which choose among the candidates")
+        self.run, self._judges = open_run(load), judges
         self.calibration = self.run.calibration
         self.config: Config = self.run.config.replace(features=features)
         weights = None
@@ -209,15 +228,34 @@ class Predictor:
         Args:
             batch: Arrays in the order of `TieNet.study_inputs`.
         """
+        feed = dict(zip(self.inputs.values(), batch, strict=True))
+        if self._chooses and any(map(outputs.is_of_written_report, names)):
+            feed |= self._choose(batch, feed)
         calibrated = self.calibration is not None and outputs.PROBABILITIES in names
         fetches = {name: f"{name}:0" for name in names}
         if calibrated:
             fetches[outputs.PROBABILITIES] = f"{outputs.LOGITS}:0"
-        results = self._session.run(fetches, dict(zip(self.inputs.values(), batch, strict=True)))
+        results = self._session.run(fetches, feed)
         if calibrated:
             logits = results[outputs.PROBABILITIES]
             results[outputs.PROBABILITIES] = with_temperatures(logits, self.calibration.temperatures)
         return results
+
+    @property
+    def _chooses(self) -> bool:
+        """Whether the report that is written is chosen among candidates."""
+        return self.config.mode_parts.writes and self.decoding.method == "consistent"
+
+    def _choose(self, batch: list[np.ndarray], feed: "dict[tf.Tensor, np.ndarray]") -> dict[str, np.ndarray]:
+        """Write the candidates of a batch and choose among them; the chosen reports, as they are fed."""
+        word_ids, word_len, log_probability = self._session.run([f"{name}:0" for name in outputs.CANDIDATES], feed)
+        reports = [
+            [self.run.vocab.decode(ids[1:n]) for ids, n in zip(*image, strict=True)]
+            for image in zip(word_ids, word_len, strict=True)
+        ]
+        chosen = self._judges.choose(batch[0], reports, (log_probability, word_len), self.decoding)
+        rows = np.arange(len(chosen))
+        return {f"{outputs.CHOSEN_IDS}:0": word_ids[rows, chosen], f"{outputs.CHOSEN_LEN}:0": word_len[rows, chosen]}
 
     def freeze(self, names: Sequence[str]) -> "tf.compat.v1.GraphDef":
         """The part of the graph that computes these outputs, with constants in the place of the variables."""

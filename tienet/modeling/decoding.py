@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 from tienet.errors import InputError
 
-METHODS = ("greedy", "beam", "sample")
+ALONE = ("greedy", "beam", "sample")
+"""The methods of which the network needs no other one."""
+
+METHODS = (*ALONE, "consistent")
+"""All methods. By `consistent` the network writes several candidates, of which two other networks choose one."""
 
 
 @dataclass(frozen=True)
@@ -17,24 +21,48 @@ class Decoding:
         width: The number of beams that beam search keeps.
         length_norm: Beam search divides a beam's log-probability by its length, <END> counted, to this power; 0: not at
             all.
-        temperature: What sampling divides the logits by; below 1 it makes likely words likelier.
+        temperature: What sampling divides the logits by; below 1 it makes likely words likelier. None: 1 for `sample`
+            and `CONSISTENT_TEMPERATURE` for `consistent`.
         seed: The seed of sampling.
+        no_repeat: No sequence of so many words comes twice in a report; 0: any may. Not by beam search.
+        candidates: How many reports `consistent` writes of an image to choose from: the greedy one, and samples.
+        likelihood_weight, consistency_weight, agreement_weight: What `consistent` chooses by is the sum of the three
+            scores of `tienet.inference.candidate_scores`, each times its weight.
+        margin: How far the log-odds of a finding may lie below the judge's threshold and still count for a candidate
+            that says it.
     """
 
     method: str = "greedy"
     max_words: int = 100
     width: int = 3
     length_norm: float = 1.0
-    temperature: float = 1.0
+    temperature: float | None = None
     seed: int = 0
+    no_repeat: int = 0
+    candidates: int = 16
+    likelihood_weight: float = 0.0
+    consistency_weight: float = 1.0
+    agreement_weight: float = 0.05
+    margin: float = 1.0
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise InputError(f"decoding {self.method!r} is not known; choose one of {', '.join(METHODS)}")
-        for name in ("max_words", "width"):
+        if self.temperature is None:
+            object.__setattr__(self, "temperature", CONSISTENT_TEMPERATURE if self.method == "consistent" else 1.0)
+        for name in ("max_words", "width", "candidates"):
             if getattr(self, name) < 1:
                 raise InputError(f"decoding: {name} is {getattr(self, name)}, expected 1 or more")
-        if not 0 <= self.length_norm < float("inf"):
-            raise InputError(f"decoding: length_norm is {self.length_norm}, expected 0 or more")
+        if self.no_repeat < 0 or self.no_repeat == 1:
+            raise InputError(f"decoding: no_repeat is {self.no_repeat}, expected 2 or more words, or 0")
+        for name in ("length_norm", "likelihood_weight", "consistency_weight", "agreement_weight"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError(f"decoding: {name} is {getattr(self, name)}, expected 0 or more")
+        if not abs(self.margin) < float("inf"):
+            raise InputError(f"decoding: margin is {self.margin}, expected a number")
         if not 0 < self.temperature < float("inf"):
             raise InputError(f"decoding: temperature is {self.temperature}, expected a number above 0")
+
+
+CONSISTENT_TEMPERATURE = 0.7
+"""At temperature 1 most samples have a sentence that fits nothing."""

@@ -14,12 +14,16 @@ import tensorflow as tf
 
 from tienet.data.text import END, OOV, PAD, START
 from tienet.modeling.decoder import Decoder, ImageContext
-from tienet.modeling.decoding import Decoding
+from tienet.modeling.decoding import ALONE, Decoding
 from tienet.modeling.lstm.attention import Locations, locations
 from tienet.modeling.lstm.groups import in_groups, number_of_groups
 from tienet.modeling.lstm.step_arrays import swap_axes
 
 _NEVER = -1e30  # the score of a word that must not be chosen
+
+
+Choose = Callable[..., tf.Tensor]
+"""`choose(t, scores [R, V], *by_row)` gives word t + 1 of each report, int32 [R]."""
 
 
 class Written(NamedTuple):
@@ -46,47 +50,59 @@ def write(
         image_context: The images; None: `decoder.image_context`, all of the batch.
         seed: int [2], the seed of sampling; None: (decoding.seed, 0).
     """
+    assert decoding.method in ALONE, f"{decoding.method}: only its candidates are written in the graph"
     image_context, max_words = image_context or decoder.image_context, decoding.max_words
     if decoding.method == "beam":
         return _in_groups(decoder, image_context, max_words, partial(_search_beams, decoder, decoding))
+    loop = partial(write_word_by_word, decoder, max_words, no_repeat=decoding.no_repeat)
     if decoding.method == "greedy":
-        choose = partial(_write_word_by_word, decoder, max_words, lambda t, scores: tf.argmax(scores, -1, tf.int32))
-        return _in_groups(decoder, image_context, max_words, choose)
+        return _in_groups(decoder, image_context, max_words, partial(loop, lambda t, scores: likeliest(scores)))
     seed = tf.constant([decoding.seed, 0], tf.int64) if seed is None else seed
     draws = tf.random.stateless_uniform([tf.shape(image_context.h_0)[0], max_words + 1], seed)
 
     def draw_word(t, scores, u):
-        return _draw(scores / decoding.temperature, u[:, t])
+        return draw(scores / decoding.temperature, u[:, t])
 
-    choose = partial(_write_word_by_word, decoder, max_words, draw_word)
-    return _in_groups(decoder, image_context, max_words, choose, draws)
+    return _in_groups(decoder, image_context, max_words, partial(loop, draw_word), draws)
 
 
 def draw_words(logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Draw one word after each state from softmax(logits): logits [N, V], seed int [2] -> int32 [N]."""
-    return _draw(logits + _forbidden(logits), tf.random.stateless_uniform(tf.shape(logits)[:1], seed))
+    return draw(logits + _forbidden(logits), tf.random.stateless_uniform(tf.shape(logits)[:1], seed))
 
 
-def _draw(scores: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
+def likeliest(scores: tf.Tensor) -> tf.Tensor:
+    """The word of the largest score, int32 [R], for scores [R, V]."""
+    return tf.argmax(scores, -1, tf.int32)
+
+
+def draw(scores: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
     """The word w with P(words before w) <= u < P(words up to w), int32 [B], for scores [B, V] and u [B] in [0, 1)."""
     sums = tf.cumsum(tf.nn.softmax(scores), axis=-1)
     before = tf.cast(sums <= u[:, None] * sums[:, -1:], tf.int32)
     return tf.minimum(tf.reduce_sum(before, -1), scores.shape[-1] - 1)
 
 
-def force(decoder: Decoder, word_ids: tf.Tensor, word_len: tf.Tensor) -> Written:
-    """Run the loop of writing with the words given instead of chosen: int32 [B, T], of which word_len [B] count."""
+def force(
+    decoder: Decoder, word_ids: tf.Tensor, word_len: tf.Tensor, max_words: int | tf.Tensor | None = None
+) -> Written:
+    """Run the loop of writing with the words given instead of chosen: int32 [B, T], of which word_len [B] count.
+
+    Args:
+        max_words: The length at which a report was cut, so that no <END> is expected; None: every report ended.
+    """
     T = tf.shape(word_ids)[1]
+    max_words = T if max_words is None else max_words
     following = tf.pad(word_ids[:, 1:], [[0, 0], [0, 1]], constant_values=PAD)
     following = tf.where(tf.sequence_mask(word_len - 1, T), following, END)
-    given = partial(_write_word_by_word, decoder, T, lambda t, _, following: following[:, t])
-    return _in_groups(decoder, decoder.image_context, T, given, following)
+    given = partial(write_word_by_word, decoder, max_words, lambda t, _, following: following[:, t])
+    return _in_groups(decoder, decoder.image_context, max_words, given, following)
 
 
 # ---- groups of images ----
 
 
-class _WrittenSteps(NamedTuple):
+class WrittenSteps(NamedTuple):
     """The reports of a group as its loop writes them, with <PAD> and 0 after the end of each.
 
     T is the first axis. Where groups are joined, B is the first one.
@@ -104,20 +120,20 @@ def _in_groups(
     """Write the reports of each group of images with `loop`; a group ends when all of its own reports have ended.
 
     Args:
-        loop: Called as `loop(images, h_0, c_0, *by_row)`, it gives the group's `_WrittenSteps`.
+        loop: Called as `loop(images, h_0, c_0, *by_row)`, it gives the group's `WrittenSteps`.
         by_row: What else the loop takes of each image, [B, ...].
     """
     H, L = image_context.h_0.shape[1], image_context.x.shape[1]
     images = locations(image_context.x, image_context.u)
 
-    def write_group(*arrays) -> _WrittenSteps:
+    def write_group(*arrays) -> WrittenSteps:
         steps = loop(*arrays)
         rest = max_words + 1 - tf.shape(steps.word_ids)[0]  # groups are joined along B
         h, a = (swap_axes(tf.pad(stack, [[0, rest], [0, 0], [0, 0]])) for stack in (steps.h, steps.a))
-        return _WrittenSteps(tf.transpose(tf.pad(steps.word_ids, [[0, rest], [0, 0]])), h, a, steps.log_probability)
+        return WrittenSteps(tf.transpose(tf.pad(steps.word_ids, [[0, rest], [0, 0]])), h, a, steps.log_probability)
 
     BT = [None, None]
-    specs = _WrittenSteps(
+    specs = WrittenSteps(
         tf.TensorSpec(BT, tf.int32), tf.TensorSpec([*BT, H]), tf.TensorSpec([*BT, L]), tf.TensorSpec([None])
     )
     # A word takes many small operations, so the groups are as large as can be.
@@ -132,17 +148,36 @@ def _in_groups(
 # ---- one report per image ----
 
 
-def _write_word_by_word(
-    decoder: Decoder, max_words: int | tf.Tensor, choose: Callable, images: Locations, h_0, c_0, *by_row
-) -> _WrittenSteps:
-    """The loop of greedy decoding and sampling; `choose(t, scores [B, V], *by_row)` gives word t + 1, int32 [B]."""
-    B, H, L = tf.shape(h_0)[0], h_0.shape[1], images.x.shape[1]
+def write_word_by_word(
+    decoder: Decoder,
+    max_words: int | tf.Tensor,
+    choose: Choose,
+    images: Locations,
+    h_0: tf.Tensor,
+    c_0: tf.Tensor,
+    *by_row,
+    no_repeat: int = 0,
+    beams: int = 1,
+) -> WrittenSteps:
+    """The loop of greedy decoding and sampling.
 
-    def body(t, word, h, c, done, log_probability, stacks):
-        result = decoder.step(images, word, h, c)
+    Args:
+        choose: Chooses the next words; `by_row` is what it takes of each image or report.
+        no_repeat: As in `Decoding`.
+        beams: W, how many reports of each image are written; h_0, c_0 and the result then have a row for each report,
+            in which those of an image stand beside each other.
+    """
+    R, H, L = tf.shape(h_0)[0], h_0.shape[1], images.x.shape[1]
+
+    def body(t, word, h, c, done, log_probability, history, stacks):
+        result = decoder.step(images, word, h, c, beams)
         logits = decoder.word_logits(result.h, word, result.z)
+        scores = logits + _forbidden(logits)
+        if no_repeat:
+            history = tf.concat([history, word[:, None]], 1)
+            scores += _repeated(history, no_repeat, tf.shape(logits)[1])
         full = tf.equal(t, max_words)
-        following = tf.where(full, END, choose(t, logits + _forbidden(logits), *by_row))
+        following = tf.where(full, END, choose(t, scores, *by_row))
         gain = tf.gather(tf.nn.log_softmax(logits), following, batch_dims=1)
         log_probability += tf.where(done | full, 0.0, gain)
         stacks = [
@@ -150,17 +185,41 @@ def _write_word_by_word(
             stacks[1].write(t, tf.where(done[:, None], 0.0, result.h)),
             stacks[2].write(t, tf.where(done[:, None], 0.0, result.a)),
         ]
-        return t + 1, following, result.h, result.c, done | tf.equal(following, END), log_probability, stacks
+        return t + 1, following, result.h, result.c, done | tf.equal(following, END), log_probability, history, stacks
 
     stacks = [
         tf.TensorArray(dtype, 0, dynamic_size=True, element_shape=shape)
         for dtype, shape in ((tf.int32, [None]), (tf.float32, [None, H]), (tf.float32, [None, L]))
     ]
-    state = (0, tf.fill([B], START), h_0, c_0, tf.fill([B], False), tf.zeros([B]), stacks)
-    *_, log_probability, stacks = tf.while_loop(
-        lambda t, word, h, c, done, *_: ~tf.reduce_all(done), body, state, back_prop=False
+    # Before <START> stand as many places without a word as the first sequence of `no_repeat` words needs.
+    history = tf.fill([R, max(no_repeat - 1, 0)], PAD)
+    state = (0, tf.fill([R], START), h_0, c_0, tf.fill([R], False), tf.zeros([R]), history, stacks)
+    shapes = tf.nest.map_structure(lambda part: part.shape, state[1:6])
+    *_, log_probability, _, stacks = tf.while_loop(
+        lambda t, word, h, c, done, *_: ~tf.reduce_all(done),
+        body,
+        state,
+        shape_invariants=(tf.TensorShape([]), *shapes, tf.TensorShape([None, None]), [tf.TensorShape(None)] * 3),
+        back_prop=False,
     )
-    return _WrittenSteps(*(stack.stack() for stack in stacks), log_probability)
+    return WrittenSteps(*(stack.stack() for stack in stacks), log_probability)
+
+
+def _repeated(history: tf.Tensor, n: int, V: tf.Tensor) -> tf.Tensor:
+    """Scores that forbid to write a sequence of n words again: `_NEVER` or less for its last word, 0 for all others.
+
+    Args:
+        history: int32 [R, M], n - 1 times <PAD>, then the words that were read, <START> first.
+    Returns:
+        float32 [R, V].
+    """
+    ends = tf.shape(history)[1] - (n - 1)  # of the sequences that are there, each of which is followed by its last word
+    before = tf.stack([history[:, j : j + ends] for j in range(n - 1)], -1)  # [R, M - n + 1, n - 1]
+    same = tf.reduce_all(tf.equal(before, history[:, None, 1 - n :]), -1)
+    places = tf.where(same)
+    last_words = tf.gather_nd(history[:, n - 1 :], places)
+    indices = tf.stack([tf.cast(places[:, 0], tf.int32), last_words], -1)
+    return tf.scatter_nd(indices, tf.fill(tf.shape(last_words), _NEVER), tf.stack([tf.shape(history)[0], V]))
 
 
 def _forbidden(logits: tf.Tensor) -> tf.Tensor:
@@ -183,7 +242,7 @@ class _Beams(NamedTuple):
     done: tf.Tensor  # bool [B, W]
 
 
-def _search_beams(decoder: Decoder, decoding: Decoding, images: Locations, h_0, c_0) -> _WrittenSteps:
+def _search_beams(decoder: Decoder, decoding: Decoding, images: Locations, h_0, c_0) -> WrittenSteps:
     """Beam search. An image is finished when its best beam has ended, or at `max_words`.
 
     The beams of an image share its locations. The loop keeps the states of every beam and step, and which beam each
@@ -225,7 +284,7 @@ def _search_beams(decoder: Decoder, decoding: Decoding, images: Locations, h_0, 
     beam = rows[:, 0] + _path(parents, T)  # [T, B], rows of B * W
     words, h, a = (tf.gather(stack, beam, batch_dims=1) for stack in (words, h, a))
     mask = tf.not_equal(words, PAD)[..., None]
-    return _WrittenSteps(words, tf.where(mask, h, 0.0), tf.where(mask, a, 0.0), beams.log_probability[:, 0])
+    return WrittenSteps(words, tf.where(mask, h, 0.0), tf.where(mask, a, 0.0), beams.log_probability[:, 0])
 
 
 def _scores_of(beams: _Beams) -> tuple[tf.Tensor, ...]:

@@ -14,7 +14,7 @@ from tensorpack.tfutils.tower import get_current_tower_context
 from tienet.config import Config
 from tienet.grid import ENDS, backbone_side, transition_for
 from tienet.labels import K
-from tienet.modeling import backbone, embedding, generate, losses, outputs, words
+from tienet.modeling import backbone, candidates, embedding, generate, losses, outputs, words
 from tienet.modeling.decoder import Decoder, ImageContext
 from tienet.modeling.decoding import Decoding
 from tienet.modeling.draws import Draws
@@ -124,7 +124,10 @@ class TieNet(ModelDesc):
         report = decoder, x, batch["word_ids"], batch["word_len"]
         if training:
             return self._train(*report, batch["labels"])
-        outputs.name_outputs(mode, self._outputs(*report))
+        tensors = self._outputs(*report)
+        if mode.writes:
+            tensors |= self._written_outputs(decoder, x, inputs[0])
+        outputs.name_outputs(mode, tensors, outputs.CANDIDATE_IDS in tensors)
         return None
 
     def _classify_image(self, x: tf.Tensor, labels: tf.Tensor, training: bool) -> tf.Tensor | None:
@@ -188,17 +191,30 @@ class TieNet(ModelDesc):
     # ---- outside of training ----
 
     def _outputs(self, decoder: Decoder, x, word_ids, word_len) -> dict[str, tf.Tensor]:
-        """Everything that can be fetched, by its name in `outputs`."""
+        """What can be fetched of the report that is read, by its name in `outputs`."""
         report = self._read(decoder, x, word_ids, word_len)
         tensors = self._report_outputs(report)
         if not self.config.mode_parts.writes:
             return tensors
         of_true_report = {outputs.of_true_report(name): tensor for name, tensor in tensors.items()}
         following = words.next_words(self.config, decoder, report, word_ids, word_ids, word_len)
-        written = generate.write(decoder, self.decoding)
+        return {**of_true_report, outputs.L_R: losses.report_loss(*following)}
+
+    def _written_outputs(self, decoder: Decoder, x, image) -> dict[str, tf.Tensor]:
+        """What can be fetched of the report that is written."""
+        tensors = {}
+        if self.decoding.method == "consistent":
+            found = candidates.write_candidates(decoder, self.decoding, candidates.image_keys(image))
+            tensors = dict(zip(outputs.CANDIDATES, found, strict=True))
+            chosen = (
+                tf1.placeholder_with_default(array[:, 0], [None] * (array.shape.rank - 1), name)
+                for array, name in zip(found, (outputs.CHOSEN_IDS, outputs.CHOSEN_LEN), strict=False)
+            )
+            written = generate.force(decoder, *chosen, self.decoding.max_words)
+        else:
+            written = generate.write(decoder, self.decoding)
         return {
-            **of_true_report,
-            outputs.L_R: losses.report_loss(*following),
+            **tensors,
             **self._report_outputs(_Report(written.h, written.a, written.mask, x)),
             outputs.WORD_IDS: written.word_ids,
             outputs.WORD_LEN: written.word_len,

@@ -27,6 +27,14 @@ WORD_LEN = "written/word_len"  # int32 [B], how many of T count
 LOG_PROBABILITY = "written/log_probability"  # float32 [B], of the written report
 WRITTEN = (WORD_IDS, WORD_LEN, LOG_PROBABILITY)
 
+# Where a report is chosen among candidates, outside of the graph (W candidates of an image):
+CANDIDATE_IDS = "candidates/word_ids"  # int32 [B, W, T], as `WORD_IDS`; the first candidate is the greedy report
+CANDIDATE_LEN = "candidates/word_len"  # int32 [B, W]
+CANDIDATE_LOG_PROBABILITY = "candidates/log_probability"  # float32 [B, W]
+CANDIDATES = (CANDIDATE_IDS, CANDIDATE_LEN, CANDIDATE_LOG_PROBABILITY)
+CHOSEN_IDS, CHOSEN_LEN = "chosen/word_ids", "chosen/word_len"
+"""Placeholders of the chosen report, which `WRITTEN` and what belongs to it are then of; by default the first one."""
+
 
 def of_true_report(name: str) -> str:
     """The name of the same output for the true report, in the modes that write."""
@@ -40,13 +48,22 @@ READ_PROBABILITIES = of_true_report(PROBABILITIES)
 # ---- which outputs a mode has ----
 
 
-def graph_outputs(mode: Mode) -> list[str]:
-    """All outputs of the mode's graph; `name_outputs` makes sure that the graph has exactly these."""
+def graph_outputs(mode: Mode, candidates: bool = False) -> list[str]:
+    """All outputs of the mode's graph; `name_outputs` makes sure that the graph has exactly these.
+
+    Args:
+        candidates: Whether the network writes candidates, of which one is chosen.
+    """
     names = [PROBABILITIES, LOGITS] * mode.classifies + map_outputs(mode)
     names += [G_ENTROPY] * (G in names) + [A_ENTROPY] * (A in names)
     if mode.writes:
-        names += [of_true_report(name) for name in names] + [L_R, *WRITTEN]
+        names += [of_true_report(name) for name in names] + [L_R, *WRITTEN] + [*CANDIDATES] * candidates
     return names
+
+
+def is_of_written_report(name: str) -> bool:
+    """Whether an output depends on the report that is written, in the modes that write."""
+    return not name.startswith(of_true_report("")) and name not in CANDIDATES
 
 
 def map_outputs(mode: Mode) -> list[str]:
@@ -67,8 +84,8 @@ def explanation_outputs(mode: Mode) -> list[str]:
 
 
 def validation_outputs(mode: Mode) -> list[str]:
-    """What the figures of the validation split are computed from."""
-    names = [PROBABILITIES] * mode.classifies
+    """What the figures of the validation split are computed from, and the logits, which are kept."""
+    names = [PROBABILITIES, LOGITS] * mode.classifies
     names += [name for name in (G_ENTROPY, A_ENTROPY) if name in graph_outputs(mode)]
     if mode.writes:
         names += [WORD_IDS, WORD_LEN, L_R] + [READ_PROBABILITIES] * mode.classifies
@@ -83,7 +100,7 @@ def saved_model_outputs(mode: Mode) -> list[str]:
 # ---- when the graph is built ----
 
 
-def name_outputs(mode: Mode, tensors: "dict[str, tf.Tensor]") -> None:
+def name_outputs(mode: Mode, tensors: "dict[str, tf.Tensor]", candidates: bool = False) -> None:
     """Give the tensors their names, inside the current name scope.
 
     Raises:
@@ -91,7 +108,7 @@ def name_outputs(mode: Mode, tensors: "dict[str, tf.Tensor]") -> None:
     """
     import tensorflow as tf  # only here, so that the names are known without it
 
-    promised = set(graph_outputs(mode))
+    promised = set(graph_outputs(mode, candidates))
     missing, unexpected = sorted(promised - tensors.keys()), sorted(tensors.keys() - promised)
     assert not missing and not unexpected, f"mode {mode.name}: outputs missing {missing}, unexpected {unexpected}"
     scope = tf.compat.v1.get_default_graph().get_name_scope()

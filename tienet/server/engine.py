@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 
 import numpy as np
 
-from tienet.checkpoint.run_folder import OpenedRun, open_run
+from tienet.checkpoint.run_folder import OpenedRun
+from tienet.checkpoint.together import Load, OpenedRuns, open_model
 from tienet.errors import InputError
 from tienet.predict import Annotator, Prediction, Reporter
 from tienet.server.batches import Batches
@@ -24,7 +24,7 @@ class ServedNetwork:
     """A loaded network behind a queue.
 
     Attributes:
-        name: The name of the run's folder.
+        name: The name of the run's folder; of several runs, their names.
         mode: The run's mode.
         image_px: The side of the network's square images in pixels; None where it takes no image.
         thresholds: float32 [K], the thresholds of the labels; NaN where there is none.
@@ -105,18 +105,20 @@ class Engine:
         self.decoder = ImageDecoder()
 
     @classmethod
-    def load(cls, runs: Sequence[str | Path | OpenedRun]) -> "Engine":
-        """Load the networks of one or two runs: at most one that reads images alone, and one that reads reports.
+    def load(cls, runs: Sequence[Load | OpenedRuns]) -> "Engine":
+        """Load the networks of one or two models: at most one that reads images alone, and one that reads reports.
+
+        Several runs of one mode that only labels are one model (`tienet.checkpoint.together`).
 
         Raises:
-            InputError, FileNotFoundError: A run cannot be loaded, or both runs have the same place in the server.
+            InputError, FileNotFoundError: A run cannot be loaded, or two have the same place and are not one model.
         """
         networks = {}
-        for run in open_runs(runs):
-            kind = _kind(run)
-            pipeline = (Reporter if kind == "report" else Annotator).load(run)
-            name = run.folder.resolve().name
-            networks[kind] = ServedNetwork(pipeline, name, run.config.image_px, flaw=run.writing_flaw)
+        for model in open_runs(runs):
+            kind, first = _kind(model.runs[0]), model.runs[0]
+            pipeline = (Reporter if kind == "report" else Annotator).load(model)
+            name = ", ".join(run.folder.resolve().name for run in model.runs)
+            networks[kind] = ServedNetwork(pipeline, name, first.config.image_px, flaw=first.writing_flaw)
         return cls(**networks)
 
     @property
@@ -142,26 +144,37 @@ class Engine:
         self.close()
 
 
-def open_runs(loads: Sequence[str | Path | OpenedRun]) -> list[OpenedRun]:
-    """Open the runs of `Engine.load` and check them, without TensorFlow.
+def open_runs(loads: Sequence[Load | OpenedRuns]) -> list[OpenedRun | OpenedRuns]:
+    """Open the runs of `Engine.load` and check them, without TensorFlow; those of one place become one model.
 
     Raises:
         InputError, FileNotFoundError: As `Engine.load`.
     """
-    opened: dict[str, OpenedRun] = {}
+    by_kind: dict[str, list[OpenedRun]] = {}
     for load in loads:
-        run = open_run(load)
-        run.check_mode("tienet serve", Reporter.MODES + Annotator.MODES)
-        kind = _kind(run)
-        if kind in opened:
-            both = f"{opened[kind].load} and {run.load}"
+        for run in open_model(load).runs:
+            run.check_mode("tienet serve", Reporter.MODES + Annotator.MODES)
+            by_kind.setdefault(_kind(run), []).append(run)
+    return [_open_model_of(kind, runs) for kind, runs in by_kind.items()]
+
+
+def _open_model_of(kind: str, runs: list[OpenedRun]) -> OpenedRun | OpenedRuns:
+    """What has one place in the server: a run, or several that label as one model."""
+    for run in runs[1:]:
+        both = f"{runs[0].load} and {run.load}"
+        if run.config.mode != runs[0].config.mode or run.config.mode_parts.writes:
             raise InputError(
                 f"--load {both}: both have the place of `{kind}`; give one of {', '.join(Reporter.MODES)}"
-                f" and one of {', '.join(Annotator.MODES)}"
+                f" and one of {', '.join(Annotator.MODES)} (several of one mode that only labels are one model)"
             )
-        run.check_files()
-        opened[kind] = run
-    return list(opened.values())
+        if run.config.mode_parts.image and run.config.image_px != runs[0].config.image_px:
+            raise InputError(
+                f"--load {both}: take images of {runs[0].config.image_px} and of {run.config.image_px} pixels; "
+                "give runs that take the same size"
+            )
+    model = open_model(runs)
+    model.check_files()
+    return model
 
 
 def _kind(run: OpenedRun) -> str:

@@ -1,6 +1,7 @@
 """Validation after each epoch: the scores, which checkpoint is the best, and when to stop early."""
 
 import sys
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,15 @@ from tensorpack.callbacks import Callback, JSONWriter
 
 from tienet.checkpoint import save
 from tienet.checkpoint.entries import TrainingState
+from tienet.checkpoint.thresholds import choose
+from tienet.checkpoint.validation_record import ValidationRecord
 from tienet.checkpoint.writing import Writing
 from tienet.config import Config
+from tienet.data import leaks
 from tienet.data.dataflow import Studies
 from tienet.data.text import Vocab
 from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
-from tienet.evaluation.metrics.thresholds import choose
 from tienet.inference.predictor import Rows, predict_all, written_reports
 from tienet.interruption import Interruption
 from tienet.modeling import outputs
@@ -77,7 +80,7 @@ class Validation(Callback):
     """After each epoch: logs the scores of `measure`, and saves the latest checkpoint and the best one.
 
     The best checkpoint is the one with the largest score of `tienet.training.choice`. A checkpoint is also saved when
-    the run is interrupted.
+    the run is interrupted. In modes that classify it has a record of its logits.
 
     Args:
         logdir: The run's folder.
@@ -119,15 +122,16 @@ class Validation(Callback):
         rows = predict_all(self._studies, config.batch, self._predict_batch)
         scores, reports, writing = measure(rows, self._studies, self._vocab)
         score = self._choice.score(scores.get("avg"), writing)
-        thresholds = None
+        thresholds = record = None
         if config.mode_parts.classifies:
             thresholds = choose_thresholds(np.stack(rows[outputs.PROBABILITIES]), self._studies.labels)
+            record = ValidationRecord(np.stack(rows[outputs.LOGITS]), self._studies.labels, self._fingerprints)
         with self._interruption.deferred():  # an epoch is recorded and saved, or neither
             self._log_scores(scores | {"score": score} if reports else scores, reports)
             if self._json_log is not None:
                 self._json_log._trigger()  # before the checkpoint: a kill in between then repeats the epoch
             better = state.record_epoch(self.global_step, self.epoch_num, score)
-            self._save(thresholds, better, writing)
+            self._save(thresholds, better, writing, record)
             self._log_line(scores, writing, score, better)
         self.trainer.exchange_status(busy=False)
         if self.should_stop():
@@ -182,15 +186,25 @@ class Validation(Callback):
             if trainer.global_step != state.step:
                 state.step = trainer.global_step
                 try:
-                    self._save(None, False, None)
+                    self._save(None, False)
                 except InputError as error:
                     trainer.failure = error
                     return
         print(f"\nstopped at step {state.step}; go on with --resume", file=sys.stderr)
 
-    def _save(self, thresholds: list[float] | None, best: bool, writing: Writing | None) -> None:
+    @cached_property
+    def _fingerprints(self) -> list[leaks.Fingerprint]:
+        return leaks.fingerprints(self._studies.manifest)
+
+    def _save(
+        self,
+        thresholds: list[float] | None,
+        best: bool,
+        writing: Writing | None = None,
+        record: ValidationRecord | None = None,
+    ) -> None:
         session = tf1.get_default_session()
-        save.save(self._logdir, session, self._saver, self._state, thresholds, best, writing)
+        save.save(self._logdir, session, self._saver, self._state, thresholds, best, writing, record)
 
 
 def _text_summary(tag: str, texts: list[str]) -> tf1.Summary:

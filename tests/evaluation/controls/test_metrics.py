@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tienet.checkpoint.calibration import with_temperatures
+from tienet.checkpoint.thresholds import Objective
 from tienet.data.features.cache import FeatureKey
 from tienet.data.manifest import Manifest
 from tienet.evaluation.cache import EvaluationCache
@@ -17,7 +18,6 @@ from tienet.evaluation.metrics.auroc import evaluate_auc
 from tienet.evaluation.metrics.captions import CaptionScorer
 from tienet.evaluation.metrics.named_labels import evaluate_labels
 from tienet.evaluation.metrics.report_variety import report_statistics
-from tienet.evaluation.metrics.thresholds import Objective
 from tienet.evaluation.options import Options
 from tienet.evaluation.report_metrics import ReportMetrics
 from tienet.labels import K, name_labels

@@ -14,7 +14,9 @@ from tienet.evaluation.paper.published import (
     PAPER_CAPTIONS,
     PAPER_POSITIVES,
     base_column,
+    column_alone,
     column_of,
+    column_together,
     paper_test_set,
 )
 from tienet.labels import FINDINGS, LABELS
@@ -110,7 +112,10 @@ def test_wavg_is_weighted_by_positives_but_for_the_hand_labeled_set_and_one_cell
 )
 def test_a_run_of_classify_is_the_papers_i_only_if_it_pools_as_that(mode, settings, column):
     assert column_of(Config().replace(mode=mode, **settings)) == column
-    assert base_column(column) == MODES[mode].paper_name
+    together = column_together(column, 3)
+    assert together == f"{column}, 3 runs together"
+    assert base_column(column) == base_column(together) == MODES[mode].paper_name
+    assert column_alone(column) == column_alone(together) == column
 
 
 def test_columns_are_named_as_the_modes_are():

@@ -94,6 +94,19 @@ def test_only_the_papers_pooling_has_the_papers_figures_beside():
     assert not any("baseline" in note for note in table_1({"openi": [column("R", "r", aucs(0.5))]}, {}).blocks[0].notes)
 
 
+def test_several_runs_as_one_model_stand_behind_the_single_ones():
+    names = ("I, mean pooling, 2 runs together", "I, mean pooling", "I+GR", "I, 3 runs together", "I", "R")
+    table = table_1({"openi": [column(name, name, aucs(0.5)) for name in names]}, {})
+    assert titles(table) == [
+        "#", "R", "I", "I, 3 runs together", "I, mean pooling", "I, mean pooling, 2 runs together", "I+GR",
+    ]  # fmt: skip
+    assert all(cell.beside is None for cell in cells_of(table, "I, 3 runs together").values())
+    notes = [note for note in table.blocks[0].notes if "another baseline" in note]
+    assert len(notes) == 1 and notes[0].startswith("I, mean pooling: another baseline")
+    together = table_1({"openi": [column("R, 3 runs together", "a b c", aucs(0.5))]}, {})
+    assert not any("baseline" in note for note in together.blocks[0].notes)
+
+
 def test_a_run_without_auc_does_not_make_another_a_twin():
     table = table_1({"openi": [column("I+GR", "a", aucs(0.5)), column("I+GR", "b", reports(0.1))]}, {})
     assert titles(table) == ["#", "I+GR"]

@@ -9,7 +9,7 @@ from tienet.config import Config
 from tienet.data.text import END
 from tienet.modeling import generate
 from tienet.modeling.decoder import Decoder
-from tienet.modeling.decoding import METHODS, Decoding
+from tienet.modeling.decoding import ALONE, Decoding
 from tienet.modeling.lstm import loop
 from tienet.modeling.lstm.groups import in_groups, number_of_groups
 
@@ -92,7 +92,7 @@ def results(cores, group_bytes, monkeypatch, machine):
         loss = tf.reduce_sum(read.h**3) + tf.reduce_sum(read.a**2)
         weights = tf1.trainable_variables("lstm")
         gradients = [tf.convert_to_tensor(gradient) for gradient in tf1.gradients(loss, weights)]
-        written = [generate.write(decoder, Decoding(method, 6)) for method in METHODS]
+        written = [generate.write(decoder, Decoding(method, 6)) for method in ALONE]
         with tf1.Session() as session:
             session.run(tf1.global_variables_initializer())
             session.run([tf1.assign(v, 3 * v) for v in tf1.trainable_variables()])  # so that reports differ

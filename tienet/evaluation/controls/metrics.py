@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tienet.checkpoint.calibration import with_temperatures
+from tienet.checkpoint.thresholds import LARGEST_F1, Objective
 from tienet.data.manifest import Manifest
 from tienet.data.text import tokenize
 from tienet.evaluation.cache import EvaluationCache
@@ -15,7 +16,6 @@ from tienet.evaluation.controls.reports import most_frequent_report, nearest_rep
 from tienet.evaluation.judged import Judged
 from tienet.evaluation.metrics.auroc import evaluate_auc
 from tienet.evaluation.metrics.named_labels import evaluate_labels
-from tienet.evaluation.metrics.thresholds import LARGEST_F1, Objective
 from tienet.evaluation.options import Options
 from tienet.evaluation.report_metrics import ReportMetrics
 from tienet.inference.predictor import Predictor

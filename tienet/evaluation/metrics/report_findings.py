@@ -180,6 +180,13 @@ def _row(name: str, entry: Mapping) -> list[str]:
     return [*cells, str(entry.get("true", "")), str(entry.get("written", ""))]
 
 
+def _rates_text(entry: Mapping) -> str:
+    """Each rate with its interval."""
+    return ", ".join(
+        f"{rate} {number_text(entry[rate])} ({span_text(entry[f'{rate}_lo'], entry[f'{rate}_hi'])})" for rate in RATES
+    )
+
+
 def _notes(result: Mapping) -> list[str]:
     """Notes on the findings that the means are over, and on the resamples that the intervals are made from."""
     macro, bootstrap = result["macro"], result["bootstrap"]
@@ -194,9 +201,11 @@ def _notes(result: Mapping) -> list[str]:
         covered = f"macro precision: over {macro['precision_covered']} findings"
         notes.append(f"{covered}; these are true and never written: {', '.join(unwritten)}.")
     notes.append(f"Intervals: {bootstrap['resamples']} bootstrap resamples of patients; {result['studies']} studies.")
+    if result.get("against_labels"):
+        rates = "; ".join(f"{mean} {_rates_text(result['against_labels'][mean])}" for mean in ("micro", "macro"))
+        notes.append(f"Against the true labels, not the labeller's reading of the true reports: {rates}.")
     if result.get("labeller"):
-        own = result["labeller"]["micro"]
-        rates = ", ".join(f"{rate} {number_text(own[rate])}" for rate in RATES)
+        rates = ", ".join(f"{rate} {number_text(result['labeller']['micro'][rate])}" for rate in RATES)
         notes.append(f"The labeller itself, on the true reports against the true labels: micro {rates}.")
     if bootstrap["left_out"]:
         left_out = ", ".join(f"{label} {max(counts.values())}" for label, counts in bootstrap["left_out"].items())

@@ -6,6 +6,9 @@ I+R on OpenI are .005 and .004 above the means of the cells, and the #wAVG row o
 below them.
 """
 
+import re
+from collections.abc import Sequence
+
 from tienet.config import Config
 
 COLUMNS: tuple[str, ...] = ("R", "I+R", "I", "I+GR")
@@ -146,5 +149,24 @@ def column_of(config: Config) -> str:
 
 
 def base_column(name: str) -> str:
-    """The paper's column that a column stands beside, from a name that `column_of` gave: "I" for "I, mean pooling"."""
+    """The paper's column that a column stands beside: "I" for "I, mean pooling" and "I, 3 runs together"."""
     return name.partition(", ")[0]
+
+
+def column_together(name: str, runs: int) -> str:
+    """The name of the column of several runs that are judged as one model, each of which is of the column `name`."""
+    return f"{name}, {runs} runs together"
+
+
+def column_alone(name: str) -> str:
+    """The column of the single runs of a column: "I, mean pooling" for "I, mean pooling, 3 runs together"."""
+    return re.sub(r", \d+ runs together$", "", name)
+
+
+def place_of(name: str, order: Sequence[str]) -> tuple[int, bool, bool]:
+    """What columns are sorted by: the paper's in this order, others last.
+
+    Behind each come several of its runs as one model, then what pools otherwise.
+    """
+    base, alone = base_column(name), column_alone(name)
+    return [*order, base].index(base), alone != base, alone != name

@@ -32,7 +32,9 @@ from tienet.evaluation.paper.published import (
     PAPER_CAPTIONS,
     PAPER_POSITIVES,
     base_column,
+    column_alone,
     paper_test_set,
+    place_of,
 )
 from tienet.labels import FINDINGS, LABELS
 from tienet.pages import template
@@ -59,8 +61,9 @@ class Column:
 
     Attributes:
         paper_name: The name of its mode in the paper: R, I+R, I, I+GR or Captioning (`Mode.paper_name`); for one of
-            mode `classify` that pools otherwise than the paper's I, also how (`published.column_of`).
-        run: The run's folder, as it was typed.
+            mode `classify` that pools otherwise than the paper's I, also how (`published.column_of`); of several runs
+            that are judged as one model, also how many they are (`published.column_together`).
+        run: The run's folder, as it was typed; of several runs, their folders.
         metrics: The content of its metrics.json.
     """
 
@@ -93,13 +96,9 @@ def table_1(
 
 
 def _in_paper_order(columns: Sequence[Column], key: str, order: Sequence[str]) -> list[Column]:
-    """The columns that have metrics[key], in the paper's order; those that pool otherwise than its I come after it."""
-
-    def place(column: Column) -> tuple[int, bool]:
-        base = base_column(column.paper_name)
-        return [*order, base].index(base), column.paper_name != base
-
-    return sorted((column for column in columns if column.metrics.get(key) is not None), key=place)
+    """The columns that have metrics[key], in the paper's order (`published.place_of`)."""
+    with_key = [column for column in columns if column.metrics.get(key) is not None]
+    return sorted(with_key, key=lambda column: place_of(column.paper_name, order))
 
 
 def _heads_and_metrics(columns: Sequence[Column], key: str) -> tuple[list[Head], list[Mapping]]:
@@ -191,8 +190,9 @@ def _bootstrap_note(metrics: Mapping) -> str:
 
 def _pooling_notes(names: Sequence[str]) -> Iterator[str]:
     """Notes on which columns of mode `classify` are the paper's I, and which are not."""
-    others = [name for name in dict.fromkeys(names) if base_column(name) != name]
-    if others or "I" in names:
+    alone = dict.fromkeys(map(column_alone, names))
+    others = [name for name in alone if base_column(name) != name]
+    if others or "I" in alone:
         yield f"The paper's I is its baseline [35], which pools by LSE with r = {BASELINE_LSE_R:g}."
     if others:
         yield f"{'; '.join(others)}: another baseline than the paper's I, so that no figure of the paper is beside it."

@@ -9,7 +9,7 @@ from tienet import files
 from tienet.errors import InputError
 from tienet.evaluation import judged as judgements
 from tienet.evaluation.judged import Judged, set_of_studies
-from tienet.evaluation.paper.published import COLUMNS, base_column
+from tienet.evaluation.paper.published import COLUMNS, place_of
 
 ORDER = (*COLUMNS, "Captioning")
 """The order of the columns; one that is not the paper's, such as "I, mean pooling", stands behind that of the paper."""
@@ -182,17 +182,12 @@ def match_runs(folds: Sequence[Fold]) -> tuple[list[RunKey], list[str]]:
         InputError: No run is in all folds.
     """
     keys = list(dict.fromkeys(key for fold in folds for key in fold.runs))
-    keys.sort(key=_place)
+    keys.sort(key=lambda key: (*place_of(key.column, ORDER), key.name))
     common = [key for key in keys if all(key in fold.runs for fold in folds)]
     notes = _say_lacking({_title(key): {fold.data for fold in folds if key in fold.runs} for key in keys}, folds)
     if not common:
         raise InputError(f"no run is in all folds: {'; '.join(notes)}")
     return common, notes
-
-
-def _place(key: RunKey) -> tuple[int, bool, str]:
-    base = base_column(key.column)
-    return [*ORDER, base].index(base), key.column != base, key.name
 
 
 def match_controls(folds: Sequence[Fold], keys: Sequence[RunKey]) -> tuple[dict[str, list[Judged]], list[str]]:

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from tienet.errors import InputError
-from tienet.evaluation.metrics.thresholds import (
+from tienet.checkpoint.thresholds import (
     SHRINKAGE,
     Objective,
     choose,
@@ -16,6 +15,7 @@ from tienet.evaluation.metrics.thresholds import (
     largest_f1,
     youden,
 )
+from tienet.errors import InputError
 from tienet.labels import K, name_labels
 
 F = K - 1  # the findings are the first columns, No_Finding is the last
