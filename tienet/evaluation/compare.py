@@ -139,12 +139,16 @@ def _column_titles(loads: Sequence[str], names: dict[str, str]) -> dict[str, str
 
 
 def _list_differences(results: dict[str, dict[str, Result]], modes: dict[str, str]) -> list[str]:
-    """The differences between each run and the paper's, one line for a run and data set; no line comes twice."""
+    """The differences between each run and the paper's, one line for a run and data set; no line comes twice.
+
+    Those of several runs together are those of its runs.
+    """
     lines = []
     for by_run in results.values():
-        for load, mode in modes.items():
-            result = by_run[load]
-            line = f"{MODES[mode].paper_name} ({load}): {'; '.join(result.metrics['differs']) or 'as the paper'}"
+        for load, result in by_run.items():
+            if load not in modes:
+                continue
+            line = f"{MODES[modes[load]].paper_name} ({load}): {'; '.join(result.metrics['differs']) or 'as the paper'}"
             if line not in lines:
                 lines.append(line)
     return lines

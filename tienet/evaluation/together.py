@@ -27,8 +27,9 @@ SINGLES = {"avg": ("avg",), "micro_f1": ("labels", "micro", "f1")}
 def find_together(runs: Sequence[OpenedRun]) -> list[OpenedRuns]:
     """The groups of two or more runs that classify, in one mode, and were validated on the same studies.
 
-    A run without a record of its validation split is in none, and so is a checkpoint that is there already; where it
-    would be beside another run of its mode, a note says why it is not.
+    Runs of mode `classify` that pool in another way are other models, as in Table 1, and in another group. A run
+    without a record of its validation split is in none, and neither is a checkpoint that is there already; where it
+    would be beside another run, a note says why it is not.
 
     Raises:
         InputError: A record is damaged.
@@ -36,8 +37,7 @@ def find_together(runs: Sequence[OpenedRun]) -> list[OpenedRuns]:
     groups: list[list[OpenedRun]] = []
     seen: dict[str, OpenedRun] = {}
     for run in runs:
-        mode = run.config.mode
-        if not run.config.mode_parts.classifies or [other.config.mode for other in runs].count(mode) == 1:
+        if not run.config.mode_parts.classifies or list(map(_kind, runs)).count(_kind(run)) == 1:
             continue
         other = seen.setdefault(checkpoint_sha256(run), run)
         if other is not run:
@@ -50,8 +50,15 @@ def find_together(runs: Sequence[OpenedRun]) -> list[OpenedRuns]:
     return [OpenedRuns(tuple(group)) for group in groups if len(group) > 1]
 
 
+def _kind(run: OpenedRun) -> tuple:
+    """The mode of a run, and how it pools in mode `classify`."""
+    config = run.config
+    pooling = (config.pooling, config.lse_r if config.pooling == "lse" else None)
+    return (config.mode, *(pooling if config.mode_parts.pools else ()))
+
+
 def _fit_together(one: OpenedRun, other: OpenedRun) -> bool:
-    if one.config.mode != other.config.mode:
+    if _kind(one) != _kind(other):
         return False
     first, second = (validation_record.read(run.prefix) for run in (one, other))
     rows = positions(first.studies, second)
