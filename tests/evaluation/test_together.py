@@ -117,13 +117,15 @@ def test_runs_of_one_mode_and_validation_split_belong_together(phantom, tmp_path
     turned = phantom.take(np.arange(len(phantom)))
     turned.splits[:] = [{"val": "test", "test": "val"}.get(split, split) for split in turned.splits]
 
-    def run(name: str, mode: str, manifest: Manifest = phantom, record: bool = True):
-        return open_run(light_run(tmp_path / name, manifest, mode, record=record, seed=len(list(tmp_path.iterdir()))))
+    def run(name: str, mode: str, manifest: Manifest = phantom, record: bool = True, **settings):
+        settings["seed"] = len(list(tmp_path.iterdir()))
+        return open_run(light_run(tmp_path / name, manifest, mode, record=record, **settings))
 
     text = [run("text-0", "annotate-text"), run("text-1", "annotate-text")]
     fold = [run("fold-0", "annotate-text", turned), run("fold-1", "annotate-text", turned)]
     reports = [run("report-0", "report"), run("report-1", "report")]
-    others = [run("classify", "classify"), *(run(f"caption-{n}", "caption", record=False) for n in range(2))]
+    others = [run(f"classify-{pooling}", "classify", pooling=pooling) for pooling in ("lse", "mean")]
+    others += [run(f"caption-{n}", "caption", record=False) for n in range(2)]
     found = find_together([text[0], fold[0], *reports, *others, text[1], fold[1]])
     assert [group.runs for group in found] == [tuple(text), tuple(fold), tuple(reports)]
     assert capsys.readouterr().err == ""
