@@ -46,6 +46,7 @@ class Config:
     report_drop: float = 0.0  # share of the training words (or reports) that are hidden from the network
     report_drop_unit: str = "words"  # "words" or "reports"
     shuffle_sentences: bool = False  # training reports are read with their sentences in another order at each update
+    join_reports: float = 0.0  # share of annotate-text's training reports that are read with another one behind them
 
     # Writing
     deep_output: bool = False  # Xu's output layer: the next word depends on w_t, h_t and z_t, not on h_t alone
@@ -174,6 +175,7 @@ the paper's data."""
 
 PRESETS_BY_MODE: dict[str, dict[str, dict[str, object]]] = {
     "openi": {
+        "annotate-text": {"shuffle_sentences": True, "join_reports": 0.3},
         "annotate": {"dropout_image": 0.8},
         "classify": {"feature_norm": True, "pooling": "mean", "dropout": 0.5, "epochs": 10},
         "caption": {"feature_norm": True, "finding_share": 0.8},
@@ -202,7 +204,7 @@ _SETTINGS_OF_PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("image", "reads"): ("attention_units", "attention_norm", "attention_gate"),
     ("pools",): ("pooling", "lse_r"),
     ("reads",): ("lstm_units", "max_words", "word_vector_std", "report_drop", "report_drop_unit"),
-    ("reads", "classifies"): ("attention_rows", "attention_hidden", "penalty", "shuffle_sentences"),
+    ("reads", "classifies"): ("attention_rows", "attention_hidden", "penalty", "shuffle_sentences", "join_reports"),
     ("classifies",): ("output_hidden", "weighted_loss", "dropout"),
     ("image", "classifies"): ("dropout_image",),
     ("writes",): ("deep_output", "written_words", "scheduled_sampling", "doubly_stochastic", "finding_share"),
@@ -255,6 +257,7 @@ _MAX_SHARES = {
     "scheduled_sampling": 1.0,
     "finding_share": 0.99,
     "writer_rate": 1.0,
+    "join_reports": 1.0,
 }  # each share is a number from 0 to this value
 _POSITIVE = ("learning_rate", "word_vector_std", "lse_r")
 
@@ -326,6 +329,8 @@ def _check_ranges(config: Config) -> None:
         refuse("alpha", f"{mode.alpha:g} or null: mode {config.mode} has one of the two losses only")
     if mode.writes and config.shuffle_sentences:
         refuse("shuffle_sentences", f"false: mode {config.mode} learns to write reports as they are")
+    if mode.image and config.join_reports:
+        refuse("join_reports", f"0: an image of mode {config.mode} goes with one report")
     if mode.classifies and not mode.writes and config.loss_alpha == 0:
         refuse("alpha", f"a number above 0: mode {config.mode} is there for its labels")
     if config.mode_parts.writes and config.report_drop and config.report_drop_unit == "reports":

@@ -1,6 +1,6 @@
 """Batches of studies: which studies go together, in which order, and the arrays that the network takes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from tienet.data.image import read_image
 from tienet.data.manifest import Manifest
 from tienet.data.text import END, OOV, PAD, START, Vocab
 from tienet.errors import InputError
+from tienet.labels import LABELS, NO_FINDING
 
 _POOL = 32  # the number of batches whose studies are drawn together and then sorted by length
 
@@ -88,18 +89,35 @@ class Studies:
         """The inputs of the network for the studies at these positions, in the order of `TieNet.inputs`.
 
         Args:
-            step: The update of a training, at which each report's sentences have an order of their own where
-                `shuffle_sentences` is set; None: reports are as they are.
+            step: The update of a training, at which reports are joined and shuffled as `join_reports` and
+                `shuffle_sentences` say; None: reports are as they are.
         """
         mode = self.config.mode_parts
         arrays = [self.image_inputs(indices)] if mode.image else []
+        labels = self.labels[indices]
         if mode.reads:
             reports = [self._marked_word_ids(n) for n in indices]
-            if self.config.shuffle_sentences and step is not None:
-                seeds = ([self.config.seed, step, n] for n in indices)
-                reports = [shuffle_sentences(ids, self.full_stop, s) for ids, s in zip(reports, seeds, strict=True)]
-            arrays += [pad(reports), self.lengths[indices].astype(np.int32)]
-        return [*arrays, self.labels[indices]]
+            lengths = self.lengths[indices].astype(np.int32)
+            if step is not None and not mode.writes:
+                for row, n in enumerate(indices):
+                    reports[row], lengths[row], labels[row] = self._varied(n, step, reports[row])
+            arrays += [pad(reports), lengths]
+        return [*arrays, labels]
+
+    def _varied(self, n: int, step: int, word_ids: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
+        """What study n gives at an update: its word ids, how many of them count, and its labels.
+
+        What is drawn depends on the seed, the update and the study alone.
+        """
+        config, length, labels = self.config, self.lengths[n], self.labels[n]
+        rng = np.random.default_rng([config.seed, step, n])
+        if config.join_reports and rng.random() < config.join_reports:
+            other = int(rng.integers(len(self)))
+            word_ids = np.concatenate([self.word_ids[n], self.word_ids[other][1:]])[: config.max_words + 1]
+            length, labels = len(word_ids), joined_labels(labels, self.labels[other])
+        if config.shuffle_sentences:
+            word_ids = shuffle_sentences(word_ids, self.full_stop, rng)
+        return word_ids, length, labels
 
     def _marked_word_ids(self, n: int) -> np.ndarray:
         """The word ids of a study, and behind them, where they do not count, <END> where the next word is predicted.
@@ -119,17 +137,34 @@ class Studies:
         return np.stack([read_image(images[n], self.config.image_px) for n in indices])
 
 
-def shuffle_sentences(word_ids: np.ndarray, full_stop: int, seed: Sequence[int]) -> np.ndarray:
+def joined_labels(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The labels of two reports that are read as one: a finding is there if one of them has it.
+
+    Args:
+        labels, others: float32 [K], 1, 0 or NaN (unknown).
+    Returns:
+        float32 [K]; for a finding 1 if one is 1, 0 if both are 0, else NaN; for No_Finding 0 if one is 0, 1 if both
+        are 1, else NaN.
+    """
+    joined = labels + others  # NaN if one is unknown
+    joined = np.where((labels == 1) | (others == 1), 1, joined)
+    last = LABELS.index(NO_FINDING)
+    both = np.array([labels[last], others[last]])
+    joined[last] = 0 if (both == 0).any() else both.prod()
+    return joined.astype(np.float32)
+
+
+def shuffle_sentences(word_ids: np.ndarray, full_stop: int, rng: np.random.Generator) -> np.ndarray:
     """The words of a report with its sentences in a random order; the words of a sentence stay together.
 
     Args:
         word_ids: int32 [n + 1], <START> w_1 ... w_n.
         full_stop: The word id that ends a sentence; what follows the last one is a sentence too.
-        seed: What the order depends on.
+        rng: What draws the order.
     """
     words = word_ids[1:]
     sentences = np.split(words, np.flatnonzero(words == full_stop)[: len(words)] + 1)
-    order = np.random.default_rng(seed).permutation(len(sentences))
+    order = rng.permutation(len(sentences))
     return np.concatenate([word_ids[:1], *(sentences[n] for n in order)])
 
 
