@@ -46,7 +46,7 @@ class Config:
     report_drop: float = 0.0  # share of the training words (or reports) that are hidden from the network
     report_drop_unit: str = "words"  # "words" or "reports"
     shuffle_sentences: bool = False  # training reports are read with their sentences in another order at each update
-    join_reports: float = 0.0  # share of annotate-text's training reports that are read with another one behind them
+    join_reports: float = 0.0  # share of annotate-text's updates that read each report with another one behind it
 
     # Writing
     deep_output: bool = False  # Xu's output layer: the next word depends on w_t, h_t and z_t, not on h_t alone

@@ -216,6 +216,8 @@ def test_joined_reports_are_two_reports_with_the_labels_of_both():
     alone, joined, whole = 0, 0, studies.batch(np.arange(4))[0]
     for step in range(50):
         word_ids, lengths, labels = studies.batch(np.arange(4), step)
+        parts = [studies.batch(np.arange(4)[n : n + 1], step) for n in range(4)]  # as four towers take them
+        assert all((part[2] == labels[n]).all() and part[1] == lengths[n] for n, part in enumerate(parts))
         for n in range(4):
             words, own = word_ids[n][: lengths[n]].tolist(), studies.word_ids[n].tolist()
             assert words[: len(own)] == own and not word_ids[n][lengths[n] :].any()
@@ -226,7 +228,7 @@ def test_joined_reports_are_two_reports_with_the_labels_of_both():
             else:
                 joined += 1
                 assert parts and np.array_equal(labels[n][:4], np.eye(4)[n] + np.eye(4)[parts[0]] > 0)
-    assert 60 < joined < 140 and alone + joined == 200
+    assert 60 < joined < 140 and alone + joined == 200 and joined % 4 == 0
     np.testing.assert_array_equal(studies.batch(np.arange(4))[0], whole)
     np.testing.assert_array_equal(manifest.labels[:, :4], np.eye(4))
 

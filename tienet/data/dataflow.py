@@ -99,19 +99,21 @@ class Studies:
             reports = [self._marked_word_ids(n) for n in indices]
             lengths = self.lengths[indices].astype(np.int32)
             if step is not None and not mode.writes:
+                join = np.random.default_rng([self.config.seed, step]).random() < self.config.join_reports
                 for row, n in enumerate(indices):
-                    reports[row], lengths[row], labels[row] = self._varied(n, step, reports[row])
+                    reports[row], lengths[row], labels[row] = self._varied(n, step, reports[row], join)
             arrays += [pad(reports), lengths]
         return [*arrays, labels]
 
-    def _varied(self, n: int, step: int, word_ids: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
+    def _varied(self, n: int, step: int, word_ids: np.ndarray, join: bool) -> tuple[np.ndarray, int, np.ndarray]:
         """What study n gives at an update: its word ids, how many of them count, and its labels.
 
-        What is drawn depends on the seed, the update and the study alone.
+        What is drawn depends on the seed, the update and the study alone. All reports of an update are joined or none,
+        since the longest one of a batch says how long the update takes.
         """
         config, length, labels = self.config, self.lengths[n], self.labels[n]
         rng = np.random.default_rng([config.seed, step, n])
-        if config.join_reports and rng.random() < config.join_reports:
+        if join:
             other = int(rng.integers(len(self)))
             word_ids = np.concatenate([self.word_ids[n], self.word_ids[other][1:]])[: config.max_words + 1]
             length, labels = len(word_ids), joined_labels(labels, self.labels[other])
