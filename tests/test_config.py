@@ -173,11 +173,6 @@ def _predicts(mode, alpha):
         return False
 
 
-def test_reports_that_are_learnt_as_they_are_are_not_shuffled():
-    with pytest.raises(InputError, match="setting shuffle_sentences=True: expected false: mode report learns to write"):
-        Config().replace(mode="report", shuffle_sentences=True)
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_a_typed_setting_without_effect_in_the_mode_is_refused(mode):
     assert settings_without_effect(mode).keys() == WITHOUT_EFFECT[mode]

@@ -46,7 +46,9 @@ class Config:
     report_drop: float = 0.0  # share of the training words (or reports) that are hidden from the network
     report_drop_unit: str = "words"  # "words" or "reports"
     shuffle_sentences: bool = False  # training reports are read with their sentences in another order at each update
-    join_reports: float = 0.0  # share of annotate-text's updates that read each report with another one behind it
+    join_reports: float = (
+        0.0  # share of the updates at which annotate* read two studies as one, with the labels of both
+    )
 
     # Writing
     deep_output: bool = False  # Xu's output layer: the next word depends on w_t, h_t and z_t, not on h_t alone
@@ -176,7 +178,7 @@ the paper's data."""
 PRESETS_BY_MODE: dict[str, dict[str, dict[str, object]]] = {
     "openi": {
         "annotate-text": {"shuffle_sentences": True, "join_reports": 0.3},
-        "annotate": {"dropout_image": 0.8},
+        "annotate": {"dropout_image": 0.8, "shuffle_sentences": True, "join_reports": 0.3},
         "classify": {"feature_norm": True, "pooling": "mean", "dropout": 0.5, "epochs": 10},
         "caption": {"feature_norm": True, "finding_share": 0.8},
         "report": {"feature_norm": True, "finding_share": 0.8, "classify_on": "half", "dropout": 0.5},
@@ -329,8 +331,8 @@ def _check_ranges(config: Config) -> None:
         refuse("alpha", f"{mode.alpha:g} or null: mode {config.mode} has one of the two losses only")
     if mode.writes and config.shuffle_sentences:
         refuse("shuffle_sentences", f"false: mode {config.mode} learns to write reports as they are")
-    if mode.image and config.join_reports:
-        refuse("join_reports", f"0: an image of mode {config.mode} goes with one report")
+    if mode.writes and config.join_reports:
+        refuse("join_reports", f"0: mode {config.mode} learns to write reports as they are")
     if mode.classifies and not mode.writes and config.loss_alpha == 0:
         refuse("alpha", f"a number above 0: mode {config.mode} is there for its labels")
     if config.mode_parts.writes and config.report_drop and config.report_drop_unit == "reports":

@@ -9,15 +9,7 @@ import pytest
 
 from tienet.config import Config
 from tienet.data.batch_split import BatchSplit
-from tienet.data.dataflow import (
-    Studies,
-    TrainingBatches,
-    epoch_batches,
-    evaluation_batches,
-    joined_labels,
-    pad,
-    shuffle_sentences,
-)
+from tienet.data.dataflow import Studies, TrainingBatches, epoch_batches, evaluation_batches, pad
 from tienet.data.manifest import Manifest
 from tienet.data.text import END, PAD, START, Vocab
 from tienet.errors import InputError
@@ -163,76 +155,3 @@ def test_a_whole_report_of_max_words_words_is_marked_by_its_end_where_reports_ar
             expected = [row + [behind] for row, behind in zip(expected, (PAD, END, PAD), strict=True)]
         assert word_ids.tolist() == expected
         assert word_len.tolist() == [4, 5, 5] and word_ids.dtype == np.int32
-
-
-def test_shuffled_sentences_are_the_same_sentences_in_another_order():
-    stop, report = 9, np.array([START, 11, 12, 9, 21, 9, 31, 32, 33, 9, 41], np.int32)
-    orders = set()
-    for seed in range(40):
-        ids = shuffle_sentences(report, stop, np.random.default_rng(seed))
-        np.testing.assert_array_equal(ids, shuffle_sentences(report, stop, np.random.default_rng(seed)))
-        assert ids[0] == START and ids.dtype == np.int32 and sorted(ids) == sorted(report)
-        text = " ".join(map(str, ids[1:]))
-        assert all(part in text for part in ("11 12 9", "21 9", "31 32 33 9", "41"))
-        orders.add(text)
-    assert len(orders) > 15  # of 24
-    assert shuffle_sentences(np.array([START], np.int32), stop, np.random.default_rng(0)).tolist() == [START]
-
-
-def test_sentences_are_shuffled_in_training_alone_and_at_each_update_anew():
-    reports = ["one a . two b . three c . four d . five e ."] * 4
-    vocab = Vocab.from_reports(["one two three four five a b c d e ."] * 2)
-    config = Config().replace(mode="annotate-text", shuffle_sentences=True)
-    studies = Studies.from_manifest(config, manifest_of(reports), vocab)
-    plain = [ids.tolist() for ids in studies.word_ids]
-    every = np.arange(4)
-    assert studies.batch(every)[0].tolist() == plain
-    first, again, later = (studies.batch(every, step)[0].tolist() for step in (3, 3, 4))
-    assert first == again != later and first != plain and len({tuple(ids) for ids in first}) > 1
-    assert studies.batch(every, 3)[1].tolist() == studies.lengths.tolist()
-    parts = [studies.batch(every[n : n + 1], 3)[0][0].tolist() for n in every]
-    assert parts == first  # whatever the other studies of the part are
-
-
-def test_the_labels_of_two_reports_that_are_read_as_one():
-    nan, values = np.nan, (0.0, 1.0, np.nan)
-    finding = {(0, 0): 0, (0, 1): 1, (1, 0): 1, (1, 1): 1, (1, nan): 1, (nan, 1): 1}  # all others are unknown
-    no_finding = {(0, 0): 0, (0, 1): 0, (1, 0): 0, (1, 1): 1, (0, nan): 0, (nan, 0): 0}
-    for a in values:
-        for b in values:
-            joined = joined_labels(np.full(K, a, np.float32), np.full(K, b, np.float32))
-            np.testing.assert_array_equal(joined[:-1], np.full(K - 1, finding.get((a, b), nan)))
-            np.testing.assert_array_equal(joined[-1], no_finding.get((a, b), nan))
-            assert joined.dtype == np.float32
-
-
-def test_joined_reports_are_two_reports_with_the_labels_of_both():
-    reports = ["one two", "three", "four five a", "b c d e"]
-    vocab = Vocab.from_reports(["one two three four five a b c d e ."] * 2)
-    manifest = manifest_of(reports)
-    manifest.labels[:, :4] = np.eye(4)
-    config = Config().replace(mode="annotate-text", join_reports=0.5, max_words=6)
-    studies = Studies.from_manifest(config, manifest, vocab)
-    alone, joined, whole = 0, 0, studies.batch(np.arange(4))[0]
-    for step in range(50):
-        word_ids, lengths, labels = studies.batch(np.arange(4), step)
-        parts = [studies.batch(np.arange(4)[n : n + 1], step) for n in range(4)]  # as four towers take them
-        assert all((part[2] == labels[n]).all() and part[1] == lengths[n] for n, part in enumerate(parts))
-        for n in range(4):
-            words, own = word_ids[n][: lengths[n]].tolist(), studies.word_ids[n].tolist()
-            assert words[: len(own)] == own and not word_ids[n][lengths[n] :].any()
-            parts = [other for other in range(4) if words == (own + studies.word_ids[other].tolist()[1:])[:7]]
-            if words == own:
-                alone += 1
-                np.testing.assert_array_equal(labels[n], manifest.labels[n])
-            else:
-                joined += 1
-                assert parts and np.array_equal(labels[n][:4], np.eye(4)[n] + np.eye(4)[parts[0]] > 0)
-    assert 60 < joined < 140 and alone + joined == 200 and joined % 4 == 0
-    np.testing.assert_array_equal(studies.batch(np.arange(4))[0], whole)
-    np.testing.assert_array_equal(manifest.labels[:, :4], np.eye(4))
-
-
-def test_join_reports_is_for_the_mode_without_an_image():
-    with pytest.raises(InputError, match=r"setting join_reports=0\.3: expected 0: an image of mode annotate goes with"):
-        Config().replace(mode="annotate", join_reports=0.3)

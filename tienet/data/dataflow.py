@@ -7,13 +7,13 @@ from functools import cached_property
 import numpy as np
 
 from tienet.config import Config
+from tienet.data import augmentation
 from tienet.data.batch_split import WHOLE_BATCH, BatchSplit
 from tienet.data.features.cache import Features, require_images
 from tienet.data.image import read_image
 from tienet.data.manifest import Manifest
 from tienet.data.text import END, OOV, PAD, START, Vocab
 from tienet.errors import InputError
-from tienet.labels import LABELS, NO_FINDING
 
 _POOL = 32  # the number of batches whose studies are drawn together and then sorted by length
 
@@ -89,37 +89,35 @@ class Studies:
         """The inputs of the network for the studies at these positions, in the order of `TieNet.inputs`.
 
         Args:
-            step: The update of a training, at which reports are joined and shuffled as `join_reports` and
-                `shuffle_sentences` say; None: reports are as they are.
+            step: The update of a training, at which the modes that annotate read them as `tienet.data.augmentation`
+                has it; None: as they are.
         """
-        mode = self.config.mode_parts
-        arrays = [self.image_inputs(indices)] if mode.image else []
-        labels = self.labels[indices]
+        config, mode = self.config, self.config.mode_parts
+        varies = step is not None and mode.reads and not mode.writes
+        others = augmentation.partners(config, indices, len(self), step) if varies else None
+        arrays, labels = [], self.labels[indices]
+        if mode.image:
+            images = self.image_inputs(indices)
+            arrays = [images if others is None else augmentation.joined_images(images, self.image_inputs(others))]
         if mode.reads:
-            reports = [self._marked_word_ids(n) for n in indices]
-            lengths = self.lengths[indices].astype(np.int32)
-            if step is not None and not mode.writes:
-                join = np.random.default_rng([self.config.seed, step]).random() < self.config.join_reports
-                for row, n in enumerate(indices):
-                    reports[row], lengths[row], labels[row] = self._varied(n, step, reports[row], join)
-            arrays += [pad(reports), lengths]
+            reports, lengths = [self._marked_word_ids(n) for n in indices], self.lengths[indices]
+            if others is not None:
+                pairs = zip(indices, others, strict=True)
+                reports = [
+                    augmentation.joined_reports(self.word_ids[n], self.word_ids[m], config.max_words) for n, m in pairs
+                ]
+                lengths = np.array(list(map(len, reports)))
+                labels = augmentation.joined_labels(labels, self.labels[others])
+            if varies and config.shuffle_sentences:
+                seeds = [[config.seed, step, n] for n in indices]
+                reports = [self._shuffled(*report) for report in zip(reports, lengths, seeds, strict=True)]
+            arrays += [pad(reports), lengths.astype(np.int32)]
         return [*arrays, labels]
 
-    def _varied(self, n: int, step: int, word_ids: np.ndarray, join: bool) -> tuple[np.ndarray, int, np.ndarray]:
-        """What study n gives at an update: its word ids, how many of them count, and its labels.
-
-        What is drawn depends on the seed, the update and the study alone. All reports of an update are joined or none,
-        since the longest one of a batch says how long the update takes.
-        """
-        config, length, labels = self.config, self.lengths[n], self.labels[n]
-        rng = np.random.default_rng([config.seed, step, n])
-        if join:
-            other = int(rng.integers(len(self)))
-            word_ids = np.concatenate([self.word_ids[n], self.word_ids[other][1:]])[: config.max_words + 1]
-            length, labels = len(word_ids), joined_labels(labels, self.labels[other])
-        if config.shuffle_sentences:
-            word_ids = shuffle_sentences(word_ids, self.full_stop, rng)
-        return word_ids, length, labels
+    def _shuffled(self, word_ids: np.ndarray, length: int, seed: list[int]) -> np.ndarray:
+        """The report in another order, and what stands behind its words where it was."""
+        words = augmentation.shuffled_sentences(word_ids[:length], self.full_stop, seed)
+        return np.concatenate([words, word_ids[length:]])
 
     def _marked_word_ids(self, n: int) -> np.ndarray:
         """The word ids of a study, and behind them, where they do not count, <END> where the next word is predicted.
@@ -137,37 +135,6 @@ class Studies:
             return self.features.take(indices)
         images = self.manifest.images
         return np.stack([read_image(images[n], self.config.image_px) for n in indices])
-
-
-def joined_labels(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """The labels of two reports that are read as one: a finding is there if one of them has it.
-
-    Args:
-        labels, others: float32 [K], 1, 0 or NaN (unknown).
-    Returns:
-        float32 [K]; for a finding 1 if one is 1, 0 if both are 0, else NaN; for No_Finding 0 if one is 0, 1 if both
-        are 1, else NaN.
-    """
-    joined = labels + others  # NaN if one is unknown
-    joined = np.where((labels == 1) | (others == 1), 1, joined)
-    last = LABELS.index(NO_FINDING)
-    both = np.array([labels[last], others[last]])
-    joined[last] = 0 if (both == 0).any() else both.prod()
-    return joined.astype(np.float32)
-
-
-def shuffle_sentences(word_ids: np.ndarray, full_stop: int, rng: np.random.Generator) -> np.ndarray:
-    """The words of a report with its sentences in a random order; the words of a sentence stay together.
-
-    Args:
-        word_ids: int32 [n + 1], <START> w_1 ... w_n.
-        full_stop: The word id that ends a sentence; what follows the last one is a sentence too.
-        rng: What draws the order.
-    """
-    words = word_ids[1:]
-    sentences = np.split(words, np.flatnonzero(words == full_stop)[: len(words)] + 1)
-    order = rng.permutation(len(sentences))
-    return np.concatenate([word_ids[:1], *(sentences[n] for n in order)])
 
 
 def check_studies(config: Config, manifest: Manifest, training: bool = True) -> None:
