@@ -46,9 +46,7 @@ class Config:
     report_drop: float = 0.0  # share of the training words (or reports) that are hidden from the network
     report_drop_unit: str = "words"  # "words" or "reports"
     shuffle_sentences: bool = False  # training reports are read with their sentences in another order at each update
-    join_reports: float = (
-        0.0  # share of the updates at which annotate* read two studies as one, with the labels of both
-    )
+    join_reports: float = 0.0  # share of the updates at which annotate* read two studies as one
 
     # Writing
     deep_output: bool = False  # Xu's output layer: the next word depends on w_t, h_t and z_t, not on h_t alone
