@@ -205,13 +205,6 @@ def test_sampling_follows_the_probabilities_and_the_temperature(net):
         np.testing.assert_allclose(shares, p / p.sum(), atol=0.03)
 
 
-def test_the_word_drawn_is_where_the_probabilities_up_to_it_pass_the_number(net):
-    p = np.array([0.0, 0.0, 0.25, 0.0, 0.5, 0.25])
-    draws = np.array([0.0, 0.2499, 0.25, 0.7499, 0.75, np.nextafter(np.float32(1), np.float32(0))], np.float32)
-    scores = np.where(p > 0, np.log(np.maximum(p, 0.1)), -1e30).astype(np.float32)[None].repeat(len(draws), 0)
-    np.testing.assert_array_equal(net.run(generate.draw(tf.constant(scores), tf.constant(draws))), [2, 2, 4, 4, 5, 5])
-
-
 def test_each_word_is_drawn_anew(net):
     """Two words, each as likely as the other after any state: the second is the first one again half of the time."""
     two = tf.one_hot(V - 1, V) + tf.one_hot(V - 2, V)

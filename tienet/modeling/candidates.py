@@ -12,9 +12,10 @@ import tensorflow as tf
 from tienet.data.text import PAD
 from tienet.modeling.decoder import Decoder
 from tienet.modeling.decoding import Decoding
-from tienet.modeling.generate import draw, likeliest, write_word_by_word
+from tienet.modeling.generate import write_word_by_word
 from tienet.modeling.lstm.attention import locations
 from tienet.modeling.lstm.groups import in_groups, number_of_groups
+from tienet.modeling.word_choice import draw, likeliest
 
 _MAX_REPORTS = 256  # of a group: the attention of all its reports is in memory at the same time
 _KEY_BITS, _WEIGHT_BITS, _FLOAT_BITS = 31, 20, 24

@@ -12,15 +12,13 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tienet.data.text import END, OOV, PAD, START
+from tienet.data.text import END, PAD, START
 from tienet.modeling.decoder import Decoder, ImageContext
 from tienet.modeling.decoding import ALONE, Decoding
 from tienet.modeling.lstm.attention import Locations, locations
 from tienet.modeling.lstm.groups import in_groups, number_of_groups
 from tienet.modeling.lstm.step_arrays import swap_axes
-
-_NEVER = -1e30  # the score of a word that must not be chosen
-
+from tienet.modeling.word_choice import NEVER, draw, forbidden, likeliest, repeated
 
 Choose = Callable[..., tf.Tensor]
 """`choose(t, scores [R, V], *by_row)` gives word t + 1 of each report, int32 [R]."""
@@ -68,19 +66,7 @@ def write(
 
 def draw_words(logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Draw one word after each state from softmax(logits): logits [N, V], seed int [2] -> int32 [N]."""
-    return draw(logits + _forbidden(logits), tf.random.stateless_uniform(tf.shape(logits)[:1], seed))
-
-
-def likeliest(scores: tf.Tensor) -> tf.Tensor:
-    """The word of the largest score, int32 [R], for scores [R, V]."""
-    return tf.argmax(scores, -1, tf.int32)
-
-
-def draw(scores: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
-    """The word w with P(words before w) <= u < P(words up to w), int32 [B], for scores [B, V] and u [B] in [0, 1)."""
-    sums = tf.cumsum(tf.nn.softmax(scores), axis=-1)
-    before = tf.cast(sums <= u[:, None] * sums[:, -1:], tf.int32)
-    return tf.minimum(tf.reduce_sum(before, -1), scores.shape[-1] - 1)
+    return draw(logits + forbidden(logits), tf.random.stateless_uniform(tf.shape(logits)[:1], seed))
 
 
 def force(
@@ -172,10 +158,10 @@ def write_word_by_word(
     def body(t, word, h, c, done, log_probability, history, stacks):
         result = decoder.step(images, word, h, c, beams)
         logits = decoder.word_logits(result.h, word, result.z)
-        scores = logits + _forbidden(logits)
+        scores = logits + forbidden(logits)
         if no_repeat:
             history = tf.concat([history, word[:, None]], 1)
-            scores += _repeated(history, no_repeat, tf.shape(logits)[1])
+            scores += repeated(history, no_repeat, tf.shape(logits)[1])
         full = tf.equal(t, max_words)
         following = tf.where(full, END, choose(t, scores, *by_row))
         gain = tf.gather(tf.nn.log_softmax(logits), following, batch_dims=1)
@@ -203,29 +189,6 @@ def write_word_by_word(
         back_prop=False,
     )
     return WrittenSteps(*(stack.stack() for stack in stacks), log_probability)
-
-
-def _repeated(history: tf.Tensor, n: int, V: tf.Tensor) -> tf.Tensor:
-    """Scores that forbid to write a sequence of n words again: `_NEVER` or less for its last word, 0 for all others.
-
-    Args:
-        history: int32 [R, M], n - 1 times <PAD>, then the words that were read, <START> first.
-    Returns:
-        float32 [R, V].
-    """
-    ends = tf.shape(history)[1] - (n - 1)  # of the sequences that are there, each of which is followed by its last word
-    before = tf.stack([history[:, j : j + ends] for j in range(n - 1)], -1)  # [R, M - n + 1, n - 1]
-    same = tf.reduce_all(tf.equal(before, history[:, None, 1 - n :]), -1)
-    places = tf.where(same)
-    last_words = tf.gather_nd(history[:, n - 1 :], places)
-    indices = tf.stack([tf.cast(places[:, 0], tf.int32), last_words], -1)
-    return tf.scatter_nd(indices, tf.fill(tf.shape(last_words), _NEVER), tf.stack([tf.shape(history)[0], V]))
-
-
-def _forbidden(logits: tf.Tensor) -> tf.Tensor:
-    """[V], added to the scores: `_NEVER` for the words that are never written, 0 for all others."""
-    never = tf.constant([PAD, START, OOV])[:, None]
-    return tf.scatter_nd(never, tf.fill([3], _NEVER), tf.shape(logits)[-1:])
 
 
 # ---- beam search ----
@@ -270,7 +233,7 @@ def _search_beams(decoder: Decoder, decoding: Decoding, images: Locations, h_0, 
     shapes = ((tf.int32, [None]), (tf.float32, [None, H]), (tf.float32, [None, L]), (tf.int32, [None, W]))
     stacks = [tf.TensorArray(dtype, 0, dynamic_size=True, element_shape=shape) for dtype, shape in shapes]
     # There is one beam at the start, not W equal ones.
-    first = tf.repeat(tf.constant([[0.0] + [_NEVER] * (W - 1)]), B, axis=0)
+    first = tf.repeat(tf.constant([[0.0] + [NEVER] * (W - 1)]), B, axis=0)
     none = tf.fill([B, W], False)
     h_0, c_0 = (tf.repeat(state, W, axis=0) for state in (h_0, c_0))
     beams = _Beams(tf.fill([B, W], START), h_0, c_0, first, tf.zeros([B, W]), none)
@@ -302,10 +265,10 @@ def _extend(beams: _Beams, logits: tf.Tensor, decoding: Decoding, full: tf.Tenso
         of `beams`.
     """
     W, V = decoding.width, logits.shape[-1]
-    gains = tf.reshape(tf.nn.log_softmax(logits) + _forbidden(logits), [-1, W, V])
-    only_end = tf.one_hot(END, V, on_value=0.0, off_value=_NEVER)
+    gains = tf.reshape(tf.nn.log_softmax(logits) + forbidden(logits), [-1, W, V])
+    only_end = tf.one_hot(END, V, on_value=0.0, off_value=NEVER)
     gains = tf.where(full, only_end, gains)  # a full report ends here, which costs nothing
-    only_pad = tf.one_hot(PAD, V, on_value=0.0, off_value=_NEVER)
+    only_pad = tf.one_hot(PAD, V, on_value=0.0, off_value=NEVER)
     gains = tf.where(beams.done[..., None], only_pad, gains)
     totals = beams.log_probability[..., None] + gains
     length = beams.length + tf.where(beams.done | full, 0.0, 1.0)

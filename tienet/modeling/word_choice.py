@@ -1,0 +1,46 @@
+"""Which word is written next: the scores that forbid one, and the choice among the others.
+
+Axes: R reports, M words that were read, V vocabulary.
+"""
+
+import tensorflow as tf
+
+from tienet.data.text import OOV, PAD, START
+
+NEVER = -1e30
+"""The score of a word that must not be chosen."""
+
+
+def likeliest(scores: tf.Tensor) -> tf.Tensor:
+    """The word of the largest score, int32 [R], for scores [R, V]."""
+    return tf.argmax(scores, -1, tf.int32)
+
+
+def draw(scores: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
+    """The word w with P(words before w) <= u < P(words up to w), int32 [B], for scores [B, V] and u [B] in [0, 1)."""
+    sums = tf.cumsum(tf.nn.softmax(scores), axis=-1)
+    before = tf.cast(sums <= u[:, None] * sums[:, -1:], tf.int32)
+    return tf.minimum(tf.reduce_sum(before, -1), scores.shape[-1] - 1)
+
+
+def forbidden(logits: tf.Tensor) -> tf.Tensor:
+    """[V], added to the scores: `NEVER` for the words that are never written, 0 for all others."""
+    never = tf.constant([PAD, START, OOV])[:, None]
+    return tf.scatter_nd(never, tf.fill([3], NEVER), tf.shape(logits)[-1:])
+
+
+def repeated(history: tf.Tensor, n: int, V: tf.Tensor) -> tf.Tensor:
+    """Scores that forbid to write a sequence of n words again: `NEVER` or less for its last word, 0 for all others.
+
+    Args:
+        history: int32 [R, M], n - 1 times <PAD>, then the words that were read, <START> first.
+    Returns:
+        float32 [R, V].
+    """
+    ends = tf.shape(history)[1] - (n - 1)  # of the sequences that are there, each of which is followed by its last word
+    before = tf.stack([history[:, j : j + ends] for j in range(n - 1)], -1)  # [R, M - n + 1, n - 1]
+    same = tf.reduce_all(tf.equal(before, history[:, None, 1 - n :]), -1)
+    places = tf.where(same)
+    last_words = tf.gather_nd(history[:, n - 1 :], places)
+    indices = tf.stack([tf.cast(places[:, 0], tf.int32), last_words], -1)
+    return tf.scatter_nd(indices, tf.fill(tf.shape(last_words), NEVER), tf.stack([tf.shape(history)[0], V]))
