@@ -59,6 +59,7 @@ class Config:
     # Loss
     alpha: float | None = None  # alpha of eq. 7; null: the mode's own value; below 1, annotate* also learn L_R
     finding_share: float | None = None  # share of L_R that studies with a finding have; null: what their number gives
+    report_loss: str = "reports"  # whose mean L_R is: of "reports", each the mean of its words, or of all "words"
     penalty: float = 1.0  # weight of ||G G^T - I||_F^2
     weighted_loss: bool = True  # use the weights beta and lambda of eq. 6; false: all weights are 1
     l2: float = 1e-4  # weight decay, not on biases and word vectors
@@ -207,7 +208,9 @@ _SETTINGS_OF_PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("reads", "classifies"): ("attention_rows", "attention_hidden", "penalty", "shuffle_sentences", "join_reports"),
     ("classifies",): ("output_hidden", "weighted_loss", "dropout"),
     ("image", "classifies"): ("dropout_image",),
-    ("writes",): ("deep_output", "written_words", "scheduled_sampling", "doubly_stochastic", "finding_share"),
+    ("writes",): (
+        "deep_output", "written_words", "scheduled_sampling", "doubly_stochastic", "finding_share", "report_loss",
+    ),
     ("classifies", "writes"): ("classify_on", "writer_rate"),
     ("classifies", "reads"): ("alpha",),
 }  # fmt: skip
@@ -242,6 +245,7 @@ _CHOICES = {
     "report_drop_unit": ("words", "reports"),
     "pooling": ("lse", "mean", "max"),
     "classify_on": ("true", "own", "half"),
+    "report_loss": ("reports", "words"),
 }
 _AT_LEAST_ONE = (
     "image_px", "transition_channels", "attention_units", "lstm_units", "attention_rows", "attention_hidden",

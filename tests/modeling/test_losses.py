@@ -199,7 +199,7 @@ def test_report_weights_give_studies_with_a_finding_their_share(evaluate, share)
     labels[3:8, LABELS.index("No_Finding")] = 1
     labels[8] = np.nan  # unknown
     weights = ReportWeights.from_labels(labels, share)
-    counts = evaluate(weights.of(tf.constant(labels)))
+    counts = evaluate(weights.of(tf.constant(labels), tf.ones([9])))
     assert counts[:3].sum() / counts[:8].sum() == pytest.approx(share)
     assert counts[:8].mean() == pytest.approx(1) and counts[8] == 1
     assert len(set(counts[:3])) == len(set(counts[3:8])) == 1
@@ -210,3 +210,18 @@ def test_report_weights_are_1_without_a_share_and_without_one_of_the_two_kinds_o
     assert ReportWeights.from_labels(labels, 0.8) == ReportWeights() == ReportWeights.from_labels(labels, None)
     labels[:, 1] = 1
     assert ReportWeights.from_labels(labels, 0.8) == ReportWeights()
+
+
+def test_reports_count_by_their_words_where_all_words_count_the_same(evaluate, random):
+    """The mean over reports of the weighted L_R is the sum over all words, over the reports and their mean length."""
+    lengths, V = np.array([4, 1, 9, 2]), 7
+    logits = random.standard_normal((lengths.sum(), V)).astype(np.float32)
+    targets = random.integers(0, V, lengths.sum()).astype(np.int32)
+    rows, counts = np.repeat(np.arange(4), lengths), tf.constant(lengths, tf.float32)
+    weights = ReportWeights(mean_words=float(lengths.mean()))
+    L_R = losses.report_loss(tf.constant(logits), tf.constant(targets), tf.constant(rows), counts)
+    mean = evaluate(tf.reduce_mean(L_R * weights.of(tf.zeros([4, K]), counts)))
+    total = 0.0
+    for row, target in zip(logits.astype(np.float64), targets, strict=True):
+        total -= row[target] - np.log(np.exp(row).sum())
+    assert mean == pytest.approx(total / lengths.sum(), rel=1e-5)

@@ -66,13 +66,19 @@ class ReportWeights:
     Attributes:
         diseased: The weight of a study with y_m = 1 for a finding m.
         healthy: The weight of a study whose findings are all known to be absent. All other studies have 1.
+        mean_words: The mean number of words of the training reports, <END> counted, where a report counts by how many
+            it has; None where all reports count the same. The word that ends a short report then has the weight of any
+            other word, and what is written is longer.
     """
 
     diseased: float = 1.0
     healthy: float = 1.0
+    mean_words: float | None = None
 
     @classmethod
-    def from_labels(cls, labels: np.ndarray, finding_share: float | None) -> "ReportWeights":
+    def from_labels(
+        cls, labels: np.ndarray, finding_share: float | None, mean_words: float | None = None
+    ) -> "ReportWeights":
         """The weights with which the studies with a finding have the share `finding_share` of L_R.
 
         With P and N as in `LabelWeights.from_labels`:
@@ -84,19 +90,26 @@ class ReportWeights:
         Args:
             labels: The training labels, [Q, K] of 1, 0 and NaN (unknown).
             finding_share: A share, or None.
+            mean_words: As the attribute.
         """
         diseased, healthy = _states(labels)
         P, N = int(diseased.sum()), int(healthy.sum())
         if finding_share is None or not (P and N):
-            return cls()
-        return cls(finding_share * (P + N) / P, (1 - finding_share) * (P + N) / N)
+            return cls(mean_words=mean_words)
+        return cls(finding_share * (P + N) / P, (1 - finding_share) * (P + N) / N, mean_words)
 
-    def of(self, labels: tf.Tensor) -> tf.Tensor:
-        """The weight of each study, float32 [B], from its labels, float32 [B, K] of 1, 0 and NaN."""
+    def of(self, labels: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+        """The weight of each study, float32 [B].
+
+        Args:
+            labels: float32 [B, K] of 1, 0 and NaN.
+            counts: float32 [B], the words of each report, <END> counted.
+        """
         findings, no_finding = labels[:, : len(FINDINGS)], labels[:, LABELS.index(NO_FINDING)]
         diseased = tf.reduce_any(tf.equal(findings, 1), 1)
         healthy = ~diseased & (tf.equal(no_finding, 1) | tf.reduce_all(tf.equal(findings, 0), 1))
-        return tf.where(diseased, self.diseased, tf.where(healthy, self.healthy, 1.0))
+        weights = tf.where(diseased, self.diseased, tf.where(healthy, self.healthy, 1.0))
+        return weights if self.mean_words is None else weights * counts / self.mean_words
 
 
 def _states(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

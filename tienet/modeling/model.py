@@ -155,7 +155,7 @@ class TieNet(ModelDesc):
             terms["penalty"] = 1.0, _mean(penalty, sizes)
         if config.predicts_words:
             following = words.next_words(config, decoder, report, words_in, word_ids, word_len)
-            L_R = losses.report_loss(*following) * self.report_weights.of(labels)
+            L_R = losses.report_loss(*following) * self.report_weights.of(labels, following.counts)
             terms["L_R"] = 1 - alpha, tf.reduce_mean(L_R)
         if mode.writes:
             terms["coverage"] = 1 - alpha, config.doubly_stochastic * losses.doubly_stochastic(report.a)

@@ -206,7 +206,10 @@ def build_model(setup: Setup) -> "TieNet":
     if label_weights.note and setup.is_chief:
         print(f"note: {label_weights.note}", file=sys.stderr)
     statistics = run.feature_statistics()
-    report_weights = ReportWeights.from_labels(labels, config.finding_share) if config.mode_parts.writes else None
+    report_weights = None
+    if config.mode_parts.writes:
+        mean_words = float(setup.train_studies.lengths.mean()) if config.report_loss == "words" else None
+        report_weights = ReportWeights.from_labels(labels, config.finding_share, mean_words)
     word_dim = setup.word_vectors.shape[1]
     model = TieNet(config, len(setup.vocab), word_dim, label_weights, report_weights, weights, statistics)
     model.summary_decay **= 1 / setup.batch_split.accumulate
