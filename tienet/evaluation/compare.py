@@ -77,7 +77,7 @@ def _compare(inputs: dict[str, InputsByRun], out: Path, cache: EvaluationCache) 
         for name, by_run in results.items()
     }
     paired = {name: _paired_tests(by_run, titles, cache.options) for name, by_run in results.items()}
-    tables = write_tables(out, table_1(columns, paired), table_2(columns), _list_differences(results, names))
+    tables = write_tables(out, table_1(columns, paired), table_2(columns), _list_differences(results, names, in_order))
     return "\n".join([tables, *_text_of_together(several, results)])
 
 
@@ -137,12 +137,14 @@ def _column_titles(loads: Sequence[str], names: dict[str, str]) -> dict[str, str
     return {load: names[load] if of_loads.count(names[load]) == 1 else f"{names[load]} ({load})" for load in loads}
 
 
-def _list_differences(results: dict[str, dict[str, Result]], names: dict[str, str]) -> list[str]:
+def _list_differences(
+    results: dict[str, dict[str, Result]], names: dict[str, str], in_order: Sequence[str]
+) -> list[str]:
     """The differences between each run and the paper's, one line for a run and data set; no line comes twice."""
     lines = []
     for by_run in results.values():
-        for load, name in names.items():
-            line = f"{name} ({load}): {'; '.join(by_run[load].metrics['differs']) or 'as the paper'}"
+        for load in in_order:
+            line = f"{names[load]} ({load}): {'; '.join(by_run[load].metrics['differs']) or 'as the paper'}"
             if line not in lines:
                 lines.append(line)
     return lines
