@@ -69,7 +69,7 @@ def test_make_does_every_fold_and_puts_them_together(tmp_path):
     assert trained["runs/openi-fold-1/classify-lse"][0] == "classify"
     assert trained["runs/openi-fold-1/classify-lse"][3] == ["pooling=lse"]
     assert "alpha=0.25" in trained["runs/openi-fold-1/report"][3]
-    assert evaluated == [([fold], True, f"runs/{fold}/annotate-text-0", f"tables/{fold}") for fold in folds]
+    assert evaluated == [([fold], True, [f"runs/{fold}/annotate-text-0"], f"tables/{fold}") for fold in folds]
     assert sorted(prepared) == [*(f"fold={n}/5" for n in range(1, 6)), "hash"]
     assert [str(path) for path in pooled.evaluations] == [f"tables/{fold}" for fold in folds] and pooled.no_java
 
