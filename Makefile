@@ -90,7 +90,7 @@ $(error METEOR needs Java, which is not here (Debian: default-jre-headless); or 
 endif
 endif
 
-openi: $(OPENI_SETS:%=tables/%/tables.html)
+openi: $(OPENI_SETS:%=tables/%/.evaluated)
 	@for data in $(OPENI_SETS); do echo; cat tables/$$data/table1.txt; echo; cat tables/$$data/table2.txt; done
 
 prepare_openi = $(BIN)/python data_prep/openi.py --reports $(OPENI)/NLMCXR_reports.tgz --images $(OPENI)/images \
@@ -137,12 +137,13 @@ $(foreach data,$(OPENI_SETS),$(OPENI_RUNS:%=runs/$(data)/%/.trained)): runs/%/.t
 	touch $@
 needs = $(eval $(2:%=runs/$1/%/.trained): data/$1/vocab/embeddings.npy data/$1/.features) \
 	$(if $(filter report,$2),$(eval runs/$1/report/.trained: runs/$1/caption/.trained)) \
-	$(eval tables/$1/tables.html: $(2:%=runs/$1/%/.trained))
+	$(eval tables/$1/.evaluated: $(2:%=runs/$1/%/.trained))
 $(foreach data,$(OPENI_SETS),$(call needs,$(data),$(OPENI_RUNS)))
 
-$(OPENI_SETS:%=tables/%/tables.html): tables/%/tables.html:
+$(OPENI_SETS:%=tables/%/.evaluated): tables/%/.evaluated:
 	$(BIN)/python eval.py --load $(OPENI_RUNS:%=runs/$*/%) --data $* --controls --labeller runs/$*/$(LABELLER) \
 		--out $(@D) $(EVAL_FLAGS)
+	touch $@
 
 # ---- openi-cv: five folds, each of which tests other studies, and then all of them put together ----
 # FOLDS="3" does one fold, MODES="annotate caption" some of the trainings (annotate-text is always there, as it reads the
@@ -156,8 +157,8 @@ CV_FOLDS := 1 2 3 4 5
 CV_MODES := $(filter annotate-text $(MODES) $(if $(filter report,$(MODES)),caption),$(OPENI_MODES))
 CV_RUNS := $(call runs_of,$(CV_MODES))
 CV_SETS := $(FOLDS:%=openi-fold-%)
-CV_TABLES := $(CV_FOLDS:%=tables/openi-fold-%/tables.html)
-CV_MISSING := $(filter-out $(CV_SETS:%=tables/%/tables.html) $(wildcard $(CV_TABLES)),$(CV_TABLES))
+CV_TABLES := $(CV_FOLDS:%=tables/openi-fold-%/.evaluated)
+CV_MISSING := $(filter-out $(CV_SETS:%=tables/%/.evaluated) $(wildcard $(CV_TABLES)),$(CV_TABLES))
 
 ifneq ($(filter openi-cv,$(MAKECMDGOALS)),)
 ifneq ($(filter-out $(CV_FOLDS),$(FOLDS)),)
@@ -168,8 +169,8 @@ $(error MODES=$(MODES): expected some of $(OPENI_MODES))
 endif
 endif
 
-openi-cv: $(CV_SETS:%=tables/%/tables.html) $(if $(CV_MISSING),,tables/openi-cv/metrics.json)
-	@$(if $(CV_MISSING),echo "not put together yet: there is no $(firstword $(CV_MISSING))",cat tables/openi-cv/table.txt)
+openi-cv: $(CV_SETS:%=tables/%/.evaluated) $(if $(CV_MISSING),,tables/openi-cv/metrics.json)
+	@$(if $(CV_MISSING),echo "not put together yet: fold $(patsubst tables/openi-fold-%/.evaluated,%,$(firstword $(CV_MISSING))) is missing",cat tables/openi-cv/table.txt)
 
 $(CV_SETS:%=data/%/manifest.csv): data/openi-fold-%/manifest.csv: | $(INSTALLED)
 	$(prepare_openi) fold=$*/$(words $(CV_FOLDS))
@@ -187,10 +188,11 @@ $(foreach data,$(CV_SETS),$(CV_RUNS:%=runs/$(data)/%/.trained)): runs/%/.trained
 $(foreach data,$(CV_SETS),$(call needs,$(data),$(CV_RUNS)))
 
 # All runs of the fold are judged, those of earlier goes too.
-$(CV_SETS:%=tables/%/tables.html): tables/openi-fold-%/tables.html:
+$(CV_SETS:%=tables/%/.evaluated): tables/openi-fold-%/.evaluated:
 	$(BIN)/python eval.py --load $$(ls runs/openi-fold-$*/*/.trained | xargs -n 1 dirname) --data openi-fold-$* --controls \
 		--labeller runs/openi-fold-$*/$(LABELLER) --out $(@D) $(EVAL_FLAGS)
 	$(BIN)/python -m benchmarks.small_metrics $(@D) benchmarks/openi-cv/fold-$*
+	touch $@
 
 tables/openi-cv/metrics.json: $(CV_TABLES)
 	$(BIN)/python -m tienet pool $(patsubst %/,%,$(dir $(CV_TABLES))) --out $(@D) $(filter --no-java,$(EVAL_FLAGS))

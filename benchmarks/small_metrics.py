@@ -29,10 +29,12 @@ def main(words: Sequence[str] | None = None) -> int:
     args = parser.parse_args(words)
     copies = {args.out: args.source}
     if not args.source.is_file():
-        found = sorted(args.source.glob("*/*/metrics.json"))
+        found = {path.parent.name: path for path in sorted(args.source.glob("*/*/metrics.json"))}
+        if (alone := args.source / "metrics.json").is_file():  # of one run, which has its mode for a name
+            found = {files.read_json(alone)["mode"]: alone}
         if not found:
-            raise InputError(f"{args.source}: no */RUN/metrics.json in it; expected the folder of an evaluation")
-        copies = {args.out / f"{path.parent.name}.json": path for path in found}
+            raise InputError(f"{args.source}: no metrics.json in it; expected the folder of an evaluation")
+        copies = {args.out / f"{name}.json": path for name, path in found.items()}
     sizes = [write_small(path, out) for out, path in copies.items()]
     print(f"{args.out}: {len(sizes)} files, {sum(sizes) / 1000:.0f} kB")
     return 0

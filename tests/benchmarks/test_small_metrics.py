@@ -67,3 +67,9 @@ def test_every_run_of_a_folder_is_copied(tmp_path, capsys):
 def test_a_folder_without_evaluations_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected the folder of an evaluation"):
         main([str(tmp_path), str(tmp_path / "kept")])
+
+
+def test_the_evaluation_of_one_run_alone_is_named_by_its_mode(tmp_path):
+    files.write_json(tmp_path / "tables" / "metrics.json", METRICS)
+    assert main([str(tmp_path / "tables"), str(tmp_path / "kept")]) == 0
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == [f"{METRICS['mode']}.json"]

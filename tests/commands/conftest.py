@@ -14,16 +14,28 @@ def phantom(data_root) -> Manifest:
     return manifests.load("phantom", data_root).split("val")
 
 
+class Opened(list):
+    """The folders of the runs that were opened, and what they were looked for by; `clear` forgets both."""
+
+    def __init__(self):
+        super().__init__()
+        self.located = []
+
+    def clear(self) -> None:
+        super().clear()
+        self.located.clear()
+
+
 @pytest.fixture
 def opened(monkeypatch) -> list[Path]:
     """The folders of the runs that were opened, in order; a command that opens its run twice has it twice."""
     from tienet.checkpoint import run_folder
 
-    located, loaded = [], []
+    loaded = Opened()
     locate, load_run = run_folder.locate, run_folder.load_run
 
     def counted_locate(load):
-        located.append(load)
+        loaded.located.append(load)
         return locate(load)
 
     def counted_load_run(folder):
@@ -33,4 +45,4 @@ def opened(monkeypatch) -> list[Path]:
     monkeypatch.setattr(run_folder, "locate", counted_locate)
     monkeypatch.setattr(run_folder, "load_run", counted_load_run)
     yield loaded
-    assert len(located) == len(loaded)
+    assert len(loaded.located) == len(loaded)
