@@ -1,13 +1,14 @@
 """Training reports in another order, and two at a time: the same words, and the labels of both."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tienet.config import Config
-from tienet.data.augmentation import joined_images, joined_labels, shuffled_sentences
-from tienet.data.dataflow import Studies
+from tienet.data.augmentation import joined_images, joined_labels, partners, shuffled_sentences
+from tienet.data.dataflow import Studies, TrainingBatches
 from tienet.data.manifest import Manifest
 from tienet.data.text import END, START, Vocab
 from tienet.errors import InputError
@@ -113,3 +114,41 @@ def test_a_report_that_fills_max_words_keeps_its_mark_behind_its_words():
 def test_reports_that_are_learnt_as_they_are_do_not_vary(setting, value):
     with pytest.raises(InputError, match=f"setting {setting}={value}: expected .*: mode report learns to write"):
         Config().replace(mode="report", **{setting: value})
+
+
+def test_joined_studies_have_the_mean_of_both_images():
+    reports = ["one", "one two", "one two three"]
+    manifest = manifest_of(reports)
+    manifest.images[:] = [Path("a.png"), Path("b.png"), Path("c.png")]
+    rows = np.array([[2.0], [4.0], [16.0]], np.float16)
+    config = Config().replace(mode="annotate", join_reports=1.0)
+    vocab = Vocab.from_reports(["one two three"] * 2)
+    studies = Studies.from_manifest(config, manifest, vocab, SimpleNamespace(take=lambda indices: rows[indices]))
+    others = partners(config, np.arange(3), 3, step=7)
+    images, _, lengths, _ = studies.batch(np.arange(3), step=7)
+    np.testing.assert_array_equal(images, (rows + rows[others]) / 2)
+    np.testing.assert_array_equal(lengths, [1 + (n + 1) + (m + 1) for n, m in enumerate(others)])
+    assert (others != np.arange(3)).any()
+    np.testing.assert_array_equal(studies.batch(np.arange(3))[0], rows)
+
+
+def test_a_vocabulary_without_a_full_stop_is_named():
+    vocab, config = Vocab.from_reports(["one two"] * 2), Config().replace(mode="annotate-text", shuffle_sentences=True)
+    said = "the vocabulary has no full stop, so that shuffle_sentences changes nothing"
+    assert said in Studies.from_manifest(config, manifest_of(["one two"]), vocab).notes
+    assert said not in Studies.from_manifest(config, manifest_of(["one two"]), vocab, training=False).notes
+
+
+def test_training_reads_them_so_and_a_resumed_one_reads_the_same():
+    reports = [f"{word} a . {word} b . {word} c ." for word in ("one", "two", "three", "four")]
+    vocab = Vocab.from_reports(["one two three four a b c ."] * 2)
+    config = Config().replace(mode="annotate-text", shuffle_sentences=True, join_reports=0.5)
+    studies = Studies.from_manifest(config, manifest_of(reports), vocab)
+    batches = [next(iter(TrainingBatches(studies, 4, seed=0, first_step=step))) for step in range(6)]
+    assert {batch[0].shape[1] for batch in batches} == {10, 19}  # alone, and joined
+    plain = sorted(ids.tolist() for ids in studies.word_ids)
+    assert all(sorted(batch[0].tolist()) != plain for batch in batches)
+    endless = iter(TrainingBatches(studies, 4, seed=0))
+    for batch in batches:
+        for ours, theirs in zip(batch, next(endless), strict=True):
+            np.testing.assert_array_equal(ours, theirs)

@@ -2,7 +2,9 @@
 
 import numpy as np
 import tensorflow as tf
+from small_network import E, V, config_of
 
+from tienet.modeling.model import TieNet
 from tienet.modeling.optimizers import TwoRatesOptimizer
 
 tf1 = tf.compat.v1
@@ -56,3 +58,18 @@ def test_with_equal_rates_it_is_adam():
     ours, plain = steps_of(two_rates), steps_of(lambda: tf1.train.AdamOptimizer(0.1))
     for name, value in plain.items():
         np.testing.assert_allclose(ours[name], value, rtol=1e-6)
+
+
+def test_mode_report_writes_at_its_own_rate_and_classifies_at_the_whole_one():
+    with tf.Graph().as_default():
+        optimizer = TieNet(config_of("report", writer_rate=0.1), V, E).optimizer()
+        names = ("classifier/output/W", "text_attention/W_s1/W", "lstm/W_w", "word_softmax/W_o", "transition/W")
+        slow = [optimizer._is_slow(tf1.get_variable(name, [1])) for name in names]
+        assert slow == [False, False, True, True, True]
+        rates = [rate._lr if hasattr(rate, "_lr") else None for rate in (optimizer._opt, optimizer._slow)]
+        with tf1.Session() as session:
+            session.run(tf1.global_variables_initializer())
+            np.testing.assert_allclose(session.run(list(map(tf.convert_to_tensor, rates))), [1e-3, 1e-4], rtol=1e-6)
+    for config in (config_of("report"), config_of("caption", writer_rate=0.1)):
+        with tf.Graph().as_default():
+            assert isinstance(TieNet(config, V, E).optimizer(), tf1.train.AdamOptimizer)

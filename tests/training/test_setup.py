@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,19 +10,22 @@ import pytest
 from tensorpack.tfutils.sessinit import JustCurrentSession
 
 from tests.command_line import tienet
+from tests.light_run import light_run
 from tests.small_run import config_of, state_of, train, weights_of
 from tienet.checkpoint.restore import StrictRestore, WordVectors
 from tienet.checkpoint.run_folder import load_run
 from tienet.config import Config
+from tienet.data import manifest as manifests
 from tienet.data.batch_split import WHOLE_BATCH, BatchSplit
 from tienet.distributed.cluster import Cluster
 from tienet.errors import InputError
 from tienet.interruption import Interruption
 from tienet.labels import LABELS
+from tienet.modeling.losses import ReportWeights
 from tienet.predict import Predictor
 from tienet.training import train as training
 from tienet.training.places import Parallelism, Places
-from tienet.training.setup import Setup, build_model, find_start, open_inputs, session_init, set_up
+from tienet.training.setup import Setup, build_model, find_start, open_inputs, report_weights_of, session_init, set_up
 
 
 def setup_of(config: Config, data_root: Path, logdir: Path, resume: bool = False, load: str | None = None) -> Setup:
@@ -178,3 +182,25 @@ def test_a_training_split_where_all_have_a_finding_is_learnt_with_equal_weights(
     assert (weights.beta_P, weights.beta_N) == (1, 1) and (weights.lambda_m == 1).all()
     count = (~healthy & (table.split == "train")).sum()
     assert f"note: all {count} training studies whose state is known have a finding" in capsys.readouterr().err
+
+
+def test_report_from_caption_starts_its_classifier_anew_and_says_so(data_root, tmp_path, capsys):
+    load = light_run(tmp_path / "caption", manifests.load("phantom", data_root), "caption", data="phantom")
+    setup = SimpleNamespace(is_chief=True, resumed_from=None, initial_weights=load, config=config_of("report"))
+    found = session_init(setup)
+    assert found._new == ("classifier/", "text_attention/") and found._trainable_only
+    assert "has no classifier, text_attention: these start anew" in capsys.readouterr().err
+    setup.config = config_of("caption")
+    assert session_init(setup)._new == () and capsys.readouterr().err == ""
+
+
+def test_what_reports_count_follows_the_settings():
+    labels = np.zeros((4, 15), np.float32)
+    labels[0, 2], lengths = 1, np.array([2, 4, 6, 8])
+    assert report_weights_of(config_of("annotate"), labels, lengths) is None
+    assert report_weights_of(config_of("caption"), labels, lengths) == ReportWeights()
+    share, words = config_of("report", finding_share=0.8), config_of("caption", report_loss="words")
+    assert report_weights_of(share, labels, lengths).diseased == pytest.approx(0.8 * 4)
+    assert report_weights_of(words, labels, lengths) == ReportWeights(mean_words=5.0)
+    both = report_weights_of(config_of("caption", finding_share=0.8, report_loss="words"), labels, lengths)
+    assert both == ReportWeights(pytest.approx(3.2), pytest.approx(0.2 * 4 / 3), 5.0)

@@ -13,6 +13,7 @@ from tienet.checkpoint.entries import damaged, find_damage, read_entry, short_re
 from tienet.checkpoint.tensorflow_path import readable_prefix
 from tienet.config import Config
 from tienet.errors import InputError
+from tienet.modeling.model import CLASSIFIER_SCOPES
 
 tf1 = tf.compat.v1
 
@@ -20,7 +21,7 @@ ACCUMULATION = "tienet_accumulation"
 """The collection of the counter and the sums of gradient accumulation; the sums are zero in every checkpoint."""
 
 
-_SCOPES = {"classifies": ("text_attention/", "classifier/"), "predicts_words": ("word_softmax/",)}
+_SCOPES = {"classifies": CLASSIFIER_SCOPES, "predicts_words": ("word_softmax/",)}
 """The scopes of the variables that only networks with a part have: a classifier, a softmax over the next word."""
 
 

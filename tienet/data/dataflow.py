@@ -75,6 +75,8 @@ class Studies:
             notes.append(f"{len(empty)} of {len(manifest)} reports are empty (the first is {first})")
         (full_stop,) = vocab.encode(".")[:-1]
         full_stop = -1 if full_stop == OOV else int(full_stop)
+        if full_stop < 0 and config.shuffle_sentences and needed and training:
+            notes.append("the vocabulary has no full stop, so that shuffle_sentences changes nothing")
         return cls(config, word_ids, manifest.labels, manifest, features, notes, frozenset(cut), full_stop)
 
     def __len__(self) -> int:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tensorpack.tfutils.sessinit import SessionInit
 
     from tienet.distributed.workers import Workers
+    from tienet.modeling.losses import ReportWeights
     from tienet.modeling.model import TieNet
 
 
@@ -195,7 +196,7 @@ def set_up(
 
 def build_model(setup: Setup) -> "TieNet":
     """The network, with the training split's label weights, and the backbone and statistics of the run's folder."""
-    from tienet.modeling.losses import LabelWeights, ReportWeights
+    from tienet.modeling.losses import LabelWeights
     from tienet.modeling.model import TieNet
 
     config, run = setup.config, run_folder.load_run(setup.places.logdir)
@@ -206,14 +207,33 @@ def build_model(setup: Setup) -> "TieNet":
     if label_weights.note and setup.is_chief:
         print(f"note: {label_weights.note}", file=sys.stderr)
     statistics = run.feature_statistics()
-    report_weights = None
-    if config.mode_parts.writes:
-        mean_words = float(setup.train_studies.lengths.mean()) if config.report_loss == "words" else None
-        report_weights = ReportWeights.from_labels(labels, config.finding_share, mean_words)
+    report_weights = report_weights_of(config, labels, setup.train_studies.lengths)
+    if (
+        config.mode_parts.writes
+        and config.finding_share is not None
+        and report_weights.diseased == 1
+        and setup.is_chief
+    ):
+        print("note: finding_share changes nothing: no training study has a finding, or all have one", file=sys.stderr)
     word_dim = setup.word_vectors.shape[1]
     model = TieNet(config, len(setup.vocab), word_dim, label_weights, report_weights, weights, statistics)
     model.summary_decay **= 1 / setup.batch_split.accumulate
     return model
+
+
+def report_weights_of(config: Config, labels: np.ndarray, lengths: np.ndarray) -> "ReportWeights | None":
+    """What L_R of each report counts; None in modes that do not write.
+
+    Args:
+        labels: The training labels, [Q, K].
+        lengths: int [Q], the words of each report, <END> counted.
+    """
+    from tienet.modeling.losses import ReportWeights
+
+    if not config.mode_parts.writes:
+        return None
+    mean_words = float(lengths.mean()) if config.report_loss == "words" else None
+    return ReportWeights.from_labels(labels, config.finding_share, mean_words)
 
 
 def session_init(setup: Setup) -> "SessionInit":
