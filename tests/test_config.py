@@ -137,7 +137,10 @@ POOLING = {"pooling", "lse_r"}
 TEXT = {"lstm_units", "max_words", "word_vector_std", "report_drop", "report_drop_unit"}
 TEXT_ATTENTION = {"attention_rows", "attention_hidden", "penalty", "shuffle_sentences", "join_reports", "alpha"}
 CLASSIFIER = {"output_hidden", "weighted_loss", "dropout"}
-WRITING = {"deep_output", "written_words", "scheduled_sampling", "doubly_stochastic", "finding_share", "report_loss"}
+WRITING = {
+    "deep_output", "written_words", "end_penalty", "end_penalty_words", "scheduled_sampling", "doubly_stochastic",
+    "finding_share", "report_loss",
+}  # fmt: skip
 BOTH_LOSSES = {"classify_on", "writer_rate"}
 ALWAYS = {"mode", "data", "seed", "l2", "batch", "epochs", "patience", "learning_rate", "lr_drop_at"}
 WITHOUT_EFFECT = {

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tienet.config import Config
 from tienet.errors import InputError
 from tienet.modeling.decoding import CONSISTENT_TEMPERATURE, Decoding
 
@@ -16,6 +17,9 @@ from tienet.modeling.decoding import CONSISTENT_TEMPERATURE, Decoding
         {"length_norm": -1.0},
         {"candidates": 0},
         {"no_repeat": 1},
+        {"end_penalty": -1.0},
+        {"end_penalty": float("nan")},
+        {"end_penalty_words": 0},
         {"margin": float("nan")},
         {"agreement_weight": float("nan")},
     ],
@@ -29,3 +33,11 @@ def test_the_temperature_has_a_default_for_each_method():
     temperatures = [Decoding(method).temperature for method in ("greedy", "sample", "consistent")]
     assert temperatures == [1.0, 1.0, CONSISTENT_TEMPERATURE]
     assert Decoding("consistent", temperature=1.0).temperature == 1.0
+
+
+def test_a_decoding_takes_what_it_does_not_say_from_the_run():
+    config = Config(mode="caption", written_words=30, end_penalty=4.0, end_penalty_words=20)
+    completed = Decoding("beam").completed(config)
+    assert (completed.max_words, completed.end_penalty, completed.end_penalty_words) == (30, 4.0, 20)
+    own = Decoding("greedy", 7, end_penalty=0.0, end_penalty_words=5)
+    assert own.completed(config) == own

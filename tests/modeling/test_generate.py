@@ -57,14 +57,18 @@ def words_of(written, n):
 ALLOWED = [w for w in range(V) if w not in (PAD, START, OOV)]
 
 
-def greedy_loop(net, n, max_words=MAX):
+def greedy_loop(net, n, max_words=MAX, end_penalty=0.0, end_penalty_words=1):
+    """The words of image n, and their log-probability, in which the penalty does not count."""
     word, words, total = START, [], 0.0
     h, c = net.start(n)
     while True:
         log_p, h, c = net.step(n, word, h, c)
         if len(words) == max_words:
             return words, total
-        word = max(ALLOWED, key=lambda w: log_p[w])
+        scores = np.array(log_p)
+        if len(words) < end_penalty_words:
+            scores[END] -= end_penalty * (end_penalty_words - len(words)) / end_penalty_words
+        word = max(ALLOWED, key=lambda w: scores[w])
         total += log_p[word]
         if word == END:
             return words, total
@@ -78,6 +82,19 @@ def test_greedy_equals_a_loop(net):
         assert words_of(written, n) == words
         np.testing.assert_allclose(written.log_probability[n], total, rtol=1e-4)
     assert len({tuple(words_of(written, n)) for n in range(B)}) > 1
+
+
+def test_greedy_with_an_end_penalty_equals_a_loop(net):
+    net.set("word_softmax/b", 0.3 * tf.one_hot(END, V))  # so that most reports end before they begin
+    plain = net.write(Decoding(max_words=MAX))
+    late = {"end_penalty": 1.5, "end_penalty_words": 4}
+    written = net.write(Decoding(max_words=MAX, **late))
+    for n in range(B):
+        words, total = greedy_loop(net, n, **late)
+        assert words_of(written, n) == words
+        np.testing.assert_allclose(written.log_probability[n], total, rtol=1e-4)
+    assert (written.word_len >= plain.word_len).all() and (written.word_len > plain.word_len).any()
+    assert (written.word_len <= MAX).any()  # reports still end
 
 
 def test_beam_of_width_one_equals_greedy(net):

@@ -3,8 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from tienet.data.text import OOV, PAD, START
+from tienet.data.text import END, OOV, PAD, START
 from tienet.modeling import word_choice
+from tienet.modeling.decoding import Decoding
+
+PLAIN = Decoding(end_penalty=0.0)
 
 
 def test_the_word_drawn_is_where_the_probabilities_up_to_it_pass_the_number(graph):
@@ -21,9 +24,17 @@ def test_pad_start_and_oov_are_forbidden_and_the_likeliest_of_the_others_is_chos
     scores = np.array([[9.0, 8, 1, 7, 2, 3], [9, 8, 5, 7, 2, 3]], np.float32)
     with tf.compat.v1.Session() as session:
         never = session.run(word_choice.forbidden(tf.constant(scores)))
-        chosen = session.run(word_choice.likeliest(tf.constant(scores + never)))
+        chosen = session.run(word_choice.likeliest(tf.constant(0), tf.constant(scores + never), PLAIN))
     assert set(np.flatnonzero(never)) == {PAD, START, OOV} and never.max() == 0
     assert chosen.tolist() == [5, 2]
+
+
+def test_the_end_loses_less_with_each_word_and_nothing_after_enough(graph):
+    decoding = Decoding(end_penalty=6.0, end_penalty_words=3)
+    with tf.compat.v1.Session() as session:
+        scores = np.array([session.run(word_choice.early_end(tf.constant(t), 5, decoding)) for t in range(5)])
+    np.testing.assert_allclose(scores[:, END], [-6, -4, -2, 0, 0])
+    assert not np.delete(scores, END, axis=1).any()
 
 
 def test_the_word_that_would_end_a_sequence_again_is_forbidden(graph):

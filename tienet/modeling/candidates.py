@@ -35,6 +35,7 @@ def write_candidates(decoder: Decoder, decoding: Decoding, keys: tf.Tensor) -> C
     Args:
         keys: int64 [B], `image_keys` of the images.
     """
+    decoding = decoding.completed(decoder.config)
     W, max_words = decoding.candidates, decoding.max_words
     x, u, h_0, c_0 = decoder.image_context
     draws = uniform_draws(keys, decoding.seed, W, max_words + 1)
@@ -42,7 +43,7 @@ def write_candidates(decoder: Decoder, decoding: Decoding, keys: tf.Tensor) -> C
     def choose(t, scores, draws):
         drawn = draw(scores / decoding.temperature, tf.reshape(draws[:, :, t], [-1]))
         is_greedy = tf.equal(tf.range(tf.shape(scores)[0]) % W, 0)
-        return tf.where(is_greedy, likeliest(scores), drawn)
+        return tf.where(is_greedy, likeliest(t, scores, decoding), drawn)
 
     def write_group(images, h_0, c_0, draws) -> tuple[tf.Tensor, tf.Tensor]:
         states = (tf.repeat(state, W, axis=0) for state in (h_0, c_0))

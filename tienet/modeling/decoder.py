@@ -45,12 +45,13 @@ class Decoder:
         x: float32 [B, D, D, C], the transition layer's activations; None in a mode without an image.
 
     Attributes:
+        config: The run's settings.
         image_context: What the RNN takes from `x`; None without an image.
         side: D; None without an image.
     """
 
     def __init__(self, config: Config, vocab_size: int, word_dim: int, x: tf.Tensor | None = None):
-        self._config = config
+        self.config = config
         H = config.lstm_units
         # Training gives them their first values, from the vocabulary's embeddings.npy. They have no weight decay.
         self._vectors = tf1.get_variable(
@@ -67,7 +68,7 @@ class Decoder:
         self._softmax = _Softmax(config, vocab_size, word_dim, self._deep) if config.predicts_words else None
 
     def _image_context(self, x: tf.Tensor) -> ImageContext:
-        config = self._config
+        config = self.config
         locations = tf.reshape(x, [-1, x.shape[1] * x.shape[2], x.shape[3]])
         mean = tf.reduce_mean(locations, 1)
         h_0 = tf.tanh(fully_connected("h_0", mean, config.lstm_units))
@@ -78,9 +79,9 @@ class Decoder:
         return ImageContext(locations, u, h_0, c_0)
 
     def _image_weights(self, C: int, W_r: tf.Tensor) -> attention_step.Weights:
-        H, A = self._config.lstm_units, self._config.attention_units
+        H, A = self.config.lstm_units, self.config.attention_units
         gate = {}
-        if self._config.attention_gate:
+        if self.config.attention_gate:
             gate = {"w_beta": weight("beta/W", [H, 1])[:, 0], "b_beta": bias("beta/b", 1)[0]}
         return attention_step.Weights(
             W_rh=tf.concat([W_r, weight("attention_h/W", [H, A])], 1),

@@ -49,12 +49,13 @@ def write(
         seed: int [2], the seed of sampling; None: (decoding.seed, 0).
     """
     assert decoding.method in ALONE, f"{decoding.method}: only its candidates are written in the graph"
+    decoding = decoding.completed(decoder.config)
     image_context, max_words = image_context or decoder.image_context, decoding.max_words
     if decoding.method == "beam":
         return _in_groups(decoder, image_context, max_words, partial(_search_beams, decoder, decoding))
     loop = partial(write_word_by_word, decoder, max_words, no_repeat=decoding.no_repeat)
     if decoding.method == "greedy":
-        return _in_groups(decoder, image_context, max_words, partial(loop, lambda t, scores: likeliest(scores)))
+        return _in_groups(decoder, image_context, max_words, partial(loop, partial(likeliest, decoding=decoding)))
     seed = tf.constant([decoding.seed, 0], tf.int64) if seed is None else seed
     draws = tf.random.stateless_uniform([tf.shape(image_context.h_0)[0], max_words + 1], seed)
 

@@ -78,7 +78,7 @@ class TieNet(ModelDesc):
         self.report_weights = report_weights or losses.ReportWeights()
         self.backbone_weights = backbone_weights
         self.feature_statistics = feature_statistics
-        self.decoding = decoding or Decoding(max_words=config.written_words)
+        self.decoding = (decoding or Decoding()).completed(config)
         self.summary_decay = 0.95  # decay of the logged losses' moving averages at each part of a batch
         self._draws = Draws(config.seed, np.zeros(2, np.int32))  # those of the tower that is being built
 

@@ -5,15 +5,11 @@ Axes: R reports, M words that were read, V vocabulary.
 
 import tensorflow as tf
 
-from tienet.data.text import OOV, PAD, START
+from tienet.data.text import END, OOV, PAD, START
+from tienet.modeling.decoding import Decoding
 
 NEVER = -1e30
 """The score of a word that must not be chosen."""
-
-
-def likeliest(scores: tf.Tensor) -> tf.Tensor:
-    """The word of the largest score, int32 [R], for scores [R, V]."""
-    return tf.argmax(scores, -1, tf.int32)
 
 
 def draw(scores: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
@@ -27,6 +23,19 @@ def forbidden(logits: tf.Tensor) -> tf.Tensor:
     """[V], added to the scores: `NEVER` for the words that are never written, 0 for all others."""
     never = tf.constant([PAD, START, OOV])[:, None]
     return tf.scatter_nd(never, tf.fill([3], NEVER), tf.shape(logits)[-1:])
+
+
+def early_end(t: tf.Tensor, V: tf.Tensor, decoding: Decoding) -> tf.Tensor:
+    """[V], added to the scores after t words: what <END> loses by `Decoding.end_penalty`, 0 for all others."""
+    missing = tf.maximum(0.0, 1.0 - tf.cast(t, tf.float32) / decoding.end_penalty_words)
+    return -decoding.end_penalty * missing * tf.one_hot(END, V)
+
+
+def likeliest(t: tf.Tensor, scores: tf.Tensor, decoding: Decoding) -> tf.Tensor:
+    """The word of the largest score after t words, int32 [R], for scores [R, V]."""
+    if decoding.end_penalty:
+        scores += early_end(t, tf.shape(scores)[1], decoding)
+    return tf.argmax(scores, -1, tf.int32)
 
 
 def repeated(history: tf.Tensor, n: int, V: tf.Tensor) -> tf.Tensor:

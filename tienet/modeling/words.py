@@ -66,9 +66,8 @@ def write_own_words(
         written = generate.write(decoder, decoding, image_context, draws.seed_for("writing"))
         return tf.stop_gradient(written.word_ids), tf.stop_gradient(written.word_len)
 
-    max_words = config.written_words
     even = tf.equal(draws.update[0] % 2, 0)
-    return tf.cond(even, lambda: write(Decoding("greedy", max_words)), lambda: write(Decoding("sample", max_words)))
+    return tf.cond(even, lambda: write(Decoding("greedy")), lambda: write(Decoding("sample")))
 
 
 # ---- the words that should follow ----
