@@ -64,14 +64,14 @@ $(DEMO)/%/eval/phantom-test/roc.png: $(DEMO)/%/best.json
 
 # ---- openi: the paper's tables on two splits, with the controls beside them ----
 # DIR is the folder of OpenI's files. Word vectors come from ready-made ones, VECTORS=FILE, or from a text with one abstract
-# a line, PUBMED=FILE. Each step leaves a file, so that it is done once; a training that was stopped goes on. annotate-text
-# and annotate are trained with each of OPENI_SEEDS. Without Java, EVAL_FLAGS=--no-java leaves METEOR out.
+# a line, PUBMED=FILE. Each step leaves a file, so that it is done once; a training that was stopped goes on. All modes but
+# classify are trained with each of OPENI_SEEDS. Without Java, EVAL_FLAGS=--no-java leaves METEOR out.
 
 EVAL_FLAGS ?=
 OPENI_SETS := openi openi-r2gen
 OPENI_MODES := annotate-text annotate classify classify-lse caption report    # -lse: with LSE pooling, the paper's I
 OPENI_SEEDS ?= $(if $(filter openi-cv,$(MAKECMDGOALS)),0,0 1 2)
-SEEDED := annotate-text annotate
+SEEDED := annotate-text annotate caption report
 runs_of = $(foreach mode,$1,$(if $(filter $(SEEDED),$(mode)),$(OPENI_SEEDS:%=$(mode)-%),$(mode)))
 LABELLER := annotate-text-$(firstword $(OPENI_SEEDS))
 
@@ -96,16 +96,17 @@ openi: $(OPENI_SETS:%=tables/%/.evaluated)
 prepare_openi = $(BIN)/python data_prep/openi.py --reports $(OPENI)/NLMCXR_reports.tgz --images $(OPENI)/images \
 	--projections $(OPENI)/indiana_projections.csv --labels $(OPENI)/openi_gld_std14.csv --out $(@D) --split
 
-# The training of a run: $1 is RUN, which is a mode, MODE-SEED or classify-lse, and $2 the data set. Mode report goes on
-# from what caption has learnt.
-mode_of = $(firstword $(foreach mode,annotate-text annotate classify,$(if $(filter $(mode)-%,$1),$(mode))) $1)
+# The training of a run: $1 is RUN, which is MODE-SEED, classify or classify-lse, and $2 the data set. Mode report goes on
+# from what caption has learnt with the same seed.
+mode_of = $(firstword $(foreach mode,$(SEEDED) classify,$(if $(filter $(mode)-%,$1),$(mode))) $1)
+seed_of = $(1:$(mode_of)-%=%)
 flags_classify-lse = --set pooling=lse
-flags_report = --load runs/$2/caption/checkpoints/checkpoint --vocab runs/$2/caption --set alpha=0.25 \
-	--set writer_rate=0.1 --epochs 8
-seed_of = $(if $(filter $(SEEDED),$(mode_of)),--seed $(1:$(mode_of)-%=%))
+flags_report = --load runs/$2/caption-$(seed_of)/checkpoints/checkpoint --vocab runs/$2/caption-$(seed_of) \
+	--set alpha=0.25 --set writer_rate=0.1 --epochs 8
+flags_of = $(if $(filter $(SEEDED),$(mode_of)),--seed $(seed_of) $(flags_$(mode_of)),$(flags_$1))
 define train
 if test -e $@; then rm -rf $(@D); fi
-$(BIN)/python train.py --mode $(mode_of) --data $2 --preset openi $(seed_of) $(flags_$1) --logdir $(@D) --resume
+$(BIN)/python train.py --mode $(mode_of) --data $2 --preset openi $(flags_of) --logdir $(@D) --resume
 endef
 make_vocabulary = PYTHON=$(BIN)/python bash data_prep/build_vocab.sh --data $* \
 	$(if $(VECTORS),--vectors $(VECTORS),--corpus $(PUBMED))
@@ -136,7 +137,7 @@ $(foreach data,$(OPENI_SETS),$(OPENI_RUNS:%=runs/$(data)/%/.trained)): runs/%/.t
 	$(call train,$(notdir $*),$(patsubst %/,%,$(dir $*)))
 	touch $@
 needs = $(eval $(2:%=runs/$1/%/.trained): data/$1/vocab/embeddings.npy data/$1/.features) \
-	$(if $(filter report,$2),$(eval runs/$1/report/.trained: runs/$1/caption/.trained)) \
+	$(foreach run,$(filter report-%,$2),$(eval runs/$1/$(run)/.trained: runs/$1/$(run:report-%=caption-%)/.trained)) \
 	$(eval tables/$1/.evaluated: $(2:%=runs/$1/%/.trained))
 $(foreach data,$(OPENI_SETS),$(call needs,$(data),$(OPENI_RUNS)))
 
@@ -147,9 +148,8 @@ $(OPENI_SETS:%=tables/%/.evaluated): tables/%/.evaluated:
 
 # ---- openi-cv: five folds, each of which tests other studies, and then all of them put together ----
 # FOLDS="3" does one fold, MODES="annotate caption" some of the trainings (annotate-text is always there, as it reads the
-# reports, and caption where report is), OPENI_SEEDS="0 1 2" trains annotate-text and annotate with several seeds. What was
-# done in other goes counts: a fold's evaluation is of all its runs, and the folds are put together as soon as the last of
-# them is there.
+# reports, and caption where report is), OPENI_SEEDS="0 1 2" trains with several seeds. What was done in other goes counts: a
+# fold's evaluation is of all its runs, and the folds are put together as soon as the last of them is there.
 
 FOLDS ?= 1 2 3 4 5
 MODES ?= $(OPENI_MODES)

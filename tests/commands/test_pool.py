@@ -48,13 +48,14 @@ def commands_of_make(tmp_path, *words: str) -> list[list[str]]:
 def test_make_does_every_fold_and_puts_them_together(tmp_path):
     lines = commands_of_make(tmp_path, "OPENI_SEEDS=0 7")
     parser = top_parser(whole=True)
-    runs = ("annotate-text-0", "annotate-text-7", "annotate-0", "annotate-7", "classify", "classify-lse", "caption",
-            "report")  # fmt: skip
-    trained, evaluated, prepared = {}, [], []
+    runs = ("annotate-text-0", "annotate-text-7", "annotate-0", "annotate-7", "classify", "classify-lse", "caption-0",
+            "caption-7", "report-0", "report-7")  # fmt: skip
+    trained, starts, evaluated, prepared = {}, {}, [], []
     for words in lines:
         if "train.py" in words:
             args = parser.parse_args(["train", *words[2:]])
             trained[str(args.logdir)] = (args.mode, args.data, args.seed, args.set, args.resume)
+            starts[str(args.logdir)] = args.load and str(args.load)
         elif "eval.py" in words:
             args = parser.parse_args(["evaluate", *[word for word in words[2:] if word not in ("|", "-n")]])
             evaluated.append((args.data, args.controls, args.labeller, str(args.out)))
@@ -69,7 +70,8 @@ def test_make_does_every_fold_and_puts_them_together(tmp_path):
     assert trained["runs/openi-fold-1/classify"][0] == "classify" and trained["runs/openi-fold-1/classify"][3] == []
     assert trained["runs/openi-fold-1/classify-lse"][0] == "classify"
     assert trained["runs/openi-fold-1/classify-lse"][3] == ["pooling=lse"]
-    assert "alpha=0.25" in trained["runs/openi-fold-1/report"][3]
+    assert "alpha=0.25" in trained["runs/openi-fold-1/report-0"][3]
+    assert starts["runs/openi-fold-2/report-7"] == "runs/openi-fold-2/caption-7/checkpoints/checkpoint"
     assert evaluated == [([fold], True, [f"runs/{fold}/annotate-text-0"], f"tables/{fold}") for fold in folds]
     assert sorted(prepared) == [*(f"fold={n}/5" for n in range(1, 6)), "hash"]
     assert [str(path) for path in pooled.evaluations] == [f"tables/{fold}" for fold in folds] and pooled.no_java
@@ -78,6 +80,6 @@ def test_make_does_every_fold_and_puts_them_together(tmp_path):
 def test_make_does_one_fold_and_waits_for_the_others(tmp_path):
     lines = commands_of_make(tmp_path, "FOLDS=3", "MODES=caption")
     logdirs = [words[words.index("--logdir") + 1] for words in lines if "train.py" in words]
-    assert logdirs == ["runs/openi-fold-3/annotate-text-0", "runs/openi-fold-3/caption"]
+    assert logdirs == ["runs/openi-fold-3/annotate-text-0", "runs/openi-fold-3/caption-0"]
     assert not any(words[1:3] == ["-m", "tienet"] for words in lines)
     assert lines[-1] == ["echo", "not put together yet: fold 1 is missing"]

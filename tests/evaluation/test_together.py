@@ -23,6 +23,8 @@ from tienet.evaluation.metrics.named_labels import evaluate_labels
 from tienet.evaluation.options import Options
 from tienet.evaluation.pooled.folds import open_folds
 from tienet.evaluation.pooled.pool import pool_folds
+from tienet.evaluation.report_metrics import NO_REPORT_METRICS
+from tienet.evaluation.tables import format_singles
 from tienet.evaluation.together import find_together, summarise_singles
 from tienet.labels import LABELS, name_labels
 
@@ -109,8 +111,21 @@ def test_they_have_a_column_paired_tests_and_lines_of_their_own(out):
 
 def test_a_figure_that_one_run_lacks_is_not_summarised():
     of_runs = [{"avg": 0.5, "labels": None}, {"avg": 0.75, "labels": {"micro": {"f1": 0.5}}}]
-    found = summarise_singles(of_runs)
+    found = summarise_singles([NO_REPORT_METRICS | metrics for metrics in of_runs])
     assert found["micro_f1"] is None and found["avg"]["mean"] == 0.625 and found["avg"]["runs"] == [0.5, 0.75]
+
+
+def test_how_the_single_runs_write_is_summarised_too():
+    of_runs = [
+        {"avg": 0.5, "captions": {"BLEU-4": b, "CIDEr": 0.25}, "reports": {"distinct": d, "words_mean": 30.0}}
+        for b, d in ((0.0625, 80), (0.1875, 120))
+    ]
+    found = summarise_singles([NO_REPORT_METRICS | {"labels": None} | metrics for metrics in of_runs])
+    assert found["report_findings_f1"] is None and found["bleu4"]["runs"] == [0.0625, 0.1875]
+    text = format_singles({"avg": 0.75, "labels": None, "singles": found, "runs": ["a", "b"]})
+    rows = [line.split() for line in text.splitlines()]
+    assert ["distinct", "reports", "100.000", "28.284", "80.000", "120.000"] in rows
+    assert ["BLEU-4", "0.125", "0.088", "0.062", "0.188"] in rows
 
 
 def test_runs_of_one_mode_and_validation_split_belong_together(phantom, tmp_path, capsys):

@@ -184,14 +184,18 @@ def format_singles(metrics: Mapping) -> str:
     Args:
         metrics: The metrics.json of an evaluation together, with `runs` and `singles`.
     """
-    names = {"avg": "AVG", "micro_f1": "micro F1"}
+    names = {
+        "avg": "AVG", "micro_f1": "micro F1", "bleu4": "BLEU-4", "cider": "CIDEr",
+        "distinct_reports": "distinct reports", "words_mean": "words, mean",
+        "report_findings_f1": "micro f1 of reports against the true labels",
+    }  # fmt: skip
     labels = metrics["labels"]
     together = {"avg": metrics["avg"], "micro_f1": labels and labels["micro"]["f1"]}
     rows = []
     for name, title in names.items():
-        if summary := metrics["singles"][name]:
-            figures = [together[name], *(summary[key] for key in ("mean", "std", "min", "max"))]
-            rows.append([title, *map(number_text, figures)])
+        if summary := metrics["singles"].get(name):
+            of_mean = number_text(together[name]) if name in together else ""  # the mean of runs writes no report
+            rows.append([title, of_mean, *(number_text(summary[key]) for key in ("mean", "std", "min", "max"))])
     if not rows:
         return ""
     header = ["Runs", "together", "mean of the single ones", "standard deviation", "smallest", "largest"]

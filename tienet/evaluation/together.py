@@ -23,8 +23,16 @@ from tienet.evaluation.report_metrics import NO_REPORT_METRICS
 from tienet.folders import contents
 from tienet.inference.together import mean_predictions
 
-SINGLES = {"avg": ("avg",), "micro_f1": ("labels", "micro", "f1")}
-"""The figures of the single runs that are summarised, and where metrics.json has them."""
+SINGLES = {
+    "avg": ("avg",),
+    "micro_f1": ("labels", "micro", "f1"),
+    "bleu4": ("captions", "BLEU-4"),
+    "cider": ("captions", "CIDEr"),
+    "distinct_reports": ("reports", "distinct"),
+    "words_mean": ("reports", "words_mean"),
+    "report_findings_f1": ("report_findings", "against_labels", "micro", "f1"),
+}
+"""The figures of the single runs that are summarised, and where metrics.json has them: of labels, then of reports."""
 
 
 def find_together(runs: Sequence[OpenedRun]) -> list[OpenedRuns]:
