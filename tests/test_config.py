@@ -138,7 +138,7 @@ TEXT = {"lstm_units", "max_words", "word_vector_std", "report_drop", "report_dro
 TEXT_ATTENTION = {"attention_rows", "attention_hidden", "penalty", "shuffle_sentences", "join_reports", "alpha"}
 CLASSIFIER = {"output_hidden", "weighted_loss", "dropout"}
 WRITING = {
-    "deep_output", "written_words", "end_penalty", "end_penalty_words", "scheduled_sampling", "doubly_stochastic",
+    "deep_output", "written_words", "findings_penalty", "findings_words", "scheduled_sampling", "doubly_stochastic",
     "finding_share", "report_loss",
 }  # fmt: skip
 BOTH_LOSSES = {"classify_on", "writer_rate"}

@@ -51,8 +51,8 @@ class Config:
     # Writing
     deep_output: bool = False  # Xu's output layer: the next word depends on w_t, h_t and z_t, not on h_t alone
     written_words: int = 100  # the largest number of words that are written
-    end_penalty: float = 0.0  # what ln p(<END>) loses at first when reports are written greedily; 0: nothing
-    end_penalty_words: int = 60  # the number of words after which it loses nothing
+    findings_penalty: float = 0.0  # what ln p of the heading "impression" loses at first in greedy writing; 0: nothing
+    findings_words: int = 40  # the number of words after which it loses nothing
     classify_on: str = "true"  # the report that mode report trains its classifier on: true, own or half
     scheduled_sampling: float = (
         0.0  # share of the words read in training that are drawn from the model's own predictions
@@ -181,11 +181,11 @@ PRESETS_BY_MODE: dict[str, dict[str, dict[str, object]]] = {
         "annotate-text": {"shuffle_sentences": True, "join_reports": 0.3},
         "annotate": {"dropout_image": 0.8, "shuffle_sentences": True, "join_reports": 0.3},
         "classify": {"feature_norm": True, "pooling": "mean", "dropout": 0.5, "epochs": 10},
-        "caption": {"feature_norm": True, "finding_share": 0.8, "end_penalty": 5.0},
+        "caption": {"feature_norm": True, "finding_share": 0.8, "findings_penalty": 4.0},
         "report": {
             "feature_norm": True,
             "finding_share": 0.8,
-            "end_penalty": 5.0,
+            "findings_penalty": 4.0,
             "classify_on": "half",
             "dropout": 0.5,
         },
@@ -217,7 +217,7 @@ _SETTINGS_OF_PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("classifies",): ("output_hidden", "weighted_loss", "dropout"),
     ("image", "classifies"): ("dropout_image",),
     ("writes",): (
-        "deep_output", "written_words", "end_penalty", "end_penalty_words", "scheduled_sampling", "doubly_stochastic",
+        "deep_output", "written_words", "findings_penalty", "findings_words", "scheduled_sampling", "doubly_stochastic",
         "finding_share", "report_loss",
     ),
     ("classifies", "writes"): ("classify_on", "writer_rate"),
@@ -258,9 +258,9 @@ _CHOICES = {
 }
 _AT_LEAST_ONE = (
     "image_px", "transition_channels", "attention_units", "lstm_units", "attention_rows", "attention_hidden",
-    "max_words", "written_words", "end_penalty_words", "batch", "epochs",
+    "max_words", "written_words", "findings_words", "batch", "epochs",
 )  # fmt: skip
-_AT_LEAST_ZERO = ("seed", "output_hidden", "penalty", "l2", "patience", "doubly_stochastic", "end_penalty")
+_AT_LEAST_ZERO = ("seed", "output_hidden", "penalty", "l2", "patience", "doubly_stochastic", "findings_penalty")
 _MAX_SHARES = {
     "report_drop": 1.0,
     "alpha": 1.0,

@@ -17,9 +17,9 @@ from tienet.modeling.decoding import CONSISTENT_TEMPERATURE, Decoding
         {"length_norm": -1.0},
         {"candidates": 0},
         {"no_repeat": 1},
-        {"end_penalty": -1.0},
-        {"end_penalty": float("nan")},
-        {"end_penalty_words": 0},
+        {"findings_penalty": -1.0},
+        {"findings_penalty": float("nan")},
+        {"findings_words": 0},
         {"margin": float("nan")},
         {"agreement_weight": float("nan")},
     ],
@@ -36,8 +36,9 @@ def test_the_temperature_has_a_default_for_each_method():
 
 
 def test_a_decoding_takes_what_it_does_not_say_from_the_run():
-    config = Config(mode="caption", written_words=30, end_penalty=4.0, end_penalty_words=20)
-    completed = Decoding("beam").completed(config)
-    assert (completed.max_words, completed.end_penalty, completed.end_penalty_words) == (30, 4.0, 20)
-    own = Decoding("greedy", 7, end_penalty=0.0, end_penalty_words=5)
-    assert own.completed(config) == own
+    config = Config(mode="caption", written_words=30, findings_penalty=4.0, findings_words=20)
+    completed = Decoding("beam").completed(config, 6)
+    assert (completed.max_words, completed.findings_penalty, completed.findings_words) == (30, 4.0, 20)
+    assert completed.impression == 6
+    own = Decoding("greedy", 7, findings_penalty=0.0, findings_words=5)
+    assert own.completed(config) == own and completed.completed(Config()) == completed

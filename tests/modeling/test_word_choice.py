@@ -3,11 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from tienet.data.text import END, OOV, PAD, START
+from tienet.data.text import OOV, PAD, START
 from tienet.modeling import word_choice
 from tienet.modeling.decoding import Decoding
 
-PLAIN = Decoding(end_penalty=0.0)
+PLAIN = Decoding(findings_penalty=0.0)
 
 
 def test_the_word_drawn_is_where_the_probabilities_up_to_it_pass_the_number(graph):
@@ -29,12 +29,12 @@ def test_pad_start_and_oov_are_forbidden_and_the_likeliest_of_the_others_is_chos
     assert chosen.tolist() == [5, 2]
 
 
-def test_the_end_loses_less_with_each_word_and_nothing_after_enough(graph):
-    decoding = Decoding(end_penalty=6.0, end_penalty_words=3)
+def test_the_heading_loses_less_with_each_word_and_nothing_after_enough(graph):
+    decoding = Decoding(findings_penalty=6.0, findings_words=3, impression=4)
     with tf.compat.v1.Session() as session:
-        scores = np.array([session.run(word_choice.early_end(tf.constant(t), 5, decoding)) for t in range(5)])
-    np.testing.assert_allclose(scores[:, END], [-6, -4, -2, 0, 0])
-    assert not np.delete(scores, END, axis=1).any()
+        scores = np.array([session.run(word_choice.early_impression(tf.constant(t), 6, decoding)) for t in range(5)])
+    np.testing.assert_allclose(scores[:, 4], [-6, -4, -2, 0, 0])
+    assert not np.delete(scores, 4, axis=1).any()
 
 
 def test_the_word_that_would_end_a_sequence_again_is_forbidden(graph):

@@ -16,7 +16,7 @@ _OF_METHODS = {
     "temperature": ("sample", "consistent"),
     "seed": ("sample", "consistent"),
     "no_repeat": ("greedy", "sample", "consistent"),
-    "end_penalty": ("greedy", "consistent"),
+    "findings_penalty": ("greedy", "consistent"),
     "candidates": ("consistent",),
     "weights": ("consistent",),
     "margin": ("consistent",),
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     writing.add_argument("--max-written", type=int, metavar="N", help="most words of a report (as the run)")
     writing.add_argument("--no-repeat", type=int, metavar="N", help="no N words come twice in a report (0: any may)")
     writing.add_argument(
-        "--end-penalty", type=float, metavar="X", help="keeps greedy reports from ending early (as the run)"
+        "--findings-penalty", type=float, metavar="X", help="keeps greedy reports from ending early (as the run)"
     )
     chosen = parser.add_argument_group("--decode consistent: the candidate that says best what the image shows")
     chosen.add_argument("--reader", metavar="DIR|FILE", help="a run of annotate-text that reads the candidates")
@@ -71,7 +71,7 @@ def decoding_of(args: argparse.Namespace) -> "Decoding | None":
     flags = {
         "method": args.decode, "width": args.beam, "length_norm": args.length_norm, "temperature": args.temperature,
         "seed": args.decode_seed, "max_words": args.max_written, "no_repeat": args.no_repeat,
-        "end_penalty": args.end_penalty,
+        "findings_penalty": args.findings_penalty,
         "candidates": args.candidates, "weights": args.weights, "margin": args.margin, "reader": args.reader,
         "judge": args.judge,
     }  # fmt: skip

@@ -72,12 +72,16 @@ whose errors are also in German, French and Spanish."""
 _LONGEST_NOTHING = max(map(len, NOTHING))
 
 
+FINDINGS, IMPRESSION = "findings", "impression"
+"""The headings of a report's two sections, each followed by a colon."""
+
+
 def report_text(findings: str, impression: str) -> str:
     """The report as one string: "findings : ... impression : ...".
 
     The heading of a section without text is left out. Runs of white space become one space.
     """
-    sections = (("findings", findings), ("impression", impression))
+    sections = ((FINDINGS, findings), (IMPRESSION, impression))
     return " ".join(f"{name} : {' '.join(text.split())}" for name, text in sections if text.strip())
 
 

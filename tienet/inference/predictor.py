@@ -19,7 +19,7 @@ from tienet.config import Config
 from tienet.data.dataflow import Studies, evaluation_batches
 from tienet.data.features.cache import Extractor, FeatureKey, Features, open_features
 from tienet.data.manifest import Manifest
-from tienet.data.text import Vocab
+from tienet.data.text import IMPRESSION, Vocab
 from tienet.errors import InputError
 from tienet.modeling import backbone_weights, outputs
 from tienet.modeling.decoding import Decoding
@@ -106,6 +106,11 @@ class Predictor:
         if decoding is not None and decoding.method == "consistent" and judges is None:
             raise InputError("decoding consistent: a reader and a judge are missing, which choose among the candidates")
         self.run, self._judges = open_run(load), judges
+        if decoding is not None and decoding.findings_penalty and IMPRESSION not in self.run.vocab.ids:
+            raise InputError(
+                f"decoding: findings_penalty is {decoding.findings_penalty}, but no report that {self.run.load} was "
+                f"trained on has the heading {IMPRESSION!r}; leave it out"
+            )
         self.calibration = self.run.calibration
         self.config: Config = self.run.config.replace(features=features)
         weights = None
@@ -132,6 +137,7 @@ class Predictor:
             backbone_weights=weights,
             feature_statistics=statistics,
             decoding=decoding,
+            impression=self.run.vocab.ids.get(IMPRESSION),
         )
         self.decoding = model.decoding
         with tf.Graph().as_default() as graph:

@@ -26,9 +26,10 @@ class Decoding:
             and `CONSISTENT_TEMPERATURE` for `consistent`.
         seed: The seed of sampling.
         no_repeat: No sequence of so many words comes twice in a report; 0: any may. Not by beam search.
-        end_penalty, end_penalty_words: Greedy decoding takes ln p(<END>) after n words as lower by end_penalty * max(0,
-            1 - n / end_penalty_words), since the likeliest report is much shorter than a usual one. None: the run's
-            settings.
+        findings_penalty, findings_words: Greedy decoding takes ln p of the heading "impression" after n words as lower
+            by findings_penalty * max(0, 1 - n / findings_words): the likeliest findings are much shorter than usual
+            ones, as one word ends them and many go on with them. None: the run's settings.
+        impression: The id of that heading, which the network sets; None: the vocabulary has no such word.
         candidates: How many reports `consistent` writes of an image to choose from: the greedy one, and samples.
         likelihood_weight, consistency_weight, agreement_weight: What `consistent` chooses by is the sum of the three
             scores of `tienet.inference.candidate_scores`, each times its weight.
@@ -43,8 +44,9 @@ class Decoding:
     temperature: float | None = None
     seed: int = 0
     no_repeat: int = 0
-    end_penalty: float | None = None
-    end_penalty_words: int | None = None
+    findings_penalty: float | None = None
+    findings_words: int | None = None
+    impression: int | None = None
     candidates: int = 16
     likelihood_weight: float = 0.0
     consistency_weight: float = 1.0
@@ -56,7 +58,7 @@ class Decoding:
             raise InputError(f"decoding {self.method!r} is not known; choose one of {', '.join(METHODS)}")
         if self.temperature is None:
             object.__setattr__(self, "temperature", CONSISTENT_TEMPERATURE if self.method == "consistent" else 1.0)
-        for name in ("max_words", "width", "candidates", "end_penalty_words"):
+        for name in ("max_words", "width", "candidates", "findings_words"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"decoding: {name} is {getattr(self, name)}, expected 1 or more")
         if self.no_repeat < 0 or self.no_repeat == 1:
@@ -64,19 +66,25 @@ class Decoding:
         for name in ("length_norm", "likelihood_weight", "consistency_weight", "agreement_weight"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"decoding: {name} is {getattr(self, name)}, expected 0 or more")
-        if self.end_penalty is not None and not 0 <= self.end_penalty < float("inf"):
-            raise InputError(f"decoding: end_penalty is {self.end_penalty}, expected 0 or more")
+        if self.findings_penalty is not None and not 0 <= self.findings_penalty < float("inf"):
+            raise InputError(f"decoding: findings_penalty is {self.findings_penalty}, expected 0 or more")
         if not abs(self.margin) < float("inf"):
             raise InputError(f"decoding: margin is {self.margin}, expected a number")
         if not 0 < self.temperature < float("inf"):
             raise InputError(f"decoding: temperature is {self.temperature}, expected a number above 0")
 
-    def completed(self, config: Config) -> "Decoding":
-        """This decoding with the settings of a run where it has none of its own."""
+    def completed(self, config: Config, impression: int | None = None) -> "Decoding":
+        """This decoding with the settings of a run where it has none of its own.
+
+        Args:
+            config: The run's settings.
+            impression: The id of the heading "impression" in the run's vocabulary.
+        """
         of_run = {
             "max_words": config.written_words,
-            "end_penalty": config.end_penalty,
-            "end_penalty_words": config.end_penalty_words,
+            "findings_penalty": config.findings_penalty,
+            "findings_words": config.findings_words,
+            "impression": impression,
         }
         return replace(self, **{name: value for name, value in of_run.items() if getattr(self, name) is None})
 

@@ -57,6 +57,7 @@ class TieNet(ModelDesc):
         backbone_weights: The backbone's arrays by name, for `features=off`.
         feature_statistics: float32 [2, channels], mean and standard deviation, for `feature_norm`.
         decoding: How reports are written at test time; None: greedily.
+        impression: The id of the heading that follows the findings (`data.text.IMPRESSION`); None: there is none.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class TieNet(ModelDesc):
         backbone_weights: dict[str, np.ndarray] | None = None,
         feature_statistics: np.ndarray | None = None,
         decoding: Decoding | None = None,
+        impression: int | None = None,
     ):
         super().__init__()
         self.config = config
@@ -78,7 +80,7 @@ class TieNet(ModelDesc):
         self.report_weights = report_weights or losses.ReportWeights()
         self.backbone_weights = backbone_weights
         self.feature_statistics = feature_statistics
-        self.decoding = (decoding or Decoding()).completed(config)
+        self.decoding = (decoding or Decoding()).completed(config, impression)
         self.summary_decay = 0.95  # decay of the logged losses' moving averages at each part of a batch
         self._draws = Draws(config.seed, np.zeros(2, np.int32))  # those of the tower that is being built
 
@@ -180,7 +182,7 @@ class TieNet(ModelDesc):
             return [(self._classify_report(report), labels)]
         own = slice(None) if self.config.classify_on == "own" else slice(1, None, 2)
         image_context = ImageContext(*(tensor[own] for tensor in decoder.image_context))
-        word_ids, word_len = words.write_own_words(self.config, self._draws, decoder, image_context)
+        word_ids, word_len = words.write_own_words(self.decoding, self._draws, decoder, image_context)
         own_report = self._read(decoder, report.x[own], word_ids, word_len, image_context)
         parts = [(self._classify_report(own_report), labels[own])]
         if self.config.classify_on == "half":

@@ -5,7 +5,7 @@ Axes: R reports, M words that were read, V vocabulary.
 
 import tensorflow as tf
 
-from tienet.data.text import END, OOV, PAD, START
+from tienet.data.text import OOV, PAD, START
 from tienet.modeling.decoding import Decoding
 
 NEVER = -1e30
@@ -25,16 +25,16 @@ def forbidden(logits: tf.Tensor) -> tf.Tensor:
     return tf.scatter_nd(never, tf.fill([3], NEVER), tf.shape(logits)[-1:])
 
 
-def early_end(t: tf.Tensor, V: tf.Tensor, decoding: Decoding) -> tf.Tensor:
-    """[V], added to the scores after t words: what <END> loses by `Decoding.end_penalty`, 0 for all others."""
-    missing = tf.maximum(0.0, 1.0 - tf.cast(t, tf.float32) / decoding.end_penalty_words)
-    return -decoding.end_penalty * missing * tf.one_hot(END, V)
+def early_impression(t: tf.Tensor, V: tf.Tensor, decoding: Decoding) -> tf.Tensor:
+    """[V], added to the scores after t words: what `Decoding.findings_penalty` takes from the heading, 0 elsewhere."""
+    missing = tf.maximum(0.0, 1.0 - tf.cast(t, tf.float32) / decoding.findings_words)
+    return -decoding.findings_penalty * missing * tf.one_hot(decoding.impression, V)
 
 
 def likeliest(t: tf.Tensor, scores: tf.Tensor, decoding: Decoding) -> tf.Tensor:
     """The word of the largest score after t words, int32 [R], for scores [R, V]."""
-    if decoding.end_penalty:
-        scores += early_end(t, tf.shape(scores)[1], decoding)
+    if decoding.findings_penalty and decoding.impression is not None:
+        scores += early_impression(t, tf.shape(scores)[1], decoding)
     return tf.argmax(scores, -1, tf.int32)
 
 

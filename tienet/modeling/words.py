@@ -3,6 +3,7 @@
 Axes: B batch, T words, N words of all reports, packed, V vocabulary.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -54,20 +55,22 @@ def sample_words(config: Config, draws: Draws, decoder: Decoder, word_ids: tf.Te
 
 
 def write_own_words(
-    config: Config, draws: Draws, decoder: Decoder, image_context: ImageContext
+    decoding: Decoding, draws: Draws, decoder: Decoder, image_context: ImageContext
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Reports that the network writes at this update: greedily in even updates, drawn at random in odd ones.
 
+    Args:
+        decoding: How it writes otherwise.
     Returns:
         word_ids int32 [B, T] and word_len int32 [B]; no gradient flows back through them.
     """
 
-    def write(decoding: Decoding) -> tuple[tf.Tensor, tf.Tensor]:
-        written = generate.write(decoder, decoding, image_context, draws.seed_for("writing"))
+    def write(method: str) -> tuple[tf.Tensor, tf.Tensor]:
+        written = generate.write(decoder, replace(decoding, method=method), image_context, draws.seed_for("writing"))
         return tf.stop_gradient(written.word_ids), tf.stop_gradient(written.word_len)
 
     even = tf.equal(draws.update[0] % 2, 0)
-    return tf.cond(even, lambda: write(Decoding("greedy")), lambda: write(Decoding("sample")))
+    return tf.cond(even, lambda: write("greedy"), lambda: write("sample"))
 
 
 # ---- the words that should follow ----

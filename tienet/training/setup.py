@@ -25,7 +25,7 @@ from tienet.data.batch_split import BatchSplit, check_halves
 from tienet.data.dataflow import Studies, TrainingBatches, check_studies, fitted_batch
 from tienet.data.features import statistics as feature_statistics
 from tienet.data.manifest import Manifest
-from tienet.data.text import Vocab
+from tienet.data.text import IMPRESSION, Vocab
 from tienet.errors import InputError
 from tienet.inference.predictor import cached_features
 from tienet.interruption import Interruption
@@ -215,8 +215,19 @@ def build_model(setup: Setup) -> "TieNet":
         and setup.is_chief
     ):
         print("note: finding_share changes nothing: no training study has a finding, or all have one", file=sys.stderr)
-    word_dim = setup.word_vectors.shape[1]
-    model = TieNet(config, len(setup.vocab), word_dim, label_weights, report_weights, weights, statistics)
+    impression = setup.vocab.ids.get(IMPRESSION)
+    if config.mode_parts.writes and config.findings_penalty and impression is None and setup.is_chief:
+        print(f"note: findings_penalty changes nothing: no report has the heading {IMPRESSION!r}", file=sys.stderr)
+    model = TieNet(
+        config,
+        len(setup.vocab),
+        setup.word_vectors.shape[1],
+        label_weights,
+        report_weights,
+        weights,
+        statistics,
+        impression=impression,
+    )
     model.summary_decay **= 1 / setup.batch_split.accumulate
     return model
 
