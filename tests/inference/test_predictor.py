@@ -7,11 +7,14 @@ import pytest
 import tensorflow as tf
 
 from tests.small_run import state_of
+from tienet.checkpoint.run_folder import open_run
 from tienet.config import Config
 from tienet.data import manifest as manifests
+from tienet.data.text import IMPRESSION
 from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import evaluate_auc
 from tienet.modeling import outputs
+from tienet.modeling.decoding import Decoding
 from tienet.modes import MODES
 from tienet.predict import Predictor
 from tienet.training.choice import Choice, describe_writing
@@ -88,6 +91,13 @@ def test_a_checkpoint_of_another_mode_is_refused_with_what_is_missing(runs, tmp_
     config.save(tmp_path / "run" / "config.json")
     with pytest.raises(InputError, match="does not fit this network"):
         Predictor(tmp_path / "run")
+
+
+def test_a_findings_penalty_is_refused_where_no_report_has_the_heading(runs):
+    run = open_run(runs["caption"])
+    del run.vocab.ids[IMPRESSION]
+    with pytest.raises(InputError, match=r"findings_penalty is 4.0, but no report .* has the heading 'impression'"):
+        Predictor(run, decoding=Decoding(findings_penalty=4.0))
 
 
 def test_a_damaged_or_missing_checkpoint_is_refused(runs, tmp_path):

@@ -17,6 +17,7 @@ from tienet.checkpoint.run_folder import load_run
 from tienet.config import Config
 from tienet.data import manifest as manifests
 from tienet.data.batch_split import WHOLE_BATCH, BatchSplit
+from tienet.data.text import Vocab
 from tienet.distributed.cluster import Cluster
 from tienet.errors import InputError
 from tienet.interruption import Interruption
@@ -25,7 +26,16 @@ from tienet.modeling.losses import ReportWeights
 from tienet.predict import Predictor
 from tienet.training import train as training
 from tienet.training.places import Parallelism, Places
-from tienet.training.setup import Setup, build_model, find_start, open_inputs, report_weights_of, session_init, set_up
+from tienet.training.setup import (
+    Setup,
+    build_model,
+    find_start,
+    open_inputs,
+    report_weights_of,
+    session_init,
+    set_up,
+    writing_without_effect,
+)  # fmt: skip
 
 
 def setup_of(config: Config, data_root: Path, logdir: Path, resume: bool = False, load: str | None = None) -> Setup:
@@ -204,3 +214,18 @@ def test_what_reports_count_follows_the_settings():
     assert report_weights_of(words, labels, lengths) == ReportWeights(mean_words=5.0)
     both = report_weights_of(config_of("caption", finding_share=0.8, report_loss="words"), labels, lengths)
     assert both == ReportWeights(pytest.approx(3.2), pytest.approx(0.2 * 4 / 3), 5.0)
+
+
+def test_settings_of_writing_that_change_nothing_are_said():
+    config = config_of("caption", finding_share=0.8, findings_penalty=4.0)
+    labels, lengths = np.zeros((4, 15), np.float32), np.full(4, 5)
+    headed, plain = (Vocab.from_reports([text] * 2) for text in ("impression : normal .", "normal ."))
+    notes = writing_without_effect(config, report_weights_of(config, labels, lengths), plain)
+    assert [note.split(":")[0] for note in notes] == [
+        "finding_share changes nothing", "findings_penalty changes nothing"
+    ]  # fmt: skip
+    labels[0, 2] = 1
+    weights = report_weights_of(config, labels, lengths)
+    assert writing_without_effect(config, weights, headed) == []
+    assert len(writing_without_effect(config, weights, plain)) == 1
+    assert writing_without_effect(config_of("annotate", findings_penalty=4.0), None, plain) == []

@@ -204,20 +204,12 @@ def build_model(setup: Setup) -> "TieNet":
     labels = setup.train_studies.labels
     weighted = config.mode_parts.classifies and config.weighted_loss
     label_weights = LabelWeights.from_labels(labels) if weighted else LabelWeights.equal()
-    if label_weights.note and setup.is_chief:
-        print(f"note: {label_weights.note}", file=sys.stderr)
     statistics = run.feature_statistics()
     report_weights = report_weights_of(config, labels, setup.train_studies.lengths)
-    if (
-        config.mode_parts.writes
-        and config.finding_share is not None
-        and report_weights.diseased == 1
-        and setup.is_chief
-    ):
-        print("note: finding_share changes nothing: no training study has a finding, or all have one", file=sys.stderr)
-    impression = setup.vocab.ids.get(IMPRESSION)
-    if config.mode_parts.writes and config.findings_penalty and impression is None and setup.is_chief:
-        print(f"note: findings_penalty changes nothing: no report has the heading {IMPRESSION!r}", file=sys.stderr)
+    if setup.is_chief:
+        for note in [label_weights.note, *writing_without_effect(config, report_weights, setup.vocab)]:
+            if note:
+                print(f"note: {note}", file=sys.stderr)
     model = TieNet(
         config,
         len(setup.vocab),
@@ -226,7 +218,7 @@ def build_model(setup: Setup) -> "TieNet":
         report_weights,
         weights,
         statistics,
-        impression=impression,
+        impression=setup.vocab.ids.get(IMPRESSION),
     )
     model.summary_decay **= 1 / setup.batch_split.accumulate
     return model
@@ -245,6 +237,20 @@ def report_weights_of(config: Config, labels: np.ndarray, lengths: np.ndarray) -
         return None
     mean_words = float(lengths.mean()) if config.report_loss == "words" else None
     return ReportWeights.from_labels(labels, config.finding_share, mean_words)
+
+
+def writing_without_effect(config: Config, weights: "ReportWeights | None", vocab: Vocab) -> list[str]:
+    """The settings of writing that change nothing with these data, each with the reason.
+
+    Args:
+        weights: What L_R of each report counts, from `report_weights_of`.
+    """
+    notes = []
+    if config.mode_parts.writes and config.finding_share is not None and weights.diseased == 1:
+        notes.append("finding_share changes nothing: no training study has a finding, or all have one")
+    if config.mode_parts.writes and config.findings_penalty and IMPRESSION not in vocab.ids:
+        notes.append(f"findings_penalty changes nothing: no training report has the heading {IMPRESSION!r}")
+    return notes
 
 
 def session_init(setup: Setup) -> "SessionInit":
