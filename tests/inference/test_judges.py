@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from tests.light_run import light_run
+from tests.small_run import another_seed
 from tienet.checkpoint.run_folder import open_run
+from tienet.checkpoint.together import open_model
 from tienet.data import manifest as manifests
 from tienet.data.text import Vocab
 from tienet.errors import InputError
@@ -36,7 +38,7 @@ def light(data_root, tmp_path):
 
 
 def test_what_does_not_fit_is_refused_without_tensorflow(light, monkeypatch, tmp_path):
-    monkeypatch.setattr(judges_module, "Predictor", None)
+    monkeypatch.setattr(judges_module, "PredictorTogether", None)
     writer, reader, judge = light("w", "report"), light("r", "annotate-text"), light("j", "classify")
     with Judges(writer, reader, judge) as found:
         assert not found.notes and found.reader.config.mode == "annotate-text"
@@ -117,6 +119,26 @@ def test_the_labels_of_a_report_are_those_of_the_chosen_one(runs, val):
         object.__setattr__(as_true, "reports", found.reports)
         read = writer.probabilities_of_true_reports(writer.studies(as_true))
         np.testing.assert_allclose(found.probabilities, read, atol=1e-4)
+
+
+def test_several_runs_judge_or_read_as_one(runs, seeds, val, data_root, tmp_path):
+    others = [runs["classify"], tmp_path / "classify-1"]
+    another_seed(runs["classify"], data_root, others[1])
+    reports = ["findings : there is a nodule .", "impression : normal .", "findings : there is a nodule ."]
+    with Judges(runs["report"], seeds, others, "cache") as judges, Predictor(runs["report"]) as writer:
+        images = writer.studies(val).image_inputs(np.arange(5))
+        seen, read, thresholds = judges.look(images), judges.read(reports), judges.judge.thresholds()
+    assert {run.load for run in judges.judge.runs} == {str(run) for run in others}
+    alone = []
+    for one_judge, one_reader in zip(others, seeds, strict=True):
+        with Judges(runs["report"], one_reader, one_judge, "cache") as one:
+            alone.append((one.look(images), one.read(reports)))
+    for together, (first, second) in zip((seen, read), zip(*alone, strict=True), strict=True):
+        assert np.abs(first - second).max() > 1e-3
+        np.testing.assert_allclose(together, (first + second) / 2, rtol=1e-5)
+    np.testing.assert_array_equal(thresholds, open_model(others).thresholds())
+    with pytest.raises(InputError, match="are the same checkpoint"):
+        Judges(runs["report"], seeds, [others[0], others[0]])
 
 
 def test_a_reporter_chooses_too(runs, val):

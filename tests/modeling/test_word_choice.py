@@ -7,8 +7,6 @@ from tienet.data.text import OOV, PAD, START
 from tienet.modeling import word_choice
 from tienet.modeling.decoding import Decoding
 
-PLAIN = Decoding(findings_penalty=0.0)
-
 
 def test_the_word_drawn_is_where_the_probabilities_up_to_it_pass_the_number(graph):
     p = np.array([0.0, 0.0, 0.25, 0.0, 0.5, 0.25])
@@ -24,7 +22,7 @@ def test_pad_start_and_oov_are_forbidden_and_the_likeliest_of_the_others_is_chos
     scores = np.array([[9.0, 8, 1, 7, 2, 3], [9, 8, 5, 7, 2, 3]], np.float32)
     with tf.compat.v1.Session() as session:
         never = session.run(word_choice.forbidden(tf.constant(scores)))
-        chosen = session.run(word_choice.likeliest(tf.constant(0), tf.constant(scores + never), PLAIN))
+        chosen = session.run(word_choice.likeliest(tf.constant(scores + never)))
     assert set(np.flatnonzero(never)) == {PAD, START, OOV} and never.max() == 0
     assert chosen.tolist() == [5, 2]
 
@@ -32,7 +30,10 @@ def test_pad_start_and_oov_are_forbidden_and_the_likeliest_of_the_others_is_chos
 def test_the_heading_loses_less_with_each_word_and_nothing_after_enough(graph):
     decoding = Decoding(findings_penalty=6.0, findings_words=3, impression=4)
     with tf.compat.v1.Session() as session:
-        scores = np.array([session.run(word_choice.early_impression(tf.constant(t), 6, decoding)) for t in range(5)])
+        zeros = tf.zeros([1, 6])
+        late = [word_choice.with_late_impression(tf.constant(t), zeros, decoding) for t in range(5)]
+        scores = np.concatenate(session.run(late))
+        assert word_choice.with_late_impression(0, zeros, Decoding(findings_penalty=6.0)) is zeros
     np.testing.assert_allclose(scores[:, 4], [-6, -4, -2, 0, 0])
     assert not np.delete(scores, 4, axis=1).any()
 

@@ -56,8 +56,13 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         The exit status: 0 if every image was read, 1 if some could not be read, 2 if none could.
     """
-    args.load, rest = flags.runs_and_rest(args.load, bool(args.images))
-    args.images = [Path(image) for image in args.images or rest]
+    behind = []  # images that stand behind a flag that takes several runs
+    for name in ("load", "reader", "judge"):
+        if given := getattr(args, name):
+            runs, rest = flags.runs_and_rest(given, bool(args.images))
+            setattr(args, name, runs if name == "load" else [runs])
+            behind += rest
+    args.images = [Path(image) for image in args.images or behind]
     if not args.images:
         raise UsageError("the following arguments are required: IMAGE")
     if args.out and args.out.exists() and not args.out.is_dir():

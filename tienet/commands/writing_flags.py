@@ -1,6 +1,7 @@
 """The flags that say how reports are written, which several commands share."""
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tienet.errors import InputError
@@ -45,8 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--findings-penalty", type=float, metavar="X", help="keeps greedy reports from ending early (as the run)"
     )
     chosen = parser.add_argument_group("--decode consistent: the candidate that says best what the image shows")
-    chosen.add_argument("--reader", metavar="DIR|FILE", help="a run of annotate-text that reads the candidates")
-    chosen.add_argument("--judge", metavar="DIR|FILE", help="a run of classify that sees the image, not the candidates")
+    chosen.add_argument(
+        "--reader",
+        nargs="+",
+        action="append",
+        metavar="DIR|FILE",
+        help="a run of annotate-text that reads the candidates, or several",
+    )
+    chosen.add_argument(
+        "--judge",
+        nargs="+",
+        action="append",
+        metavar="DIR|FILE",
+        help="a run of classify that sees the image alone, or several",
+    )
     chosen.add_argument("--candidates", type=int, metavar="N", help="the greedy report and N - 1 samples (16)")
     chosen.add_argument(
         "--weights",
@@ -92,6 +105,11 @@ def decoding_of(args: argparse.Namespace) -> "Decoding | None":
     return Decoding(**given) if given else None
 
 
+def runs_of(given: Sequence[Sequence[str]] | None) -> tuple[str, ...] | None:
+    """The runs that --reader or --judge names: those of the last one count, as with other flags. None if not given."""
+    return tuple(given[-1]) if given else None
+
+
 def judges_of(args: argparse.Namespace, writer: "OpenedRun", features: str = "off") -> "Judges | None":
     """The judges of the candidates of a writer; None if the flags ask for no candidates.
 
@@ -102,4 +120,4 @@ def judges_of(args: argparse.Namespace, writer: "OpenedRun", features: str = "of
         return None
     from tienet.inference.judges import Judges
 
-    return Judges(writer, args.reader, args.judge, features)
+    return Judges(writer, runs_of(args.reader), runs_of(args.judge), features)

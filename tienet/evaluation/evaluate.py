@@ -203,7 +203,7 @@ def _decoding_facts(inputs: Inputs, options: Options) -> dict | None:
     if judges is None:
         return facts
     labellers = () if options.labeller is None else open_model(options.labeller).runs
-    same = any(run.prefix == judges.reader.prefix for run in labellers)
+    same = any(run.prefix == reader.prefix for run in labellers for reader in judges.reader.runs)
     return facts | {"reader": judges.reader.load, "judge": judges.judge.load, "reader_is_labeller": same}
 
 

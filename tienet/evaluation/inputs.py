@@ -134,7 +134,8 @@ def _open_judges(run: OpenedRun, split: Manifest, options: Options, notes: list[
         return None
     judges = Judges(run, options.reader, options.judge, options.features)
     notes += judges.notes
-    _count_seen_studies(judges.judge, split, options, notes)
+    for judge in judges.judge.runs:
+        _count_seen_studies(judge, split, options, notes)
     return judges
 
 

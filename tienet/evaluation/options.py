@@ -21,7 +21,8 @@ class Options:
         pages: The number of studies that get a page.
         resamples: The number of bootstrap resamples.
         decoding: How reports are written; None: greedily, as in training.
-        reader, judge: The runs that choose among the candidates if the method of `decoding` is `consistent`.
+        reader, judge: The runs that choose among the candidates if the method of `decoding` is `consistent`; each one
+            run, or several as one model.
         labeller: A checkpoint of mode annotate-text that names the findings in reports, or several that do it as one
             model; None: the findings in the reports are not compared.
         java: Whether Java may be used; without it METEOR is left out.
@@ -37,8 +38,8 @@ class Options:
     pages: int = 20
     resamples: int = 1000
     decoding: Decoding | None = None
-    reader: str | None = None
-    judge: str | None = None
+    reader: str | tuple[str, ...] | None = None
+    judge: str | tuple[str, ...] | None = None
     labeller: str | tuple[str, ...] | None = None
     java: bool = True
     allow_seen: bool = False

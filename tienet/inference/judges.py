@@ -2,7 +2,7 @@
 
 The reader is a run of mode `annotate-text`: it says which findings a candidate names. The judge is a run of mode
 `classify`: it says which findings the image shows, and never sees a candidate. (The classifier of mode `report` reads
-what is written, so it would agree with any candidate.)
+what is written, so it would agree with any candidate.) Each may be several runs, which are one model then.
 """
 
 import threading
@@ -14,13 +14,13 @@ import numpy as np
 
 from tienet.checkpoint.identity import Identity
 from tienet.checkpoint.run_folder import OpenedRun, open_run
+from tienet.checkpoint.together import Load, OpenedRuns, open_model
 from tienet.data.manifest import Manifest
 from tienet.data.text import MAX_UNKNOWN_SHARE_OF_ALL, SPECIALS
 from tienet.errors import InputError
 from tienet.inference.candidate_scores import Evidence, agreement, choose
-from tienet.inference.predictor import Predictor
+from tienet.inference.together import PredictorTogether
 from tienet.labels import K
-from tienet.modeling import outputs
 from tienet.modeling.decoding import Decoding
 
 
@@ -30,35 +30,35 @@ class Judges:
     It is made, and all is checked, without TensorFlow; the networks are loaded for the first candidates.
 
     Attributes:
-        reader, judge: The opened runs.
+        reader, judge: The opened runs, each what `open_model` opens.
         notes: Remarks for the user.
 
     Args:
         writer: The run that writes the candidates, or what `open_run` opens.
-        reader: A run of mode `annotate-text`, or what `open_run` opens.
-        judge: A run of mode `classify` that takes the same images as the writer, or what `open_run` opens.
+        reader: A run of mode `annotate-text`, or several.
+        judge: A run of mode `classify` that takes the same images as the writer, or several.
         features: As in `Predictor`, for the writer and the judge.
     Raises:
-        InputError: A run is of another mode or lacks a file, the judge has no thresholds, or one does not fit the
-            writer.
+        InputError: A run is of another mode or lacks a file, the judge has no thresholds, one does not fit the
+            writer, or several do not fit together.
     """
 
     def __init__(
         self,
         writer: str | Path | OpenedRun,
-        reader: str | Path | OpenedRun,
-        judge: str | Path | OpenedRun,
+        reader: Load | OpenedRuns | Sequence[Load],
+        judge: Load | OpenedRuns | Sequence[Load],
         features: str = "off",
     ):
-        writer, self.reader, self.judge = map(open_run, (writer, reader, judge))
+        writer, self.reader, self.judge = open_run(writer), open_model(reader), open_model(judge)
         for flag, run, mode in (("--reader", self.reader, "annotate-text"), ("--judge", self.judge, "classify")):
             run.check_mode(flag, (mode,))
             run.check_files()
         if np.isnan(self.judge.thresholds()).all():
             raise InputError(f"--judge {self.judge.load}: has no thresholds; tienet calibrate chooses them")
-        _check_images(writer, self.judge)
-        note = _check_words(writer, self.reader)
-        self.notes = [note] if note else []
+        for run in self.judge.runs:
+            _check_images(writer, run)
+        self.notes = list(filter(None, (_check_words(writer, run) for run in self.reader.runs)))
         self._features, self._lock = features, threading.Lock()
 
     def __enter__(self) -> "Judges":
@@ -74,12 +74,12 @@ class Judges:
                 vars(self).pop(name).close()
 
     @cached_property
-    def _reader_network(self) -> Predictor:
-        return Predictor(self.reader)
+    def _reader_network(self) -> PredictorTogether:
+        return PredictorTogether(self.reader)
 
     @cached_property
-    def _judge_network(self) -> Predictor:
-        return Predictor(self.judge, self._features)
+    def _judge_network(self) -> PredictorTogether:
+        return PredictorTogether(self.judge, self._features)
 
     def choose(
         self, image: np.ndarray, reports: Sequence[Sequence[str]], scores: Sequence[np.ndarray], decoding: Decoding
@@ -111,7 +111,7 @@ class Judges:
         labels = np.full((len(image), K), np.nan, np.float32)
         with self._lock:  # several threads may ask first
             network = self._judge_network
-        return network.run_batch([outputs.PROBABILITIES], [image, labels])[outputs.PROBABILITIES]
+        return network.label_batch([image, labels])
 
     def read(self, reports: Sequence[str]) -> np.ndarray:
         """The reader's probabilities for N reports, float32 [N, K]; equal reports are read once."""

@@ -17,6 +17,7 @@ from tienet.data.dataflow import Studies
 from tienet.data.manifest import Manifest
 from tienet.inference.predictor import Predictions, Predictor
 from tienet.labels import name_labels
+from tienet.modeling import outputs
 
 _Prediction = TypeVar("_Prediction")
 
@@ -60,6 +61,14 @@ class PredictorTogether:
         """The predictions for the studies that `studies` gave, in their order; of several runs `mean_predictions`."""
         pairs = zip(self._predictors, studies, strict=True)
         return mean_predictions(self.run.runs, [predictor.predict(of_one, progress) for predictor, of_one in pairs])
+
+    def label_batch(self, batch: list[np.ndarray]) -> np.ndarray:
+        """The probabilities of one batch, float32 [B, K], given as `Predictor.run_batch` takes it.
+
+        Only for networks that take the same arrays, such as those of mode `classify`: word ids differ by vocabulary.
+        """
+        name = outputs.PROBABILITIES
+        return mean_of_runs([predictor.run_batch([name], batch)[name] for predictor in self._predictors])
 
     def probabilities(self, studies: Sequence[Studies], progress: bool = False) -> np.ndarray:
         """The probabilities, float32 [N, K], in the order of the studies."""

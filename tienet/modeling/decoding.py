@@ -26,9 +26,9 @@ class Decoding:
             and `CONSISTENT_TEMPERATURE` for `consistent`.
         seed: The seed of sampling.
         no_repeat: No sequence of so many words comes twice in a report; 0: any may. Not by beam search.
-        findings_penalty, findings_words: Greedy decoding takes ln p of the heading "impression" after n words as lower
-            by findings_penalty * max(0, 1 - n / findings_words): the likeliest findings are much shorter than usual
-            ones, as one word ends them and many go on with them. None: the run's settings.
+        findings_penalty, findings_words: `greedy` and `consistent` take ln p of the heading "impression" after n words
+            as lower by findings_penalty * max(0, 1 - n / findings_words): the likeliest findings are much shorter than
+            usual ones, as one word ends them and many go on with them. None: the run's settings.
         impression: The id of that heading, which the network sets; None: the vocabulary has no such word.
         candidates: How many reports `consistent` writes of an image to choose from: the greedy one, and samples.
         likelihood_weight, consistency_weight, agreement_weight: What `consistent` chooses by is the sum of the three

@@ -18,7 +18,7 @@ from tienet.modeling.decoding import ALONE, Decoding
 from tienet.modeling.lstm.attention import Locations, locations
 from tienet.modeling.lstm.groups import in_groups, number_of_groups
 from tienet.modeling.lstm.step_arrays import swap_axes
-from tienet.modeling.word_choice import NEVER, draw, forbidden, likeliest, repeated
+from tienet.modeling.word_choice import NEVER, draw, forbidden, likeliest, repeated, with_late_impression
 
 Choose = Callable[..., tf.Tensor]
 """`choose(t, scores [R, V], *by_row)` gives word t + 1 of each report, int32 [R]."""
@@ -55,7 +55,7 @@ def write(
         return _in_groups(decoder, image_context, max_words, partial(_search_beams, decoder, decoding))
     loop = partial(write_word_by_word, decoder, max_words, no_repeat=decoding.no_repeat)
     if decoding.method == "greedy":
-        return _in_groups(decoder, image_context, max_words, partial(loop, partial(likeliest, decoding=decoding)))
+        return _in_groups(decoder, image_context, max_words, partial(loop, partial(_likeliest_word, decoding)))
     seed = tf.constant([decoding.seed, 0], tf.int64) if seed is None else seed
     draws = tf.random.stateless_uniform([tf.shape(image_context.h_0)[0], max_words + 1], seed)
 
@@ -63,6 +63,10 @@ def write(
         return draw(scores / decoding.temperature, u[:, t])
 
     return _in_groups(decoder, image_context, max_words, partial(loop, draw_word), draws)
+
+
+def _likeliest_word(decoding: Decoding, t: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    return likeliest(with_late_impression(t, scores, decoding))
 
 
 def draw_words(logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -25,16 +25,16 @@ def forbidden(logits: tf.Tensor) -> tf.Tensor:
     return tf.scatter_nd(never, tf.fill([3], NEVER), tf.shape(logits)[-1:])
 
 
-def early_impression(t: tf.Tensor, V: tf.Tensor, decoding: Decoding) -> tf.Tensor:
-    """[V], added to the scores after t words: what `Decoding.findings_penalty` takes from the heading, 0 elsewhere."""
+def with_late_impression(t: tf.Tensor, scores: tf.Tensor, decoding: Decoding) -> tf.Tensor:
+    """The scores [R, V] after t words without what `Decoding.findings_penalty` takes from the heading."""
+    if not decoding.findings_penalty or decoding.impression is None:
+        return scores
     missing = tf.maximum(0.0, 1.0 - tf.cast(t, tf.float32) / decoding.findings_words)
-    return -decoding.findings_penalty * missing * tf.one_hot(decoding.impression, V)
+    return scores - decoding.findings_penalty * missing * tf.one_hot(decoding.impression, tf.shape(scores)[1])
 
 
-def likeliest(t: tf.Tensor, scores: tf.Tensor, decoding: Decoding) -> tf.Tensor:
-    """The word of the largest score after t words, int32 [R], for scores [R, V]."""
-    if decoding.findings_penalty and decoding.impression is not None:
-        scores += early_impression(t, tf.shape(scores)[1], decoding)
+def likeliest(scores: tf.Tensor) -> tf.Tensor:
+    """The word of the largest score, int32 [R], for scores [R, V]."""
     return tf.argmax(scores, -1, tf.int32)
 
 
