@@ -64,14 +64,14 @@ $(DEMO)/%/eval/phantom-test/roc.png: $(DEMO)/%/best.json
 
 # ---- openi: the paper's tables on two splits, with the controls beside them ----
 # DIR is the folder of OpenI's files. Word vectors come from ready-made ones, VECTORS=FILE, or from a text with one abstract
-# a line, PUBMED=FILE. Each step leaves a file, so that it is done once; a training that was stopped goes on. All modes but
-# classify are trained with each of OPENI_SEEDS. Without Java, EVAL_FLAGS=--no-java leaves METEOR out.
+# a line, PUBMED=FILE. Each step leaves a file, so that it is done once; a training that was stopped goes on. All modes are
+# trained with each of OPENI_SEEDS, classify-lse once. Without Java, EVAL_FLAGS=--no-java leaves METEOR out.
 
 EVAL_FLAGS ?=
 OPENI_SETS := openi openi-r2gen
 OPENI_MODES := annotate-text annotate classify classify-lse caption report    # -lse: with LSE pooling, the paper's I
 OPENI_SEEDS ?= $(if $(filter openi-cv,$(MAKECMDGOALS)),0,0 1 2)
-SEEDED := annotate-text annotate caption report
+SEEDED := annotate-text annotate classify caption report
 runs_of = $(foreach mode,$1,$(if $(filter $(SEEDED),$(mode)),$(OPENI_SEEDS:%=$(mode)-%),$(mode)))
 LABELLER := annotate-text-$(firstword $(OPENI_SEEDS))
 
@@ -96,14 +96,13 @@ openi: $(OPENI_SETS:%=tables/%/.evaluated)
 prepare_openi = $(BIN)/python data_prep/openi.py --reports $(OPENI)/NLMCXR_reports.tgz --images $(OPENI)/images \
 	--projections $(OPENI)/indiana_projections.csv --labels $(OPENI)/openi_gld_std14.csv --out $(@D) --split
 
-# The training of a run: $1 is RUN, which is MODE-SEED, classify or classify-lse, and $2 the data set. Mode report goes on
-# from what caption has learnt with the same seed.
-mode_of = $(firstword $(foreach mode,$(SEEDED) classify,$(if $(filter $(mode)-%,$1),$(mode))) $1)
+# The training of a run: $1 is RUN, which is MODE-SEED or classify-lse, and $2 the data set. Mode report goes on from what
+# caption has learnt with the same seed.
+mode_of = $(firstword $(foreach mode,$(SEEDED),$(if $(filter $(mode)-%,$1),$(mode))))
 seed_of = $(1:$(mode_of)-%=%)
-flags_classify-lse = --set pooling=lse
 flags_report = --load runs/$2/caption-$(seed_of)/checkpoints/checkpoint --vocab runs/$2/caption-$(seed_of) \
 	--set alpha=0.25 --set writer_rate=0.1 --epochs 8
-flags_of = $(if $(filter $(SEEDED),$(mode_of)),--seed $(seed_of) $(flags_$(mode_of)),$(flags_$1))
+flags_of = $(if $(filter classify-lse,$1),--set pooling=lse,--seed $(seed_of) $(flags_$(mode_of)))
 define train
 if test -e $@; then rm -rf $(@D); fi
 $(BIN)/python train.py --mode $(mode_of) --data $2 --preset openi $(flags_of) --logdir $(@D) --resume

@@ -197,7 +197,7 @@ def test_openi_has_the_papers_i_beside_that_of_the_preset(tmp_path):
     (tmp_path / "NLMCXR_reports.tgz").touch()
     texts = f"PUBMED={tmp_path / 'NLMCXR_reports.tgz'}"
     trained = trainings_of("openi", f"OPENI={tmp_path}", texts, "EVAL_FLAGS=--no-java")
-    assert len(trained) == 28 and {config.mode for config in trained.values()} == set(MODES)
+    assert len(trained) == 32 and {config.mode for config in trained.values()} == set(MODES)
     for data in ("openi", "openi-r2gen"):
-        columns = {name: column_of(trained[f"runs/{data}/{name}"]) for name in ("classify", "classify-lse")}
-        assert columns == {"classify": "I, mean pooling", "classify-lse": "I"}
+        columns = {name: column_of(trained[f"runs/{data}/{name}"]) for name in ("classify-0", "classify-lse")}
+        assert columns == {"classify-0": "I, mean pooling", "classify-lse": "I"}
