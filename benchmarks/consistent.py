@@ -26,6 +26,7 @@ import pandas as pd
 
 from tienet import cli, files
 from tienet.checkpoint.run_folder import OpenedRun, open_run
+from tienet.checkpoint.together import OpenedRuns, open_model
 from tienet.data import manifest as manifests
 from tienet.data.manifest import Manifest
 from tienet.data.text import tokenize
@@ -39,7 +40,7 @@ from tienet.modeling.decoding import Decoding
 
 SHARE_OF_GREEDYS_BLEU, DISTINCT, STUDIES = 0.9, 300, 615
 LIKELIHOOD, AGREEMENT = (0.0, 0.5, 2.0), (0.0, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0, 5.0)
-MARGINS = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+MARGINS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 _F = len(FINDINGS)
 
@@ -63,9 +64,9 @@ class Kept(NamedTuple):
 
 def candidates_of(args: argparse.Namespace, judges: Judges, split: Manifest, decoding: Decoding) -> Kept:
     """The candidates of these studies, from the cache if they are there."""
-    labeller = open_run(args.labeller or judges.reader)
-    runs = (open_run(args.load), judges.reader, judges.judge, labeller)
-    key = [[str(run.prefix), str(run.calibration)] for run in runs]
+    labeller = open_model(args.labeller or judges.reader)
+    models = (open_run(args.load), judges.reader, judges.judge, labeller)
+    key = [[[str(run.prefix) for run in model.runs], str(model.calibration)] for model in models]
     key += [split.fingerprint(), decoding.max_words, decoding.seed, decoding.no_repeat]
     name = hashlib.sha256(repr(key).encode()).hexdigest()[:12]
     path = args.cache / f"{args.split}-{decoding.temperature:g}-{decoding.candidates}-{name}.npz"
@@ -78,7 +79,7 @@ def candidates_of(args: argparse.Namespace, judges: Judges, split: Manifest, dec
         return Kept(**arrays)
 
 
-def _make(load: str, labeller: OpenedRun, judges: Judges, split: Manifest, decoding: Decoding) -> Kept:
+def _make(load: str, labeller: OpenedRun | OpenedRuns, judges: Judges, split: Manifest, decoding: Decoding) -> Kept:
     from tienet.predict import Predictor
 
     with Predictor(load, decoding=decoding, judges=judges) as writer:
@@ -94,7 +95,7 @@ def _make(load: str, labeller: OpenedRun, judges: Judges, split: Manifest, decod
     flat = [text for row in texts for text in row]
     read = judges.read(flat)
     found = read
-    if labeller.prefix != judges.reader.prefix:
+    if [run.prefix for run in labeller.runs] != [run.prefix for run in judges.reader.runs]:
         with Judges(load, labeller, judges.judge) as other:
             found = other.read(flat)
     named = np.nan_to_num(name_labels(found, labeller.thresholds()))
@@ -231,11 +232,13 @@ def table_of(args: argparse.Namespace, judges: Judges, split: Manifest) -> pd.Da
 def main() -> None:
     """Print the rows for comparison, and the best settings."""
     parser = cli.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for flag in ("--load", "--reader", "--judge", "--data"):
+    for flag in ("--load", "--data"):
         parser.add_argument(flag, required=True, metavar="NAME|FILE" if flag == "--data" else "DIR|FILE")
+    for flag in ("--reader", "--judge"):
+        parser.add_argument(flag, required=True, nargs="+", metavar="DIR|FILE")
     parser.add_argument("--data-root", default="data", type=Path, metavar="DIR")
     parser.add_argument("--split", default="val")
-    parser.add_argument("--labeller", metavar="DIR|FILE", help="names the findings in the reports (R)")
+    parser.add_argument("--labeller", nargs="+", metavar="DIR|FILE", help="names the findings in the reports (R)")
     parser.add_argument("--candidates", type=int, default=16, metavar="N")
     parser.add_argument("--temperature", type=float, nargs="+", default=[0.5, 0.7, 1.0], metavar="X")
     parser.add_argument("--no-repeat", type=int, default=0, metavar="N")

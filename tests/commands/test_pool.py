@@ -48,8 +48,8 @@ def commands_of_make(tmp_path, *words: str) -> list[list[str]]:
 def test_make_does_every_fold_and_puts_them_together(tmp_path):
     lines = commands_of_make(tmp_path, "OPENI_SEEDS=0 7")
     parser = top_parser(whole=True)
-    runs = ("annotate-text-0", "annotate-text-7", "annotate-0", "annotate-7", "classify-0", "classify-7", "classify-lse",
-            "caption-0", "caption-7", "report-0", "report-7")  # fmt: skip
+    runs = ("annotate-text-0", "annotate-text-7", "annotate-0", "annotate-7", "classify-0", "classify-7",
+            "classify-lse", "caption-0", "caption-7", "report-0", "report-7")  # fmt: skip
     trained, starts, evaluated, prepared = {}, {}, [], []
     for words in lines:
         if "train.py" in words:
