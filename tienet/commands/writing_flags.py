@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the three scores that are added up (0 1 .05)",
     )
     chosen.add_argument(
-        "--margin", type=float, metavar="X", help="log-odds below the judge's threshold that still count for it (0)"
+        "--margin", type=float, metavar="X", help="log-odds below the judge's threshold that still count for it (.5)"
     )
 
 

@@ -51,7 +51,7 @@ class Decoding:
     likelihood_weight: float = 0.0
     consistency_weight: float = 1.0
     agreement_weight: float = 0.05
-    margin: float = 0.0
+    margin: float = 0.5
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
