@@ -92,10 +92,11 @@ def test_a_labeller_of_several_runs_may_have_the_reader_among_them(data_root, tm
     phantom, decoding = manifests.load("phantom", data_root), Decoding("consistent")
     text = [str(light_run(tmp_path / name, phantom, "annotate-text")) for name in ("a", "b", "c")]
     image = str(light_run(tmp_path / "classify", phantom, "classify"))
+    writer = SimpleNamespace(config=Config(mode="caption"), decoding=decoding.completed(Config(mode="caption")))
     inputs = SimpleNamespace(judges=SimpleNamespace(reader=open_run(text[1]), judge=open_run(image)))
     for labellers, same in (((text[0], text[1]), True), ((text[0], text[2]), False), ((text[1],), True), (None, False)):
         options = Options(decoding=decoding, reader=text[1], judge=image, labeller=labellers)
-        facts = _decoding_facts(inputs, options)
+        facts = _decoding_facts(inputs, options, writer)
         assert (facts["reader"], facts["judge"], facts["reader_is_labeller"]) == (text[1], image, same)
 
 
@@ -108,7 +109,9 @@ def test_reports_that_were_chosen_say_by_whom(runs, data_root, tmp_path):
     )
     result = evaluate(str(runs["caption"]), "phantom", data_root, tmp_path / "out", options)
     used = json.loads((tmp_path / "out" / "metrics.json").read_text())["decoding"]
-    assert used == dataclasses.asdict(decoding) | {"reader": text, "judge": image, "reader_is_labeller": True}
+    run = open_run(runs["caption"])
+    whole = decoding.completed(run.config, run.vocab.ids["impression"])
+    assert used == dataclasses.asdict(whole) | {"reader": text, "judge": image, "reader_is_labeller": True}
     assert f"one of 3 candidates, chosen with the reader {text} and the judge {image}" in result.table
     assert "The reader that chose the reports is the labeller, or one of its runs" in result.table
     rates = result.metrics["report_findings"]["against_labels"]["micro"]

@@ -133,7 +133,7 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
             "lesions": _lesion_metrics(predictions, split),
             "calibration": _calibration_metrics(predictor, predictions, split),
             "controls": {name: control.metrics for name, control in controls.items()},
-            "decoding": _decoding_facts(inputs, options),
+            "decoding": _decoding_facts(inputs, options, predictor),
             "differs": differences(predictor.config, dataset.name),
         }
         table = write_files(out, metrics, predictions, split)
@@ -195,11 +195,11 @@ def label_metrics(
     return evaluate_labels(named, split.labels, split.patient_ids, resamples=options.resamples)
 
 
-def _decoding_facts(inputs: Inputs, options: Options) -> dict | None:
-    """How the reports were written; None for the default way."""
-    if options.decoding is None:
+def _decoding_facts(inputs: Inputs, options: Options, predictor: Predictor) -> dict | None:
+    """How the reports were written, with the run's own settings; None in modes that do not write."""
+    if not predictor.config.mode_parts.writes:
         return None
-    facts, judges = dataclasses.asdict(options.decoding), inputs.judges
+    facts, judges = dataclasses.asdict(predictor.decoding), inputs.judges
     if judges is None:
         return facts
     labellers = () if options.labeller is None else open_model(options.labeller).runs
