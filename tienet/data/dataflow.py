@@ -10,7 +10,7 @@ from tienet.config import Config
 from tienet.data import augmentation
 from tienet.data.batch_split import WHOLE_BATCH, BatchSplit
 from tienet.data.features.cache import Features, require_images
-from tienet.data.image import read_image
+from tienet.data.image_reading import read_images
 from tienet.data.manifest import Manifest
 from tienet.data.text import END, OOV, PAD, START, Vocab
 from tienet.errors import InputError
@@ -135,8 +135,7 @@ class Studies:
         """Features float16 [B, h, w, channels], or images uint8 [B, px, px] if no features are cached."""
         if self.features is not None:
             return self.features.take(indices)
-        images = self.manifest.images
-        return np.stack([read_image(images[n], self.config.image_px) for n in indices])
+        return read_images([self.manifest.images[n] for n in indices], self.config.image_px)
 
 
 def check_studies(config: Config, manifest: Manifest, training: bool = True) -> None:

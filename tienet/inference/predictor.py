@@ -4,6 +4,7 @@ TensorFlow is imported when a network is loaded, so that all that is wrong with 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +19,7 @@ from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.config import Config
 from tienet.data.dataflow import Studies, evaluation_batches
 from tienet.data.features.cache import Extractor, FeatureKey, Features, open_features
+from tienet.data.features.image_hashes import ahead
 from tienet.data.manifest import Manifest
 from tienet.data.text import IMPRESSION, Vocab
 from tienet.errors import InputError
@@ -277,7 +279,7 @@ def predict_all(
     predict: Callable[[list[np.ndarray]], dict[str, np.ndarray]],
     progress: bool = False,
 ) -> Rows:
-    """Run `predict` over all studies in batches.
+    """Run `predict` over all studies in batches; the next ones are read meanwhile.
 
     Args:
         batch: How many studies a batch has.
@@ -287,9 +289,16 @@ def predict_all(
         The outputs by name, a row for each study, in the order of the studies.
     """
     rows: Rows = {}
-    with tqdm(total=len(studies), desc="studies", unit="study", disable=not progress) as bar:
-        for indices, count in evaluation_batches(studies.lengths, batch):
-            for name, array in predict(studies.batch(indices)).items():
+
+    def read(part: tuple[np.ndarray, int]) -> tuple[np.ndarray, int, list[np.ndarray]]:
+        return *part, studies.batch(part[0])
+
+    with (
+        ThreadPoolExecutor(1) as thread,
+        tqdm(total=len(studies), desc="studies", unit="study", disable=not progress) as bar,
+    ):
+        for indices, count, arrays in ahead(thread, read, evaluation_batches(studies.lengths, batch), 2):
+            for name, array in predict(arrays).items():
                 column = rows.setdefault(name, [None] * len(studies))
                 for n, row in zip(indices[:count], array, strict=False):
                     column[n] = row

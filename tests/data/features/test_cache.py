@@ -1,5 +1,6 @@
 """The feature cache: what is computed, what is reused, and what is refused."""
 
+import errno
 import os
 import shutil
 import threading
@@ -102,6 +103,41 @@ def test_ctrl_c_keeps_finished_batches(toy):
     with pytest.raises(KeyboardInterrupt):
         open_features(toy, network, KEY, batch=4, progress=False)
     assert opened(toy)[0].reused_rows == 4
+
+
+def test_rows_are_written_while_the_next_batch_is_computed(toy, monkeypatch):
+    network, second, append = Network(), threading.Event(), Store.append
+
+    def run(images):
+        if network.images == 4:
+            second.set()
+        return Network.run(network, images)
+
+    def write(store, hashes, features, first_row):
+        assert first_row or second.wait(30)  # the first rows are not there before the second batch is computed
+        append(store, hashes, features, first_row)
+
+    network.run = run
+    monkeypatch.setattr(Store, "append", write)
+    found = open_features(toy, network, KEY, batch=4, progress=False)
+    assert found.new_rows == 10
+    np.testing.assert_array_equal(found.take(range(10)), opened(toy)[0].take(range(10)))
+
+
+@pytest.mark.parametrize("first_row", [4, 8])
+def test_rows_that_cannot_be_written_end_it_and_those_before_are_kept(toy, monkeypatch, first_row):
+    append = Store.append
+
+    def write(store, hashes, features, row):
+        if row == first_row:  # 8: the last ones, after which nothing else is written
+            raise OSError(errno.ENOSPC, "No space left on device", "disk")
+        append(store, hashes, features, row)
+
+    monkeypatch.setattr(Store, "append", write)
+    with pytest.raises(OSError, match="No space left"):
+        open_features(toy, Network(), KEY, batch=4, progress=False)
+    monkeypatch.undo()
+    assert opened(toy)[0].reused_rows == first_row
 
 
 def test_need_is_said_before_it_starts(toy, capsys):

@@ -12,12 +12,13 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tienet import devices
 from tienet.data.features import image_hashes
 from tienet.data.features.store import FLOAT16, Store
 from tienet.data.image import read_image
@@ -190,7 +191,8 @@ def _compute(
     _check_room(store, len(missing))
     extractor: Extractor | None = None
     with (
-        ThreadPoolExecutor(image_hashes.THREADS) as pool,
+        ThreadPoolExecutor(max(devices.cores(), image_hashes.THREADS)) as pool,
+        _Writer(store, row) as writer,
         image_hashes.image_bar(missing, "features", progress) as bar,
         contextlib.ExitStack() as at_end,
     ):
@@ -206,11 +208,41 @@ def _compute(
                     extractor = factory()
                     at_end.callback(getattr(extractor, "close", lambda: None))
                 features = extractor(np.stack([pixels for _, pixels in group]))
-                store.append([sha for sha, _ in group], features, row)
-                row += len(group)
+                writer.append([sha for sha, _ in group], features)
                 group = []
             bar.update()
     return unreadable
+
+
+class _Writer:
+    """Writes the rows of one batch while the next one is read and computed.
+
+    An error of writing is raised by the call after it, at the latest at the end of the `with` block. What was given
+    before an error elsewhere, such as Ctrl-C, is written to its end.
+    """
+
+    def __init__(self, store: Store, row: int) -> None:
+        self._store, self._row = store, row
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="features")
+        self._last: Future | None = None
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown()  # waits for the last rows
+        if kind is None:
+            self._check()
+
+    def append(self, hashes: list[str], features: np.ndarray) -> None:
+        """Write rows as soon as those before them are written, for which this waits."""
+        self._check()
+        self._last = self._thread.submit(self._store.append, hashes, features, self._row)
+        self._row += len(hashes)
+
+    def _check(self) -> None:
+        if self._last is not None:
+            self._last.result()
 
 
 def _load(sha: str, path: Path, image_px: int) -> tuple[str, np.ndarray | None, str | None]:
