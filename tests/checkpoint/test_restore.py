@@ -171,6 +171,7 @@ def test_a_run_starts_from_one_of_another_mode_with_what_both_have(tmp_path):
     assert restore.new_scopes(report, Config().replace(mode="annotate")) == ("word_softmax/",)
     assert restore.new_scopes(report, Config().replace(mode="annotate", alpha=0.5)) == ()
     assert restore.new_scopes(caption, report) == ()
+    assert restore.new_scopes(caption, Config().replace(mode="classify")) == ("lstm/", "word_softmax/", "word_vectors")
     write(tmp_path / "latest-1", {"lstm/b": np.full(3, 7, np.float32), "classifier/W": np.zeros(3, np.float32)})
     with tf.Graph().as_default(), tf1.Session() as session:
         for name in ("lstm/b", "classifier/W", "text_attention/W"):

@@ -204,6 +204,18 @@ def test_report_from_caption_starts_its_classifier_anew_and_says_so(data_root, t
     assert session_init(setup)._new == () and capsys.readouterr().err == ""
 
 
+def test_caption_from_classify_takes_its_word_vectors_from_the_vocabulary(data_root, tmp_path, capsys):
+    load = light_run(tmp_path / "classify", manifests.load("phantom", data_root), "classify", data="phantom")
+    vectors = np.full((3, 2), 7, np.float32)
+    setup = SimpleNamespace(
+        is_chief=True, resumed_from=None, initial_weights=load, config=config_of("caption"), word_vectors=vectors
+    )
+    restored, words = session_init(setup).inits
+    assert restored._new == ("lstm/", "word_softmax/", "word_vectors") and restored._trainable_only
+    assert isinstance(words, WordVectors) and words._vectors is vectors
+    assert "has no lstm, word_softmax, word_vectors: these start anew" in capsys.readouterr().err
+
+
 def test_what_reports_count_follows_the_settings():
     labels = np.zeros((4, 15), np.float32)
     labels[0, 2], lengths = 1, np.array([2, 4, 6, 8])

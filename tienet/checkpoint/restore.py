@@ -21,8 +21,13 @@ ACCUMULATION = "tienet_accumulation"
 """The collection of the counter and the sums of gradient accumulation; the sums are zero in every checkpoint."""
 
 
-_SCOPES = {"classifies": CLASSIFIER_SCOPES, "predicts_words": ("word_softmax/",)}
-"""The scopes of the variables that only networks with a part have: a classifier, a softmax over the next word."""
+WORD_VECTORS = "word_vectors"
+_SCOPES = {
+    "reads": (WORD_VECTORS, "lstm/"),
+    "classifies": CLASSIFIER_SCOPES,
+    "predicts_words": ("word_softmax/",),
+}
+"""The scopes of the variables that only networks with a part have: an LSTM, a classifier, a softmax over words."""
 
 
 def new_scopes(config: Config, loaded: Config) -> tuple[str, ...]:
@@ -34,7 +39,8 @@ def new_scopes(config: Config, loaded: Config) -> tuple[str, ...]:
     """
 
     def scopes(settings: Config) -> set[str]:
-        has = {"classifies": settings.mode_parts.classifies, "predicts_words": settings.predicts_words}
+        mode = settings.mode_parts
+        has = {"reads": mode.reads, "classifies": mode.classifies, "predicts_words": settings.predicts_words}
         return {scope for part, of_part in _SCOPES.items() if has[part] for scope in of_part}
 
     return tuple(sorted(scopes(config) - scopes(loaded)))
@@ -142,7 +148,7 @@ class WordVectors(SessionInit):
         self._vectors = vectors
 
     def _setup_graph(self) -> None:
-        self._variable = next(v for v in tf1.trainable_variables() if v.op.name == "word_vectors")
+        self._variable = next(v for v in tf1.trainable_variables() if v.op.name == WORD_VECTORS)
 
     def _run_init(self, session: tf1.Session) -> None:
         self._variable.load(self._vectors, session)

@@ -255,9 +255,9 @@ def writing_without_effect(config: Config, weights: "ReportWeights | None", voca
 
 def session_init(setup: Setup) -> "SessionInit":
     """Where the variables get their first values from, beside their initializers."""
-    from tensorpack.tfutils.sessinit import JustCurrentSession
+    from tensorpack.tfutils.sessinit import ChainInit, JustCurrentSession
 
-    from tienet.checkpoint.restore import StrictRestore, WordVectors, new_scopes
+    from tienet.checkpoint.restore import WORD_VECTORS, StrictRestore, WordVectors, new_scopes
 
     if not setup.is_chief:
         return JustCurrentSession()  # the chief's values are broadcast before the first step
@@ -269,7 +269,8 @@ def session_init(setup: Setup) -> "SessionInit":
         if new:
             names = ", ".join(scope.rstrip("/") for scope in new)
             print(f"note: {setup.initial_weights} has no {names}: these start anew", file=sys.stderr)
-        return StrictRestore(prefix, trainable_only=True, new=new)
+        restored = StrictRestore(prefix, trainable_only=True, new=new)
+        return ChainInit([restored, WordVectors(setup.word_vectors)]) if WORD_VECTORS in new else restored
     return WordVectors(setup.word_vectors) if setup.config.mode_parts.reads else JustCurrentSession()
 
 
