@@ -56,10 +56,13 @@ def test_a_run_whose_reports_nobody_can_use_says_so_once(data_root, tmp_path, ca
 
 
 def test_the_report_may_be_chosen_among_candidates(runs, phantom, capsys):
-    flags = ["--decode", "consistent", "--reader", runs["annotate-text"], "--judge", runs["classify"]]
+    load, flags = (
+        runs["caption"],
+        ["--decode", "consistent", "--reader", runs["annotate-text"], "--judge", runs["classify"]],
+    )
     capsys.readouterr()  # what training the runs has said
     weights = ["--candidates", "3", "--weights", "0.1", "1", "9", "--temperature", "1.5", "--max-written", "9"]
-    assert run(runs["caption"], "--json", phantom.images[0], *flags, *weights) == 0
+    assert run(load, "--json", *weights, *flags, phantom.images[0]) == 0  # the image is none of the judges
     (line,), _ = json_lines(capsys)
     decoding = Decoding(
         "consistent", 9, candidates=3, temperature=1.5, likelihood_weight=0.1, consistency_weight=1, agreement_weight=9
