@@ -56,6 +56,7 @@ def data(corpus: Path | None) -> list[Case]:
     cases = [
         Case("cache/write", "measure_data:cache_write"),
         Case("cache/read", "measure_data:cache_read"),
+        Case("images/1024 px", "measure_data:image_read"),
         Case("data flow/T=64", "measure_data:data_flow"),
         Case("evaluation", "measure_text:evaluation"),
     ]

@@ -1,4 +1,4 @@
-"""Cases: the feature cache, and the batches of training without the training."""
+"""Cases: the feature cache, reading images, and the batches of training without the training."""
 
 import os
 import statistics
@@ -10,8 +10,11 @@ import numpy as np
 
 from benchmarks import synthetic
 from benchmarks.measuring import Measured, peak_memory
+from tienet import devices
 from tienet.config import Config
 from tienet.data.features.store import Store
+from tienet.data.image import read_image
+from tienet.data.image_reading import read_images
 
 BATCH = 32
 
@@ -75,6 +78,29 @@ def data_flow(rows: int = 1000, words: int = 64) -> Measured:
         half = len(seconds) // 2
         first, second = statistics.fmean(seconds[:half]), statistics.fmean(seconds[half:])
         return Measured(second, peak_memory(), more={"from_disk_s": round(first, 4)})
+
+
+def image_read(images: int = 64, px: int = 1024, rounds: int = 3) -> Measured:
+    """Seconds for an image of ChestX-ray14's kind, a PNG of `px` pixels, read for `--features off` in batches of 32.
+
+    `ratio` is how many times as fast that is as one image after the other, in the same run, by turns.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        paths = synthetic.pngs(Path(temporary), images, px)
+        batches = [paths[first : first + BATCH] for first in range(0, images, BATCH)]
+        alone, together = [], []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            for path in paths:
+                read_image(path, 512)
+            middle = time.perf_counter()
+            for batch in batches:
+                read_images(batch, 512)
+            alone.append(middle - start)
+            together.append(time.perf_counter() - middle)
+    seconds, of_one = statistics.median(together), statistics.median(alone)
+    more = {"images_s": round(images / seconds), "ratio": round(of_one / seconds, 2), "cores": devices.cores()}
+    return Measured(seconds / images, peak_memory(), more=more)
 
 
 def forget(cache: Store) -> None:

@@ -5,12 +5,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from tienet.config import Config
 from tienet.data.dataflow import Studies
 from tienet.data.features.cache import FeatureKey, Features
 from tienet.data.features.store import Store
+from tienet.data.image import write_png
 from tienet.data.manifest import Manifest
 from tienet.data.text import SPECIALS, START
 from tienet.labels import K
@@ -55,6 +57,18 @@ def fill_with_holes(cache: Store, count: int) -> None:
         with cache.data.open("ab") as file:
             file.truncate(count * cache.row_bytes)
     assert len(cache.rows()) == count, "the cache does not know its own rows"
+
+
+def pngs(folder: Path, count: int, px: int) -> list[Path]:
+    """Grey PNGs of px * px that are as large as a chest X-ray's: smooth, with a detector's noise."""
+    random = np.random.default_rng(0)
+    paths = []
+    for n in range(count):
+        smooth = cv2.resize(random.uniform(40, 215, (8, 8)).astype(np.float32), (px, px), interpolation=cv2.INTER_CUBIC)
+        noisy = smooth + random.normal(0, 2, (px, px)).astype(np.float32)
+        paths.append(folder / f"{n}.png")
+        write_png(paths[-1], np.clip(noisy, 0, 255).astype(np.uint8))
+    return paths
 
 
 def studies(cache: Store, config: Config, words: int = 1, vocabulary: int = 1457) -> Studies:

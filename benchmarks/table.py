@@ -64,6 +64,8 @@ def _more(name: str, results: Results) -> str:
         notes.append(f"{more['from_disk_mb_s']} MB/s from the disk")
     if "from_disk_s" in more:
         notes.append(f"{more['from_disk_s']:.3f} s from the disk")
+    if "images_s" in more:
+        notes.append(f"{more['images_s']} images/s, {more['ratio']:.2f} times as fast as one after the other")
     if name.startswith("data flow/") and (step := cases.get(step_name("report", 64))):
         notes.append(f"{step['seconds'] / seconds:.0f} times as fast as the step of report")
     if name.startswith("write/beam/") and (greedy := cases.get(name.replace("beam", "greedy"))):
