@@ -1,13 +1,17 @@
 """The words of a batch of reports: hidden, replaced, and those that should follow."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from small_network import E, V, batch_of, config_of
 
 from tienet.data.text import END, OOV, START
-from tienet.modeling import words
+from tienet.modeling import generate, words
 from tienet.modeling.decoder import Decoder
+from tienet.modeling.decoding import Decoding
 from tienet.modeling.draws import Draws
 
 DRAWS = Draws(0, np.zeros(2, np.int32))
@@ -66,3 +70,16 @@ def test_a_whole_report_of_max_words_words_keeps_its_end(evaluate, random):
     assert cut == list(arrays[1][0, 1:5])
     assert whole == [*arrays[1][1, 1:5], END] and short == [*arrays[1][2, 1:3], END] and empty == []
     assert following.counts.tolist() == [4, 5, 3, 0]
+
+
+def test_in_training_reports_are_written_as_the_run_writes_them(graph, monkeypatch):
+    """Greedily and as samples, each with the findings_penalty and the heading of the run."""
+    decoding, seen = Decoding(max_words=7, findings_penalty=4.0, findings_words=20, impression=5), []
+
+    def write(decoder, decoding, image_context, seed):
+        seen.append(decoding)
+        return SimpleNamespace(word_ids=tf.zeros([1, 1], tf.int32), word_len=tf.ones([1], tf.int32))
+
+    monkeypatch.setattr(generate, "write", write)
+    words.write_own_words(decoding, Draws(0, tf.constant([0, 0])), None, None)
+    assert seen == [decoding, replace(decoding, method="sample")]

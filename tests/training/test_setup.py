@@ -188,7 +188,9 @@ def test_a_training_split_where_all_have_a_finding_is_learnt_with_equal_weights(
     places = Places(data_root, tmp_path / "run", data_root / "phantom" / "vocab")
     inputs = open_inputs(config, places, False, None, is_chief=True)
     setup = set_up(config, places, WHOLE_BATCH, inputs, None, Interruption())
-    weights = build_model(setup).label_weights
+    model = build_model(setup)
+    assert model.decoding.impression == setup.vocab.ids["impression"]
+    weights = model.label_weights
     assert (weights.beta_P, weights.beta_N) == (1, 1) and (weights.lambda_m == 1).all()
     count = (~healthy & (table.split == "train")).sum()
     assert f"note: all {count} training studies whose state is known have a finding" in capsys.readouterr().err
