@@ -96,10 +96,11 @@ openi: $(OPENI_SETS:%=tables/%/.evaluated)
 prepare_openi = $(BIN)/python data_prep/openi.py --reports $(OPENI)/NLMCXR_reports.tgz --images $(OPENI)/images \
 	--projections $(OPENI)/indiana_projections.csv --labels $(OPENI)/openi_gld_std14.csv --out $(@D) --split
 
-# The training of a run: $1 is RUN, which is MODE-SEED or classify-lse, and $2 the data set. Mode report goes on from what
-# caption has learnt with the same seed.
+# The training of a run: $1 is RUN, which is MODE-SEED or classify-lse, and $2 the data set. Mode caption goes on from what
+# classify has learnt with the same seed, and report from what caption has learnt.
 mode_of = $(firstword $(foreach mode,$(SEEDED),$(if $(filter $(mode)-%,$1),$(mode))))
 seed_of = $(1:$(mode_of)-%=%)
+flags_caption = --load runs/$2/classify-$(seed_of)
 flags_report = --load runs/$2/caption-$(seed_of)/checkpoints/checkpoint --vocab runs/$2/caption-$(seed_of) \
 	--set alpha=0.25 --set writer_rate=0.1 --epochs 8
 flags_of = $(if $(filter classify-lse,$1),--set pooling=lse,--seed $(seed_of) $(flags_$(mode_of)))
@@ -137,6 +138,7 @@ $(foreach data,$(OPENI_SETS),$(OPENI_RUNS:%=runs/$(data)/%/.trained)): runs/%/.t
 	touch $@
 needs = $(eval $(2:%=runs/$1/%/.trained): data/$1/vocab/embeddings.npy data/$1/.features) \
 	$(foreach run,$(filter report-%,$2),$(eval runs/$1/$(run)/.trained: runs/$1/$(run:report-%=caption-%)/.trained)) \
+	$(foreach run,$(filter caption-%,$2),$(eval runs/$1/$(run)/.trained: runs/$1/$(run:caption-%=classify-%)/.trained)) \
 	$(eval tables/$1/.evaluated: $(2:%=runs/$1/%/.trained))
 $(foreach data,$(OPENI_SETS),$(call needs,$(data),$(OPENI_RUNS)))
 
@@ -147,13 +149,14 @@ $(OPENI_SETS:%=tables/%/.evaluated): tables/%/.evaluated:
 
 # ---- openi-cv: five folds, each of which tests other studies, and then all of them put together ----
 # FOLDS="3" does one fold, MODES="annotate caption" some of the trainings (annotate-text is always there, as it reads the
-# reports, and caption where report is), OPENI_SEEDS="0 1 2" trains with several seeds. What was done in other goes counts: a
+# reports, and so is what a mode goes on from), OPENI_SEEDS="0 1 2" trains with several seeds. What was done in other goes counts: a
 # fold's evaluation is of all its runs, and the folds are put together as soon as the last of them is there.
 
 FOLDS ?= 1 2 3 4 5
 MODES ?= $(OPENI_MODES)
 CV_FOLDS := 1 2 3 4 5
-CV_MODES := $(filter annotate-text $(MODES) $(if $(filter report,$(MODES)),caption),$(OPENI_MODES))
+CV_MODES := $(filter annotate-text $(MODES) $(if $(filter report,$(MODES)),caption) \
+	$(if $(filter report caption,$(MODES)),classify),$(OPENI_MODES))
 CV_RUNS := $(call runs_of,$(CV_MODES))
 CV_SETS := $(FOLDS:%=openi-fold-%)
 CV_TABLES := $(CV_FOLDS:%=tables/openi-fold-%/.evaluated)

@@ -90,6 +90,7 @@ def _batch(specs: list[tf.TensorSpec], B: int, T: int, V: int) -> list[np.ndarra
         "word_ids": word_ids,
         "word_len": np.full(B, T, np.int32),
         "labels": rng.integers(0, 2, (B, K)).astype(np.float32),
+        "word_weights": np.ones((B, T), np.float32),
         "draw": np.zeros(2, np.int32),
     }
     for spec in specs:

@@ -61,6 +61,7 @@ class Config:
     # Loss
     alpha: float | None = None  # alpha of eq. 7; null: the mode's own value; below 1, annotate* also learn L_R
     finding_share: float | None = None  # share of L_R that studies with a finding have; null: what their number gives
+    sentence_power: float = 0.0  # in L_R a sentence that stands n times in the training reports counts n^-power
     report_loss: str = "reports"  # whose mean L_R is: of "reports", each the mean of its words, or of all "words"
     penalty: float = 1.0  # weight of ||G G^T - I||_F^2
     weighted_loss: bool = True  # use the weights beta and lambda of eq. 6; false: all weights are 1
@@ -92,6 +93,11 @@ class Config:
     def predicts_words(self) -> bool:
         """Whether there is a softmax over the next word: in the modes that write, and where L_R is a second task."""
         return self.mode_parts.writes or (self.mode_parts.reads and self.loss_alpha < 1)
+
+    @property
+    def weighs_sentences(self) -> bool:
+        """Whether words count in L_R by how often their sentence is written."""
+        return self.mode_parts.writes and self.sentence_power > 0
 
     @property
     def mode_parts(self) -> Mode:
@@ -181,10 +187,10 @@ PRESETS_BY_MODE: dict[str, dict[str, dict[str, object]]] = {
         "annotate-text": {"shuffle_sentences": True, "join_reports": 0.3},
         "annotate": {"dropout_image": 0.8, "shuffle_sentences": True, "join_reports": 0.3},
         "classify": {"feature_norm": True, "pooling": "mean", "dropout": 0.5, "epochs": 10},
-        "caption": {"feature_norm": True, "finding_share": 0.8, "findings_penalty": 4.0},
+        "caption": {"feature_norm": True, "sentence_power": 0.5, "findings_penalty": 4.0},
         "report": {
             "feature_norm": True,
-            "finding_share": 0.8,
+            "sentence_power": 0.5,
             "findings_penalty": 4.0,
             "classify_on": "half",
             "dropout": 0.5,
@@ -218,7 +224,7 @@ _SETTINGS_OF_PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("image", "classifies"): ("dropout_image",),
     ("writes",): (
         "deep_output", "written_words", "findings_penalty", "findings_words", "scheduled_sampling", "doubly_stochastic",
-        "finding_share", "report_loss",
+        "finding_share", "sentence_power", "report_loss",
     ),
     ("classifies", "writes"): ("classify_on", "writer_rate"),
     ("classifies", "reads"): ("alpha",),
@@ -269,6 +275,7 @@ _MAX_SHARES = {
     "lr_drop_at": 1.0,
     "scheduled_sampling": 1.0,
     "finding_share": 0.99,
+    "sentence_power": 1.0,
     "writer_rate": 1.0,
     "join_reports": 1.0,
 }  # each share is a number from 0 to this value

@@ -72,6 +72,10 @@ def test_make_does_every_fold_and_puts_them_together(tmp_path):
     assert trained["runs/openi-fold-1/classify-lse"][3] == ["pooling=lse"]
     assert "alpha=0.25" in trained["runs/openi-fold-1/report-0"][3]
     assert starts["runs/openi-fold-2/report-7"] == "runs/openi-fold-2/caption-7/checkpoints/checkpoint"
+    assert starts["runs/openi-fold-2/caption-7"] == "runs/openi-fold-2/classify-7"
+    assert {name.split("/")[-1] for name, load in starts.items() if load} == {
+        f"{m}-{s}" for m in ("caption", "report") for s in "07"
+    }
     assert evaluated == [([fold], True, [f"runs/{fold}/annotate-text-0"], f"tables/{fold}") for fold in folds]
     assert sorted(prepared) == [*(f"fold={n}/5" for n in range(1, 6)), "hash"]
     assert [str(path) for path in pooled.evaluations] == [f"tables/{fold}" for fold in folds] and pooled.no_java
@@ -80,6 +84,6 @@ def test_make_does_every_fold_and_puts_them_together(tmp_path):
 def test_make_does_one_fold_and_waits_for_the_others(tmp_path):
     lines = commands_of_make(tmp_path, "FOLDS=3", "MODES=caption")
     logdirs = [words[words.index("--logdir") + 1] for words in lines if "train.py" in words]
-    assert logdirs == ["runs/openi-fold-3/annotate-text-0", "runs/openi-fold-3/caption-0"]
+    assert logdirs == [f"runs/openi-fold-3/{mode}-0" for mode in ("annotate-text", "classify", "caption")]
     assert not any(words[1:3] == ["-m", "tienet"] for words in lines)
     assert lines[-1] == ["echo", "not put together yet: fold 1 is missing"]

@@ -53,6 +53,30 @@ def test_evaluation_sees_every_study_once_in_batches_of_one_shape(lengths):
     assert sorted(seen) == list(range(333))
 
 
+def test_training_batches_say_what_each_word_counts(tmp_path):
+    """Beside each word that is read the weight of the word that follows, whatever the other studies of the batch."""
+    reports = ["one . two .", "one . a b c .", "", "one . b"]
+    vocab = Vocab.from_reports(["one two a b c ."] * 2)
+    ids, labels = [f"s{n}" for n in range(4)], np.zeros((4, K), np.float32)
+    manifest = Manifest("d", Path("d.csv"), ids, ids, [Path("d.png")] * 4, reports, np.array(["train"] * 4), labels)
+    features = SimpleNamespace(take=lambda indices: np.zeros((len(indices), 1), np.float16))
+    config = Config().replace(mode="caption", sentence_power=1.0, max_words=5)
+    studies = Studies.from_manifest(config, manifest, vocab, features)
+    _, word_ids, lengths, _, weights = studies.batch(np.arange(4), 0)
+    mean = (3 * 2 / 3 + 2 + 3 + 1) / 12  # three times "one .", each word a third; "two .", "a b c" as it is cut, "b"
+    common = 1 / 3 / mean
+    assert weights.shape == word_ids.shape and weights.dtype == np.float32
+    assert lengths.tolist() == [5, 6, 1, 4]
+    rows = [[common] * 2 + [1 / mean] * 2 + [1], [common] * 2 + [1 / mean] * 3 + [1], [1], [common] * 2 + [1 / mean, 1]]
+    for row, expected in zip(weights, rows, strict=True):
+        np.testing.assert_allclose(row, expected + [0] * (len(row) - len(expected)), rtol=1e-6)
+    for n in range(4):
+        np.testing.assert_array_equal(studies.batch(np.array([n]), 7)[-1][0], weights[n][: lengths[n]])
+    assert len(studies.batch(np.arange(4))) == 4  # nothing counts outside of training
+    plain = Studies.from_manifest(config.replace(sentence_power=0.0), manifest, vocab, features)
+    assert len(plain.batch(np.arange(4), 0)) == 4
+
+
 def test_pad():
     padded = pad([np.array([1, 7], np.int32), np.array([1], np.int32)])
     assert padded.tolist() == [[1, 7], [1, PAD]]

@@ -23,9 +23,10 @@ def config_of(mode, **settings):
 
 
 def build(config, training=False, report_weights=None):
-    """The placeholders and, in training, the loss."""
+    """The placeholders, all but `draw`, and in training the loss."""
     model = TieNet(config, V, E, report_weights=report_weights)
-    placeholders = [tf1.placeholder(spec.dtype, spec.shape, spec.name) for spec in model.study_inputs()]
+    specs = model.inputs()[:-1] if training else model.study_inputs()
+    placeholders = [tf1.placeholder(spec.dtype, spec.shape, spec.name) for spec in specs]
     with TowerContext("", is_training=True) if training else PredictTowerContext(""):
         return placeholders, model.build_graph(*placeholders, *[tf.constant([0, 0])] * training)
 

@@ -178,6 +178,17 @@ def test_L_R_is_a_mean_over_words_and_ends(evaluate, random):
     np.testing.assert_allclose(evaluate(losses.report_loss(logits, targets, rows, counts)), expected, rtol=1e-5)
 
 
+def test_words_count_in_L_R_by_their_weights(evaluate, random):
+    logits, weights = random.standard_normal((5, 7)).astype(np.float32), random.random(5, np.float32)
+    targets, rows, counts = np.array([1, 6, 2, 0, 3]), np.array([0, 0, 0, 2, 2]), np.array([3, 0, 2], np.float32)
+    expected = np.zeros(3)
+    for n, row in enumerate(rows):
+        p = oracles.softmax(list(logits[n].astype(np.float64)))
+        expected[row] += weights[n] * -np.log(p[targets[n]]) / counts[row]
+    found = evaluate(losses.report_loss(logits, targets, rows, counts, weights))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_doubly_stochastic_term(evaluate, random):
     a = random.random((2, 4, 3, 3), np.float32)
     expected = np.mean([sum((1 - a[n, :, y, x].sum()) ** 2 for y in range(3) for x in range(3)) for n in range(2)])

@@ -129,6 +129,30 @@ def test_reports_count_in_L_R_by_whether_the_study_has_a_finding(evaluate, rando
     assert losses_of["weighted"][0] != pytest.approx(losses_of["plain"][0], rel=1e-3)
 
 
+@pytest.mark.parametrize("mode", ["caption", "report"])
+def test_a_word_counts_in_L_R_by_its_weight(evaluate, random, mode):
+    """The weight of the word that follows stands at the step before it; L_R is linear in the weights."""
+    placeholders, _ = build(config_of(mode, sentence_power=0.5, classify_on="true"), training=True)
+    arrays = batch_of(random, mode=mode, lengths=(6, 4))
+    weights = np.ones((2, 6), np.float32)
+
+    def L_R(weights: np.ndarray) -> float:
+        return session.run("L_R:0", dict(zip(placeholders, [*arrays, weights], strict=True)))
+
+    with tf1.Session() as session:
+        session.run(tf1.global_variables_initializer())
+        whole, parts = L_R(weights), []
+        for row, length in enumerate((6, 4)):
+            for step in range(length):  # each word that follows, <END> the last of them
+                one = np.zeros_like(weights)
+                one[row, step] = 1
+                parts.append(L_R(one))
+        behind = np.zeros_like(weights)
+        behind[1, 4:] = 1  # padding
+        assert L_R(behind) == 0 and L_R(2 * weights) == pytest.approx(2 * whole, rel=1e-5)
+    assert min(parts) > 0 and sum(parts) == pytest.approx(whole, rel=1e-5)
+
+
 @pytest.mark.parametrize(("alpha", "silent"), [(1.0, ("word_softmax",)), (0.0, ("classifier", "text_attention"))])
 def test_alpha_of_one_or_zero_leaves_one_loss(evaluate, random, alpha, silent):
     placeholders, loss = build(config_of("report", alpha=alpha, dropout=0.0, l2=0.0, penalty=0.0), training=True)

@@ -44,7 +44,7 @@ def test_a_run_that_ended_after_an_epoch_and_is_resumed_equals_an_uninterrupted_
     """With everything that is drawn at random; the folder is copied as a killed training would leave it."""
     config = config_of(
         "report", max_words=16, written_words=8, classify_on="half", scheduled_sampling=0.2, report_drop=0.1,
-        feature_norm=True, attention_norm=True, attention_gate=True, deep_output=True,
+        feature_norm=True, attention_norm=True, attention_gate=True, deep_output=True, sentence_power=0.5,
     )  # fmt: skip
     save, ended = saving.save, tmp_path / "ended"
 

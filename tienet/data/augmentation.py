@@ -9,6 +9,7 @@ and the study alone, so that neither resuming nor the parts of a batch change it
 import numpy as np
 
 from tienet.config import Config
+from tienet.data.sentences import split_sentences
 from tienet.labels import LABELS, NO_FINDING
 
 
@@ -63,7 +64,6 @@ def shuffled_sentences(word_ids: np.ndarray, full_stop: int, seed: list[int]) ->
         full_stop: The word id that ends a sentence; what follows the last one is a sentence too.
         seed: What the order depends on.
     """
-    words = word_ids[1:]
-    sentences = np.split(words, np.flatnonzero(words == full_stop) + 1)
+    sentences = split_sentences(word_ids[1:], full_stop)
     order = np.random.default_rng(seed).permutation(len(sentences))
     return np.concatenate([word_ids[:1], *(sentences[n] for n in order)])

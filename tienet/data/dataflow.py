@@ -12,6 +12,7 @@ from tienet.data.batch_split import WHOLE_BATCH, BatchSplit
 from tienet.data.features.cache import Features, require_images
 from tienet.data.image_reading import read_images
 from tienet.data.manifest import Manifest
+from tienet.data.sentences import word_weights
 from tienet.data.text import END, OOV, PAD, START, Vocab
 from tienet.errors import InputError
 
@@ -87,12 +88,17 @@ class Studies:
         """int64 [N]: the number of word ids of each study, <START> included (n + 1)."""
         return np.array([len(ids) for ids in self.word_ids])
 
+    @cached_property
+    def word_weights(self) -> list[np.ndarray]:
+        """For each study float32 [n + 1]: what w_1 ... w_n and <END> count in L_R (`sentence_power`)."""
+        return word_weights(self.word_ids, self.full_stop, self.config.sentence_power)
+
     def batch(self, indices: np.ndarray, step: int | None = None) -> list[np.ndarray]:
         """The inputs of the network for the studies at these positions, in the order of `TieNet.inputs`.
 
         Args:
             step: The update of a training, at which the modes that annotate read them as `tienet.data.augmentation`
-                has it; None: as they are.
+                has it, and the modes that write may also get what each word counts in L_R; None: as they are.
         """
         config, mode = self.config, self.config.mode_parts
         varies = step is not None and mode.reads and not mode.writes
@@ -114,7 +120,13 @@ class Studies:
                 seeds = [[config.seed, step, n] for n in indices]
                 reports = [self._shuffled(*report) for report in zip(reports, lengths, seeds, strict=True)]
             arrays += [pad(reports), lengths.astype(np.int32)]
-        return [*arrays, labels]
+        arrays.append(labels)
+        if step is not None and config.weighs_sentences:
+            padded = np.zeros(arrays[-3].shape, np.float32)
+            for row, n in zip(padded, indices, strict=True):
+                row[: self.lengths[n]] = self.word_weights[n]
+            arrays.append(padded)
+        return arrays
 
     def _shuffled(self, word_ids: np.ndarray, length: int, seed: list[int]) -> np.ndarray:
         """The report in another order, and what stands behind its words where it was."""

@@ -141,18 +141,22 @@ def attention_penalty(G: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.reduce_sum(difference**2, axis=[1, 2]))
 
 
-def report_loss(logits: tf.Tensor, targets: tf.Tensor, rows: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
-    """L_R of each report without Xu's term: the mean of -ln p(w) over its words, <END> among them.
+def report_loss(
+    logits: tf.Tensor, targets: tf.Tensor, rows: tf.Tensor, counts: tf.Tensor, weights: tf.Tensor | None = None
+) -> tf.Tensor:
+    """L_R of each report without Xu's term: the mean of -weight ln p(w) over its words, <END> among them.
 
     Args:
         logits: float32 [N, V], the logits of the N words of all reports, packed.
         targets: int32 [N], the words that should follow.
         rows: int64 [N], the report of each word, rising.
         counts: float32 [B], how many of the N words each report has.
+        weights: float32 [N], what each word counts (`data.sentences.word_weights`); None: 1, as in the paper.
     Returns:
         float32 [B]; 0 for a report without words. Its mean does not change where a batch is split over towers.
     """
     nll = -tf.gather(tf.nn.log_softmax(logits), targets, batch_dims=1)
+    nll = nll if weights is None else weights * nll
     return tf.math.divide_no_nan(tf.math.unsorted_segment_sum(nll, rows, tf.size(counts)), counts)
 
 

@@ -28,6 +28,10 @@ CLASSIFIER_SCOPES = ("classifier/", "text_attention/")
 """The scopes of the variables that only networks with a classifier have, where reports are read."""
 
 
+ONLY_IN_TRAINING = ("word_weights", "draw")
+"""The inputs that the network takes in training alone, those behind `TieNet.study_inputs`."""
+
+
 class _Report(NamedTuple):
     """A report after it was read or written, as the classifier takes it; `a` and `x` are None without an image."""
 
@@ -85,11 +89,13 @@ class TieNet(ModelDesc):
         self._draws = Draws(config.seed, np.zeros(2, np.int32))  # those of the tower that is being built
 
     def inputs(self) -> list[tf.TensorSpec]:
-        """Placeholders of training: those of `study_inputs`, then `draw`, the update and the part of its batch.
+        """Placeholders of training: those of `study_inputs`, then what words count in L_R where not all count the same
+        (`sentence_power`), then `draw`, the update and the part of its batch.
 
         The global step would not do for `draw`: it is increased while the graph reads it.
         """
-        return [*self.study_inputs(), tf.TensorSpec([2], tf.int32, "draw")]
+        weights = [tf.TensorSpec([None, None], tf.float32, "word_weights")] if self.config.weighs_sentences else []
+        return [*self.study_inputs(), *weights, tf.TensorSpec([2], tf.int32, "draw")]
 
     def study_inputs(self) -> list[tf.TensorSpec]:
         """Placeholders of the studies, by the names that the batches of `tienet.data.dataflow` use."""
@@ -111,7 +117,7 @@ class TieNet(ModelDesc):
         """Build the graph of the mode.
 
         Args:
-            inputs: The tensors of `inputs`, in this order; outside of training `draw` may be left out.
+            inputs: The tensors of `inputs`, in this order; outside of training those of `study_inputs` will do.
         Returns:
             The loss in training; None elsewhere, where the graph has the outputs of `tienet.modeling.outputs`.
         """
@@ -125,7 +131,7 @@ class TieNet(ModelDesc):
         decoder = Decoder(self.config, self.vocab_size, self.word_dim, x)
         report = decoder, x, batch["word_ids"], batch["word_len"]
         if training:
-            return self._train(*report, batch["labels"])
+            return self._train(*report, batch["labels"], batch.get("word_weights"))
         tensors = self._outputs(*report)
         if mode.writes:
             tensors |= self._written_outputs(decoder, x, inputs[0])
@@ -142,7 +148,7 @@ class TieNet(ModelDesc):
 
     # ---- training ----
 
-    def _train(self, decoder: Decoder, x, word_ids, word_len, labels) -> tf.Tensor:
+    def _train(self, decoder: Decoder, x, word_ids, word_len, labels, word_weights) -> tf.Tensor:
         """L = alpha L_C + (1 - alpha) L_R + penalty + L2 (eq. 7)."""
         mode, config, alpha = self.config.mode_parts, self.config, self.config.loss_alpha
         words_in, len_in = words.words_in_training(config, self._draws, decoder, word_ids, word_len)
@@ -156,7 +162,7 @@ class TieNet(ModelDesc):
             terms["L_C"] = alpha, _mean(L_C, sizes)
             terms["penalty"] = 1.0, _mean(penalty, sizes)
         if config.predicts_words:
-            following = words.next_words(config, decoder, report, words_in, word_ids, word_len)
+            following = words.next_words(config, decoder, report, words_in, word_ids, word_len, word_weights)
             L_R = losses.report_loss(*following) * self.report_weights.of(labels, following.counts)
             terms["L_R"] = 1 - alpha, tf.reduce_mean(L_R)
         if mode.writes:

@@ -83,9 +83,10 @@ class NextWords(NamedTuple):
     targets: tf.Tensor  # int32 [N]
     rows: tf.Tensor  # int64 [N], the report of each word
     counts: tf.Tensor  # float32 [B], how many words of N each report has
+    weights: tf.Tensor | None  # float32 [N], what each word counts in L_R; None: all count the same
 
 
-def next_words(config: Config, decoder: Decoder, read, words_in, word_ids, word_len) -> NextWords:
+def next_words(config: Config, decoder: Decoder, read, words_in, word_ids, word_len, weights=None) -> NextWords:
     """For each word that was read, the logits of the next word and what it should be: a true word, or <END>.
 
     A report that was cut at `max_words` has no <END>. A whole one of `max_words` words has <END> in `word_ids`, behind
@@ -94,6 +95,7 @@ def next_words(config: Config, decoder: Decoder, read, words_in, word_ids, word_
     Args:
         read: The states `h` [B, T, H] and the attention `a` [B, T, D, D] after the words `words_in`, int32 [B, T].
         word_ids: int32 [B, T], the true words. word_len: int32 [B], how many of T count.
+        weights: float32 [B, T], what the word that follows each of T counts in L_R; None: all count the same.
     """
     T = tf.shape(word_ids)[1]
     behind = tf.gather(tf.pad(word_ids, [[0, 0], [0, 1]], constant_values=PAD), word_len, batch_dims=1)
@@ -105,7 +107,8 @@ def next_words(config: Config, decoder: Decoder, read, words_in, word_ids, word_
     following = tf.where(tf.range(T)[None] < word_len[:, None] - 1, following, END)
     logits = _word_logits(decoder, read, words_in, mask)
     rows = tf.where(mask)[:, 0]
-    return NextWords(logits, tf.boolean_mask(following, mask), rows, tf.cast(counts, tf.float32))
+    weights = None if weights is None else tf.boolean_mask(weights, mask)
+    return NextWords(logits, tf.boolean_mask(following, mask), rows, tf.cast(counts, tf.float32), weights)
 
 
 def _word_logits(decoder: Decoder, read, words_in: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

@@ -22,6 +22,7 @@ from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
 from tienet.inference.predictor import Rows, predict_all, written_reports
 from tienet.interruption import Interruption
 from tienet.modeling import outputs
+from tienet.modeling.model import ONLY_IN_TRAINING
 from tienet.training.choice import Choice, describe_writing, written_words
 
 tf1 = tf.compat.v1
@@ -112,7 +113,7 @@ class Validation(Callback):
         return bool(self._config.patience) and self._state.epochs_since_best >= self._config.patience
 
     def _setup_graph(self) -> None:
-        inputs = [spec.name for spec in self.trainer.input_signature if spec.name != "draw"]
+        inputs = [spec.name for spec in self.trainer.input_signature if spec.name not in ONLY_IN_TRAINING]
         self._names = outputs.validation_outputs(self._config.mode_parts)
         self._predict = self.trainer.get_predictor(inputs, self._names)
         self._saver = tf1.train.Saver(tf1.global_variables(), max_to_keep=0, save_relative_paths=True)
