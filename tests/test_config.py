@@ -46,6 +46,7 @@ def test_every_preset_is_valid(name):
         ("alpha", "0", "a number above 0: mode annotate is there for its labels"),
         ("finding_share", "1", "0 to 0.99"),
         ("sentence_power", "1.5", "0 to 1"),
+        ("no_repeat", "1", "2 or more words, or 0"),
         ("image_px", "256", "512 or 1024"),
         ("lr", "1", "learning_rate"),
     ],
@@ -139,8 +140,8 @@ TEXT = {"lstm_units", "max_words", "word_vector_std", "report_drop", "report_dro
 TEXT_ATTENTION = {"attention_rows", "attention_hidden", "penalty", "shuffle_sentences", "join_reports", "alpha"}
 CLASSIFIER = {"output_hidden", "weighted_loss", "dropout"}
 WRITING = {
-    "deep_output", "written_words", "findings_penalty", "findings_words", "scheduled_sampling", "doubly_stochastic",
-    "finding_share", "sentence_power", "report_loss",
+    "deep_output", "written_words", "no_repeat", "findings_penalty", "findings_words", "scheduled_sampling",
+    "doubly_stochastic", "finding_share", "sentence_power", "report_loss",
 }  # fmt: skip
 BOTH_LOSSES = {"classify_on", "writer_rate"}
 ALWAYS = {"mode", "data", "seed", "l2", "batch", "epochs", "patience", "learning_rate", "lr_drop_at"}

@@ -51,6 +51,7 @@ class Config:
     # Writing
     deep_output: bool = False  # Xu's output layer: the next word depends on w_t, h_t and z_t, not on h_t alone
     written_words: int = 100  # the largest number of words that are written
+    no_repeat: int = 0  # no sequence of so many words is written twice in a report; 0: any may
     findings_penalty: float = 0.0  # what ln p of the heading "impression" loses at first in greedy writing; 0: nothing
     findings_words: int = 40  # the number of words after which it loses nothing
     classify_on: str = "true"  # the report that mode report trains its classifier on: true, own or half
@@ -187,11 +188,12 @@ PRESETS_BY_MODE: dict[str, dict[str, dict[str, object]]] = {
         "annotate-text": {"shuffle_sentences": True, "join_reports": 0.3},
         "annotate": {"dropout_image": 0.8, "shuffle_sentences": True, "join_reports": 0.3},
         "classify": {"feature_norm": True, "pooling": "mean", "dropout": 0.5, "epochs": 10},
-        "caption": {"feature_norm": True, "sentence_power": 0.5, "findings_penalty": 4.0},
+        "caption": {"feature_norm": True, "sentence_power": 0.5, "findings_penalty": 4.0, "no_repeat": 5},
         "report": {
             "feature_norm": True,
             "sentence_power": 0.5,
             "findings_penalty": 4.0,
+            "no_repeat": 5,
             "classify_on": "half",
             "dropout": 0.5,
         },
@@ -223,8 +225,8 @@ _SETTINGS_OF_PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("classifies",): ("output_hidden", "weighted_loss", "dropout"),
     ("image", "classifies"): ("dropout_image",),
     ("writes",): (
-        "deep_output", "written_words", "findings_penalty", "findings_words", "scheduled_sampling", "doubly_stochastic",
-        "finding_share", "sentence_power", "report_loss",
+        "deep_output", "written_words", "no_repeat", "findings_penalty", "findings_words", "scheduled_sampling",
+        "doubly_stochastic", "finding_share", "sentence_power", "report_loss",
     ),
     ("classifies", "writes"): ("classify_on", "writer_rate"),
     ("classifies", "reads"): ("alpha",),
@@ -344,6 +346,8 @@ def _check_ranges(config: Config) -> None:
     for name in _POSITIVE:
         if violates(name, lambda value: 0 < value < float("inf")):
             refuse(name, "a number above 0")
+    if config.no_repeat < 0 or config.no_repeat == 1:
+        refuse("no_repeat", "2 or more words, or 0")
     mode = config.mode_parts
     if not (mode.reads and mode.classifies) and config.alpha not in (None, mode.alpha):
         refuse("alpha", f"{mode.alpha:g} or null: mode {config.mode} has one of the two losses only")

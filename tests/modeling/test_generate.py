@@ -266,7 +266,7 @@ def test_no_sequence_of_n_words_comes_twice_in_a_report(net, n):
         sequences = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
         return len(sequences) - len(set(sequences))
 
-    free, held = (net.write(Decoding(max_words=most, no_repeat=k)) for k in (0, n))
+    free, held = (net.write(Decoding(max_words=most, no_repeat=k)) for k in (None, n))
     assert sum(repeats(free, row) for row in range(B)) > 0 and not any(repeats(held, row) for row in range(B))
     for row in range(B):  # it chooses the likeliest of the words that are left
         word, words, (h, c) = START, [START], net.start(row)

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     writing.add_argument("--temperature", type=float, metavar="X", help="of sampling (1; for consistent .7)")
     writing.add_argument("--decode-seed", type=int, metavar="N", help="of sampling (0)")
     writing.add_argument("--max-written", type=int, metavar="N", help="most words of a report (as the run)")
-    writing.add_argument("--no-repeat", type=int, metavar="N", help="no N words come twice in a report (0: any may)")
+    writing.add_argument("--no-repeat", type=int, metavar="N", help="no N words come twice in a report (as the run)")
     writing.add_argument(
         "--findings-penalty", type=float, metavar="X", help="keeps greedy reports from ending early (as the run)"
     )

@@ -25,7 +25,8 @@ class Decoding:
         temperature: What sampling divides the logits by; below 1 it makes likely words likelier. None: 1 for `sample`
             and `CONSISTENT_TEMPERATURE` for `consistent`.
         seed: The seed of sampling.
-        no_repeat: No sequence of so many words comes twice in a report; 0: any may. Not by beam search.
+        no_repeat: No sequence of so many words comes twice in a report; 0: any may. None: the run's setting. Not by
+            beam search.
         findings_penalty, findings_words: `greedy` and `consistent` take ln p of the heading "impression" after n words
             as lower by findings_penalty * max(0, 1 - n / findings_words): the likeliest findings are much shorter than
             usual ones, as one word ends them and many go on with them. None: the run's settings.
@@ -43,7 +44,7 @@ class Decoding:
     length_norm: float = 1.0
     temperature: float | None = None
     seed: int = 0
-    no_repeat: int = 0
+    no_repeat: int | None = None
     findings_penalty: float | None = None
     findings_words: int | None = None
     impression: int | None = None
@@ -61,7 +62,7 @@ class Decoding:
         for name in ("max_words", "width", "candidates", "findings_words"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"decoding: {name} is {getattr(self, name)}, expected 1 or more")
-        if self.no_repeat < 0 or self.no_repeat == 1:
+        if self.no_repeat is not None and (self.no_repeat < 0 or self.no_repeat == 1):
             raise InputError(f"decoding: no_repeat is {self.no_repeat}, expected 2 or more words, or 0")
         for name in ("length_norm", "likelihood_weight", "consistency_weight", "agreement_weight"):
             if not 0 <= getattr(self, name) < float("inf"):
@@ -82,6 +83,7 @@ class Decoding:
         """
         of_run = {
             "max_words": config.written_words,
+            "no_repeat": config.no_repeat,
             "findings_penalty": config.findings_penalty,
             "findings_words": config.findings_words,
             "impression": impression,
