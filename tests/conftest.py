@@ -55,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="tienet-tests-xla-")
     config.add_cleanup(folder.cleanup)
     os.environ["TF_XLA_FLAGS"] = f"--tf_xla_persistent_cache_directory={folder.name}"
+    os.environ["TIENET_XLA_CACHE"] = "off"  # nothing is written to the user's folder
     os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 
 

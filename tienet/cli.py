@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from tienet import compiled
 from tienet.errors import InputError
 
 STATUS_BAD_INPUT = 2
@@ -72,8 +73,10 @@ def run(main: Callable[[], int | None], name: str | None = None) -> None:
 def start_tensorflow() -> None:
     """Import TensorFlow and Tensorpack with standard error closed, as both print lines there that no user needs.
 
-    An error's one line would stand under them otherwise. Tensorpack's own log stays in the run's log.log.
+    An error's one line would stand under them otherwise. Tensorpack's own log stays in the run's log.log. What XLA
+    compiles is kept for the next process (`tienet.compiled`).
     """
+    compiled.keep()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
