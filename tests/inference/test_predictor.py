@@ -1,6 +1,7 @@
 """The network of a checkpoint: it gives what training saw, from cached features or images, or says why it cannot."""
 
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tienet.data import manifest as manifests
 from tienet.data.text import IMPRESSION
 from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import evaluate_auc
+from tienet.inference.predictor import predict_all
 from tienet.modeling import outputs
 from tienet.modeling.decoding import Decoding
 from tienet.modes import MODES
@@ -135,3 +137,32 @@ def test_the_frozen_graph_gives_the_same_without_a_variable(runs, data_root):
         feed = {f"{name}:0": array for name, array in zip(names[:2], batch, strict=False)}
         tf1.import_graph_def(frozen, name="")
         np.testing.assert_array_equal(session.run(f"{outputs.LOGITS}:0", feed), expected)
+
+
+def test_the_next_batches_are_read_while_one_is_computed():
+    """The network waits in its first call until the second batch was read; read afterwards, it would wait for ever."""
+    lengths, second = np.array([3, 1, 2, 5, 4]), threading.Event()
+
+    class Studies:
+        def __init__(self):
+            self.lengths, self.read = lengths, []
+
+        def __len__(self):
+            return len(lengths)
+
+        def batch(self, indices):
+            self.read.append(indices.tolist())
+            if len(self.read) == 2:
+                second.set()
+            return [lengths[indices]]
+
+    studies, calls = Studies(), []
+
+    def predict(arrays):
+        assert second.wait(60)
+        calls.append(len(studies.read))
+        return {"double": 2 * arrays[0]}
+
+    rows = predict_all(studies, 2, predict)
+    assert rows["double"] == [6, 2, 4, 10, 8]  # in the order of the studies
+    assert studies.read == [[1, 2], [0, 4], [3, 3]] and len(calls) == 3
