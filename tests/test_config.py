@@ -133,7 +133,9 @@ def test_settings_of_writing_that_cannot_be(settings, message):
         Config().replace(**settings)
 
 
-IMAGE = {"image_px", "backbone_end", "feature_norm", "grid_position", "transition_channels", "features"}
+IMAGE = {
+    "image_px", "backbone_end", "feature_norm", "grid_position", "transition_channels", "features", "feature_dtype",
+}  # fmt: skip
 ATTENTION = {"attention_units", "attention_norm", "attention_gate"}
 POOLING = {"pooling", "lse_r"}
 TEXT = {"lstm_units", "max_words", "word_vector_std", "report_drop", "report_drop_unit"}

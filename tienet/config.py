@@ -35,6 +35,7 @@ class Config:
     pooling: str = "lse"  # pooling of mode classify: lse, mean or max
     lse_r: float = 10.0  # r of log-sum-exp pooling
     features: str = "cache"  # "cache": the backbone's outputs are computed once; "off": at every step, from the images
+    feature_dtype: str = "float16"  # how the cache keeps them: float16, or int8, half as large (data/features/rows.py)
 
     # Text side
     lstm_units: int = 256  # H
@@ -217,6 +218,7 @@ def preset(name: str, mode: str = Config.mode) -> Config:
 _SETTINGS_OF_PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("image",): (
         "image_px", "backbone_end", "feature_norm", "grid_position", "transition_channels", "features",
+        "feature_dtype",
     ),
     ("image", "reads"): ("attention_units", "attention_norm", "attention_gate"),
     ("pools",): ("pooling", "lse_r"),
@@ -259,6 +261,7 @@ _TYPES = typing.get_type_hints(Config)
 _CHOICES = {
     "backbone_end": ("res5c", "res4f"),
     "features": ("cache", "off"),
+    "feature_dtype": ("float16", "int8"),
     "report_drop_unit": ("words", "reports"),
     "pooling": ("lse", "mean", "max"),
     "classify_on": ("true", "own", "half"),

@@ -80,6 +80,8 @@ MISTAKES = {
     f"{TRAIN} --set penalti=1": "setting 'penalti' is not known",
     f"{TRAIN} --batch 0": "setting batch=0: expected 1 or more",
     f"{TRAIN} --features maybe": "setting features='maybe': expected cache or off",
+    f"{TRAIN} --feature-dtype int4": "setting feature_dtype='int4': expected float16 or int8",
+    f"{TRAIN} --features off --feature-dtype int8": "feature_dtype=int8 has no effect: --features off keeps none",
     f"{TRAIN} --gpu x": "--gpu x: expected cpu, or GPU numbers",
     f"{TRAIN} --tower-batch 5": "batch=32 does not divide by 5 studies",
     f"{TRAIN} --workers a:1,b:1 --task 2": "--task 2: no such worker",

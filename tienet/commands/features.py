@@ -14,6 +14,7 @@ from tienet.cli import UsageError
 from tienet.commands import flags
 from tienet.config import Config
 from tienet.data.features.cache import Extractor, FeatureKey, open_features
+from tienet.data.features.rows import FORMATS
 from tienet.data.manifest import load
 from tienet.grid import ENDS, transition_for
 from tienet.modeling.backbone_weights import fingerprint, weights_for
@@ -46,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=defaults.image_px,
         help=f"side that images are resized to, in pixels (default: {defaults.image_px})",
     )
+    parser.add_argument(
+        "--feature-dtype",
+        choices=FORMATS,
+        default=defaults.feature_dtype,
+        help=f"how they are kept: float16, or int8, half as large (default: {defaults.feature_dtype})",
+    )
     flags.add_gpu(parser)
     parser.add_argument("--batch", type=int, default=16, help="images per call of the network (default: 16)")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="of random weights (default: 0)")
@@ -70,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
         return FeatureExtractor(weights, args.backbone_end, args.image_px)
 
-    key = FeatureKey(fingerprint(weights), args.backbone_end, args.image_px)
+    key = FeatureKey(fingerprint(weights), args.backbone_end, args.image_px, args.feature_dtype)
     features = open_features(manifest, network, key, batch=args.batch)
     print(f"{manifest.name}: {features.new_rows} rows new, {features.reused_rows} rows reused")
     if features.new_rows:

@@ -23,6 +23,7 @@ from tienet.training.places import Parallelism, Places
 SETTING_OF_FLAG = {
     "mode": "mode", "data": "data", "backbone_end": "backbone_end", "image_px": "image_px", "batch": "batch",
     "epochs": "epochs", "lr": "learning_rate", "seed": "seed", "features": "features",
+    "feature_dtype": "feature_dtype",
 }  # fmt: skip
 MAY_CHANGE = ("epochs", "patience")
 """Settings that may differ when a run is resumed."""
@@ -61,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only say how many test studies of other splits (manifest, table, list, R2Gen's JSON) are in training",
     )  # fmt: skip
     parser.add_argument("--features", help="cache or off: backbone outputs computed once, or at each step (cache)")
+    parser.add_argument(
+        "--feature-dtype", metavar="TYPE", help="of the cache: float16, or int8, half as large (float16)"
+    )
     parser.add_argument(
         "--profile", action="store_true", help="trace three steps: what they cost goes to LOGDIR/profile"
     )
@@ -150,6 +154,8 @@ def run(args: argparse.Namespace) -> int:
     """Build a Config from the flags and train; with --leak-check, only count the studies that leak."""
     flags, texts = settings_of(args), texts_of(args)
     config = preset(args.preset, mode_of(args, texts)).with_texts(texts, flags)
+    if config.features == "off" and "feature_dtype" in flags.keys() | texts.keys():
+        raise InputError(f"feature_dtype={config.feature_dtype} has no effect: --features off keeps none; leave it out")
     logdir = args.logdir or default_logdir(config)
     if args.resume:
         config = resumed_config(logdir, config, {*flags, *texts, *preset_settings(args.preset, config.mode)})

@@ -52,7 +52,7 @@ RUN = Kind(
 CHECKPOINTS = Kind("the checkpoints of a run", ("latest-*.index", "best-*.index"))
 DATA_SET = Kind("a data set", ("manifest.csv",))
 VOCABULARY = Kind("a vocabulary", ("embeddings.npy",))
-FEATURES = Kind("a feature cache", ("features.f16",))
+FEATURES = Kind("a feature cache", ("features.f16", "features.u8"))
 DESCRIPTION = Kind("the description of a data set", (), title=": what is in it", replaces=("index.html",))
 EVALUATION = Kind(
     "an evaluation",

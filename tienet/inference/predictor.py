@@ -166,7 +166,8 @@ class Predictor:
     @property
     def feature_key(self) -> FeatureKey:
         """What the features of images depend on in this network, which is of a mode with an image."""
-        return FeatureKey(Identity.of_run(self.run).backbone, self.config.backbone_end, self.config.image_px)
+        config, backbone = self.config, Identity.of_run(self.run).backbone
+        return FeatureKey(backbone, config.backbone_end, config.image_px, config.feature_dtype)
 
     def studies(self, manifest: Manifest) -> Studies:
         """A manifest's studies as this network takes them. Features that the cache lacks are computed first."""
@@ -326,5 +327,6 @@ def cached_features(manifest: Manifest, config: Config, weights: str | Path | Ma
 
         return FeatureExtractor(weights, config.backbone_end, config.image_px)
 
-    key = FeatureKey(backbone_weights.fingerprint(weights), config.backbone_end, config.image_px)
+    fingerprint = backbone_weights.fingerprint(weights)
+    key = FeatureKey(fingerprint, config.backbone_end, config.image_px, config.feature_dtype)
     return open_features(manifest, extractor, key)

@@ -20,7 +20,8 @@ import numpy as np
 
 from tienet import devices
 from tienet.data.features import image_hashes
-from tienet.data.features.store import FLOAT16, Store
+from tienet.data.features.rows import FORMATS
+from tienet.data.features.store import Store
 from tienet.data.image import read_image
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError
@@ -43,11 +44,13 @@ class FeatureKey:
         weights_fingerprint: The fingerprint of the weights of the backbone.
         end: The layer of the backbone whose output is kept, res4f or res5c.
         image_px: The side of the images in pixels.
+        dtype: How they are kept, a name of `rows.FORMATS`.
     """
 
     weights_fingerprint: str
     end: str
     image_px: int
+    dtype: str = "float16"
 
     @property
     def row_shape(self) -> tuple[int, int, int]:
@@ -57,13 +60,14 @@ class FeatureKey:
 
     @property
     def facts(self) -> dict[str, object]:
-        """The attributes and `PREPROCESSING`, in a form that JSON can hold."""
-        return {
+        """The attributes and `PREPROCESSING`, in a form that JSON can hold; float16 is not named, as in old folders."""
+        facts = {
             "weights": self.weights_fingerprint,
             "end": self.end,
             "image_px": self.image_px,
             "preprocessing": PREPROCESSING,
         }
+        return facts if self.dtype == "float16" else {**facts, "kept_as": self.dtype}
 
     @property
     def name(self) -> str:
@@ -88,7 +92,7 @@ class Features:
         self.folder, self.row_bytes = store.folder, store.row_bytes
         self.new_rows, self.compute_s = new_rows, compute_s
         self.reused_rows = len(np.unique(rows[rows >= 0])) - new_rows
-        self._study_ids, self._rows = manifest.study_ids, rows
+        self._study_ids, self._rows, self._format = manifest.study_ids, rows, store.format
         self._file = store.data.open("rb", buffering=0)
 
     def __len__(self) -> int:
@@ -105,11 +109,11 @@ class Features:
         if (rows < 0).any():
             study = self._study_ids[indices[np.argmin(rows)]]
             raise InputError(f"study {study} has no image, so no features; leave it out or use annotate-text")
-        out = np.empty((len(rows), *self.shape[1:]), FLOAT16)
+        out = np.empty((len(rows), self.row_bytes), np.uint8)
         for position in np.argsort(rows, kind="stable"):  # in the order of the file
             if os.preadv(self._file.fileno(), [out[position]], int(rows[position]) * self.row_bytes) < self.row_bytes:
                 raise InputError(f"{self._file.name}: shorter than its index says; remove {self.folder} and run again")
-        return out.astype(np.float16, copy=False)
+        return self._format.decode(out, self.shape[1:])
 
     def pooled(self) -> np.ndarray:
         """float32 [N, 2C]: the mean of each channel over the grid, and then the maximum of each channel."""
@@ -144,7 +148,7 @@ def open_features(
     if not any(manifest.images):
         raise InputError(f"{manifest.path}: no study has an image; use annotate-text, which needs none")
     root = manifest.path.parent / "features"
-    store = Store(root / key.name, key.row_shape, key.facts)
+    store = Store(root / key.name, key.row_shape, key.facts, FORMATS[key.dtype])
     hashes, problems = image_hashes.hash_images(manifest, root, progress)
     rows, new, compute_s = store.rows(), 0, 0.0
     if not rows.keys() >= set(hashes.values()):

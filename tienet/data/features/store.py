@@ -4,7 +4,8 @@ The folder `<folder of the manifest>/features/<key>/` belongs to one set of weig
 one preprocessing:
 
     meta.json      These facts; this file is written first.
-    features.f16   float16 [rows, h, w, C], C order, little-endian; rows are only added.
+    features.f16   float16 [rows, h, w, C], C order, little-endian; rows are only added. Or features.u8, the rows in 8
+                   bits a number (`rows.quantized`).
     index.jsonl    Line n is {"sha256": S, "row": n}: row n belongs to the image file whose bytes have the hash S.
                    A line is added after the bytes of its row are on the disk.
     lock           The run that adds rows holds this file (`tienet.folders.locks`).
@@ -24,11 +25,9 @@ import numpy as np
 
 from tienet import files
 from tienet.data.features.image_hashes import read_json
+from tienet.data.features.rows import FORMATS, RowFormat
 from tienet.errors import InputError
 from tienet.folders import locks
-
-FLOAT16 = np.dtype("<f2")
-"""The type of the numbers in the file."""
 
 _LINE = re.compile(rb'\{"sha256": "([0-9a-f]{64})", "row": (0|[1-9][0-9]*)\}\n')
 _NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)
@@ -42,15 +41,22 @@ class Store:
         row_shape: The shape (h, w, C) of the features of one image.
         facts: What the rows depend on, in a form that JSON can hold. Reading raises InputError if the folder was
             written with other facts.
+        row_format: How the rows lie in the file.
     """
 
-    def __init__(self, folder: Path, row_shape: tuple[int, int, int], facts: dict[str, object]) -> None:
-        self.folder = folder
-        self.data, self.index = folder / "features.f16", folder / "index.jsonl"
+    def __init__(
+        self,
+        folder: Path,
+        row_shape: tuple[int, int, int],
+        facts: dict[str, object],
+        row_format: RowFormat = FORMATS["float16"],
+    ) -> None:
+        self.folder, self.format = folder, row_format
+        self.data, self.index = folder / row_format.file, folder / "index.jsonl"
         self.meta = folder / "meta.json"
         self.row_shape = row_shape
-        self.row_bytes = int(np.prod(row_shape)) * FLOAT16.itemsize
-        self._facts = {**facts, "row_shape": list(row_shape), "dtype": "float16, little-endian"}
+        self.row_bytes = row_format.row_bytes(row_shape)
+        self._facts = {**facts, "row_shape": list(row_shape), "dtype": row_format.description}
 
     def rows(self) -> dict[str, int]:
         """The row of each sha256, for the rows that are completely on the disk."""
@@ -109,7 +115,7 @@ class Store:
         assert features.dtype == np.float16, features.dtype
         lines = [json.dumps({"sha256": sha, "row": row}) + "\n" for row, sha in enumerate(hashes, first_row)]
         with _explained(self.folder):
-            _append(self.data, np.ascontiguousarray(features, FLOAT16).data.cast("B"))
+            _append(self.data, memoryview(self.format.encode(features)).cast("B"))
             _append(self.index, memoryview("".join(lines).encode()))
 
 
