@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -153,6 +154,13 @@ def test_what_does_not_fit_is_refused_before_it_starts(toy, monkeypatch):
     network = Network()
     with pytest.raises(InputError, match=r"need 0\.00 GB in .*, where 0\.00 GB are free; .*--features off"):
         open_features(toy, network, KEY, progress=False)
+    larger = FeatureKey("some weights", "res4f", 4096)  # 256 x 256 x 1024
+    with pytest.raises(
+        InputError, match=r"need 1\.34 GB .*--feature-dtype int8 needs 0\.67 GB, --features off needs none"
+    ):
+        open_features(toy, network, larger, progress=False)
+    with pytest.raises(InputError, match=r"need 0\.67 GB .* free some space \(--features off needs none"):
+        open_features(toy, network, replace(larger, dtype="int8"), progress=False)
     assert network.made == 0
 
 

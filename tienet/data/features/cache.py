@@ -265,9 +265,12 @@ def _check_room(store: Store, count: int) -> None:
     """Log how many bytes will be written. Raises InputError if more are needed than are free on the disk."""
     needed, free = count * store.row_bytes, shutil.disk_usage(store.folder).free
     what = f"{count} images need {needed / 1e9:.2f} GB in {store.folder}, where {free / 1e9:.2f} GB are free"
+    smallest, dtype = min((count * kept.row_bytes(store.row_shape), name) for name, kept in FORMATS.items())
+    others = [f"--feature-dtype {dtype} needs {smallest / 1e9:.2f} GB"] if smallest < needed else []
+    others.append("--features off needs none, and computes them in every epoch")
     if needed > free:
-        raise InputError(f"feature cache: {what}; free some space or use --features off")
-    print(f"feature cache: {what}", file=sys.stderr)
+        raise InputError(f"feature cache: {what}; free some space ({', '.join(others)})")
+    print(f"feature cache: {what} ({', '.join(others)})", file=sys.stderr)
 
 
 def _describe(manifest: Manifest, problems: dict[Path, str]) -> str:
