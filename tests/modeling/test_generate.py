@@ -6,10 +6,12 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_network import config_of
 from small_writer import MAX, B, Net, V
 
 from tienet.data.text import END, OOV, PAD, START
 from tienet.modeling import generate, losses
+from tienet.modeling.decoder import Decoder
 from tienet.modeling.decoding import ALONE, Decoding
 
 PLAIN, DEEP = {}, {"deep_output": True, "attention_gate": True}
@@ -277,3 +279,16 @@ def test_no_sequence_of_n_words_comes_twice_in_a_report(net, n):
             word = max(left, key=lambda w: log_p[w])
             assert following == word
             words.append(word)
+
+
+@pytest.mark.parametrize("method", ["greedy", "beam", "sample"])
+def test_the_loop_over_the_words_reads_no_variable(graph, method):
+    """The weights are read before it; only the rows of the word vectors are looked up at each word."""
+    config = config_of("caption", deep_output=True, attention_gate=True)
+    decoder = Decoder(config, V, 6, tf.ones([2, 4, 4, 8]))
+    generate.write(decoder, Decoding(method, max_words=5))
+    inside = [op for op in graph.get_operations() if op._get_control_flow_context() is not None]
+    inside += [node for function in graph.as_graph_def().library.function for node in function.node_def]
+    types = [getattr(op, "type", None) or op.op for op in inside]
+    assert "MatMul" in types and len(types) > 50
+    assert "ReadVariableOp" not in types and types.count("ResourceGather") >= 1

@@ -58,10 +58,10 @@ class Decoder:
             "word_vectors", [vocab_size, word_dim], initializer=tf1.random_normal_initializer()
         )
         with tf1.variable_scope("lstm"):
-            self._W_w = weight("W_w", [word_dim, 4 * H])
-            self._b = bias("b", 4 * H, _forget_bias_initializer(H))
+            self._W_w = read(weight("W_w", [word_dim, 4 * H]))
+            self._b = read(bias("b", 4 * H, _forget_bias_initializer(H)))
             self.image_context = None if x is None else self._image_context(x)
-            W_r = tf.convert_to_tensor(weight("W_r", [H, 4 * H], tf1.orthogonal_initializer()))
+            W_r = read(weight("W_r", [H, 4 * H], tf1.orthogonal_initializer()))
             self._weights = self._image_weights(x.shape[3], W_r) if x is not None else W_r
         self.side = None if x is None else x.shape[1]
         self._deep = config.deep_output and config.mode_parts.writes
@@ -86,7 +86,7 @@ class Decoder:
         return attention_step.Weights(
             W_rh=tf.concat([W_r, weight("attention_h/W", [H, A])], 1),
             v=weight("attention_v/W", [A, 1])[:, 0],
-            W_z=tf.convert_to_tensor(weight("W_z", [C, 4 * H])),
+            W_z=read(weight("W_z", [C, 4 * H])),
             **gate,
         )
 
@@ -153,15 +153,20 @@ class _Softmax:
         self._deep = deep
         with tf1.variable_scope("word_softmax"):
             if self._deep:
-                self._L_h = weight("L_h", [config.lstm_units, word_dim])
-                self._L_z = weight("L_z", [config.transition_channels, word_dim])
-            self._W_o = weight("W_o", [word_dim if self._deep else config.lstm_units, vocab_size])
-            self._b = bias("b", vocab_size)
+                self._L_h = read(weight("L_h", [config.lstm_units, word_dim]))
+                self._L_z = read(weight("L_z", [config.transition_channels, word_dim]))
+            self._W_o = read(weight("W_o", [word_dim if self._deep else config.lstm_units, vocab_size]))
+            self._b = read(bias("b", vocab_size))
 
     def __call__(self, h: tf.Tensor, words: tf.Tensor, z: tf.Tensor | None) -> tf.Tensor:
         if self._deep:
             h = words + tf.matmul(h, self._L_h) + tf.matmul(z, self._L_z)
         return tf.matmul(h, self._W_o) + self._b
+
+
+def read(variable: tf.Variable) -> tf.Tensor:
+    """The value of a variable, read here and not at each turn of the loops over the words that use it."""
+    return tf.convert_to_tensor(variable)
 
 
 def standardise_locations(u: tf.Tensor) -> tf.Tensor:
