@@ -50,26 +50,28 @@ def test_a_report_that_was_cut_has_no_end(evaluate, random):
     arrays = batch_of(random, (5,), mode="caption")
     decoder = Decoder(config_of("caption"), V, E, tf.ones([1, 4, 4, 8]))
     ids, length = map(tf.constant, arrays[1:3])
-    following = []
+    weights, following = tf.ones_like(ids, tf.float32), []
     for max_words in (4, 5):
         config = config_of("caption", max_words=max_words)
-        following.append(words.next_words(config, decoder, decoder.read(ids), ids, ids, length))
+        following.append(words.next_words(config, decoder, decoder.read(ids), ids, ids, length, weights))
     cut, whole = evaluate(following)
     assert list(whole.targets) == [*arrays[1][0, 1:], END] and list(cut.targets) == list(arrays[1][0, 1:])
 
 
 def test_a_whole_report_of_max_words_words_keeps_its_end(evaluate, random):
-    """Beside one that was cut there: the same words, and <END> behind those of the whole one."""
+    """Beside one that was cut there: the same words, and <END> behind those of the whole one, each with its weight."""
     arrays = batch_of(random, (5, 5, 3, 1), mode="caption", padding=1)
     arrays[1][1, 5] = END
     config = config_of("caption", max_words=4)
     decoder = Decoder(config, V, E, tf.ones([4, 4, 4, 8]))
     ids, length = map(tf.constant, arrays[1:3])
-    following = evaluate(words.next_words(config, decoder, decoder.read(ids), ids, ids, length))
+    weights = tf.constant(np.arange(24).reshape(4, 6), tf.float32)  # at each word that of the word that follows
+    following = evaluate(words.next_words(config, decoder, decoder.read(ids), ids, ids, length, weights))
     cut, whole, short, empty = (list(following.targets[following.rows == n]) for n in range(4))
     assert cut == list(arrays[1][0, 1:5])
     assert whole == [*arrays[1][1, 1:5], END] and short == [*arrays[1][2, 1:3], END] and empty == []
     assert following.counts.tolist() == [4, 5, 3, 0]
+    assert following.weights.tolist() == [0, 1, 2, 3, 6, 7, 8, 9, 10, 12, 13, 14]
 
 
 def test_in_training_reports_are_written_as_the_run_writes_them(graph, monkeypatch):
