@@ -3,6 +3,7 @@
 Whole trainings with two workers: tests/distributed/parallelism.
 """
 
+import itertools
 import os
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from tests.distributed.parallelism.runs import addresses
+from tienet.distributed import workers as workers_module
 from tienet.distributed.cluster import Cluster
 from tienet.distributed.workers import STATUS_WORKER_LOST, Workers
 from tienet.errors import InputError
@@ -111,3 +113,24 @@ def test_workers_that_both_take_themselves_for_the_chief_end_with_a_line():
     for error in both:
         assert isinstance(error, InputError), error
         assert str(error).startswith("the workers answer but do not find each other within 2 s; start all with the")
+
+
+@pytest.mark.parametrize("gpus", [False, True])
+def test_control_messages_never_go_over_nccl(gpus):
+    """With GPUs the gradients and the variables do; the status of the workers and their checksums do not."""
+    ours = object.__new__(Workers)
+    ours.cluster, ours._instance_keys = Cluster(("a:1", "b:1"), 0), itertools.count(1)
+    ours._channel = workers_module._NCCL if gpus else workers_module._CONTROL
+    with tf.Graph().as_default() as graph:
+        variable = tf1.get_variable("v", [3])
+        ours.mean_over_workers(tf.zeros([5]))
+        ours.broadcast_from_chief(variable)
+        ours.differs_between_workers(tf.zeros([2], tf.int64))
+        found = [
+            (op.type, op.device, op.get_attr("communication_hint").decode(), op.get_attr("group_key"))
+            for op in graph.get_operations()
+            if op.type.startswith("Collective")
+        ]
+    of_gradients = ("/device:GPU:0", "nccl", 2) if gpus else ("/device:CPU:0", "ring", 1)
+    assert found[:2] == [("CollectiveReduce", *of_gradients), ("CollectiveBcastSend", *of_gradients)]
+    assert found[2:] == [("CollectiveReduce", "/device:CPU:0", "ring", 1)] * 2

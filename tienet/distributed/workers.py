@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -23,7 +24,21 @@ from tienet.errors import InputError
 tf1 = tf.compat.v1
 
 STATUS_WORKER_LOST = 3
-_GROUP_KEY = 1
+
+
+class _Channel(NamedTuple):
+    """How tensors go from worker to worker."""
+
+    device: str
+    hint: str
+    group_key: int  # TensorFlow knows a group of devices by this number
+
+
+_CONTROL = _Channel("/cpu:0", "ring", 1)
+"""A ring over gRPC: for gradients without GPUs, and always for the few numbers by which workers agree."""
+
+_NCCL = _Channel("/gpu:0", "nccl", 2)
+
 _LEADER = "/job:worker/replica:0/task:0"
 _START_TIMEOUT_FACTOR = 5  # times the peer time-out: a scheduler does not start all machines at once
 
@@ -47,7 +62,7 @@ class Workers:
         self.config.device_filters.append(f"/job:worker/task:{cluster.rank}")
         self.options = tf1.RunOptions()
         self.options.experimental.collective_graph_key = 1
-        self._device, self._communication_hint = ("/gpu:0", "nccl") if gpus else ("/cpu:0", "ring")
+        self._channel = _NCCL if gpus else _CONTROL
         self._instance_keys = itertools.count(1)
         self._timeout = peer_timeout
         self._server = self._start_server()
@@ -97,30 +112,32 @@ class Workers:
 
     def mean_over_workers(self, tensor: tf.Tensor) -> tf.Tensor:
         """The mean of a tensor over the workers, element by element."""
-        return self._all_reduce(tensor, "Add", "Div")
+        return self._all_reduce(self._channel, tensor, "Add", "Div")
 
     def max_over_workers(self, tensor: tf.Tensor, seconds: float = 0.0) -> tf.Tensor:
-        """The maximum of a tensor over the workers, element by element.
+        """The maximum of a tensor of a few numbers over the workers, element by element; it never goes over NCCL.
 
         Running it raises DeadlineExceededError if not all workers come within `seconds`; 0 means no limit.
         """
-        return self._all_reduce(tensor, "Max", "Id", seconds)
+        return self._all_reduce(_CONTROL, tensor, "Max", "Id", seconds)
 
     def broadcast_from_chief(self, variable: tf.Variable) -> tf.Operation:
         """The operation that gives a variable the chief's value in all workers."""
         shape, dtype = variable.shape, variable.dtype.base_dtype
-        keys = (self.cluster.size, _GROUP_KEY, next(self._instance_keys))
-        hint = self._communication_hint
-        with tf.device(self._device):
+        device, hint, group_key = self._channel
+        keys = (self.cluster.size, group_key, next(self._instance_keys))
+        with tf.device(device):
             if self.cluster.is_chief:
                 return collective_ops.broadcast_send(variable.read_value(), shape, dtype, *keys, hint).op
             return variable.assign(collective_ops.broadcast_recv(shape, dtype, *keys, hint)).op
 
-    def _all_reduce(self, tensor: tf.Tensor, merge: str, final: str, seconds: float = 0.0) -> tf.Tensor:
-        keys = (self.cluster.size, _GROUP_KEY, next(self._instance_keys))
-        with tf.device(self._device):
+    def _all_reduce(
+        self, channel: _Channel, tensor: tf.Tensor, merge: str, final: str, seconds: float = 0.0
+    ) -> tf.Tensor:
+        keys = (self.cluster.size, channel.group_key, next(self._instance_keys))
+        with tf.device(channel.device):
             return collective_ops.all_reduce(
-                tensor, *keys, merge, final, communication_hint=self._communication_hint, timeout=seconds
+                tensor, *keys, merge, final, communication_hint=channel.hint, timeout=seconds
             )
 
     def differs_between_workers(self, values: tf.Tensor, seconds: float = 0.0) -> tf.Tensor:
