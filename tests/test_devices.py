@@ -328,3 +328,15 @@ def test_every_session_of_the_program_has_these_options():
         given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}.get("config")
         own = ("config or devices.session_config()", "self.config")  # a test's own options; the workers' with more
         assert given == "devices.session_config()" or given in own, f"{name}: {ast.unparse(call)}"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "tf32", "expected"), [(False, True, "CPU"), (True, True, "GPU, TF32"), (True, False, "GPU, float32")]
+)
+def test_what_a_process_computes_with(monkeypatch, gpu, tf32, expected):
+    import tensorflow as tf
+
+    with monkeypatch.context() as patch:
+        patch.setattr(devices, "gpu_computes", lambda: gpu)
+        patch.setattr(tf.config.experimental, "tensor_float_32_execution_enabled", lambda: tf32)
+        assert devices.arithmetic() == expected

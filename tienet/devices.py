@@ -252,6 +252,18 @@ def _quota(files: list[Path]) -> float | None:
 # ---- TensorFlow's sessions ----
 
 
+def arithmetic() -> str:
+    """What this process computes with: "CPU", or "GPU, TF32" or "GPU, float32".
+
+    TF32 is float32 with 10 bits behind the point in products, which today's GPUs take unless they are told otherwise.
+    """
+    import tensorflow as tf
+
+    if not gpu_computes():
+        return "CPU"
+    return f"GPU, {'TF32' if tf.config.experimental.tensor_float_32_execution_enabled() else 'float32'}"
+
+
 def session_config() -> "tf.compat.v1.ConfigProto":
     """The options of every session; a new object, which may be changed.
 

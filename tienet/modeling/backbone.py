@@ -138,6 +138,9 @@ class FeatureExtractor:
         end: A key of `ENDS`.
         image_px: The side of all images in pixels.
         config: Options of the session; None: those of all sessions, `devices.session_config()`.
+
+    Attributes:
+        arithmetic: What it computes with, `devices.arithmetic()`.
     """
 
     def __init__(
@@ -148,7 +151,7 @@ class FeatureExtractor:
         config: tf1.ConfigProto | None = None,
     ) -> None:
         side = backbone_side(image_px, end)
-        self.end = end
+        self.end, self.arithmetic = end, devices.arithmetic()
         self.shape = (side, side, ENDS[end][1])
         graph = tf.Graph()
         with graph.as_default():

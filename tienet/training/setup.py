@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tienet import devices
 from tienet.checkpoint import run_folder
 from tienet.checkpoint.entries import TrainingState
 from tienet.checkpoint.identity import Identity, note_other_versions
@@ -361,7 +362,12 @@ def _start_folder(setup: Setup, manifest: Manifest, sources: Sources) -> None:
                     sources = with_statistics(sources, measured)
                 feature_statistics.save(logdir / "feature_norm.npy", sources.statistics)
         word_dim = setup.word_vectors.shape[1]
-        facts = {"word_dim": word_dim, "data_fingerprint": manifest.fingerprint(), "data": manifest.name}
+        facts = {
+            "word_dim": word_dim,
+            "data_fingerprint": manifest.fingerprint(),
+            "data": manifest.name,
+            "arithmetic": devices.arithmetic(),
+        }
         studies = {name: leaks.fingerprints(manifest.split(name)) for name in ("train", "val")}
         run_folder.create_run(logdir, config, setup.vocab, facts | sources.identity.facts(), studies)
     logger.set_logger_dir(str(logdir), action="k")

@@ -1,6 +1,7 @@
 """The feature cache: what is computed, what is reused, and what is refused."""
 
 import errno
+import json
 import os
 import shutil
 import threading
@@ -283,3 +284,31 @@ def test_reading_does_not_fill_memory(tmp_path):
     for start in range(0, 800, 32):
         assert not features.take(order[start : start + 32]).any()
     assert resident_mb() - before < 80
+
+
+def test_what_rows_were_computed_with_is_kept_and_a_mixture_is_said(toy, capsys):
+    def network_of(arithmetic):
+        def run(images):
+            return toy_features(images)
+
+        run.arithmetic = arithmetic
+        return lambda: run
+
+    few = replace(toy, images=[*toy.images[:6], *[None] * 4])
+    folder = open_features(few, network_of("CPU"), KEY, batch=4, progress=False).folder
+    assert json.loads((folder / "computed.json").read_text()) == {"CPU": 6}
+    assert "note" not in capsys.readouterr().err
+    open_features(toy, network_of("GPU, TF32"), KEY, batch=3, progress=False)
+    assert json.loads((folder / "computed.json").read_text()) == {"CPU": 6, "GPU, TF32": 4}
+    said = capsys.readouterr().err
+    assert f"note: {folder}: of its rows 6 were computed with CPU, the new ones with GPU, TF32" in said
+    open_features(toy, network_of("CPU"), KEY, progress=False)  # nothing is computed
+    assert "note" not in capsys.readouterr().err
+
+
+def test_a_cache_of_an_older_version_says_nothing_of_how_it_was_computed(toy, capsys):
+    opened(toy)  # this network does not say what it computes with
+    folder = opened(toy)[0].folder
+    assert not (folder / "computed.json").exists()
+    (folder / "computed.json").write_text('{"CPU": "many"')
+    assert Store(folder, KEY.row_shape, KEY.facts).computed_with() == {} and "note" not in capsys.readouterr().err

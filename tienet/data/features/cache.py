@@ -195,10 +195,10 @@ def _compute(
     _check_room(store, len(missing))
     extractor: Extractor | None = None
     with (
+        contextlib.ExitStack() as at_end,  # after the last rows were written
         ThreadPoolExecutor(max(devices.cores(), image_hashes.THREADS)) as pool,
         _Writer(store, row) as writer,
         image_hashes.image_bar(missing, "features", progress) as bar,
-        contextlib.ExitStack() as at_end,
     ):
         group: list[tuple[str, np.ndarray]] = []
         loaded = image_hashes.ahead(pool, lambda item: _load(*item, image_px), missing.items(), 4 * batch)
@@ -211,11 +211,25 @@ def _compute(
                 if extractor is None:
                     extractor = factory()
                     at_end.callback(getattr(extractor, "close", lambda: None))
+                    at_end.callback(_count_computed, store, extractor, row)
                 features = extractor(np.stack([pixels for _, pixels in group]))
                 writer.append([sha for sha, _ in group], features)
                 group = []
             bar.update()
     return unreadable
+
+
+def _count_computed(store: Store, extractor: Extractor, first: int) -> None:
+    """Keep what the rows from number `first` on were computed with; one note where others were computed otherwise."""
+    arithmetic = getattr(extractor, "arithmetic", None)
+    if arithmetic is None:
+        return
+    others = {name: count for name, count in store.computed_with().items() if name != arithmetic}
+    store.count_computed(arithmetic, len(store.rows()) - first)
+    if others:
+        there = ", ".join(f"{count} were computed with {name}" for name, count in others.items())
+        what = f"of its rows {there}, the new ones with {arithmetic}, and these differ a little"
+        print(f"note: {store.folder}: {what}; delete it to have all from one device", file=sys.stderr)
 
 
 class _Writer:

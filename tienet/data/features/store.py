@@ -8,6 +8,8 @@ one preprocessing:
                    bits a number (`rows.quantized`).
     index.jsonl    Line n is {"sha256": S, "row": n}: row n belongs to the image file whose bytes have the hash S.
                    A line is added after the bytes of its row are on the disk.
+    computed.json  How many rows were computed with what: {"CPU": 3362}, or "GPU, TF32"; rows of an older version are
+                   not counted.
     lock           The run that adds rows holds this file (`tienet.folders.locks`).
 
 A run that is killed leaves whole rows and possibly a part of one, which the next run cuts off before it continues.
@@ -53,7 +55,7 @@ class Store:
     ) -> None:
         self.folder, self.format = folder, row_format
         self.data, self.index = folder / row_format.file, folder / "index.jsonl"
-        self.meta = folder / "meta.json"
+        self.meta, self.computed = folder / "meta.json", folder / "computed.json"
         self.row_shape = row_shape
         self.row_bytes = row_format.row_bytes(row_shape)
         self._facts = {**facts, "row_shape": list(row_shape), "dtype": row_format.description}
@@ -99,6 +101,17 @@ class Store:
                     with path.open("ab") as file:
                         file.truncate(size)
             yield rows
+
+    def computed_with(self) -> dict[str, int]:
+        """How many rows were computed with what (`devices.arithmetic`), as far as that is known."""
+        found = read_json(self.computed) or {}
+        return {name: count for name, count in found.items() if isinstance(count, int)}
+
+    def count_computed(self, arithmetic: str, rows: int) -> None:
+        """Add rows to what `computed_with` gives, inside `writing`."""
+        counts = self.computed_with()
+        with _explained(self.folder):
+            files.write_json(self.computed, {**counts, arithmetic: counts.get(arithmetic, 0) + rows})
 
     def append(self, hashes: list[str], features: np.ndarray, first_row: int) -> None:
         """Add rows, inside `writing`; their lines are added to the index after the rows are on the disk.
