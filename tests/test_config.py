@@ -145,7 +145,7 @@ WRITING = {
     "deep_output", "written_words", "no_repeat", "findings_penalty", "findings_words", "scheduled_sampling",
     "doubly_stochastic", "finding_share", "sentence_power", "report_loss",
 }  # fmt: skip
-BOTH_LOSSES = {"classify_on", "writer_rate", "label_transition"}
+BOTH_LOSSES = {"classify_on", "writer_rate"}
 ALWAYS = {"mode", "data", "seed", "l2", "batch", "epochs", "patience", "learning_rate", "lr_drop_at"}
 WITHOUT_EFFECT = {
     "annotate": POOLING | WRITING | BOTH_LOSSES,

@@ -55,7 +55,6 @@ class Config:
     no_repeat: int = 0  # no sequence of so many words is written twice in a report; 0: any may
     findings_penalty: float = 0.0  # what ln p of the heading "impression" loses at first in greedy writing; 0: nothing
     findings_words: int = 40  # the number of words after which it loses nothing
-    label_transition: bool = False  # mode report's labels see the image through a transition of their own
     classify_on: str = "true"  # the report that mode report trains its classifier on: true, own or half
     scheduled_sampling: float = (
         0.0  # share of the words read in training that are drawn from the model's own predictions
@@ -101,11 +100,6 @@ class Config:
     def weighs_sentences(self) -> bool:
         """Whether words count in L_R by how often their sentence is written."""
         return self.mode_parts.writes and self.sentence_power > 0
-
-    @property
-    def has_label_transition(self) -> bool:
-        """Whether there is a second transition, whose activations SW-GAP pools."""
-        return self.mode == "report" and self.label_transition
 
     @property
     def mode_parts(self) -> Mode:
@@ -201,7 +195,6 @@ PRESETS_BY_MODE: dict[str, dict[str, dict[str, object]]] = {
             "sentence_power": 0.5,
             "findings_penalty": 4.0,
             "no_repeat": 5,
-            "label_transition": True,
             "classify_on": "half",
             "dropout": 0.5,
         },
@@ -237,7 +230,7 @@ _SETTINGS_OF_PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
         "deep_output", "written_words", "no_repeat", "findings_penalty", "findings_words", "scheduled_sampling",
         "doubly_stochastic", "finding_share", "sentence_power", "report_loss",
     ),
-    ("classifies", "writes"): ("classify_on", "writer_rate", "label_transition"),
+    ("classifies", "writes"): ("classify_on", "writer_rate"),
     ("classifies", "reads"): ("alpha",),
 }  # fmt: skip
 """The settings that not every mode uses, by the parts of the network (properties of `Mode`) that have to be there."""

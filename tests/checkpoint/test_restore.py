@@ -171,9 +171,6 @@ def test_a_run_starts_from_one_of_another_mode_with_what_both_have(tmp_path):
     assert restore.new_scopes(report, Config().replace(mode="annotate")) == ("word_softmax/",)
     assert restore.new_scopes(report, Config().replace(mode="annotate", alpha=0.5)) == ()
     assert restore.new_scopes(caption, report) == ()
-    own = report.replace(label_transition=True)
-    assert restore.new_scopes(own, caption) == ("classifier/", "label_transition/", "text_attention/")
-    assert restore.new_scopes(own, report) == ("label_transition/",) and restore.new_scopes(own, own) == ()
     assert restore.new_scopes(caption, Config().replace(mode="classify")) == ("lstm/", "word_softmax/", "word_vectors")
     write(tmp_path / "latest-1", {"lstm/b": np.full(3, 7, np.float32), "classifier/W": np.zeros(3, np.float32)})
     with tf.Graph().as_default(), tf1.Session() as session:
@@ -189,23 +186,3 @@ def test_a_run_starts_from_one_of_another_mode_with_what_both_have(tmp_path):
         tf1.get_variable("lstm/W", [3])
         with pytest.raises(InputError, match="lstm/W is missing"):
             StrictRestore(tmp_path / "latest-1", trainable_only=True, new=new)._setup_graph()
-
-
-def test_the_labels_own_transition_starts_as_the_one_that_was_loaded(tmp_path):
-    loaded = {"transition/W": np.arange(6, dtype=np.float32).reshape(2, 3), "transition/b": np.full(3, 7, np.float32)}
-    write(tmp_path / "latest-1", loaded)
-    with tf.Graph().as_default(), tf1.Session() as session:
-        for scope in ("transition", "label_transition"):
-            for name, value in loaded.items():
-                tf1.get_variable(name.replace("transition", scope), value.shape, initializer=tf1.zeros_initializer())
-        restoring = StrictRestore(tmp_path / "latest-1", trainable_only=True, new=("label_transition/",))
-        steps = [restoring, restore.SameTransition()]
-        for step in steps:
-            step._setup_graph()
-        tf1.get_default_graph().finalize()
-        for step in steps:
-            step._run_init(session)
-        values = {variable.op.name: session.run(variable) for variable in tf1.global_variables()}
-    for name, value in loaded.items():
-        np.testing.assert_array_equal(values[name], value)
-        np.testing.assert_array_equal(values[f"label_{name}"], value)

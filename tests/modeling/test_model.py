@@ -188,51 +188,6 @@ def test_the_classifier_of_report_runs_on_the_words_that_were_written(evaluate, 
     assert np.abs(fetch("read/probabilities")[0] - own[0]).max() > 1e-4
 
 
-def test_the_labels_may_see_the_image_through_a_transition_of_their_own(random):
-    """With equal weights nothing changes; with other ones the labels do, and neither the words nor the attention."""
-    arrays, found = batch_of(random, mode="report"), {}
-    names = ["probabilities", "read/probabilities", "written/word_ids", "a", "a_ws"]
-    for own in (False, True):
-        with tf.Graph().as_default(), tf1.Session() as session:
-            placeholders, _ = build(config_of("report", label_transition=own))
-            variables = {variable.op.name: variable for variable in tf1.trainable_variables()}
-            seeds = np.random.default_rng(1)
-            for name in sorted(variables):
-                if not name.startswith("label_transition/"):
-                    variables[name].load(0.3 * seeds.standard_normal(variables[name].shape), session)
-            feed = dict(zip(placeholders, arrays, strict=True))
-            fetches = [f"{name}:0" for name in names]
-            if own:
-                for part in ("W", "b"):
-                    copied = session.run(variables[f"transition/{part}"])
-                    variables[f"label_transition/{part}"].load(copied, session)
-                found["equal"] = session.run(fetches, feed)
-                variables["label_transition/W"].load(-session.run(variables["transition/W"]), session)
-                found["other"] = session.run(fetches, feed)
-            else:
-                assert not any(name.startswith("label_transition/") for name in variables)
-                found["one"] = session.run(fetches, feed)
-    for one, equal in zip(found["one"], found["equal"], strict=True):
-        np.testing.assert_allclose(equal, one, atol=1e-6)
-    for name, equal, other in zip(names, found["equal"], found["other"], strict=True):
-        if "probabilities" in name:
-            assert np.abs(equal - other).max() > 1e-3
-        else:
-            np.testing.assert_array_equal(equal, other)
-
-
-def test_only_mode_report_has_a_transition_for_its_labels(graph):
-    for mode in ("annotate", "caption"):
-        with tf.Graph().as_default():
-            build(config_of(mode, label_transition=True), training=True)
-            assert not any(v.op.name.startswith("label_transition") for v in tf1.trainable_variables())
-    _, loss = build(config_of("report", label_transition=True, dropout=0.0), training=True)
-    variables = {v.op.name: v for v in tf1.trainable_variables()}
-    L_R = tf1.get_default_graph().get_tensor_by_name("L_R:0")
-    own = variables["label_transition/W"]
-    assert tf1.gradients(L_R, own) == [None] and tf1.gradients(loss, own) != [None]
-
-
 def test_L_R_is_the_mean_over_the_words_of_a_report_and_an_empty_one_adds_nothing(evaluate, random):
     placeholders, _ = build(config_of("caption"))
     arrays = batch_of(random, (6, 1, 4), mode="caption", padding=2)

@@ -12,7 +12,7 @@ from tensorpack.tfutils.sessinit import JustCurrentSession
 from tests.command_line import tienet
 from tests.light_run import light_run
 from tests.small_run import config_of, state_of, train, weights_of
-from tienet.checkpoint.restore import SameTransition, StrictRestore, WordVectors
+from tienet.checkpoint.restore import StrictRestore, WordVectors
 from tienet.checkpoint.run_folder import load_run
 from tienet.config import Config
 from tienet.data import manifest as manifests
@@ -202,10 +202,6 @@ def test_report_from_caption_starts_its_classifier_anew_and_says_so(data_root, t
     found = session_init(setup)
     assert found._new == ("classifier/", "text_attention/") and found._trainable_only
     assert "has no classifier, text_attention: these start anew" in capsys.readouterr().err
-    setup.config = config_of("report", label_transition=True)
-    restored, same = session_init(setup).inits
-    assert restored._new == ("classifier/", "label_transition/", "text_attention/") and isinstance(same, SameTransition)
-    capsys.readouterr()
     setup.config = config_of("caption")
     assert session_init(setup)._new == () and capsys.readouterr().err == ""
 

@@ -13,7 +13,7 @@ from tienet.checkpoint.entries import damaged, find_damage, read_entry, short_re
 from tienet.checkpoint.tensorflow_path import readable_prefix
 from tienet.config import Config
 from tienet.errors import InputError
-from tienet.modeling.model import CLASSIFIER_SCOPES, LABEL_TRANSITION, TRANSITION
+from tienet.modeling.model import CLASSIFIER_SCOPES
 
 tf1 = tf.compat.v1
 
@@ -26,10 +26,8 @@ _SCOPES = {
     "reads": (WORD_VECTORS, "lstm/"),
     "classifies": CLASSIFIER_SCOPES,
     "predicts_words": ("word_softmax/",),
-    "has_label_transition": (f"{LABEL_TRANSITION}/",),
 }
-"""The scopes of the variables that only networks with a part have: an LSTM, a classifier, a softmax over words, and the
-labels' own transition."""
+"""The scopes of the variables that only networks with a part have: an LSTM, a classifier, a softmax over words."""
 
 
 def new_scopes(config: Config, loaded: Config) -> tuple[str, ...]:
@@ -42,12 +40,7 @@ def new_scopes(config: Config, loaded: Config) -> tuple[str, ...]:
 
     def scopes(settings: Config) -> set[str]:
         mode = settings.mode_parts
-        has = {
-            "reads": mode.reads,
-            "classifies": mode.classifies,
-            "predicts_words": settings.predicts_words,
-            "has_label_transition": settings.has_label_transition,
-        }
+        has = {"reads": mode.reads, "classifies": mode.classifies, "predicts_words": settings.predicts_words}
         return {scope for part, of_part in _SCOPES.items() if has[part] for scope in of_part}
 
     return tuple(sorted(scopes(config) - scopes(loaded)))
@@ -159,16 +152,3 @@ class WordVectors(SessionInit):
 
     def _run_init(self, session: tf1.Session) -> None:
         self._variable.load(self._vectors, session)
-
-
-class SameTransition(SessionInit):
-    """Gives the labels' own transition the weights of the other one, which were loaded before; it learns from there."""
-
-    def _setup_graph(self) -> None:
-        variables = {variable.op.name: variable for variable in tf1.trainable_variables()}
-        names = [name for name in variables if name.startswith(f"{LABEL_TRANSITION}/")]
-        self._pairs = [(variables[name.replace(LABEL_TRANSITION, TRANSITION, 1)], variables[name]) for name in names]
-
-    def _run_init(self, session: tf1.Session) -> None:
-        for loaded, own in self._pairs:
-            own.load(session.run(loaded), session)

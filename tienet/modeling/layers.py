@@ -27,9 +27,9 @@ def fully_connected(name: str, x: tf.Tensor, units: int, use_bias: bool = True) 
         return y + bias("b", units) if use_bias else y
 
 
-def transition(x: tf.Tensor, channels: int, kernel: int, stride: int, scope: str = "transition") -> tf.Tensor:
+def transition(x: tf.Tensor, channels: int, kernel: int, stride: int) -> tf.Tensor:
     """The transition layer: convolution (SAME) and ReLU, [B, side, side, N] -> [B, D, D, C]."""
-    with tf1.variable_scope(scope):
+    with tf1.variable_scope("transition"):
         filters = weight("W", [kernel, kernel, x.shape[-1], channels], tf1.variance_scaling_initializer(2.0))
         return tf.nn.relu(tf.nn.conv2d(x, filters, strides=stride, padding="SAME") + bias("b", channels))
 

@@ -24,9 +24,6 @@ from tienet.modeling.optimizers import TwoRatesOptimizer
 tf1 = tf.compat.v1
 
 
-TRANSITION, LABEL_TRANSITION = "transition", "label_transition"
-"""The scopes of the transition, and of the second one of `label_transition`."""
-
 CLASSIFIER_SCOPES = ("classifier/", "text_attention/")
 """The scopes of the variables that only networks with a classifier have, where reports are read."""
 
@@ -41,7 +38,7 @@ class _Report(NamedTuple):
     h: tf.Tensor  # [B, T, H], 0 on padding
     a: tf.Tensor | None  # [B, T, D, D], 0 on padding
     mask: tf.Tensor  # bool [B, T], True for <START> and the words
-    x: tf.Tensor | None  # [B, D, D, C], which SW-GAP pools
+    x: tf.Tensor | None  # [B, D, D, C]
 
 
 class _Classification(NamedTuple):
@@ -132,8 +129,6 @@ class TieNet(ModelDesc):
         if not mode.reads:
             return self._classify_image(x, batch["labels"], training)
         decoder = Decoder(self.config, self.vocab_size, self.word_dim, x)
-        if self.config.has_label_transition:
-            x = self._transition(inputs[0], LABEL_TRANSITION)
         report = decoder, x, batch["word_ids"], batch["word_len"]
         if training:
             return self._train(*report, batch["labels"], batch.get("word_weights"))
@@ -254,7 +249,7 @@ class TieNet(ModelDesc):
 
     # ---- the parts of the network ----
 
-    def _transition(self, image: tf.Tensor, scope: str = TRANSITION) -> tf.Tensor:
+    def _transition(self, image: tf.Tensor) -> tf.Tensor:
         """From the image, or the backbone's features of it, to x [B, D, D, C]."""
         config = self.config
         if config.features == "off":
@@ -267,7 +262,7 @@ class TieNet(ModelDesc):
         if config.grid_position:
             image = with_position(image)
         shape = transition_for(config.image_px, config.backbone_end)
-        return transition(image, config.transition_channels, shape.kernel, shape.stride, scope)
+        return transition(image, config.transition_channels, shape.kernel, shape.stride)
 
     def _read(self, decoder: Decoder, x, word_ids, word_len, image_context: ImageContext | None = None) -> _Report:
         """Read reports; h and a become 0 on padding."""
@@ -311,8 +306,7 @@ class TieNet(ModelDesc):
     def optimizer(self) -> tf1.train.Optimizer:
         """Adam; its rate is the variable `adam/learning_rate`, which a callback may lower.
 
-        With `writer_rate` below 1, all but the classifier, its text attention and its own transition learn with that
-        share of the rate.
+        With `writer_rate` below 1, all but the classifier and its text attention learn with that share of the rate.
         """
         rate = tf1.get_variable("adam/learning_rate", initializer=self.config.learning_rate, trainable=False)
         tf1.summary.scalar("learning_rate", rate)
@@ -320,8 +314,7 @@ class TieNet(ModelDesc):
         if self.config.mode != "report" or self.config.writer_rate == 1:
             return adam
         slow = tf1.train.AdamOptimizer(rate * self.config.writer_rate, name="AdamOfTheWriter")
-        fast = (*CLASSIFIER_SCOPES, f"{LABEL_TRANSITION}/")
-        return TwoRatesOptimizer(adam, slow, lambda variable: not variable.op.name.startswith(fast))
+        return TwoRatesOptimizer(adam, slow, lambda variable: not variable.op.name.startswith(CLASSIFIER_SCOPES))
 
 
 def _label_outputs(logits: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -258,8 +258,7 @@ def session_init(setup: Setup) -> "SessionInit":
     """Where the variables get their first values from, beside their initializers."""
     from tensorpack.tfutils.sessinit import ChainInit, JustCurrentSession
 
-    from tienet.checkpoint.restore import WORD_VECTORS, SameTransition, StrictRestore, WordVectors, new_scopes
-    from tienet.modeling.model import LABEL_TRANSITION
+    from tienet.checkpoint.restore import WORD_VECTORS, StrictRestore, WordVectors, new_scopes
 
     if not setup.is_chief:
         return JustCurrentSession()  # the chief's values are broadcast before the first step
@@ -271,12 +270,8 @@ def session_init(setup: Setup) -> "SessionInit":
         if new:
             names = ", ".join(scope.rstrip("/") for scope in new)
             print(f"note: {setup.initial_weights} has no {names}: these start anew", file=sys.stderr)
-        steps = [StrictRestore(prefix, trainable_only=True, new=new)]
-        if WORD_VECTORS in new:
-            steps.append(WordVectors(setup.word_vectors))
-        if f"{LABEL_TRANSITION}/" in new:
-            steps.append(SameTransition())
-        return ChainInit(steps) if len(steps) > 1 else steps[0]
+        restored = StrictRestore(prefix, trainable_only=True, new=new)
+        return ChainInit([restored, WordVectors(setup.word_vectors)]) if WORD_VECTORS in new else restored
     return WordVectors(setup.word_vectors) if setup.config.mode_parts.reads else JustCurrentSession()
 
 
