@@ -241,7 +241,7 @@ def main() -> None:
     parser.add_argument("--labeller", nargs="+", metavar="DIR|FILE", help="names the findings in the reports (R)")
     parser.add_argument("--candidates", type=int, default=16, metavar="N")
     parser.add_argument("--temperature", type=float, nargs="+", default=[0.5, 0.7, 1.0], metavar="X")
-    parser.add_argument("--no-repeat", type=int, default=0, metavar="N")
+    parser.add_argument("--no-repeat", type=int, metavar="N", help="as --decode consistent has it (as the run)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="of the candidates (WRITER/eval/candidates)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="a CSV file with every setting")
     parser.add_argument("--rows", type=int, default=25, metavar="N", help="how many settings are printed (25)")
