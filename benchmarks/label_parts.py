@@ -5,9 +5,9 @@
 
 The classifier's logits are a sum: W_text x_aete + W_image x_swgap + b. Printed are the mean AUCs of the whole sum and
 of both parts, once for the reports that the network writes and once for the true ones; of these the image's part knows
-where the attention is at the true words. Below them stand logistic regressions, fitted on the training split, on three
-things that the network computed without a true report: x_swgap and x_aete for its own words, and the mean of x over the
-locations, which has no attention.
+where the attention is at the true words. Below them stand logistic regressions, fitted on the training split, on what
+the network computed without a true report: x_swgap and x_aete for its own words, both together, and the mean of x over
+the locations, which has no attention.
 """
 
 import argparse
@@ -91,6 +91,7 @@ def rows_of(network: Predictor, train: Manifest, split: Manifest) -> list[tuple[
     for name, report, columns in (
         ("x_swgap", "own", slice(H, None)),
         ("x_aete", "own", slice(0, H)),
+        ("both", "own", slice(None)),
         ("mean of x", "mean", slice(None)),
     ):
         scores = probe(of_train[report][:, columns], train.labels, of_split[report][:, columns])

@@ -22,7 +22,7 @@ def test_the_parts_of_the_logits_add_up(runs, data_root):
         np.testing.assert_allclose(parts["words"] + parts["image"] + b, logits, atol=1e-5)
     assert found["mean"].shape == (len(val), network.config.transition_channels)
     assert [row[:2] for row in rows[:3]] == [(part, "own report") for part in ("whole", "words", "image")]
-    assert len(rows) == 9 and all(0 <= auc <= 1 for *_, auc in rows)
+    assert len(rows) == 10 and all(0 <= auc <= 1 for *_, auc in rows)
 
 
 def test_a_regression_finds_what_is_there_and_skips_what_cannot_be_learnt():
