@@ -149,8 +149,8 @@ $(OPENI_SETS:%=tables/%/.evaluated): tables/%/.evaluated:
 
 # ---- openi-cv: five folds, each of which tests other studies, and then all of them put together ----
 # FOLDS="3" does one fold, MODES="annotate caption" some of the trainings (annotate-text is always there, as it reads the
-# reports, and so is what a mode goes on from), OPENI_SEEDS="0 1 2" trains with several seeds. What was done in other goes counts: a
-# fold's evaluation is of all its runs, and the folds are put together as soon as the last of them is there.
+# reports, and so is what a mode goes on from), OPENI_SEEDS="0 1 2" trains with several seeds. What was done in other goes
+# counts: a fold's evaluation is of all its runs, and the folds are put together as soon as the last of them is there.
 
 FOLDS ?= 1 2 3 4 5
 MODES ?= $(OPENI_MODES)

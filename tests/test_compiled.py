@@ -103,6 +103,17 @@ def test_only_files_that_are_as_they_were_written_are_left(tmp_path):
     assert list(json.loads((folder / "sums.json").read_text())) == ["whole.pb"]
 
 
+def test_a_damaged_file_that_is_compiled_to_other_bytes_is_kept_from_then_on(tmp_path):
+    folder = filled(tmp_path / "kept", "a.pb", "b.pb")
+    compiled.record(folder)
+    (folder / "a.pb").write_text("damaged")
+    compiled.tidy(folder)
+    (folder / "a.pb").write_text("compiled again, to something else")
+    compiled.record(folder)
+    compiled.tidy(folder)
+    assert files_of(folder) == ["a.pb", "b.pb"]
+
+
 @pytest.mark.parametrize("content", ["", "[1]", '{"whole.pb": 7}', '{"whole.pb": nonsense'])
 def test_a_damaged_list_leaves_nothing(tmp_path, content):
     folder = filled(tmp_path / "kept", "whole.pb")

@@ -8,6 +8,7 @@ deleted. They are then compiled again.
 import atexit
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -66,7 +67,10 @@ def machine_key() -> str:
 
 
 def tidy(folder: Path) -> None:
-    """Delete the files that are not in the list of `record` as they are, and the oldest ones beyond `MAX_BYTES`."""
+    """Delete the files that are not in the list of `record` as they are, and the oldest ones beyond `MAX_BYTES`.
+
+    The list then names what is left.
+    """
     sums = _sums(folder)
     kept = []
     for path in folder.glob("*.pb"):
@@ -75,11 +79,13 @@ def tidy(folder: Path) -> None:
         else:
             path.unlink(missing_ok=True)
     kept.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    total = 0
-    for path in kept:
-        total += path.stat().st_size
+    sizes = itertools.accumulate(path.stat().st_size for path in kept)
+    for path, total in list(zip(kept, sizes, strict=True)):
         if total > MAX_BYTES:
+            kept.remove(path)
             path.unlink(missing_ok=True)
+    if sums.keys() != (left := {path.name for path in kept}):  # what is compiled again may have other bytes
+        files.write_json(folder / _SUMS, {name: sums[name] for name in sorted(left)})
 
 
 def record(folder: Path) -> None:
