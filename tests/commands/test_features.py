@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from tests.command_line import tienet
+from tienet.config import Config
 from tienet.data import manifest as manifests
 from tienet.data.features.cache import FeatureKey, open_features
 from tienet.data.image import read_image
+from tienet.inference.predictor import cached_features
 from tienet.labels import LABELS
 from tienet.modeling import backbone
 
@@ -56,6 +58,16 @@ def test_computes_once_and_says_what_it_did(data_root, monkeypatch, capsys):
     with backbone.FeatureExtractor(weights, "res4f", 256) as extract:
         x = extract(np.stack([read_image(path, 256) for path in manifest.images]))
     np.testing.assert_allclose(features.take(range(3)).astype(np.float32), x, rtol=2e-3, atol=1e-3)
+
+
+def test_what_the_command_keeps_as_int8_is_what_a_run_with_that_setting_reads(data_root, monkeypatch, capsys):
+    words = ["features", "--data", "toy", "--data-root", str(data_root), *ARGS, "--feature-dtype", "int8"]
+    assert tienet(*words) == 0 and "toy: 3 rows new" in capsys.readouterr().out
+    (kept,) = (data_root / "toy" / "features").glob("*/features.u8")
+    monkeypatch.setattr(backbone, "FeatureExtractor", None)
+    config = Config(mode="classify", backbone_end="res4f", image_px=256, feature_dtype="int8")
+    features = cached_features(manifests.load("toy", data_root), config, "random")
+    assert features.new_rows == 0 and features.folder == kept.parent and (features.take([1]) > 0).any()
 
 
 @pytest.mark.parametrize(

@@ -166,3 +166,10 @@ def test_the_next_batches_are_read_while_one_is_computed():
     rows = predict_all(studies, 2, predict)
     assert rows["double"] == [6, 2, 4, 10, 8]  # in the order of the studies
     assert studies.read == [[1, 2], [0, 4], [3, 3]] and len(calls) == 3
+
+
+def test_a_network_asks_for_the_features_that_it_was_trained_on(runs):
+    with Predictor(runs["classify"]) as network:
+        assert network.feature_key.dtype == "float16"
+        network.config = network.config.replace(feature_dtype="int8")
+        assert network.feature_key.dtype == "int8"

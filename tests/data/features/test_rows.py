@@ -62,7 +62,10 @@ def test_a_cache_of_8_bits_lies_beside_that_of_16_and_is_half_as_large(tmp_path)
     found = opened["int8"].take([4, 0, 4])
     assert found.dtype == np.float16 and found.shape == (3, 2, 2, len(CHANNELS))
     np.testing.assert_allclose(found, expected[[4, 0, 4]], atol=float(expected.max()) / 500, rtol=1e-3)
-    assert opened["int8"].row_bytes == (4 + 4) * 1024 and opened["float16"].row_bytes == 8 * 1024
+    assert not np.array_equal(found, expected[[4, 0, 4]])
+    assert (opened["int8"].folder / "features.u8").stat().st_size == 6 * (4 + 2 * 2) * 1024
+    sizes = {name: kept.row_bytes((16, 16, 1024)) for name, kept in FORMATS.items()}
+    assert sizes == {"float16": 512 * 1024, "int8": 260 * 1024}
     assert opened["int8"].folder != opened["float16"].folder and network.made == 2
     again = open_features(manifest, network, INT8, batch=2, progress=False)
     assert again.new_rows == 0 and network.made == 2
