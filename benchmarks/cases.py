@@ -1,5 +1,6 @@
 """The cases that the benchmarks measure, and their names."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.case import ROOT, Case
@@ -25,7 +26,7 @@ def all_cases(corpus: Path | None) -> list[Case]:
         corpus: Text for the vocabulary, one abstract a line; None leaves that case out.
     """
     few = growth((16, 32, 64), (8, 16, 32), (8, 16), 3)
-    return [*steps(), *writing(), *data(corpus), *few, *(epochs(studies) for studies in EPOCH_STUDIES)]
+    return [*steps(), *torch_head(), *writing(), *data(corpus), *few, *(epochs(studies) for studies in EPOCH_STUDIES)]
 
 
 def steps() -> list[Case]:
@@ -40,6 +41,13 @@ def steps() -> list[Case]:
         for words in WORDS
     ]
     return cases + head
+
+
+def torch_head() -> list[Case]:
+    """A step of the head of mode `report` in PyTorch, for comparison; none where PyTorch is not installed."""
+    if find_spec("torch") is None:
+        return []
+    return [Case("step/report head/torch/T=64", "torch_head:step", {"words": 64})]
 
 
 def writing() -> list[Case]:

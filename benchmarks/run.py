@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.case import ROOT, Case
-from benchmarks.cases import SHARED_CORPUS, all_cases
+from benchmarks.cases import SHARED_CORPUS, all_cases, torch_head
 from benchmarks.results import Results, run_cases
 from benchmarks.table import growth_table, table
 from tienet import cli, files
@@ -68,6 +68,8 @@ def main() -> int:
     """Run the cases and print the table; returns the exit status."""
     args = parse()
     out = args.out.absolute()
+    if not torch_head():
+        print("step/report head/torch: left out, as PyTorch is not installed", file=sys.stderr)
     cases = chosen(all_cases(corpus_of(args.corpus)), args.only)
     if args.list:
         print(*(case.name for case in cases), sep="\n")
