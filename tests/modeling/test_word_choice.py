@@ -43,8 +43,8 @@ def test_the_word_that_would_end_a_sequence_again_is_forbidden(graph):
     read = [[1, 4, 5, 6, 4, 5], [1, 4, 4, 6, 5, 6]]
     with tf.compat.v1.Session() as session:
         for n, expected in ((2, [{6}, {5}]), (3, [{6}, set()])):
-            history = tf.constant([[PAD] * (n - 1) + words for words in read])
-            scores = session.run(word_choice.repeated(history, n, 8))
+            history = tf.constant([[PAD] * (n - 1) + words + [PAD] * 3 for words in read])
+            scores = session.run(word_choice.repeated(history, len(read[0]) - 1, n, 8))
             assert scores.shape == (2, 8)
             assert [set(np.flatnonzero(row <= word_choice.NEVER)) for row in scores] == expected
             assert not scores[scores > word_choice.NEVER].any()

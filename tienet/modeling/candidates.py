@@ -51,9 +51,8 @@ def write_candidates(decoder: Decoder, decoding: Decoding, keys: tf.Tensor) -> C
         steps = write_word_by_word(
             decoder, max_words, choose, images, *states, draws, no_repeat=decoding.no_repeat, beams=W
         )
-        rest = max_words + 1 - tf.shape(steps.word_ids)[0]  # groups are joined along B
-        word_ids = tf.transpose(tf.pad(steps.word_ids, [[0, rest], [0, 0]]))
-        return tf.reshape(word_ids, [-1, W, max_words + 1]), tf.reshape(steps.log_probability, [-1, W])
+        steps = steps.rows(max_words + 1)  # groups are joined along B
+        return tf.reshape(steps.word_ids, [-1, W, max_words + 1]), tf.reshape(steps.log_probability, [-1, W])
 
     specs = tf.TensorSpec([None, W, max_words + 1], tf.int32), tf.TensorSpec([None, W])
     n = number_of_groups(tf.shape(h_0)[0], max(_MAX_REPORTS // W, 1))

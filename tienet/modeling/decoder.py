@@ -11,10 +11,9 @@ import tensorflow as tf
 
 from tienet.config import Config
 from tienet.modeling.layers import bias, fully_connected, weight
-from tienet.modeling.lstm import loop
+from tienet.modeling.lstm import cell, loop, way, whole
 from tienet.modeling.lstm import step as attention_step
 from tienet.modeling.lstm.attention import Locations
-from tienet.modeling.lstm.cell import lstm
 
 tf1 = tf.compat.v1
 
@@ -57,6 +56,8 @@ class Decoder:
         self._vectors = tf1.get_variable(
             "word_vectors", [vocab_size, word_dim], initializer=tf1.random_normal_initializer()
         )
+        # A CPU gathers from the variable itself, so that the gradient needs no copy of it.
+        self._read_vectors = read(self._vectors) if way.whole() else self._vectors
         with tf1.variable_scope("lstm"):
             self._W_w = read(weight("W_w", [word_dim, 4 * H]))
             self._b = read(bias("b", 4 * H, _forget_bias_initializer(H)))
@@ -92,7 +93,7 @@ class Decoder:
 
     def embed(self, word_ids: tf.Tensor) -> tf.Tensor:
         """int32 [...] -> word vectors float32 [..., E]."""
-        return tf.nn.embedding_lookup(self._vectors, word_ids)
+        return tf.gather(self._read_vectors, word_ids)
 
     def read(self, word_ids: tf.Tensor, image_context: ImageContext | None = None) -> LSTMOutputs:
         """Run the RNN over given reports.
@@ -103,9 +104,9 @@ class Decoder:
         """
         gates = self._word_gates(self.embed(word_ids))
         if self.image_context is None:
-            return LSTMOutputs(lstm(gates, self._weights), None)
+            return LSTMOutputs((whole if way.whole() else cell).lstm(gates, self._weights), None)
         x, u, h_0, c_0 = image_context or self.image_context
-        h, a = loop.attention_lstm(x, u, gates, h_0, c_0, self._weights)
+        h, a = (whole if way.whole() else loop).attention_lstm(x, u, gates, h_0, c_0, self._weights)
         return LSTMOutputs(h, self.on_grid(a))
 
     def on_grid(self, a: tf.Tensor) -> tf.Tensor:

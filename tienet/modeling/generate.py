@@ -15,10 +15,12 @@ import tensorflow as tf
 from tienet.data.text import END, PAD, START
 from tienet.modeling.decoder import Decoder, ImageContext
 from tienet.modeling.decoding import ALONE, Decoding
+from tienet.modeling.lstm import way
 from tienet.modeling.lstm.attention import Locations, locations
 from tienet.modeling.lstm.groups import in_groups, number_of_groups
-from tienet.modeling.lstm.step_arrays import swap_axes
+from tienet.modeling.lstm.xla import compiled
 from tienet.modeling.word_choice import NEVER, draw, forbidden, likeliest, repeated, with_late_impression
+from tienet.modeling.word_loop import turns_until
 
 Choose = Callable[..., tf.Tensor]
 """`choose(t, scores [R, V], *by_row)` gives word t + 1 of each report, int32 [R]."""
@@ -94,15 +96,24 @@ def force(
 
 
 class WrittenSteps(NamedTuple):
-    """The reports of a group as its loop writes them, with <PAD> and 0 after the end of each.
-
-    T is the first axis. Where groups are joined, B is the first one.
-    """
+    """The reports of a group as its loop writes them, with <PAD> and 0 after the end of each."""
 
     word_ids: tf.Tensor  # int32 [T, B]
     h: tf.Tensor  # [T, B, H]
     a: tf.Tensor  # [T, B, L]
     log_probability: tf.Tensor  # [B]
+
+    def rows(self, length: int | tf.Tensor) -> "WrittenSteps":
+        """The same with B as the first axis and then `length` steps, at least as many as the reports have."""
+        return WrittenSteps(*(_rows(array, length) for array in self[:3]), self.log_probability)
+
+
+def _rows(array: tf.Tensor, length: int | tf.Tensor) -> tf.Tensor:
+    """An array [T, B, ...] as [B, length, ...], cut or filled up with 0."""
+    array = array[:length]
+    rest = [[0, 0] for _ in array.shape]
+    rest[0][1] = length - tf.shape(array)[0]
+    return tf.transpose(tf.pad(array, rest), [1, 0, *range(2, array.shape.rank)])
 
 
 def _in_groups(
@@ -118,10 +129,7 @@ def _in_groups(
     images = locations(image_context.x, image_context.u)
 
     def write_group(*arrays) -> WrittenSteps:
-        steps = loop(*arrays)
-        rest = max_words + 1 - tf.shape(steps.word_ids)[0]  # groups are joined along B
-        h, a = (swap_axes(tf.pad(stack, [[0, rest], [0, 0], [0, 0]])) for stack in (steps.h, steps.a))
-        return WrittenSteps(tf.transpose(tf.pad(steps.word_ids, [[0, rest], [0, 0]])), h, a, steps.log_probability)
+        return loop(*arrays).rows(max_words + 1)  # groups are joined along B
 
     BT = [None, None]
     specs = WrittenSteps(
@@ -137,6 +145,17 @@ def _in_groups(
 
 
 # ---- one report per image ----
+
+
+class _Reports(NamedTuple):
+    """The reports of all rows, before a word of each is read."""
+
+    word: tf.Tensor  # int32 [R], the last word, which is not read yet
+    h: tf.Tensor  # [R, H]
+    c: tf.Tensor  # [R, H]
+    done: tf.Tensor  # bool [R]
+    log_probability: tf.Tensor  # [R]
+    history: tf.Tensor  # int32 [R, n - 1 + M], as in `word_choice.repeated`; no column where sequences may come again
 
 
 def write_word_by_word(
@@ -160,40 +179,31 @@ def write_word_by_word(
     """
     R, H, L = tf.shape(h_0)[0], h_0.shape[1], images.x.shape[1]
 
-    def body(t, word, h, c, done, log_probability, history, stacks):
+    def turn(t, reports: _Reports):
+        word, h, c, done, log_probability, history = reports
         result = decoder.step(images, word, h, c, beams)
         logits = decoder.word_logits(result.h, word, result.z)
         scores = logits + forbidden(logits)
         if no_repeat:
-            history = tf.concat([history, word[:, None]], 1)
-            scores += repeated(history, no_repeat, tf.shape(logits)[1])
-        full = tf.equal(t, max_words)
+            history = tf.where(tf.equal(tf.range(tf.shape(history)[1]), no_repeat - 1 + t), word[:, None], history)
+            scores += repeated(history, t, no_repeat, logits.shape[1])
+        full = t >= max_words
         following = tf.where(full, END, choose(t, scores, *by_row))
         gain = tf.gather(tf.nn.log_softmax(logits), following, batch_dims=1)
         log_probability += tf.where(done | full, 0.0, gain)
-        stacks = [
-            stacks[0].write(t, tf.where(done, PAD, word)),
-            stacks[1].write(t, tf.where(done[:, None], 0.0, result.h)),
-            stacks[2].write(t, tf.where(done[:, None], 0.0, result.a)),
-        ]
-        return t + 1, following, result.h, result.c, done | tf.equal(following, END), log_probability, history, stacks
+        written = (
+            tf.where(done, PAD, word),
+            tf.where(done[:, None], 0.0, result.h),
+            tf.where(done[:, None], 0.0, result.a),
+        )
+        done |= tf.equal(following, END)
+        return _Reports(following, result.h, result.c, done, log_probability, history), written
 
-    stacks = [
-        tf.TensorArray(dtype, 0, dynamic_size=True, element_shape=shape)
-        for dtype, shape in ((tf.int32, [None]), (tf.float32, [None, H]), (tf.float32, [None, L]))
-    ]
-    # Before <START> stand as many places without a word as the first sequence of `no_repeat` words needs.
-    history = tf.fill([R, max(no_repeat - 1, 0)], PAD)
-    state = (0, tf.fill([R], START), h_0, c_0, tf.fill([R], False), tf.zeros([R]), history, stacks)
-    shapes = tf.nest.map_structure(lambda part: part.shape, state[1:6])
-    *_, log_probability, _, stacks = tf.while_loop(
-        lambda t, word, h, c, done, *_: ~tf.reduce_all(done),
-        body,
-        state,
-        shape_invariants=(tf.TensorShape([]), *shapes, tf.TensorShape([None, None]), [tf.TensorShape(None)] * 3),
-        back_prop=False,
-    )
-    return WrittenSteps(*(stack.stack() for stack in stacks), log_probability)
+    history = tf.fill([R, no_repeat - 1 + max_words + 1 if no_repeat else 0], PAD)
+    reports = _Reports(tf.fill([R], START), h_0, c_0, tf.fill([R], False), tf.zeros([R]), history)
+    kept = (tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, H]), tf.TensorSpec([None, L]))
+    reports, written = turns_until(lambda reports: tf.reduce_all(reports.done), turn, reports, kept)
+    return WrittenSteps(*written, reports.log_probability)
 
 
 # ---- beam search ----
@@ -219,11 +229,11 @@ def _search_beams(decoder: Decoder, decoding: Decoding, images: Locations, h_0, 
     W, B = decoding.width, tf.shape(h_0)[0]
     rows = tf.range(B)[:, None] * W
 
-    def body(t, beams: _Beams, stacks):
+    def turn(t, beams: _Beams):
         read = tf.reshape(beams.word, [-1])
         result = decoder.step(images, read, beams.h, beams.c, W)
         logits = decoder.word_logits(result.h, read, result.z)
-        parent, beams_after = _extend(beams, logits, decoding, tf.equal(t, decoding.max_words))
+        parent, beams_after = _extend(beams, logits, decoding, t >= decoding.max_words)
         finished = beams.done[:, :1]  # the order of a finished image's beams must not change any more
         parent = tf.where(finished, tf.range(W)[None], parent)
         came_from = tf.reshape(rows + parent, [-1])
@@ -231,25 +241,18 @@ def _search_beams(decoder: Decoder, decoding: Decoding, images: Locations, h_0, 
             tf.where(finished, old, new) for old, new in zip(_scores_of(beams), _scores_of(beams_after), strict=True)
         ]
         after = _Beams(kept[0], tf.gather(result.h, came_from), tf.gather(result.c, came_from), *kept[1:])
-        stacks = [stack.write(t, part) for stack, part in zip(stacks, (read, result.h, result.a, parent), strict=True)]
-        return t + 1, after, stacks
+        return after, (read, result.h, result.a, parent)
 
     H, L = h_0.shape[1], images.x.shape[1]
-    shapes = ((tf.int32, [None]), (tf.float32, [None, H]), (tf.float32, [None, L]), (tf.int32, [None, W]))
-    stacks = [tf.TensorArray(dtype, 0, dynamic_size=True, element_shape=shape) for dtype, shape in shapes]
+    kept = [tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, H]), tf.TensorSpec([None, L])]
     # There is one beam at the start, not W equal ones.
     first = tf.repeat(tf.constant([[0.0] + [NEVER] * (W - 1)]), B, axis=0)
     none = tf.fill([B, W], False)
     h_0, c_0 = (tf.repeat(state, W, axis=0) for state in (h_0, c_0))
     beams = _Beams(tf.fill([B, W], START), h_0, c_0, first, tf.zeros([B, W]), none)
-    T, beams, stacks = tf.while_loop(
-        lambda t, beams, _: ~tf.reduce_all(beams.done[:, 0]),
-        body,
-        (0, beams, stacks),
-        back_prop=False,
-    )
-    words, h, a, parents = (stack.stack() for stack in stacks)
-    beam = rows[:, 0] + _path(parents, T)  # [T, B], rows of B * W
+    ended, kept = (lambda beams: tf.reduce_all(beams.done[:, 0])), (*kept, tf.TensorSpec([None, W], tf.int32))
+    beams, (words, h, a, parents) = turns_until(ended, turn, beams, kept)
+    beam = rows[:, 0] + (compiled(_path) if way.whole() else _path)(parents)  # [T, B], rows of B * W
     words, h, a = (tf.gather(stack, beam, batch_dims=1) for stack in (words, h, a))
     mask = tf.not_equal(words, PAD)[..., None]
     return WrittenSteps(words, tf.where(mask, h, 0.0), tf.where(mask, a, 0.0), beams.log_probability[:, 0])
@@ -291,12 +294,13 @@ def _extend(beams: _Beams, logits: tf.Tensor, decoding: Decoding, full: tf.Tenso
     )
 
 
-def _path(parents: tf.Tensor, T: tf.Tensor) -> tf.Tensor:
+def _path(parents: tf.Tensor) -> tf.Tensor:
     """The beam in which the best report stood at each step, int32 [T, B].
 
     Args:
         parents: int32 [T, B, W], which beam each beam came from.
     """
+    T = tf.shape(parents)[0]
     path = tf.TensorArray(tf.int32, T, element_shape=[None])
 
     def body(t, beam, path):

@@ -1,8 +1,9 @@
 """Which word is written next: the scores that forbid one, and the choice among the others.
 
-Axes: R reports, M words that were read, V vocabulary.
+Axes: R reports, M words, V vocabulary.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from tienet.data.text import OOV, PAD, START
@@ -21,8 +22,9 @@ def draw(scores: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
 
 def forbidden(logits: tf.Tensor) -> tf.Tensor:
     """[V], added to the scores: `NEVER` for the words that are never written, 0 for all others."""
-    never = tf.constant([PAD, START, OOV])[:, None]
-    return tf.scatter_nd(never, tf.fill([3], NEVER), tf.shape(logits)[-1:])
+    scores = np.zeros(logits.shape[-1], np.float32)
+    scores[[PAD, START, OOV]] = NEVER
+    return tf.constant(scores)
 
 
 def with_late_impression(t: tf.Tensor, scores: tf.Tensor, decoding: Decoding) -> tf.Tensor:
@@ -38,18 +40,18 @@ def likeliest(scores: tf.Tensor) -> tf.Tensor:
     return tf.argmax(scores, -1, tf.int32)
 
 
-def repeated(history: tf.Tensor, n: int, V: tf.Tensor) -> tf.Tensor:
+def repeated(history: tf.Tensor, t: tf.Tensor, n: int, V: int) -> tf.Tensor:
     """Scores that forbid to write a sequence of n words again: `NEVER` or less for its last word, 0 for all others.
 
     Args:
-        history: int32 [R, M], n - 1 times <PAD>, then the words that were read, <START> first.
+        history: int32 [R, n - 1 + M], n - 1 times <PAD>, then places for M words, of which the first t + 1 were read,
+            <START> first.
     Returns:
         float32 [R, V].
     """
-    ends = tf.shape(history)[1] - (n - 1)  # of the sequences that are there, each of which is followed by its last word
-    before = tf.stack([history[:, j : j + ends] for j in range(n - 1)], -1)  # [R, M - n + 1, n - 1]
-    same = tf.reduce_all(tf.equal(before, history[:, None, 1 - n :]), -1)
-    places = tf.where(same)
-    last_words = tf.gather_nd(history[:, n - 1 :], places)
-    indices = tf.stack([tf.cast(places[:, 0], tf.int32), last_words], -1)
-    return tf.scatter_nd(indices, tf.fill(tf.shape(last_words), NEVER), tf.stack([tf.shape(history)[0], V]))
+    R, M = tf.shape(history)[0], tf.shape(history)[1] - (n - 1)
+    before = tf.stack([history[:, j : j + M] for j in range(n - 1)], -1)  # [R, M, n - 1], and then a word of each
+    following, latest = history[:, n - 1 :], tf.slice(history, [0, t + 1], [R, n - 1])
+    same = tf.reduce_all(tf.equal(before, latest[:, None]), -1) & (tf.range(M) <= t)
+    indices = tf.stack([tf.broadcast_to(tf.range(R)[:, None], [R, M]), following], -1)
+    return tf.scatter_nd(indices, tf.where(same, NEVER, 0.0), [R, V])

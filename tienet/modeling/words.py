@@ -3,7 +3,9 @@
 Axes: B batch, T words, N words of all reports, packed, V vocabulary.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -14,6 +16,7 @@ from tienet.modeling import generate
 from tienet.modeling.decoder import Decoder, ImageContext
 from tienet.modeling.decoding import Decoding
 from tienet.modeling.draws import Draws
+from tienet.modeling.lstm import way
 
 # ---- the words that are read ----
 
@@ -46,7 +49,7 @@ def drop_text(config: Config, draws: Draws, word_ids: tf.Tensor, word_len: tf.Te
 def sample_words(config: Config, draws: Draws, decoder: Decoder, word_ids: tf.Tensor, word_len: tf.Tensor) -> tf.Tensor:
     """Scheduled sampling (Bengio et al. 2015) in two passes: words drawn after the true ones replace some of them."""
     mask = tf.sequence_mask(word_len - 1, tf.shape(word_ids)[1])  # the steps that a word follows
-    logits = _word_logits(decoder, decoder.read(word_ids), word_ids, mask)
+    logits = _word_logits(decoder, decoder.read(word_ids), word_ids, partial(tf.boolean_mask, mask=mask))
     drawn = generate.draw_words(logits, draws.seed_for("drawn"))
     use = tf.random.stateless_uniform(tf.shape(drawn), draws.seed_for("sampling")) < config.scheduled_sampling
     places = tf.where(mask) + [[0, 1]]
@@ -77,7 +80,11 @@ def write_own_words(
 
 
 class NextWords(NamedTuple):
-    """The words that should follow those that were read: N of them in all reports, packed."""
+    """The words that should follow those that were read: N of them in all reports, packed.
+
+    Where a GPU computes N is B * T, and the places without a word have the weight 0: to pack them, the host would have
+    to wait for their number at each update.
+    """
 
     logits: tf.Tensor  # [N, V]
     targets: tf.Tensor  # int32 [N]
@@ -105,14 +112,22 @@ def next_words(config: Config, decoder: Decoder, read, words_in, word_ids, word_
     mask = tf.sequence_mask(counts, T)
     following = tf.pad(word_ids[:, 1:], [[0, 0], [0, 1]], constant_values=PAD)
     following = tf.where(tf.range(T)[None] < word_len[:, None] - 1, following, END)
-    logits = _word_logits(decoder, read, words_in, mask)
-    rows = tf.where(mask)[:, 0]
-    weights = None if weights is None else tf.boolean_mask(weights, mask)
-    return NextWords(logits, tf.boolean_mask(following, mask), rows, tf.cast(counts, tf.float32), weights)
+    pack = _flat if way.whole() else partial(tf.boolean_mask, mask=mask)
+    if way.whole():
+        weights = tf.cast(mask, tf.float32) if weights is None else tf.where(mask, weights, 0.0)
+    rows = pack(tf.broadcast_to(tf.range(tf.shape(mask, tf.int64)[0])[:, None], tf.shape(mask)))
+    logits = _word_logits(decoder, read, words_in, pack)
+    weights = None if weights is None else pack(weights)
+    return NextWords(logits, pack(following), rows, tf.cast(counts, tf.float32), weights)
 
 
-def _word_logits(decoder: Decoder, read, words_in: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Logits [N, V] of the next word after the steps in `mask`, bool [B, T]."""
+def _flat(array: tf.Tensor) -> tf.Tensor:
+    """[B, T, ...] -> [B * T, ...]."""
+    return tf.reshape(array, [-1, *array.shape[2:]])
+
+
+def _word_logits(decoder: Decoder, read, words_in: tf.Tensor, pack: Callable) -> tf.Tensor:
+    """Logits [N, V] of the next word after the steps that `pack` leaves of arrays [B, T, ...]."""
     z = decoder.contexts(read.a, read.h)
-    z = None if z is None else tf.boolean_mask(z, mask)
-    return decoder.word_logits(tf.boolean_mask(read.h, mask), tf.boolean_mask(words_in, mask), z)
+    z = None if z is None else pack(z)
+    return decoder.word_logits(pack(read.h), pack(words_in), z)

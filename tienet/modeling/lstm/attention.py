@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tienet.modeling.lstm import way
 from tienet.modeling.lstm.xla import compiled
 
 MAX_PARTS, MIN_PART = 8, 64
@@ -53,24 +54,39 @@ def attend(images: Locations, query: tf.Tensor, v: tf.Tensor, beams: int = 1) ->
     x and E are then read once for all beams of an image.
     """
     if beams == 1:
-        a = tf.nn.softmax(-2 * tf.linalg.matvec(_r(images.E, exponential(query)), v))  # the 1 of 1 - 2 r cancels
+        a = tf.nn.softmax(-2 * _scores(_r(images.E, exponential(query)), v))  # the 1 of 1 - 2 r cancels
         return a, _context(a, images.x)
     r = _r(images.E[:, None], exponential(tf.reshape(query, [-1, beams, query.shape[-1]])))  # [B, W, L, A]
-    # Not matvec: uncompiled, on four axes of which the second has length 1, it ends the process in oneDNN.
-    a = tf.nn.softmax(-2 * tf.tensordot(r, v, 1))
+    a = tf.nn.softmax(-2 * _scores(r, v))
     z = tf.matmul(a, images.x)
     return tf.reshape(a, [-1, a.shape[-1]]), tf.reshape(z, [-1, z.shape[-1]])
 
 
 def attend_gradient(images: Locations, query, v, a, dz, da) -> tuple[tf.Tensor, tf.Tensor]:
     """One step backward: from the gradients of z and a to those of the scores, de [B, L], and of the query, [B, A]."""
-    da += tf.einsum("bc,blc->bl", dz, images.x)
+    da += tf.reduce_sum(dz[:, None] * images.x, -1) if way.whole() else tf.einsum("bc,blc->bl", dz, images.x)
     de = a * (da - tf.reduce_sum(a * da, -1, keepdims=True))
     return de, _slopes(images.E, query, de) * (4 * v)
 
 
+def _scores(r: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
+    """r . v over the attention units, [..., L], for r [..., L, A].
+
+    As a sum of products a GPU computes it in one pass with r; a product of matrix and vector would have r written out.
+    """
+    if way.whole():
+        return tf.reduce_sum(r * v, -1)
+    # Not matvec on four axes: uncompiled, where the second has length 1, it ends the process in oneDNN.
+    return tf.linalg.matvec(r, v) if r.shape.rank == 3 else tf.tensordot(r, v, 1)
+
+
 def _context(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """sum_l a_l x_l, [B, C], in parts: XLA takes 25 times as long for the product of one vector and one matrix."""
+    """sum_l a_l x_l, [B, C].
+
+    A CPU sums in parts, since XLA takes 25 times as long there for the product of one vector and one matrix.
+    """
+    if way.whole():
+        return tf.reduce_sum(a[..., None] * x, 1)
     L, C, parts = *x.shape[1:], _parts(x.shape[1])
     of_parts = tf.einsum(
         "bpl,bplc->bpc", tf.reshape(a, [-1, parts, L // parts]), tf.reshape(x, [-1, parts, L // parts, C])
@@ -79,8 +95,8 @@ def _context(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 
 def _slopes(E: tf.Tensor, query: tf.Tensor, de: tf.Tensor) -> tf.Tensor:
-    """sum_l de_l (r_l - r_l^2), [B, A], in parts of the locations: the processor's vectors then go along A."""
-    parts, Q = _parts(E.shape[1]), exponential(query)
+    """sum_l de_l (r_l - r_l^2), [B, A], on a CPU in parts of the locations: its vectors then go along A."""
+    parts, Q = 1 if way.whole() else _parts(E.shape[1]), exponential(query)
     total = 0.0
     for E_part, de_part in zip(tf.split(E, parts, 1), tf.split(de, parts, 1), strict=True):
         r = _r(E_part, Q)

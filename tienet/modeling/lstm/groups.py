@@ -10,25 +10,26 @@ from typing import Any
 import tensorflow as tf
 
 from tienet import devices
+from tienet.modeling.lstm import way
 
 
-def number_of_groups(B: tf.Tensor, max_rows: int | None = None) -> tf.Tensor:
-    """How many groups a batch is divided into, int32 [].
+def number_of_groups(B: tf.Tensor, max_rows: int | None = None) -> tf.Tensor | None:
+    """How many groups a batch is divided into, int32 []; None where a GPU takes it as a whole.
 
-    It is one group for each core, or a multiple of that, and a single group where a GPU computes. No group is empty.
+    It is one group for each core, or a multiple of that. No group is empty.
 
     Args:
         B: int32 [], the rows of the batch.
         max_rows: The largest number of rows of a group; None: any number.
     """
-    if devices.gpu_computes():
-        return tf.constant(1)
+    if way.whole():
+        return None
     cores = devices.cores()
     rounds = 1 if max_rows is None else (B + cores * max_rows - 1) // (cores * max_rows)
     return tf.clip_by_value(rounds * cores, 1, tf.maximum(B, 1))
 
 
-def in_groups(function: Callable, arrays: Any, results: Any, n: tf.Tensor) -> Any:
+def in_groups(function: Callable, arrays: Any, results: Any, n: tf.Tensor | None) -> Any:
     """The results of `function` for n groups of rows, joined along the first axis. No gradient flows through it.
 
     Args:
@@ -36,8 +37,10 @@ def in_groups(function: Callable, arrays: Any, results: Any, n: tf.Tensor) -> An
             have the same lengths in every group.
         arrays: A sequence of tensors [B, ...], or of tuples of such tensors.
         results: The `tf.TensorSpec` of each result, nested as `function` nests its results.
-        n: int32 [], the number of groups; their sizes differ by one row at most.
+        n: int32 [], the number of groups; their sizes differ by one row at most. None: the batch is not divided.
     """
+    if n is None:
+        return function(*arrays)
     B = tf.shape(tf.nest.flatten(arrays)[0])[0]
     specs = tf.nest.flatten(results)
     found = [tf.TensorArray(spec.dtype, n, element_shape=spec.shape, infer_shape=False) for spec in specs]

@@ -1,0 +1,38 @@
+"""Which of the two ways the loops over the words are compiled in: the one place where the device decides.
+
+A CPU takes groups of images whose locations stay in its cache, and compiles blocks of a few steps (`loop`, `groups`). A
+GPU takes the whole batch, and all steps are one compiled call (`whole`): its time goes to the calls, not to the sums.
+XLA must know the number of turns when it compiles, or it copies the loop's condition to the host at each turn. So
+reports are padded to one of a few lengths, and writing goes in blocks of `WORDS` words, with one test between two.
+"""
+
+import tensorflow as tf
+
+from tienet import devices
+
+LENGTHS = (32, 64, 96, 128)
+"""The numbers of steps that loops over given reports have on a GPU; longer ones have a multiple of the last."""
+
+WORDS = 16
+"""The number of words that are written on a GPU before the test whether all reports have ended."""
+
+
+def whole() -> bool:
+    """Whether a loop over the words is one compiled call: where a GPU computes."""
+    return devices.gpu_computes()
+
+
+def padded_length(T: tf.Tensor) -> tf.Tensor:
+    """The number of steps, int32 [], of a loop over T given words, int32 [], on a GPU."""
+    steps = -(-T // LENGTHS[-1]) * LENGTHS[-1]
+    for length in reversed(LENGTHS[:-1]):
+        steps = tf.where(length >= T, length, steps)
+    return steps
+
+
+def padded(array: tf.Tensor, axis: int) -> tf.Tensor:
+    """The array, filled up with 0 along the axis of the words to `padded_length`."""
+    T = tf.shape(array)[axis]
+    rest = [[0, 0] for _ in array.shape]
+    rest[axis][1] = padded_length(T) - T
+    return tf.pad(array, rest)
