@@ -1,0 +1,253 @@
+"""Rows of `benchmarks.gpu` that start from image files, or go from a data set to its tables.
+
+Each function runs in a process of its own (`gpu_process`) and yields a row as soon as it is measured. The pictures are
+made by the first row that needs them, in a folder that all rows share.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks.case import ROOT, FailedError
+from benchmarks.gpu_process import Row, memory_of_arrays
+from benchmarks.measuring import repeat
+from tienet import cli, devices
+from tienet.config import Config, preset
+
+V, E = 1457, 200
+MS = 1e3
+
+
+def pictures(folder: Path, count: int, px: int, ending: str) -> list[Path]:
+    """Grey pictures of px * px that are as large as a chest X-ray's: smooth, with a detector's noise.
+
+    They are made by all cores, unless the folder has them already.
+
+    Args:
+        ending: "png" or "jpg".
+    """
+    own = folder / f"{ending}-{px}"
+    own.mkdir(parents=True, exist_ok=True)
+    paths = [own / f"{n}.{ending}" for n in range(count)]
+    missing = [path for path in paths if not path.is_file()]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        list(pool.map(lambda path: _make(path, px), missing))
+    return paths
+
+
+def _make(path: Path, px: int) -> None:
+    random = np.random.default_rng(int(path.stem))
+    smooth = cv2.resize(random.uniform(40, 215, (8, 8)).astype(np.float32), (px, px), interpolation=cv2.INTER_CUBIC)
+    noisy = smooth + 2 * random.standard_normal((px, px), np.float32)
+    written = cv2.imencode(path.suffix, np.clip(noisy, 0, 255).astype(np.uint8))[1]
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(written.tobytes())
+    unfinished.replace(path)
+
+
+# ---- the feature cache ----
+
+
+def features(
+    folder: str,
+    images: int = 1024,
+    kinds: Sequence[tuple[int, str]] = ((256, "res4f"), (512, "res5c")),
+    batches: Sequence[int] = (16, 64, 128),
+    options: dict[str, object] | None = None,
+    name: str = "features",
+) -> Iterator[Row]:
+    """Images a second from JPEG files to rows of the cache, for each side and end of the backbone.
+
+    Reading, hashing, decoding, computing and writing are in it; building the network and its first batch are not.
+
+    Args:
+        batches: Besides the batch that the program takes, these are measured for the first kind.
+        options: Further arguments of `FeatureExtractor`.
+    """
+    cli.start_tensorflow()
+    from tienet.data.features.cache import FeatureKey
+    from tienet.modeling.backbone import FeatureExtractor
+    from tienet.modeling.backbone_weights import RANDOM, fingerprint, weights_for
+
+    for n, (px, end) in enumerate(kinds):
+        paths = pictures(Path(folder), images, px, "jpg")
+        weights = weights_for(RANDOM, end, 0)
+        key = FeatureKey(fingerprint(weights), end, px)
+        with FeatureExtractor(weights, end, px, **(options or {})) as network:
+            for batch in (None, *(batches if n == 0 else ())):
+                start = time.perf_counter()
+                _fill(key, network, paths[: batch or images // 4], batch)  # the network compiles for this batch
+                first = time.perf_counter() - start
+                start = time.perf_counter()
+                _fill(key, network, paths, batch)
+                taken = time.perf_counter() - start
+                what = f"{name}/{px} px JPEG to {end}" + (f", batch {batch}" if batch else "")
+                yield Row(what, images / taken, "images/s", first, f"{images} images in {taken:.2f} s")
+    yield from memory_of_arrays(name)
+
+
+def _fill(key, network, paths: list[Path], batch: int | None) -> None:
+    """Fill a cache beside the images, which must not be there yet, and delete it."""
+    from benchmarks.gpu_training import manifest_of
+    from tienet.data.features.cache import open_features
+
+    class Extractor:
+        """The network, which stays open for the next cache."""
+
+        arithmetic = getattr(network, "arithmetic", None)
+
+        def __call__(self, gray: np.ndarray) -> np.ndarray:
+            return network(gray)
+
+    root = paths[0].parent / "features"
+    shutil.rmtree(root, ignore_errors=True)
+    chosen = {} if batch is None else {"batch": batch}
+    found = open_features(manifest_of(paths), Extractor, key, progress=False, **chosen)
+    assert found.new_rows == len(paths), f"{found.new_rows} rows of {len(paths)} were new"
+    shutil.rmtree(root)
+
+
+# ---- training and predicting from images ----
+
+
+def classify(
+    folder: str, images: int = 1024, px: int = 1024, settings: dict[str, object] | None = None
+) -> Iterator[Row]:
+    """Images a second of updates of `classify` from PNG files, and of decoding alone, with all cores."""
+    cli.start_tensorflow()
+    from benchmarks import gpu_training
+    from tienet.data.image import read_image
+
+    config = Config().replace(mode="classify", features="off", **(settings or {}))
+    paths = pictures(Path(folder), images, px, "png")
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        (taken,) = repeat(lambda: list(pool.map(lambda path: read_image(path, config.image_px), paths)), 1, 0)
+    yield Row("classify/decoding alone", images / taken, "images/s", note=f"PNGs of {px} px, all cores")
+    seconds = gpu_training.train(gpu_training.studies_with_images(config, paths), 3, first_steps=5)
+    note = f"the last of the epochs, in which no batch waited at the start: {', '.join(f'{s:.1f}' for s in seconds)} s"
+    yield Row("classify/training", images / seconds[-1], "images/s", seconds[0], note)
+    yield from memory_of_arrays("classify")
+
+
+def one_image(
+    folder: str, px: int = 1024, words: int = 60, repeats: int = 20, settings: dict[str, object] | None = None
+) -> Iterator[Row]:
+    """The time from one image's pixels to its labels and its report of so many words, in a warm process."""
+    cli.start_tensorflow()
+    from tienet.data.image import read_gray
+    from tienet.inference.pipelines import Reporter
+    from tienet.modeling.decoding import Decoding
+
+    (path,) = pictures(Path(folder), 1, px, "png")
+    pixels = read_gray(path)
+    with tempfile.TemporaryDirectory() as temporary:
+        run = Path(temporary) / "run"
+        untrained_run(run, preset("openi", "report").replace(**(settings or {})))
+        with Reporter.load(run, Decoding(max_words=words)) as reporter:
+            first = sum(repeat(lambda: reporter.report([pixels]), 2, 0))
+            written = len(reporter.report([pixels])[0].words) - 1
+            assert written == words, f"the report has {written} words, not {words}"
+            taken = sorted(repeat(lambda: reporter.report([pixels]), repeats, 1))
+    note = f"{taken[0] * MS:.1f} to {taken[-1] * MS:.1f} in {len(taken)} calls; the picture has {px} px"
+    yield Row("one image to its report", taken[len(taken) // 2] * MS, "ms", first, note)
+    yield from memory_of_arrays("one image")
+
+
+def untrained_run(folder: Path, config: Config) -> None:
+    """Make a run's folder with random weights, which never write <END>."""
+    import tensorflow as tf
+    from tensorpack.tfutils.tower import PredictTowerContext
+
+    from benchmarks.network import NEVER
+    from tienet.checkpoint.entries import TrainingState
+    from tienet.checkpoint.run_folder import create_run
+    from tienet.checkpoint.save import save
+    from tienet.data.features import statistics
+    from tienet.data.text import END, IMPRESSION, SPECIALS, Vocab
+    from tienet.grid import ENDS
+    from tienet.labels import K
+    from tienet.modeling.backbone_weights import RANDOM, save_weights, weights_for
+    from tienet.modeling.model import TieNet
+
+    tf1 = tf.compat.v1
+    names = [IMPRESSION, ":", *(f"w{n}" for n in range(V - len(SPECIALS) - 2))]
+    create_run(folder, config, Vocab([*SPECIALS, *names]), {"word_dim": E, "data": "made-up"}, {})
+    measured = np.ones((2, ENDS[config.backbone_end][1]), np.float32)
+    statistics.save(folder / "feature_norm.npy", measured)
+    save_weights(folder / "backbone.npz", weights_for(RANDOM, config.backbone_end, 0), config.backbone_end)
+    with tf.Graph().as_default():
+        tf1.set_random_seed(0)
+        model = TieNet(config, V, E, feature_statistics=measured)
+        inputs = [tf1.placeholder(spec.dtype, spec.shape, spec.name) for spec in model.study_inputs()]
+        with PredictTowerContext(""):
+            model.build_graph(*inputs)
+        with tf1.Session(config=devices.session_config()) as session:
+            session.run(tf1.global_variables_initializer())
+            (bias,) = (variable for variable in tf1.trainable_variables() if variable.op.name == "word_softmax/b")
+            bias.load(np.where(np.arange(V) == END, NEVER, 0.0).astype(np.float32), session)
+            state = TrainingState(1, 1, 0.5, 1)
+            save(folder, session, tf1.train.Saver(tf1.trainable_variables()), state, [0.5] * K, best=True)
+
+
+# ---- a whole data set ----
+
+
+def data_set(data: str, backbone_weights: str, flags: Sequence[str] = ()) -> Iterator[Row]:
+    """Features, all five modes with preset `openi`, and their tables: the seconds of each command, and of all.
+
+    Args:
+        data: The data set's folder.
+        flags: Further flags of each training.
+    """
+    folder, name = Path(data).resolve().parent, Path(data).name
+    source = ["--data", name, "--data-root", str(folder)]
+    total = 0.0
+    with tempfile.TemporaryDirectory() as temporary:
+        runs = {mode: str(Path(temporary) / mode) for mode in MODES_IN_ORDER}
+        sizes = ["--backbone-end", "res4f", "--image-px", "256"]
+        commands = {"features": ["features", *source, "--backbone-weights", backbone_weights, *sizes]}
+        for mode, run in runs.items():
+            more = [] if mode == "annotate-text" else ["--backbone-weights", backbone_weights]
+            if mode == "caption":
+                more += ["--load", runs["classify"]]
+            if mode == "report":
+                more += ["--load", f"{runs['caption']}/checkpoints/checkpoint", "--vocab", runs["caption"], *OF_REPORT]
+            commands[mode] = ["train", *source, "--mode", mode, "--preset", "openi", "--logdir", run, *more, *flags]
+        tables = ["--out", str(Path(temporary) / "tables"), "--no-java"]
+        commands["tables"] = ["evaluate", "--load", *runs.values(), *source, *tables]
+        for what, command in commands.items():
+            taken, said = _run([sys.executable, "-m", "tienet", *command], what)
+            total += taken
+            yield Row(f"openi/{what}", taken, "s", note=said if what == "features" else "")
+        table = (Path(temporary) / "tables" / "table1.txt").read_text(encoding="utf-8").splitlines()
+        columns, means = (next(line for line in table if start in line) for start in (" R ", "AVG "))
+        yield Row("openi/all", total, "s", note=f"{' '.join(columns.split())}: {' '.join(means.split())}")
+
+
+MODES_IN_ORDER = ("annotate-text", "annotate", "classify", "caption", "report")
+"""`caption` goes on from what `classify` has learnt, and `report` from what `caption` has, as in the Makefile."""
+
+OF_REPORT = ["--set", "alpha=0.25", "--set", "writer_rate=0.1", "--epochs", "8"]
+
+
+def _run(command: list[str], what: str) -> tuple[float, str]:
+    """Run a command; returns its seconds and the first line that it prints.
+
+    Raises:
+        FailedError: It failed; the message has the last line of its errors.
+    """
+    start = time.perf_counter()
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        lines = ended.stderr.strip().splitlines() or ["no message"]
+        raise FailedError(f"{what}: {lines[-1]}")
+    return time.perf_counter() - start, ended.stdout.partition("\n")[0]
