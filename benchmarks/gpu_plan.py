@@ -42,7 +42,7 @@ class Planned:
     """
 
     case: Case
-    timeout: float = 60.0
+    timeout: float = 90.0
     variant: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -109,7 +109,7 @@ def plan(pictures: str, data: tuple[str, str] | None, small: bool = False) -> li
     """
     sizes = SMALL if small else {}
 
-    def case(name: str, function: str, timeout: float = 60.0, **arguments: object) -> Planned:
+    def case(name: str, function: str, timeout: float = 90.0, **arguments: object) -> Planned:
         return Planned(Case(name, function, arguments | sizes.get(name, {})), timeout)
 
     half = {"classify_on": "half", "written_words": 60}
@@ -125,13 +125,13 @@ def plan(pictures: str, data: tuple[str, str] | None, small: bool = False) -> li
         case("placement", "gpu_rows:placement", 100),
         case("towers/TF32", "gpu_rows:towers", 120, tf32=True),
         case("towers/float32", "gpu_rows:towers", 120, tf32=False, updates=2),
-        case("share the GPU", "gpu_rows:sharing", 90),
+        case("share the GPU", "gpu_rows:sharing", 90, seconds=3.0),  # long enough that they overlap
     ]
     cases += [_variant(cases, small, *variant) for variant in VARIANTS]
     if data is not None:
         whole = case("openi", "gpu_images:data_set", 900, data=data[0], backbone_weights=data[1])
         cases.append(replace(whole, environment={"TIENET_XLA_CACHE": "FOLDER/xla-of-openi"}))
-    return [*cases, case("head in PyTorch, compiled", "gpu_rows:torch_head", 200, words=[64], compiled=True)]
+    return [*cases, case("head in PyTorch, compiled", "gpu_rows:torch_head", 300, words=[64], compiled=True)]
 
 
 def _variant(cases: list[Planned], small: bool, name: str, of: str, environment: dict[str, str]) -> Planned:

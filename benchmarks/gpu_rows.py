@@ -77,7 +77,9 @@ def writing(
     yield from memory_of_arrays("write")
 
 
-def training(mode: str, studies: int = 1280, epochs: int = 3, settings: dict[str, object] | None = None):
+def training(
+    mode: str, studies: int = 1280, epochs: int = 3, settings: dict[str, object] | None = None
+) -> Iterator[Row]:
     """An update of a mode with preset `openi`, by the trainer and the queue, as the mean over the last epoch.
 
     What the epochs before took longer than that is the time of compiling.
@@ -105,12 +107,8 @@ def sharing(processes: int = 2, **arguments: object) -> Iterator[Row]:
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         for _ in range(processes)
     ]
-    errors = [process.communicate()[1].strip().splitlines() for process in started]
-    failed = [
-        lines[-1] if lines else "no message"
-        for process, lines in zip(started, errors, strict=True)
-        if process.returncode
-    ]
+    errors = [process.communicate()[1].strip().splitlines() or ["no message"] for process in started]
+    failed = [lines[-1] for process, lines in zip(started, errors, strict=True) if process.returncode]
     note = "; ".join(failed) or f"{time.perf_counter() - start:.1f} s for all of them"
     yield Row("share the GPU", processes - len(failed), f"of {processes} processes", note=note)
 
