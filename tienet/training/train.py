@@ -16,6 +16,7 @@ from tienet.interruption import Interruption
 from tienet.modeling.model import TieNet
 from tienet.training.callbacks import EpochLength, LearningRateDrop, StopEarly
 from tienet.training.choice import Choice
+from tienet.training.placement import CPU
 from tienet.training.places import SINGLE_PROCESS, Parallelism, Places
 from tienet.training.profiling import Profile
 from tienet.training.setup import Inputs, Setup, build_model, open_inputs, session_init, set_up, split_batch
@@ -119,7 +120,8 @@ def _session_creator(setup: Setup) -> NewSessionCreator:
 def _build_trainer(setup: Setup, model: TieNet) -> Trainer:
     """The trainer, with the graph of the network and of its optimizer."""
     trainer = Trainer(setup.batch_split, setup.batches, setup.interruption, setup.workers)
-    queue = tf1.FIFOQueue(QUEUED_PARTS, [spec.dtype for spec in model.inputs()], name="batches")
+    with tf.device(CPU):
+        queue = tf1.FIFOQueue(QUEUED_PARTS, [spec.dtype for spec in model.inputs()], name="batches")
     batches = QueueInput(setup.batches, queue)
     trainer.setup_graph(model.get_input_signature(), batches, model.build_graph, model.optimizer)
     return trainer

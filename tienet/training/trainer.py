@@ -22,8 +22,10 @@ from tienet.distributed.chief_first import WaitForChief
 from tienet.distributed.workers import Workers
 from tienet.errors import InputError
 from tienet.interruption import Interruption
+from tienet.training import placement
 from tienet.training.callbacks import SyncWeights
 from tienet.training.optimizers import AccumulatingOptimizer, AllReducingOptimizer, MonitoringOptimizer
+from tienet.training.placement import TowerBuilder
 
 tf1 = tf.compat.v1
 
@@ -89,7 +91,8 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
         interruption: Interruption,
         workers: Workers | None = None,
     ):
-        super().__init__(list(range(batch_split.towers)), ps_device="cpu")
+        super().__init__(list(range(batch_split.towers)))
+        self._builder = TowerBuilder(placement.placement(batch_split.towers))
         self.is_chief = workers is None or workers.cluster.is_chief
         self.failure: Exception | None = None
         self.between_updates = True
