@@ -14,6 +14,7 @@ from tienet import devices
 from tienet.errors import InputError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+LOGICAL = "TIENET_LOGICAL_GPUS"
 EIGHT_GPUS = "".join(f"GPU {n}: NVIDIA H100 (UUID: GPU-0000000{n})\n  MIG 1g.10gb (UUID: MIG-{n})\n" for n in range(8))
 
 
@@ -25,7 +26,7 @@ def fresh(monkeypatch, tmp_path):
     monkeypatch.setenv(VISIBLE, "")  # so that its value is put back, also if a test sets it
     monkeypatch.delenv(VISIBLE)
     monkeypatch.setattr(devices, "_OWN_CGROUPS", tmp_path / "no cgroup")
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", LOGICAL):
         monkeypatch.delenv(name, raising=False)
     yield
     for known in (devices.cores, devices.gpu_computes):
@@ -112,6 +113,53 @@ def test_without_a_gpu_the_numbers_are_towers_on_the_cpu(monkeypatch, capsys, gi
     assert devices.choose_devices("0,1,2,3") == [0, 1, 2, 3]
     assert os.environ[VISIBLE] == "-1"
     assert capsys.readouterr().err == "note: no GPU here; --gpu 0,1,2,3 runs on the CPU\n"
+
+
+# ---- logical GPUs ----
+
+
+@pytest.mark.parametrize(
+    ("given", "text", "chosen"), [(None, "0,1,2,3", "0"), ("6,7", "3,1", "6"), ("MIG-0", "0", "MIG-0")]
+)
+def test_the_numbers_count_the_logical_gpus_of_the_first_one(eight, monkeypatch, given, text, chosen):
+    monkeypatch.setenv(LOGICAL, "4")
+    if given:
+        monkeypatch.setenv(VISIBLE, given)
+    assert devices.choose_devices(text) == [int(n) for n in text.split(",")]
+    assert os.environ[VISIBLE] == chosen
+    monkeypatch.setattr(devices, "_seen_by_tensorflow", lambda: 1)
+    devices.check_gpus()
+    assert devices.gpu_computes()
+    sizes = [list(gpu.memory_limit_mb) for gpu in devices.session_config().gpu_options.experimental.virtual_devices]
+    assert sizes == [[devices.LOGICAL_GPU_MB] * 4]
+
+
+def test_without_the_variable_a_gpu_is_not_divided(eight, monkeypatch):
+    monkeypatch.setattr(devices, "_seen_by_tensorflow", lambda: 8)
+    assert devices.gpu_computes()
+    assert not devices.session_config().gpu_options.experimental.virtual_devices
+
+
+@pytest.mark.parametrize("text", ["cpu", "0,1,2,3"])
+def test_where_no_gpu_computes_none_is_divided(monkeypatch, text):
+    monkeypatch.setattr(devices, "count", lambda: 0)
+    monkeypatch.setenv(LOGICAL, "4")
+    devices.choose_devices(text)
+    assert os.environ[VISIBLE] == "-1"
+    assert not devices.session_config().gpu_options.experimental.virtual_devices
+
+
+def test_a_number_beyond_the_logical_gpus_is_one_line(eight, monkeypatch):
+    monkeypatch.setenv(LOGICAL, "2")
+    with pytest.raises(InputError, match=r"^--gpu 0,2: there is no GPU 2; TIENET_LOGICAL_GPUS=2 gives 0,1$"):
+        devices.choose_devices("0,2")
+
+
+@pytest.mark.parametrize("value", ["x", "0", "-1", "2.5"])
+def test_a_wrong_number_of_logical_gpus_is_one_line(eight, monkeypatch, value):
+    monkeypatch.setenv(LOGICAL, value)
+    with pytest.raises(InputError, match=rf"^TIENET_LOGICAL_GPUS={value}: expected how many logical GPUs [^\n]*$"):
+        devices.choose_devices("0")
 
 
 # ---- what the driver shows ----

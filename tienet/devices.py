@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 MAX_CORES = 8
 """The largest number of CPU cores that work is divided for; TensorFlow may start more threads."""
 
+LOGICAL_GPU_MB = 16384
+"""The memory that each logical GPU may take at most; it is taken as it is needed."""
+
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
+_LOGICAL = "TIENET_LOGICAL_GPUS"  # how many logical GPUs to make of one, to try several towers on it
 _HIDDEN = "-1"  # the value that hides all GPUs from CUDA
 _GPU_NAME = re.compile(r"\d+|(GPU|MIG)-\S+")  # what CUDA takes for a GPU's name in CUDA_VISIBLE_DEVICES
 
@@ -42,7 +46,7 @@ def choose_devices(text: str) -> list[int]:
     """Parse `--gpu`, and hide all other GPUs from TensorFlow, which must not have looked for them yet.
 
     The numbers count the GPUs that this process was given: those in CUDA_VISIBLE_DEVICES, where a scheduler has set
-    it, otherwise all.
+    it, otherwise all. With TIENET_LOGICAL_GPUS they count the logical GPUs that the first of these is divided into.
 
     Args:
         text: "cpu", or the numbers of GPUs, such as "0,1".
@@ -50,7 +54,8 @@ def choose_devices(text: str) -> list[int]:
         The numbers of the GPUs; empty for the CPU. Where this process has no GPU the numbers are returned as well, and
         a note says that the CPU is used.
     Raises:
-        InputError: The text is not such a list, or there are GPUs, but not all of these.
+        InputError: The text is not such a list, or there are GPUs, but not all of these, or TIENET_LOGICAL_GPUS is
+            not a number.
     """
     if text == "cpu":
         os.environ[_VISIBLE] = _HIDDEN
@@ -68,12 +73,27 @@ def choose_devices(text: str) -> list[int]:
         print(f"note: {why}; --gpu {text} runs on the CPU", file=sys.stderr)
         os.environ[_VISIBLE] = _HIDDEN
         return gpus
-    if missing := sorted(set(gpus) - set(range(len(given)))):
-        numbers = ",".join(map(str, range(len(given))))
-        there = f"there are {numbers}" if inherited is None else f"{_VISIBLE}={inherited} gives {numbers}"
+    logical = logical_gpus()
+    number = logical or len(given)
+    if missing := sorted(set(gpus) - set(range(number))):
+        numbers = ",".join(map(str, range(number)))
+        source = f"{_LOGICAL}={logical}" if logical else inherited and f"{_VISIBLE}={inherited}"
+        there = f"{source} gives {numbers}" if source else f"there are {numbers}"
         raise InputError(f"--gpu {text}: there is no GPU {missing[0]}; {there}")
-    os.environ[_VISIBLE] = ",".join(given[n] for n in gpus)
+    os.environ[_VISIBLE] = given[0] if logical else ",".join(given[n] for n in gpus)
     return gpus
+
+
+def logical_gpus() -> int:
+    """How many logical GPUs the first GPU is divided into, by TIENET_LOGICAL_GPUS; 0: the GPUs are taken as they are.
+
+    Raises:
+        InputError: The variable is not a number of 1 or more.
+    """
+    text = os.environ.get(_LOGICAL, "")
+    if text and not (text.isdecimal() and int(text)):
+        raise InputError(f"{_LOGICAL}={text}: expected how many logical GPUs to make of one; mend it or unset it")
+    return int(text or 0)
 
 
 def given_gpus() -> list[str]:
@@ -269,12 +289,14 @@ def session_config() -> "tf.compat.v1.ConfigProto":
 
     All sessions have the same, because the first one of a process starts the threads that all of them use. Their number
     is that of the cores, unless TF_NUM_INTRAOP_THREADS or TF_NUM_INTEROP_THREADS says otherwise. GPU memory is taken as
-    it is needed, so that several processes may share a GPU.
+    it is needed, so that several processes may share a GPU. With TIENET_LOGICAL_GPUS a GPU is divided.
     """
     import tensorflow as tf
 
     config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
     config.gpu_options.allow_growth = True
+    if (logical := logical_gpus()) and gpu_computes():
+        config.gpu_options.experimental.virtual_devices.add(memory_limit_mb=[LOGICAL_GPU_MB] * logical)
     if "TF_NUM_INTRAOP_THREADS" not in os.environ:
         config.intra_op_parallelism_threads = _usable_cores()
     if "TF_NUM_INTEROP_THREADS" not in os.environ:
