@@ -4,6 +4,7 @@ Each function runs in a process of its own (`gpu_process`) and yields a row as s
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from benchmarks.case import ROOT
 from benchmarks.gpu_process import Row, memory_of_arrays
 from benchmarks.measuring import repeat
-from tienet import cli
+from tienet import cli, devices
 from tienet.config import Config, preset
 from tienet.errors import InputError
 
@@ -119,7 +120,13 @@ def sharing(processes: int = 2, **arguments: object) -> Iterator[Row]:
 def towers(
     tf32: bool, towers: int = 4, updates: int = 20, studies: int = 64, settings: dict[str, object] | None = None
 ) -> Iterator[Row]:
-    """Weights after an update by several towers against those of one, on logical GPUs, and the time of an update."""
+    """Weights after an update by several towers against those of one, and the time of an update.
+
+    The towers have GPUs of their own where there are so many, and else logical ones, which are parts of the first.
+    """
+    if len(devices.given_gpus()) < towers:
+        os.environ["TIENET_LOGICAL_GPUS"] = str(towers)
+    devices.choose_devices(",".join(map(str, range(towers))))
     cli.start_tensorflow()
     import tensorflow as tf
 
@@ -131,7 +138,7 @@ def towers(
     with tempfile.TemporaryDirectory() as folder:
         data = gpu_training.studies_with_features(Path(folder), config, studies)
         for n in (1, towers):
-            with gpu_training.updates(data, n, _logical_gpus(towers)) as trainer:
+            with gpu_training.updates(data, n) as trainer:
                 weights = {variable.op.name: variable for variable in tf.compat.v1.trainable_variables()}
                 first = first or trainer.sess.run(weights)
                 for name, array in first.items():
@@ -146,19 +153,6 @@ def towers(
     yield Row(f"towers/{what}/difference", difference, "", note=note)
     for n, taken in zip((1, towers), seconds, strict=True):
         yield Row(f"towers/{what}/update on {n}", statistics.median(taken) * MS, "ms")
-
-
-def _logical_gpus(number: int):
-    """The options of a session in which the first GPU is as many; those of all sessions where there is none."""
-    import tensorflow as tf
-
-    from tienet import devices
-
-    config = devices.session_config()
-    virtual = config.gpu_options.experimental.virtual_devices
-    if tf.config.list_physical_devices("GPU") and not virtual:
-        virtual.add(memory_limit_mb=[8000] * number)
-    return config
 
 
 # ---- where a training step runs ----

@@ -154,12 +154,8 @@ def _set_up(trainer: Trainer, batches: TrainingBatches, model: TieNet) -> Traine
 
 
 @contextmanager
-def updates(studies: Studies, towers: int, session: tf1.ConfigProto) -> Iterator[Trainer]:
-    """Yields a trainer with so many towers, whose `run_step` makes one update.
-
-    Args:
-        session: The options of its session.
-    """
+def updates(studies: Studies, towers: int) -> Iterator[Trainer]:
+    """Yields a trainer with so many towers, whose `run_step` makes one update."""
     config = studies.config
     split = BatchSplit(towers=towers)
     batches = TrainingBatches(studies, config.batch, 0, split)
@@ -167,7 +163,7 @@ def updates(studies: Studies, towers: int, session: tf1.ConfigProto) -> Iterator
         tf1.set_random_seed(0)
         trainer = _set_up(Trainer(split, batches, Interruption()), batches, model_of(config))
         trainer.setup_callbacks([], [])
-        trainer.initialize(NewSessionCreator(config=session), JustCurrentSession())
+        trainer.initialize(NewSessionCreator(config=devices.session_config()), JustCurrentSession())
         with trainer.sess.as_default():
             trainer.loop.config(1, 1, 1)
             trainer._callbacks.before_train()
