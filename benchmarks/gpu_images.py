@@ -62,8 +62,7 @@ def features(
     images: int = 1024,
     kinds: Sequence[tuple[int, str]] = ((256, "res4f"), (512, "res5c")),
     batches: Sequence[int] = (16, 64, 128),
-    options: dict[str, object] | None = None,
-    name: str = "features",
+    dtype: str = "float32",
 ) -> Iterator[Row]:
     """Images a second from JPEG files to rows of the cache, for each side and end of the backbone.
 
@@ -71,18 +70,19 @@ def features(
 
     Args:
         batches: Besides the batch that the program takes, these are measured for the first kind.
-        options: Further arguments of `FeatureExtractor`.
+        dtype: What the backbone computes in.
     """
     cli.start_tensorflow()
     from tienet.data.features.cache import FeatureKey
     from tienet.modeling.backbone import FeatureExtractor
     from tienet.modeling.backbone_weights import RANDOM, fingerprint, weights_for
 
+    name = "features" if dtype == "float32" else dtype
     for n, (px, end) in enumerate(kinds):
         paths = pictures(Path(folder), images, px, "jpg")
         weights = weights_for(RANDOM, end, 0)
         key = FeatureKey(fingerprint(weights), end, px)
-        with FeatureExtractor(weights, end, px, **(options or {})) as network:
+        with FeatureExtractor(weights, end, px, dtype=dtype) as network:
             for batch in (None, *(batches if n == 0 else ())):
                 start = time.perf_counter()
                 _fill(key, network, paths[: batch or images // 4], batch)  # the network compiles for this batch
@@ -114,6 +114,24 @@ def _fill(key, network, paths: list[Path], batch: int | None) -> None:
     found = open_features(manifest_of(paths), Extractor, key, progress=False, **chosen)
     assert found.new_rows == len(paths), f"{found.new_rows} rows of {len(paths)} were new"
     shutil.rmtree(root)
+
+
+def bfloat16(folder: str, images: int = 1024, px: int = 256, end: str = "res4f", compared: int = 64) -> Iterator[Row]:
+    """The backbone in bfloat16: images a second to the cache, and how far its features are from those in float32.
+
+    The difference is the largest of all features, as a share of the largest feature, for random weights.
+    """
+    yield from features(folder, images, ((px, end),), (), "bfloat16")
+    from tienet.data.image_reading import read_images
+    from tienet.modeling.backbone import FeatureExtractor
+    from tienet.modeling.backbone_weights import RANDOM, weights_for
+
+    gray = read_images(pictures(Path(folder), compared, px, "jpg"), px)
+    weights = weights_for(RANDOM, end, 0)
+    with FeatureExtractor(weights, end, px) as network, FeatureExtractor(weights, end, px, dtype="bfloat16") as other:
+        exact, rough = (extract(gray).astype(np.float32) for extract in (network, other))
+    mean = abs(rough - exact).mean() / exact.mean()
+    yield Row("bfloat16/difference", float(abs(rough - exact).max() / exact.max()), "", note=f"{mean:.1e} in the mean")
 
 
 # ---- training and predicting from images ----

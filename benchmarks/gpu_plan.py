@@ -126,6 +126,7 @@ def plan(pictures: str, data: tuple[str, str] | None, small: bool = False) -> li
         case("towers/TF32", "gpu_rows:towers", 120, tf32=True),
         case("towers/float32", "gpu_rows:towers", 120, tf32=False, updates=2),
         case("share the GPU", "gpu_rows:sharing", 90, seconds=3.0),  # long enough that they overlap
+        case("bfloat16", "gpu_images:bfloat16", folder=pictures),
     ]
     cases += [_variant(cases, small, *variant) for variant in VARIANTS]
     if data is not None:
@@ -159,6 +160,7 @@ SMALL = {
     "towers/TF32": {"studies": 8, "updates": 2, "settings": {**_TRAINING["settings"], "written_words": 5}},
     "towers/float32": {"studies": 8, "updates": 2, "settings": {**_TRAINING["settings"], "written_words": 5}},
     "share the GPU": {"words": [3], "batch": 2, "side": 3, "steps": 2, "seconds": 0.0, "settings": _NETWORK},
+    "bfloat16": {"images": 4, "compared": 2},
     "head in PyTorch, compiled": {"words": [3], "batch": 2, "side": 3, "seconds": 0.0, "settings": _NETWORK},
 }
 """Arguments of each case for sizes that a CPU computes in seconds."""
