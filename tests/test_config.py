@@ -42,6 +42,7 @@ def test_every_preset_is_valid(name):
         ("weighted_loss", "yes", "bool"),
         ("backbone_end", "res3d", "res5c or res4f"),
         ("features", "on", "cache or off"),
+        ("backbone_dtype", "float16", "float32 or bfloat16"),
         ("mode", "R", "annotate, annotate-text"),
         ("alpha", "0", "a number above 0: mode annotate is there for its labels"),
         ("finding_share", "1", "0 to 0.99"),
@@ -134,7 +135,8 @@ def test_settings_of_writing_that_cannot_be(settings, message):
 
 
 IMAGE = {
-    "image_px", "backbone_end", "feature_norm", "grid_position", "transition_channels", "features", "feature_dtype",
+    "image_px", "backbone_end", "backbone_dtype", "feature_norm", "grid_position", "transition_channels", "features",
+    "feature_dtype",
 }  # fmt: skip
 ATTENTION = {"attention_units", "attention_norm", "attention_gate"}
 POOLING = {"pooling", "lse_r"}

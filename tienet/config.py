@@ -13,6 +13,9 @@ from tienet.errors import InputError
 from tienet.grid import transition_for
 from tienet.modes import Mode, mode_from_name
 
+BACKBONE_DTYPES = ("float32", "bfloat16")
+"""What the frozen ResNet-50 may compute in."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -26,6 +29,7 @@ class Config:
     # Image side
     image_px: int = 512  # side in pixels of the square that the image is resized to
     backbone_end: str = "res5c"  # last layer of the frozen ResNet-50: res5c (stride 32) or res4f (stride 16)
+    backbone_dtype: str = "float32"  # what the ResNet-50 computes in: float32, or bfloat16, with 8 bits of precision
     feature_norm: bool = False  # standardise the backbone's channels by their mean and std on the training images
     grid_position: bool = False  # the transition also gets each location's position, so that reports can name the side
     transition_channels: int = 1024  # C
@@ -217,8 +221,8 @@ def preset(name: str, mode: str = Config.mode) -> Config:
 
 _SETTINGS_OF_PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("image",): (
-        "image_px", "backbone_end", "feature_norm", "grid_position", "transition_channels", "features",
-        "feature_dtype",
+        "image_px", "backbone_end", "backbone_dtype", "feature_norm", "grid_position", "transition_channels",
+        "features", "feature_dtype",
     ),
     ("image", "reads"): ("attention_units", "attention_norm", "attention_gate"),
     ("pools",): ("pooling", "lse_r"),
@@ -260,6 +264,7 @@ def settings_without_effect(mode: str) -> dict[str, str]:
 _TYPES = typing.get_type_hints(Config)
 _CHOICES = {
     "backbone_end": ("res5c", "res4f"),
+    "backbone_dtype": BACKBONE_DTYPES,
     "features": ("cache", "off"),
     "feature_dtype": ("float16", "int8"),
     "report_drop_unit": ("words", "reports"),

@@ -81,8 +81,8 @@ def test_what_a_new_run_writes_is_what_is_read(tmp_path, config):
 
 def test_it_says_preprocessing_and_library_versions(run):
     facts = json.loads((run.folder / "run.json").read_text())
-    expected = {"image_px": 256, "backbone_end": "res4f", "feature_norm": True, "version": PREPROCESSING}
-    assert facts["preprocessing"] == expected
+    expected = {"image_px": 256, "backbone_end": "res4f", "backbone_dtype": "float32", "feature_norm": True}
+    assert facts["preprocessing"] == {**expected, "version": PREPROCESSING}
     assert facts["libraries"] == library_versions()
     assert library_versions().keys() == {"tienet", "tensorflow", "tensorpack", "numpy", "opencv"}
     assert library_versions()["numpy"] == np.__version__ and "unknown" not in library_versions().values()
@@ -120,6 +120,14 @@ def test_files_that_were_exchanged_are_refused(run):
         run.feature_statistics()
     CONFIG.replace(image_px=512).save(run.folder / "config.json")
     with pytest.raises(InputError, match=r"config\.json: image_px is 512, but this run was trained with 256; put it"):
+        load_run(run.folder)
+
+
+def test_a_run_that_does_not_name_what_its_backbone_computed_in_computed_in_float32(run):
+    older = {name: value for name, value in identity_of().preprocessing.items() if name != "backbone_dtype"}
+    assert edit_facts(run.folder, preprocessing=older).config.backbone_dtype == "float32"
+    CONFIG.replace(backbone_dtype="bfloat16").save(run.folder / "config.json")
+    with pytest.raises(InputError, match=r"backbone_dtype is 'bfloat16', but this run was trained with 'float32'; put"):
         load_run(run.folder)
 
 
@@ -220,6 +228,8 @@ def test_a_run_of_the_same_identity_is_loaded_also_into_another_mode(run, tmp_pa
         (CONFIG.replace(image_px=512), WORDS, 0, "image_px=256, not 512: give --image-px 256"),
         (CONFIG.replace(feature_norm=False), WORDS, 0,
          "feature_norm=True, not False: give --set feature_norm=true"),
+        (CONFIG.replace(backbone_dtype="bfloat16"), WORDS, 0,
+         "backbone_dtype='float32', not 'bfloat16': give --backbone-dtype float32"),
         (CONFIG.replace(backbone_end="res5c", image_px=512), WORDS, 0,
          "image_px=256, not 512: give --image-px 256; with backbone_end='res4f', not 'res5c': give "
          "--backbone-end res4f"),

@@ -81,6 +81,7 @@ MISTAKES = {
     f"{TRAIN} --batch 0": "setting batch=0: expected 1 or more",
     f"{TRAIN} --features maybe": "setting features='maybe': expected cache or off",
     f"{TRAIN} --feature-dtype int4": "setting feature_dtype='int4': expected float16 or int8",
+    f"{TRAIN} --backbone-dtype float16": "setting backbone_dtype='float16': expected float32 or bfloat16",
     f"{TRAIN} --features off --feature-dtype int8": "feature_dtype=int8 has no effect: --features off keeps none",
     f"{TRAIN} --gpu x": "--gpu x: expected cpu, or GPU numbers",
     f"{TRAIN} --tower-batch 5": "batch=32 does not divide by 5 studies",

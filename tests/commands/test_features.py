@@ -70,6 +70,18 @@ def test_what_the_command_keeps_as_int8_is_what_a_run_with_that_setting_reads(da
     assert features.new_rows == 0 and features.folder == kept.parent and (features.take([1]) > 0).any()
 
 
+def test_the_backbone_of_the_command_computes_in_bfloat16_as_that_of_a_run_does(data_root, monkeypatch, capsys):
+    words = ["features", "--data", "toy", "--data-root", str(data_root), *ARGS, "--backbone-dtype", "bfloat16"]
+    assert tienet(*words) == 0 and "toy: 3 rows new" in capsys.readouterr().out
+    config, manifest = Config(mode="classify", backbone_end="res4f", image_px=256), manifests.load("toy", data_root)
+    other = cached_features(manifest, config, "random").take(range(3)).astype(np.float32)
+    monkeypatch.setattr(backbone, "FeatureExtractor", None)
+    features = cached_features(manifest, config.replace(backbone_dtype="bfloat16"), "random")
+    assert features.new_rows == 0
+    difference = np.abs(features.take(range(3)).astype(np.float32) - other)
+    assert 0 < difference.max() < other.std()
+
+
 @pytest.mark.parametrize(
     ("args", "line"),
     [

@@ -171,5 +171,5 @@ def test_the_next_batches_are_read_while_one_is_computed():
 def test_a_network_asks_for_the_features_that_it_was_trained_on(runs):
     with Predictor(runs["classify"]) as network:
         assert network.feature_key.dtype == "float16"
-        network.config = network.config.replace(feature_dtype="int8")
-        assert network.feature_key.dtype == "int8"
+        network.config = network.config.replace(feature_dtype="int8", backbone_dtype="bfloat16")
+        assert (network.feature_key.dtype, network.feature_key.backbone_dtype) == ("int8", "bfloat16")

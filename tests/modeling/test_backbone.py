@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from resnet_oracles import TINY, busy_weights, pool_loops, resnet_loops
+from tensorflow.python.ops.op_selector import get_backward_walk_ops
 
 from tienet import grid
+from tienet.config import BACKBONE_DTYPES
 from tienet.errors import InputError
 from tienet.modeling import backbone
 from tienet.modeling.backbone_weights import Layout, Stage
@@ -114,6 +116,32 @@ def test_extractor_does_not_depend_on_batch_mates(tiny, random):
     assert together.dtype == np.float16
     np.testing.assert_allclose(together[[2, 0, 1]], alone, rtol=2e-3)  # float16's last digit
     assert np.ptp(together) > 1
+
+
+@pytest.mark.parametrize("end", ["res4f", "res5c"])
+def test_bfloat16_is_close_to_float32(end):
+    """Off by less than 1% of the standard deviation of the activations on average, and by less than 10% anywhere."""
+    gray = np.random.default_rng(0).integers(0, 256, (1, 64, 64)).astype(np.uint8)
+    weights, features = backbone.random_weights(end, 0), {}
+    for dtype in BACKBONE_DTYPES:
+        with backbone.FeatureExtractor(weights, end, 64, ONE_THREAD, dtype) as extract:
+            features[dtype] = extract(gray).astype(np.float32)
+    difference = np.abs(features["bfloat16"] - features["float32"]) / features["float32"].std()
+    assert 0 < difference.mean() < 0.01 and difference.max() < 0.1, (difference.mean(), difference.max())
+
+
+def test_the_weights_are_rounded_once_and_kept_in_what_the_network_computes_in(tiny, graph, evaluate):
+    variables = backbone.get_weights(tiny, "res4f", "bfloat16")
+    features = backbone.resnet50(tf.zeros([1, 32, 32, 3]), variables, "res4f")
+    evaluate(tf1.local_variables_initializer())
+    assert features.dtype == tf.float32 and {v.dtype.base_dtype for v in variables.values()} == {tf.bfloat16}
+    operations = get_backward_walk_ops(features.op)
+    computing = ("Conv2D", "BiasAdd", "MaxPool", "AddV2", "Relu")
+    assert {op.outputs[0].dtype for op in operations if op.type in computing} == {tf.bfloat16}
+    assert [op.type for op in operations].count("Cast") == 2  # of the image, and of what comes out
+    name, value = next(iter(backbone.fold_batch_norm(tiny).items()))
+    rounded = value.astype(tf.bfloat16.as_numpy_dtype).astype(np.float32)
+    np.testing.assert_array_equal(evaluate(tf.cast(variables[name], tf.float32)), rounded)
 
 
 def test_extractor_refuses_what_float16_cannot_hold(tiny, random):

@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.small_run import SMALL, config_of, state_of, train, weights_of
 from tienet.checkpoint import save as saving
 from tienet.checkpoint.run_folder import locate
-from tienet.config import Config
+from tienet.config import BACKBONE_DTYPES, Config
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import evaluate_auc
@@ -64,13 +64,20 @@ def test_a_run_that_ended_after_an_epoch_and_is_resumed_equals_an_uninterrupted_
     assert state_of(ended)["writing"]["studies"] == 8 and state_of(ended)["chosen_by"].endswith("BLEU-4 and CIDEr")
 
 
-def test_a_training_from_images_gives_the_score_that_it_saw(data_root, tmp_path):
-    """Without a cache the backbone is part of the graph of the training; one update of it is enough here."""
+@pytest.mark.parametrize("dtype", BACKBONE_DTYPES)
+def test_a_training_from_images_gives_the_score_that_it_saw(data_root, tmp_path, dtype):
+    """Without a cache the backbone is part of the graph of the training; one update of it is enough here.
+
+    What it computes in is the run's own: the features that the run is judged on afterwards are computed in it, too.
+    """
     table = pd.read_csv(data_root / "phantom" / "manifest.csv", dtype=str, keep_default_na=False)
     table["image"] = [str((data_root / "phantom" / image).resolve()) for image in table.image]
     of_split = table.groupby("split").cumcount()
     table[of_split < table.split.map({"train": 8, "val": 8, "test": 0})].to_csv(tmp_path / "few.csv", index=False)
-    config = config_of("classify", data=str(tmp_path / "few.csv"), features="off", feature_norm=True, batch=8, epochs=1)
+    config = config_of(
+        "classify", data=str(tmp_path / "few.csv"), features="off", feature_norm=True, batch=8, epochs=1,
+        backbone_dtype=dtype,
+    )  # fmt: skip
     run = train(data_root, tmp_path / "run", config)
     assert state_of(run)["step"] == 1 and not (tmp_path / "features").exists()
     val = manifests.load(str(tmp_path / "few.csv"), data_root).split("val")
@@ -78,6 +85,8 @@ def test_a_training_from_images_gives_the_score_that_it_saw(data_root, tmp_path)
         probabilities = network.probabilities(network.studies(val))
     score = evaluate_auc(probabilities, val.labels, val.patient_ids, resamples=0)["avg"]
     assert score == pytest.approx(state_of(run, "best")["best_score"], abs=1e-9)
+    (kept,) = (tmp_path / "features").glob("*/meta.json")
+    assert json.loads(kept.read_text()).get("backbone_dtype", "float32") == dtype
 
 
 def test_two_towers_equal_one(data_root, tmp_path):

@@ -35,6 +35,7 @@ from tienet.modeling import backbone_weights
 _FLAGS = {
     "image_px": "--image-px {}",
     "backbone_end": "--backbone-end {}",
+    "backbone_dtype": "--backbone-dtype {}",
     "feature_norm": "--set feature_norm={}",
 }
 _TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu")

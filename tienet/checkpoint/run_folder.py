@@ -43,7 +43,7 @@ from tienet.modeling import backbone_weights
 MAX_WORD_DIM = 100_000
 """The largest size of a word vector."""
 
-PREPROCESSING_SETTINGS = ("image_px", "backbone_end", "feature_norm")
+PREPROCESSING_SETTINGS = ("image_px", "backbone_end", "backbone_dtype", "feature_norm")
 """The settings that change the features of an image; run.json has them beside config.json, as `preprocessing`."""
 
 _FACTS = {
@@ -247,6 +247,7 @@ def _check_identity(folder: Path, config: Config, facts: dict) -> None:
     preprocessing = facts.get("preprocessing")
     if preprocessing is None or not config.mode_parts.image:
         return
+    preprocessing = {"backbone_dtype": "float32", **preprocessing}  # older runs do not name it
     for name in PREPROCESSING_SETTINGS:
         if preprocessing.get(name) != getattr(config, name):
             raise InputError(

@@ -12,7 +12,7 @@ from pathlib import Path
 from tienet.checkpoint.run_folder import backbone_source
 from tienet.cli import UsageError
 from tienet.commands import flags
-from tienet.config import Config
+from tienet.config import BACKBONE_DTYPES, Config
 from tienet.data.features.cache import Extractor, FeatureKey, open_features
 from tienet.data.features.rows import FORMATS
 from tienet.data.manifest import load
@@ -40,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=ENDS,
         default=defaults.backbone_end,
         help=f"last layer of the frozen network (default: {defaults.backbone_end})",
+    )
+    parser.add_argument(
+        "--backbone-dtype",
+        choices=BACKBONE_DTYPES,
+        default=defaults.backbone_dtype,
+        help=f"what the network computes in (default: {defaults.backbone_dtype})",
     )
     parser.add_argument(
         "--image-px",
@@ -75,9 +81,9 @@ def run(args: argparse.Namespace) -> int:
         flags.start_tensorflow()  # only here, so that nothing waits for TensorFlow if no feature is missing
         from tienet.modeling.backbone import FeatureExtractor
 
-        return FeatureExtractor(weights, args.backbone_end, args.image_px)
+        return FeatureExtractor(weights, args.backbone_end, args.image_px, dtype=args.backbone_dtype)
 
-    key = FeatureKey(fingerprint(weights), args.backbone_end, args.image_px, args.feature_dtype)
+    key = FeatureKey(fingerprint(weights), args.backbone_end, args.image_px, args.feature_dtype, args.backbone_dtype)
     features = open_features(manifest, network, key, batch=args.batch)
     print(f"{manifest.name}: {features.new_rows} rows new, {features.reused_rows} rows reused")
     if features.new_rows:

@@ -23,7 +23,7 @@ from tienet.training.places import Parallelism, Places
 SETTING_OF_FLAG = {
     "mode": "mode", "data": "data", "backbone_end": "backbone_end", "image_px": "image_px", "batch": "batch",
     "epochs": "epochs", "lr": "learning_rate", "seed": "seed", "features": "features",
-    "feature_dtype": "feature_dtype",
+    "feature_dtype": "feature_dtype", "backbone_dtype": "backbone_dtype",
 }  # fmt: skip
 MAY_CHANGE = ("epochs", "patience")
 """Settings that may differ when a run is resumed."""
@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ResNet-50 weights, or a run, whose are taken; 'random' for untrained ones (pretrained/resnet50.npz)",
     )  # fmt: skip
     parser.add_argument("--backbone-end", help="res5c or res4f (res5c)")
+    parser.add_argument(
+        "--backbone-dtype", metavar="TYPE", help="what the ResNet-50 computes in: float32 or bfloat16 (float32)"
+    )
     parser.add_argument("--image-px", type=int, metavar="N", help="images are resized to N x N pixels (512)")
     parser.add_argument("--batch", type=int, metavar="N", help="studies per update (32)")
     parser.add_argument(

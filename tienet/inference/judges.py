@@ -130,7 +130,7 @@ def _as_studies(reports: list[str]) -> Manifest:
 
 def _check_images(writer: OpenedRun, judge: OpenedRun) -> None:
     """Raise InputError unless the two networks take an image in the same form."""
-    for name in ("image_px", "backbone_end"):
+    for name in ("image_px", "backbone_end", "backbone_dtype"):
         one, other = getattr(judge.config, name), getattr(writer.config, name)
         if one != other:
             raise InputError(

@@ -167,7 +167,7 @@ class Predictor:
     def feature_key(self) -> FeatureKey:
         """What the features of images depend on in this network, which is of a mode with an image."""
         config, backbone = self.config, Identity.of_run(self.run).backbone
-        return FeatureKey(backbone, config.backbone_end, config.image_px, config.feature_dtype)
+        return _key_of(backbone, config)
 
     def studies(self, manifest: Manifest) -> Studies:
         """A manifest's studies as this network takes them. Features that the cache lacks are computed first."""
@@ -325,8 +325,12 @@ def cached_features(manifest: Manifest, config: Config, weights: str | Path | Ma
     def extractor() -> Extractor:
         from tienet.modeling.backbone import FeatureExtractor
 
-        return FeatureExtractor(weights, config.backbone_end, config.image_px)
+        return FeatureExtractor(weights, config.backbone_end, config.image_px, dtype=config.backbone_dtype)
 
-    fingerprint = backbone_weights.fingerprint(weights)
-    key = FeatureKey(fingerprint, config.backbone_end, config.image_px, config.feature_dtype)
-    return open_features(manifest, extractor, key)
+    return open_features(manifest, extractor, _key_of(backbone_weights.fingerprint(weights), config))
+
+
+def _key_of(fingerprint: str, config: Config) -> FeatureKey:
+    """The key of the features that a config asks for, from a backbone with this fingerprint."""
+    kept = config.feature_dtype, config.backbone_dtype
+    return FeatureKey(fingerprint, config.backbone_end, config.image_px, *kept)

@@ -55,7 +55,8 @@ def resnet50(bgr: tf.Tensor, weights: Mapping[str, tf.Tensor | np.ndarray], end:
 
     Args:
         bgr: float32 [B, h, w, 3], as `preprocess` gives it; h and w are known when the graph is built.
-        weights: The variables of `get_weights`, or the arrays of `load_weights` or `fold_batch_norm`.
+        weights: The variables of `get_weights`, or the arrays of `load_weights` or `fold_batch_norm`. Their type is
+            what the network computes in.
         end: A key of `ENDS`.
     Returns:
         float32 [B, backbone_side, backbone_side, C], 0 or more.
@@ -67,12 +68,13 @@ def network(bgr: tf.Tensor, weights: Mapping[str, tf.Tensor | np.ndarray], layou
     """The same network as `resnet50`, of any layout."""
     if "bn_conv1/gamma" in weights:
         weights = fold_batch_norm(weights)
-    x = tf.nn.relu(_conv(bgr, weights, "conv1", stride=2, padding=[[0, 0], [3, 3], [3, 3], [0, 0]]))
+    x = tf.cast(bgr, weights["conv1/kernel"].dtype)
+    x = tf.nn.relu(_conv(x, weights, "conv1", stride=2, padding=[[0, 0], [3, 3], [3, 3], [0, 0]]))
     x = ceil_max_pool(x)
     for stage in layout.stages:
         for block in stage.blocks:
             x = _bottleneck(x, weights, stage, block)
-    return tf.stop_gradient(x)
+    return tf.stop_gradient(tf.cast(x, tf.float32))
 
 
 def _bottleneck(x: tf.Tensor, weights: Mapping, stage: Stage, block: str) -> tf.Tensor:
@@ -99,27 +101,28 @@ def ceil_max_pool(x: tf.Tensor) -> tf.Tensor:
     return tf.nn.max_pool2d(x, 3, 2, [[0, 0], [0, bottom], [0, right], [0, 0]])
 
 
-def get_weights(weights: Mapping[str, np.ndarray], end: str) -> dict[str, tf.Variable]:
+def get_weights(weights: Mapping[str, np.ndarray], end: str, dtype: str = "float32") -> dict[str, tf.Variable]:
     """The weights, with batch normalisation folded in, as variables under the scope "backbone", for `resnet50`.
 
+    They are of `dtype`, one of `config.BACKBONE_DTYPES`, to which they are rounded once, when they are initialised.
     They are not trainable and are LOCAL_VARIABLES, so no optimizer, saver or L2 term sees them. Initialising the
     local variables gives them their values from this process's memory; written into the graph, the values would add
     94 MB to it.
     """
     folded = fold_batch_norm({name: weights[name] for name in variable_shapes(end)})
     with tf1.variable_scope("backbone"):
-        return {name: _frozen_variable(name, value) for name, value in folded.items()}
+        return {name: _frozen_variable(name, value, tf.as_dtype(dtype)) for name, value in folded.items()}
 
 
-def _frozen_variable(name: str, value: np.ndarray) -> tf.Variable:
+def _frozen_variable(name: str, value: np.ndarray, dtype: tf.DType) -> tf.Variable:
     def from_memory(shape, dtype, partition_info=None):
         with tf.device("/cpu:0"):
-            return tf.ensure_shape(tf.numpy_function(lambda: value, [], dtype), shape)
+            return tf.cast(tf.ensure_shape(tf.numpy_function(lambda: value, [], tf.float32), shape), dtype)
 
     return tf1.get_variable(
         name,
         value.shape,
-        tf.float32,
+        dtype,
         from_memory,
         trainable=False,
         collections=[tf1.GraphKeys.LOCAL_VARIABLES],
@@ -138,6 +141,7 @@ class FeatureExtractor:
         end: A key of `ENDS`.
         image_px: The side of all images in pixels.
         config: Options of the session; None: those of all sessions, `devices.session_config()`.
+        dtype: What it computes in, one of `config.BACKBONE_DTYPES`.
 
     Attributes:
         arithmetic: What it computes with, `devices.arithmetic()`.
@@ -149,6 +153,7 @@ class FeatureExtractor:
         end: str,
         image_px: int,
         config: tf1.ConfigProto | None = None,
+        dtype: str = "float32",
     ) -> None:
         side = backbone_side(image_px, end)
         self.end, self.arithmetic = end, devices.arithmetic()
@@ -156,7 +161,7 @@ class FeatureExtractor:
         graph = tf.Graph()
         with graph.as_default():
             self._gray = tf1.placeholder(tf.uint8, [None, image_px, image_px], "gray")
-            features = resnet50(preprocess(self._gray), get_weights(weights, end), end)
+            features = resnet50(preprocess(self._gray), get_weights(weights, end, dtype), end)
             self._outputs = tf.cast(features, tf.float16), tf.reduce_max(features, axis=[1, 2, 3])
             initialize = tf1.local_variables_initializer()
         self._session = tf1.Session(graph=graph, config=config or devices.session_config())

@@ -253,7 +253,7 @@ class TieNet(ModelDesc):
         """From the image, or the backbone's features of it, to x [B, D, D, C]."""
         config = self.config
         if config.features == "off":
-            weights = backbone.get_weights(self.backbone_weights, config.backbone_end)
+            weights = backbone.get_weights(self.backbone_weights, config.backbone_end, config.backbone_dtype)
             image = tf.stop_gradient(backbone.resnet50(backbone.preprocess(image), weights, config.backbone_end))
         image = tf.cast(image, tf.float32)
         if config.feature_norm:

@@ -379,7 +379,7 @@ def _measure_statistics(config: Config, studies: Studies, weights: dict[str, np.
 
     if studies.features is not None:
         return feature_statistics.channel_statistics(len(studies), studies.image_inputs)
-    with FeatureExtractor(weights, config.backbone_end, config.image_px) as extract:
+    with FeatureExtractor(weights, config.backbone_end, config.image_px, dtype=config.backbone_dtype) as extract:
         return feature_statistics.channel_statistics(
             len(studies), lambda indices: extract(studies.image_inputs(indices))
         )

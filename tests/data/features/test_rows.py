@@ -1,6 +1,7 @@
 """Features as they lie on the disk: bit for bit in float16, in 8 bits as near as 255 levels of each channel are."""
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
@@ -76,3 +77,9 @@ def test_the_folder_of_float16_is_named_as_before():
     facts = {"weights": "some weights", "end": "res4f", "image_px": 32, "preprocessing": PREPROCESSING}
     assert KEY.facts == facts and KEY.name == sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     assert INT8.facts == {**KEY.facts, "kept_as": "int8"} and INT8.row_shape == KEY.row_shape
+
+
+def test_the_features_of_a_backbone_in_bfloat16_have_a_folder_of_their_own():
+    other = replace(KEY, backbone_dtype="bfloat16")
+    assert other.facts == {**KEY.facts, "backbone_dtype": "bfloat16"} and other.row_shape == KEY.row_shape
+    assert len({key.name for key in (KEY, other, INT8, replace(INT8, backbone_dtype="bfloat16"))}) == 4

@@ -45,12 +45,14 @@ class FeatureKey:
         end: The layer of the backbone whose output is kept, res4f or res5c.
         image_px: The side of the images in pixels.
         dtype: How they are kept, a name of `rows.FORMATS`.
+        backbone_dtype: What the backbone computes in, one of `config.BACKBONE_DTYPES`.
     """
 
     weights_fingerprint: str
     end: str
     image_px: int
     dtype: str = "float16"
+    backbone_dtype: str = "float32"
 
     @property
     def row_shape(self) -> tuple[int, int, int]:
@@ -60,14 +62,21 @@ class FeatureKey:
 
     @property
     def facts(self) -> dict[str, object]:
-        """The attributes and `PREPROCESSING`, in a form that JSON can hold; float16 is not named, as in old folders."""
+        """The attributes and `PREPROCESSING`, in a form that JSON can hold.
+
+        Rows that are kept as float16 and a backbone in float32 are not named, as in old folders.
+        """
         facts = {
             "weights": self.weights_fingerprint,
             "end": self.end,
             "image_px": self.image_px,
             "preprocessing": PREPROCESSING,
         }
-        return facts if self.dtype == "float16" else {**facts, "kept_as": self.dtype}
+        if self.dtype != "float16":
+            facts["kept_as"] = self.dtype
+        if self.backbone_dtype != "float32":
+            facts["backbone_dtype"] = self.backbone_dtype
+        return facts
 
     @property
     def name(self) -> str:

@@ -1,7 +1,7 @@
 """The feature cache on the disk: a file to which rows are added, by one run at a time, and never changed.
 
-The folder `<folder of the manifest>/features/<key>/` belongs to one set of weights, one end layer, one image size and
-one preprocessing:
+The folder `<folder of the manifest>/features/<key>/` belongs to one set of weights, one end layer, one image size, one
+preprocessing and one type that the backbone computes in:
 
     meta.json      These facts; this file is written first.
     features.f16   float16 [rows, h, w, C], C order, little-endian; rows are only added. Or features.u8, the rows in 8
