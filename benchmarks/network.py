@@ -28,8 +28,8 @@ class Head(TieNet):
     def _image_spec(self) -> tf.TensorSpec:
         return tf.TensorSpec([None, self.side, self.side, self.config.transition_channels], tf.float32, "x")
 
-    def _transition(self, image: tf.Tensor) -> tf.Tensor:
-        return image
+    def _transition(self, features: tf.Tensor) -> tf.Tensor:
+        return features
 
 
 @contextmanager

@@ -36,6 +36,7 @@ class Config:
     attention_units: int = 256  # hidden units of the spatial attention
     attention_norm: bool = False  # standardise W_x x over the locations before the scores (see tienet/README.md)
     attention_gate: bool = False  # use Xu's beta_t: how much a step uses the image
+    uniform_share: float = 0.0  # share of the saliency attention that is spread evenly over the image (eq. 4: 0)
     pooling: str = "lse"  # pooling of mode classify: lse, mean or max
     lse_r: float = 10.0  # r of log-sum-exp pooling
     features: str = "cache"  # "cache": the backbone's outputs are computed once; "off": at every step, from the images
@@ -230,6 +231,7 @@ _SETTINGS_OF_PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("reads", "classifies"): ("attention_rows", "attention_hidden", "penalty", "shuffle_sentences", "join_reports"),
     ("classifies",): ("output_hidden", "weighted_loss", "dropout"),
     ("image", "classifies"): ("dropout_image",),
+    ("image", "reads", "classifies"): ("uniform_share",),
     ("writes",): (
         "deep_output", "written_words", "no_repeat", "findings_penalty", "findings_words", "scheduled_sampling",
         "doubly_stochastic", "finding_share", "sentence_power", "report_loss",
@@ -286,6 +288,7 @@ _MAX_SHARES = {
     "scheduled_sampling": 1.0,
     "finding_share": 0.99,
     "sentence_power": 1.0,
+    "uniform_share": 1.0,
     "writer_rate": 1.0,
     "join_reports": 1.0,
 }  # each share is a number from 0 to this value

@@ -225,10 +225,10 @@ def _missing_libraries() -> list[str]:
 @cache
 def cores() -> int:
     """The number of CPU cores that this process may use, at most MAX_CORES."""
-    return min(_usable_cores(), MAX_CORES)
+    return min(usable_cores(), MAX_CORES)
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
     """The number of CPU cores that this process is held to, or the share that its container has of them if it is less.
 
     A share of 1.5 cores counts as 2.
@@ -298,7 +298,7 @@ def session_config() -> "tf.compat.v1.ConfigProto":
     if (logical := logical_gpus()) and gpu_computes():
         config.gpu_options.experimental.virtual_devices.add(memory_limit_mb=[LOGICAL_GPU_MB] * logical)
     if "TF_NUM_INTRAOP_THREADS" not in os.environ:
-        config.intra_op_parallelism_threads = _usable_cores()
+        config.intra_op_parallelism_threads = usable_cores()
     if "TF_NUM_INTEROP_THREADS" not in os.environ:
-        config.inter_op_parallelism_threads = _usable_cores()
+        config.inter_op_parallelism_threads = usable_cores()
     return config

@@ -30,7 +30,7 @@ def paths(tmp_path):
 
 @pytest.fixture
 def four_cores(monkeypatch):
-    monkeypatch.setattr(devices, "cores", lambda: 4)
+    monkeypatch.setattr(devices, "usable_cores", lambda: 4)
     image_reading._threads.cache_clear()
     yield
     image_reading._threads().shutdown()

@@ -208,7 +208,8 @@ def test_the_classifier_can_be_trained_on_the_models_own_reports(evaluate, rando
     with TowerContext("", is_training=True):
         x = model._transition(features)
         decoder = Decoder(config, V, E, x)
-        parts = model._classify_for_training(decoder, model._read(decoder, x, ids, length), labels)
+        own_words = model._own_words(decoder)
+        parts = model._classify_for_training(decoder, model._read(decoder, x, ids, length), labels, *own_words)
         written = generate.write(decoder, Decoding("greedy", 5))
         own = model._classify_report(model._read(decoder, x, written.word_ids, written.word_len))
         true = model._classify_report(model._read(decoder, x, ids, length))

@@ -60,15 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"how they are kept: float16, or int8, half as large (default: {defaults.feature_dtype})",
     )
     flags.add_gpu(parser)
-    parser.add_argument("--batch", type=int, default=16, help="images per call of the network (default: 16)")
+    parser.add_argument("--batch", type=int, help="images per call of the network (default: 16, on a GPU 64)")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="of random weights (default: 0)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Compute the features that are missing, and print how many there were and the folder of all."""
     for name, least in (("batch", 1), ("seed", 0)):
-        if getattr(args, name) < least:
-            raise UsageError(f"--{name} {getattr(args, name)}: expected {least} or more")
+        if (given := getattr(args, name)) is not None and given < least:
+            raise UsageError(f"--{name} {given}: expected {least} or more")
     transition_for(args.image_px, args.backbone_end)  # raises for a size that training would refuse
     manifest = load(args.data, args.data_root)
     for note in manifest.notes:

@@ -19,7 +19,7 @@ def read_images(paths: Sequence[Path | str], image_px: int) -> np.ndarray:
     Raises:
         FileNotFoundError, InputError: As `read_image`, for the first of the files that cannot be read.
     """
-    if len(paths) == 1 or devices.cores() == 1:
+    if len(paths) == 1 or devices.usable_cores() == 1:
         return np.stack([read_image(path, image_px) for path in paths])
     return np.stack(list(_threads().map(lambda path: read_image(path, image_px), paths)))
 
@@ -27,4 +27,4 @@ def read_images(paths: Sequence[Path | str], image_px: int) -> np.ndarray:
 @cache
 def _threads() -> ThreadPoolExecutor:
     """The threads of this process, which all callers share, so that there are never more than cores."""
-    return ThreadPoolExecutor(devices.cores(), thread_name_prefix="images")
+    return ThreadPoolExecutor(devices.usable_cores(), thread_name_prefix="images")

@@ -162,7 +162,9 @@ class FeatureExtractor:
         with graph.as_default():
             self._gray = tf1.placeholder(tf.uint8, [None, image_px, image_px], "gray")
             features = resnet50(preprocess(self._gray), get_weights(weights, end, dtype), end)
-            self._outputs = tf.cast(features, tf.float16), tf.reduce_max(features, axis=[1, 2, 3])
+            kept = tf.cast(features, tf.float16)
+            fits = tf.reduce_all(tf.math.is_finite(kept), axis=[1, 2, 3])
+            self._outputs = kept, fits, tf.reduce_max(features, axis=[1, 2, 3])
             initialize = tf1.local_variables_initializer()
         self._session = tf1.Session(graph=graph, config=config or devices.session_config())
         self._session.run(initialize)
@@ -183,8 +185,7 @@ class FeatureExtractor:
         Raises:
             InputError: An activation is too large for float16.
         """
-        features, largest = self._session.run(self._outputs, {self._gray: gray})
-        fits = np.isfinite(features).all(axis=(1, 2, 3))
+        features, fits, largest = self._session.run(self._outputs, {self._gray: gray})
         if not fits.all():
             image = int(np.argmin(fits))
             raise InputError(

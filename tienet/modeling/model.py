@@ -14,11 +14,12 @@ from tensorpack.tfutils.tower import get_current_tower_context
 from tienet.config import Config
 from tienet.grid import ENDS, backbone_side, transition_for
 from tienet.labels import K
-from tienet.modeling import backbone, candidates, embedding, generate, losses, outputs, words
+from tienet.modeling import backbone, candidates, embedding, generate, losses, one_call, outputs, words
 from tienet.modeling.decoder import Decoder, ImageContext
 from tienet.modeling.decoding import Decoding
 from tienet.modeling.draws import Draws
 from tienet.modeling.layers import fully_connected, l2_loss, transition, with_position
+from tienet.modeling.lstm import way
 from tienet.modeling.optimizers import TwoRatesOptimizer
 
 tf1 = tf.compat.v1
@@ -123,73 +124,106 @@ class TieNet(ModelDesc):
         """
         mode, training = self.config.mode_parts, get_current_tower_context().is_training
         batch = dict(zip([spec.name for spec in self.inputs()], inputs, strict=training))
-        if "draw" in batch:
-            self._draws = self._draws._replace(update=batch["draw"])
-        x = self._transition(inputs[0]) if mode.image else None
-        if not mode.reads:
-            return self._classify_image(x, batch["labels"], training)
-        decoder = Decoder(self.config, self.vocab_size, self.word_dim, x)
-        report = decoder, x, batch["word_ids"], batch["word_len"]
+        features = self._features(inputs[0]) if mode.image else None
         if training:
-            return self._train(*report, batch["labels"], batch.get("word_weights"))
-        tensors = self._outputs(*report)
+            return self._loss(self._training_terms(features, batch))
+        x = self._transition(features) if mode.image else None
+        if not mode.reads:
+            outputs.name_outputs(mode, _label_outputs(self._classify_image(x)))
+            return None
+        decoder = Decoder(self.config, self.vocab_size, self.word_dim, x)
+        tensors = self._outputs(decoder, x, batch["word_ids"], batch["word_len"])
         if mode.writes:
             tensors |= self._written_outputs(decoder, x, inputs[0])
         outputs.name_outputs(mode, tensors, outputs.CANDIDATE_IDS in tensors)
         return None
 
-    def _classify_image(self, x: tf.Tensor, labels: tf.Tensor, training: bool) -> tf.Tensor | None:
-        """Mode `classify`: pooling and one layer."""
-        logits = self._classify([embedding.pool(x, self.config.pooling, self.config.lse_r)])
-        if training:
-            return self._sum({"L_C": (1.0, losses.classification_loss(logits, labels, self.label_weights))})
-        outputs.name_outputs(self.config.mode_parts, _label_outputs(logits))
-        return None
-
     # ---- training ----
 
-    def _train(self, decoder: Decoder, x, word_ids, word_len, labels, word_weights) -> tf.Tensor:
-        """L = alpha L_C + (1 - alpha) L_R + penalty + L2 (eq. 7)."""
-        mode, config, alpha = self.config.mode_parts, self.config, self.config.loss_alpha
+    def _training_terms(self, features: tf.Tensor | None, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The terms of the loss, each a scalar; where a GPU computes, one compiled call gives all of them."""
+        given = {name: batch.get(name) for name in ("word_ids", "word_len", "labels", "word_weights", "draw")}
+        with one_call.variables_used() as variables:
+            x, decoder = self._read_batch(features, given["draw"])
+            own = self._own_words(decoder) if self._reads_own_words else (None, None)
+            terms = self._terms(x, decoder, *own, **given)
+        if not way.whole() or self.config.scheduled_sampling:  # which packs words, as XLA cannot
+            return terms
+        given |= {"own_ids": own[0], "own_len": own[1]}
+        for name in ("word_ids", "own_ids", "word_weights"):
+            given[name] = None if given[name] is None else way.padded(given[name], 1)
+
+        def build(features, **given) -> dict[str, tf.Tensor]:
+            return self._terms(*self._read_batch(features, given["draw"]), **given)
+
+        return one_call.in_one_call(build, variables, features=features, **given)
+
+    def _read_batch(self, features: tf.Tensor | None, draw: tf.Tensor) -> tuple[tf.Tensor | None, Decoder | None]:
+        """x and the decoder of a batch; None in a mode without an image, and without reports."""
+        self._draws = self._draws._replace(update=draw)
+        x = None if features is None else self._transition(features)
+        return x, Decoder(self.config, self.vocab_size, self.word_dim, x) if self.config.mode_parts.reads else None
+
+    def _terms(
+        self, x, decoder: Decoder | None, own_ids, own_len, word_ids, word_len, labels, word_weights, draw
+    ) -> dict[str, tf.Tensor]:
+        """L_C, the penalty, L_R, Xu's term and the L2 term, as far as the mode has them."""
+        mode, config, terms = self.config.mode_parts, self.config, {}
+        if not mode.reads:
+            terms["L_C"] = losses.classification_loss(self._classify_image(x), labels, self.label_weights)
+            return terms | {"l2": l2_loss(config.l2)}
         words_in, len_in = words.words_in_training(config, self._draws, decoder, word_ids, word_len)
         report = self._read(decoder, x, words_in, len_in)
-        terms = {}
         if mode.classifies:
-            parts = self._classify_for_training(decoder, report, labels)
+            parts = self._classify_for_training(decoder, report, labels, own_ids, own_len)
             L_C = [losses.classification_loss(part.logits, y, self.label_weights) for part, y in parts]
             penalty = [config.penalty * losses.attention_penalty(part.G) for part, _ in parts]
             sizes = [tf.shape(y)[0] for _, y in parts]
-            terms["L_C"] = alpha, _mean(L_C, sizes)
-            terms["penalty"] = 1.0, _mean(penalty, sizes)
+            terms["L_C"], terms["penalty"] = _mean(L_C, sizes), _mean(penalty, sizes)
         if config.predicts_words:
             following = words.next_words(config, decoder, report, words_in, word_ids, word_len, word_weights)
             L_R = losses.report_loss(*following) * self.report_weights.of(labels, following.counts)
-            terms["L_R"] = 1 - alpha, tf.reduce_mean(L_R)
+            terms["L_R"] = tf.reduce_mean(L_R)
         if mode.writes:
-            terms["coverage"] = 1 - alpha, config.doubly_stochastic * losses.doubly_stochastic(report.a)
-        return self._sum(terms)
+            terms["coverage"] = config.doubly_stochastic * losses.doubly_stochastic(report.a)
+        return terms | {"l2": l2_loss(config.l2)}
 
-    def _sum(self, terms: dict[str, tuple[float, tf.Tensor]]) -> tf.Tensor:
-        """The sum of the terms, each (weight, term), and of the L2 term; every term is named and logged."""
-        terms = {name: (weight, tf.identity(term, name)) for name, (weight, term) in terms.items()}
-        l2 = tf.identity(l2_loss(self.config.l2), "l2")
-        loss = tf.add_n([weight * term for weight, term in terms.values()] + [l2], "loss")
-        add_moving_summary(*(term for _, term in terms.values()), l2, loss, decay=self.summary_decay)
+    def _loss(self, terms: dict[str, tf.Tensor]) -> tf.Tensor:
+        """L = alpha L_C + (1 - alpha) L_R + penalty + L2 (eq. 7); every term is named and logged."""
+        terms = {name: tf.identity(term, name) for name, term in terms.items()}
+        alpha = self.config.loss_alpha if self.config.mode_parts.reads else 1.0
+        shares = {"L_C": alpha, "L_R": 1 - alpha, "coverage": 1 - alpha}
+        loss = tf.add_n([shares.get(name, 1.0) * term for name, term in terms.items()], "loss")
+        add_moving_summary(*terms.values(), loss, decay=self.summary_decay)
         return loss
 
+    @property
+    def _reads_own_words(self) -> bool:
+        """Whether the classifier learns from reports that the network writes itself."""
+        return self.config.mode_parts.writes and self.config.mode_parts.classifies and self.config.classify_on != "true"
+
+    @property
+    def _own_rows(self) -> slice:
+        """The rows of a batch whose reports the network writes itself for the classifier."""
+        return slice(None) if self.config.classify_on == "own" else slice(1, None, 2)
+
+    def _own_words(self, decoder: Decoder) -> tuple[tf.Tensor, tf.Tensor]:
+        """The words of these reports, int32 [rows, T], and their numbers, int32 [rows]."""
+        image_context = ImageContext(*(tensor[self._own_rows] for tensor in decoder.image_context))
+        return words.write_own_words(self.decoding, self._draws, decoder, image_context)
+
     def _classify_for_training(
-        self, decoder: Decoder, report: _Report, labels
+        self, decoder: Decoder, report: _Report, labels, own_ids, own_len
     ) -> list[tuple[_Classification, tf.Tensor]]:
         """The parts of the batch, with their labels, that the classifier learns from (`classify_on`).
 
         It sees the true reports, those that the network writes itself, or half of the batch with each.
         """
-        if not self.config.mode_parts.writes or self.config.classify_on == "true":
+        if own_ids is None:
             return [(self._classify_report(report), labels)]
-        own = slice(None) if self.config.classify_on == "own" else slice(1, None, 2)
+        own = self._own_rows
         image_context = ImageContext(*(tensor[own] for tensor in decoder.image_context))
-        word_ids, word_len = words.write_own_words(self.decoding, self._draws, decoder, image_context)
-        own_report = self._read(decoder, report.x[own], word_ids, word_len, image_context)
+        own_report = self._read(decoder, report.x[own], own_ids, own_len, image_context)
         parts = [(self._classify_report(own_report), labels[own])]
         if self.config.classify_on == "half":
             true_report = _Report(*(tensor[::2] for tensor in report))
@@ -249,20 +283,29 @@ class TieNet(ModelDesc):
 
     # ---- the parts of the network ----
 
-    def _transition(self, image: tf.Tensor) -> tf.Tensor:
-        """From the image, or the backbone's features of it, to x [B, D, D, C]."""
+    def _classify_image(self, x: tf.Tensor) -> tf.Tensor:
+        """Mode `classify`: pooling and one layer, to the logits [B, K]."""
+        return self._classify([embedding.pool(x, self.config.pooling, self.config.lse_r)])
+
+    def _features(self, image: tf.Tensor) -> tf.Tensor:
+        """The backbone's features, [B, side, side, channels]: what is given, or with `features=off` those of images."""
         config = self.config
-        if config.features == "off":
-            weights = backbone.get_weights(self.backbone_weights, config.backbone_end, config.backbone_dtype)
-            image = tf.stop_gradient(backbone.resnet50(backbone.preprocess(image), weights, config.backbone_end))
-        image = tf.cast(image, tf.float32)
+        if config.features != "off":
+            return image
+        weights = backbone.get_weights(self.backbone_weights, config.backbone_end, config.backbone_dtype)
+        return tf.stop_gradient(backbone.resnet50(backbone.preprocess(image), weights, config.backbone_end))
+
+    def _transition(self, features: tf.Tensor) -> tf.Tensor:
+        """From the backbone's features to x [B, D, D, C]."""
+        config = self.config
+        features = tf.cast(features, tf.float32)
         if config.feature_norm:
             mean, std = self.feature_statistics
-            image = (image - mean) / std
+            features = (features - mean) / std
         if config.grid_position:
-            image = with_position(image)
+            features = with_position(features)
         shape = transition_for(config.image_px, config.backbone_end)
-        return transition(image, config.transition_channels, shape.kernel, shape.stride)
+        return transition(features, config.transition_channels, shape.kernel, shape.stride)
 
     def _read(self, decoder: Decoder, x, word_ids, word_len, image_context: ImageContext | None = None) -> _Report:
         """Read reports; h and a become 0 on padding."""
@@ -278,7 +321,7 @@ class TieNet(ModelDesc):
             G = embedding.text_attention(report.h, report.mask, config.attention_rows, config.attention_hidden)
             embeddings, a_ws = [embedding.aete(G, report.h)], None
             if report.a is not None:
-                a_ws = embedding.saliency_attention(G, report.a)
+                a_ws = embedding.saliency_attention(G, report.a, config.uniform_share)
                 embeddings.append(embedding.sw_gap(a_ws, report.x))
             return _Classification(self._classify(embeddings), G, a_ws)
 

@@ -5,6 +5,8 @@ from tensorpack.tfutils.optimizer import ProxyOptimizer
 
 from tienet.checkpoint.restore import ACCUMULATION
 from tienet.distributed.workers import Workers
+from tienet.modeling.lstm import way
+from tienet.modeling.lstm.xla import compiled
 
 tf1 = tf.compat.v1
 
@@ -61,7 +63,7 @@ class MonitoringOptimizer(ProxyOptimizer):
         pairs = with_gradient(grads_and_vars)
         self.names = [variable.op.name for _, variable in pairs]
         self.magnitudes = local_variable("gradient_magnitudes", [len(pairs)])
-        recorded = self.magnitudes.assign(tf.stack([_magnitude(gradient) for gradient, _ in pairs]))
+        recorded = self.magnitudes.assign(_magnitudes([gradient for gradient, _ in pairs]))
         # All gradients are computed before a weight changes: a loop that writes reports may still be reading weights.
         with tf.control_dependencies([recorded]):
             return tf.group(self._opt.apply_gradients(pairs, global_step), name=name)
@@ -112,8 +114,13 @@ def _accumulation_variable(name: str, shape, dtype: tf.DType = tf.float32) -> tf
     return tf1.get_variable(name, shape, dtype, tf1.zeros_initializer(), trainable=False, collections=collections)
 
 
-def _magnitude(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
-    """The largest absolute value in a gradient; NaN if a value is not finite."""
-    values = gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
-    largest = tf.reduce_max(tf.abs(values))  # reduce_max ignores NaN
-    return tf.where(tf.reduce_all(tf.math.is_finite(values)), largest, float("nan"))
+def _magnitudes(gradients: list[tf.Tensor | tf.IndexedSlices]) -> tf.Tensor:
+    """The largest absolute value in each gradient; NaN if a value is not finite. One compiled call on a GPU."""
+    values = [gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in gradients]
+    return compiled(_largest)(values) if way.whole() else _largest(values)
+
+
+def _largest(arrays: list[tf.Tensor]) -> tf.Tensor:
+    largest = [tf.reduce_max(tf.abs(values)) for values in arrays]  # reduce_max ignores NaN
+    finite = [tf.reduce_all(tf.math.is_finite(values)) for values in arrays]
+    return tf.where(finite, largest, float("nan"))

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ PREPROCESSING = 1
 Extractor = Callable[[np.ndarray], np.ndarray]
 """Maps images uint8 [B, px, px] to features float16 [B, h, w, C], all finite; a `close` method is called at the end."""
 
+_CPU_BATCH, _GPU_BATCH = 16, 64  # images per call of the network
 _ROWS_AT_ONCE = 32  # the number of rows that are pooled at a time
 
 
@@ -138,7 +140,7 @@ def open_features(
     extractor_factory: Callable[[], Extractor],
     key: FeatureKey,
     *,
-    batch: int = 16,
+    batch: int | None = None,
     progress: bool = True,
 ) -> Features:
     """The features of all images of a manifest; features that the cache lacks are computed and kept.
@@ -147,7 +149,7 @@ def open_features(
         manifest: The studies; those without an image are skipped (see `require_images`).
         extractor_factory: Makes the network that `key` describes; it is called only if a row is missing.
         key: What the features depend on besides the image files.
-        batch: The number of images per call of the network.
+        batch: The number of images per call of the network; None: what suits the device.
         progress: Whether to show progress bars.
     Raises:
         InputError: Images cannot be read (the message names all of them, and the rows of the others are kept), there is
@@ -158,6 +160,7 @@ def open_features(
         raise InputError(f"{manifest.path}: no study has an image; use annotate-text, which needs none")
     root = manifest.path.parent / "features"
     store = Store(root / key.name, key.row_shape, key.facts, FORMATS[key.dtype])
+    batch = batch or (_GPU_BATCH if devices.gpu_computes() else _CPU_BATCH)
     hashes, problems = image_hashes.hash_images(manifest, root, progress)
     rows, new, compute_s = store.rows(), 0, 0.0
     if not rows.keys() >= set(hashes.values()):
@@ -205,8 +208,9 @@ def _compute(
     extractor: Extractor | None = None
     with (
         contextlib.ExitStack() as at_end,  # after the last rows were written
-        ThreadPoolExecutor(max(devices.cores(), image_hashes.THREADS)) as pool,
+        ThreadPoolExecutor(max(devices.usable_cores(), image_hashes.THREADS)) as pool,
         _Writer(store, row) as writer,
+        _Computer(writer) as computer,
         image_hashes.image_bar(missing, "features", progress) as bar,
     ):
         group: list[tuple[str, np.ndarray]] = []
@@ -221,8 +225,7 @@ def _compute(
                     extractor = factory()
                     at_end.callback(getattr(extractor, "close", lambda: None))
                     at_end.callback(_count_computed, store, extractor, row)
-                features = extractor(np.stack([pixels for _, pixels in group]))
-                writer.append([sha for sha, _ in group], features)
+                computer.add(extractor, group)
                 group = []
             bar.update()
     return unreadable
@@ -239,6 +242,37 @@ def _count_computed(store: Store, extractor: Extractor, first: int) -> None:
         there = ", ".join(f"{count} were computed with {name}" for name, count in others.items())
         what = f"of its rows {there}, the new ones with {arithmetic}, and these differ a little"
         print(f"note: {store.folder}: {what}; delete it to have all from one device", file=sys.stderr)
+
+
+class _Computer:
+    """Computes the features of batches while the next ones are read, and gives them to the writer in their order.
+
+    Where a GPU computes, two batches are on their way: the features of one are copied while the other is computed.
+    """
+
+    def __init__(self, writer: "_Writer") -> None:
+        self._writer, self._at_once = writer, 2 if devices.gpu_computes() else 1
+        self._threads = ThreadPoolExecutor(self._at_once, thread_name_prefix="features")
+        self._batches: deque[tuple[list[str], Future]] = deque()
+
+    def __enter__(self) -> "_Computer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._threads.shutdown(cancel_futures=kind is not None)
+        while kind is None and self._batches:
+            self._write_first()
+
+    def add(self, extractor: Extractor, group: list[tuple[str, np.ndarray]]) -> None:
+        """Compute a batch of images as soon as there is a place for it, for which this waits."""
+        while len(self._batches) >= self._at_once:
+            self._write_first()
+        images = np.stack([pixels for _, pixels in group])
+        self._batches.append(([sha for sha, _ in group], self._threads.submit(extractor, images)))
+
+    def _write_first(self) -> None:
+        hashes, features = self._batches.popleft()
+        self._writer.append(hashes, features.result())
 
 
 class _Writer:
