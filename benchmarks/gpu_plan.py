@@ -14,7 +14,16 @@ VARIANTS: list[tuple[str, str, dict[str, str]]] = [
         "head",
         {"XLA_FLAGS": "--xla_gpu_enable_command_buffer=FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,WHILE"},
     ),
-    ("autotuning off", "head", {"XLA_FLAGS": "--xla_gpu_autotune_level=0"}),
+    ("one call", "head", {"TIENET_ONE_CALL": "1"}),
+    ("one call", "train/annotate", {"TIENET_ONE_CALL": "1"}),
+    (
+        "one call, command buffers",
+        "head",
+        {
+            "TIENET_ONE_CALL": "1",
+            "XLA_FLAGS": "--xla_gpu_enable_command_buffer=FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,WHILE",
+        },
+    ),
     ("code kept", "train/annotate", {"TIENET_XLA_CACHE": "FOLDER/xla"}),
     ("code kept, again", "train/annotate", {"TIENET_XLA_CACHE": "FOLDER/xla"}),
 ]

@@ -139,6 +139,7 @@ IMAGE = {
     "feature_dtype",
 }  # fmt: skip
 ATTENTION = {"attention_units", "attention_norm", "attention_gate"}
+SALIENCY = {"uniform_share"}
 POOLING = {"pooling", "lse_r"}
 TEXT = {"lstm_units", "max_words", "word_vector_std", "report_drop", "report_drop_unit"}
 TEXT_ATTENTION = {"attention_rows", "attention_hidden", "penalty", "shuffle_sentences", "join_reports", "alpha"}
@@ -151,9 +152,9 @@ BOTH_LOSSES = {"classify_on", "writer_rate"}
 ALWAYS = {"mode", "data", "seed", "l2", "batch", "epochs", "patience", "learning_rate", "lr_drop_at"}
 WITHOUT_EFFECT = {
     "annotate": POOLING | WRITING | BOTH_LOSSES,
-    "annotate-text": IMAGE | ATTENTION | POOLING | {"dropout_image"} | WRITING | BOTH_LOSSES,
-    "classify": ATTENTION | TEXT | TEXT_ATTENTION | WRITING | BOTH_LOSSES,
-    "caption": POOLING | TEXT_ATTENTION | CLASSIFIER | {"dropout_image"} | BOTH_LOSSES,
+    "annotate-text": IMAGE | ATTENTION | SALIENCY | POOLING | {"dropout_image"} | WRITING | BOTH_LOSSES,
+    "classify": ATTENTION | SALIENCY | TEXT | TEXT_ATTENTION | WRITING | BOTH_LOSSES,
+    "caption": POOLING | SALIENCY | TEXT_ATTENTION | CLASSIFIER | {"dropout_image"} | BOTH_LOSSES,
     "report": POOLING,
 }
 
@@ -199,6 +200,7 @@ def test_every_setting_has_its_place_in_the_table():
     tables = (
         IMAGE,
         ATTENTION,
+        SALIENCY,
         POOLING,
         TEXT,
         TEXT_ATTENTION,

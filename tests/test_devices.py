@@ -2,6 +2,7 @@
 
 import ast
 import os
+import subprocess
 import sys
 from ctypes.util import find_library
 from types import SimpleNamespace
@@ -345,7 +346,41 @@ def test_the_quota_of_a_container_limits_the_cores(monkeypatch, tmp_path, own, l
     assert devices.cores() == expected
 
 
-# ---- the options of all sessions ----
+# ---- the options of all sessions, and of the eager context ----
+
+
+def test_compiling_a_function_does_not_take_all_memory_of_a_gpu():
+    """It starts TensorFlow's eager context before there is a session; that must take GPU memory as sessions do."""
+    program = """
+import os
+from tensorflow.python.eager import context
+start = context.Context.ensure_initialized
+def spy(self):
+    if not self._initialized:
+        print("growth:", os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH"))
+    start(self)
+context.Context.ensure_initialized = spy
+import tensorflow as tf
+from tienet.modeling.lstm.xla import compiled
+with tf.Graph().as_default():
+    compiled(lambda x: x + 1)(tf.ones([2]))
+print("initialized:", context.context()._initialized)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "TF_FORCE_GPU_ALLOW_GROWTH"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\n")[:2] == ["growth: true", "initialized: True"]
+
+
+def test_the_eager_context_has_the_logical_gpus_too(eight, monkeypatch):
+    divided = []
+    monkeypatch.setenv(LOGICAL, "4")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [f"{kind} 0", f"{kind} 1"])
+    monkeypatch.setattr(tf.config, "set_logical_device_configuration", lambda *given: divided.append(given))
+    devices.prepare_eager_context.__wrapped__()
+    ((gpu, parts),) = divided
+    assert gpu == "GPU 0" and [part.memory_limit for part in parts] == [devices.LOGICAL_GPU_MB] * 4
 
 
 def test_a_session_has_a_thread_for_each_core_and_takes_gpu_memory_as_needed(monkeypatch):

@@ -201,6 +201,7 @@ PRESETS_BY_MODE: dict[str, dict[str, dict[str, object]]] = {
             "findings_penalty": 4.0,
             "no_repeat": 5,
             "classify_on": "half",
+            "uniform_share": 0.8,
             "dropout": 0.5,
         },
     },

@@ -24,6 +24,7 @@ LOGICAL_GPU_MB = 16384
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _LOGICAL = "TIENET_LOGICAL_GPUS"  # how many logical GPUs to make of one, to try several towers on it
+_GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"  # TensorFlow's: GPU memory is taken as it is needed, whatever its options say
 _HIDDEN = "-1"  # the value that hides all GPUs from CUDA
 _GPU_NAME = re.compile(r"\d+|(GPU|MIG)-\S+")  # what CUDA takes for a GPU's name in CUDA_VISIBLE_DEVICES
 
@@ -282,6 +283,21 @@ def arithmetic() -> str:
     if not gpu_computes():
         return "CPU"
     return f"GPU, {'TF32' if tf.config.experimental.tensor_float_32_execution_enabled() else 'float32'}"
+
+
+@cache
+def prepare_eager_context() -> None:
+    """Give TensorFlow's eager context, which takes the GPUs for itself, the GPU options of `session_config`.
+
+    Compiling a function starts this context, before there is a session. What takes a GPU first decides for the whole
+    process how: without this it would be all of its memory, and a second process could not use it.
+    """
+    os.environ.setdefault(_GROWTH, "true")
+    if (logical := logical_gpus()) and gpu_computes():
+        import tensorflow as tf
+
+        part = tf.config.LogicalDeviceConfiguration(memory_limit=LOGICAL_GPU_MB)
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("GPU")[0], [part] * logical)
 
 
 def session_config() -> "tf.compat.v1.ConfigProto":

@@ -259,6 +259,7 @@ def test_what_the_paper_says_is_compared_where_the_mode_has_it():
         "lr_drop_at is 0.6, the paper's 1.0",
     ]
     assert "classify_on is half, the paper's true" in openi["report"]
+    assert "uniform_share is 0.8, the paper's 0.0" in openi["report"]
     assert not any(name in line for name in ("backbone", "transition", "image") for line in openi["annotate-text"])
     assert not any(name in line for name in ("penalty", "attention", "lstm") for line in openi["classify"])
 

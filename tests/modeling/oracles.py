@@ -70,12 +70,15 @@ def aete(G, h):
     return np.array([max(M[i][n] for i in range(r)) for n in range(h.shape[1])])
 
 
-def saliency_attention(G, a):
-    """Eq. 4: a [T, D, D] -> a_ws [D, D]."""
+def saliency_attention(G, a, uniform_share=0.0):
+    """Eq. 4: a [T, D, D] -> a_ws [D, D]; at a share of it each a_t is the uniform attention."""
     r, T = G.shape
     a_ws = np.zeros(a.shape[1:])
     for t in range(T):
-        a_ws += max(G[i, t] for i in range(r)) * a[t]
+        g = max(G[i, t] for i in range(r))
+        for y in range(a.shape[1]):
+            for x in range(a.shape[2]):
+                a_ws[y, x] += g * ((1 - uniform_share) * a[t, y, x] + uniform_share / (a.shape[1] * a.shape[2]))
     return a_ws
 
 

@@ -57,15 +57,18 @@ def test_aete_is_max_over_the_rows_of_M(evaluate, random, h):
     np.testing.assert_allclose(x_aete, [oracles.aete(G[n], h[n]) for n in range(B)], rtol=1e-5)
 
 
-def test_saliency_attention_is_eq_4_and_sw_gap_is_eq_5(evaluate, random):
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_saliency_attention_is_eq_4_and_sw_gap_is_eq_5(evaluate, random, share):
+    """A share of a_ws may be spread over the image: with all of it x_swgap is the mean of x, times sum_t g_t."""
     G = random.random((B, r, T)).astype(np.float32)
     a = random.random((B, T, D, D)).astype(np.float32)
+    a /= a.sum((2, 3), keepdims=True)
     x = random.standard_normal((B, D, D, C)).astype(np.float32)
-    a_ws = embedding.saliency_attention(tf.constant(G), tf.constant(a))
+    a_ws = embedding.saliency_attention(tf.constant(G), tf.constant(a), share)
     x_swgap = embedding.sw_gap(a_ws, tf.constant(x))
     a_ws, x_swgap = evaluate([a_ws, x_swgap])
     for n in range(B):
-        expected = oracles.saliency_attention(G[n], a[n])
+        expected = oracles.saliency_attention(G[n], a[n], share)
         np.testing.assert_allclose(a_ws[n], expected, rtol=1e-5)
         np.testing.assert_allclose(x_swgap[n], oracles.sw_gap(expected, x[n]), rtol=1e-4)
 

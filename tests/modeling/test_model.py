@@ -282,6 +282,7 @@ OTHER = {
     "lstm_units": 9, "max_words": 3, "report_drop": 0.5, "attention_rows": 2, "attention_hidden": 4, "penalty": 9.0,
     "output_hidden": 5, "dropout": 0.9, "dropout_image": 0.9, "deep_output": True, "written_words": 3,
     "scheduled_sampling": 0.5, "doubly_stochastic": 9.0, "classify_on": "half", "transition_channels": 5,
+    "uniform_share": 0.5,
 }  # fmt: skip
 
 

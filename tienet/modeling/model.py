@@ -141,13 +141,13 @@ class TieNet(ModelDesc):
     # ---- training ----
 
     def _training_terms(self, features: tf.Tensor | None, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The terms of the loss, each a scalar; where a GPU computes, one compiled call gives all of them."""
+        """The terms of the loss, each a scalar; one compiled call may give all of them (`lstm.way`)."""
         given = {name: batch.get(name) for name in ("word_ids", "word_len", "labels", "word_weights", "draw")}
         with one_call.variables_used() as variables:
             x, decoder = self._read_batch(features, given["draw"])
             own = self._own_words(decoder) if self._reads_own_words else (None, None)
             terms = self._terms(x, decoder, *own, **given)
-        if not way.whole() or self.config.scheduled_sampling:  # which packs words, as XLA cannot
+        if not way.step_in_one_call() or self.config.scheduled_sampling:  # which packs words, as XLA cannot
             return terms
         given |= {"own_ids": own[0], "own_len": own[1]}
         for name in ("word_ids", "own_ids", "word_weights"):

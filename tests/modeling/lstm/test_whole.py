@@ -35,7 +35,7 @@ def assert_equal(found, expected):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("gate", "T"), [(False, 1), (True, 32), (True, 33)])
+@pytest.mark.parametrize(("gate", "T"), [(False, 1), (True, 33)])
 def test_the_attention_lstm(evaluate, random, as_on_a_gpu, gate, T):
     x, u, gates, h_0, c_0 = variables(random, (B, L, C), (B, L, A), (B, T, 4 * H), (B, H), (B, H))
     weights = Weights(*variables(random, (H, 4 * H + A), (A,), (C, 4 * H)))

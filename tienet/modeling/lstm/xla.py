@@ -3,11 +3,21 @@
 XLA compiles a function once for each batch size.
 """
 
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
 
+from tienet import devices
+
 
 def compiled(function: Callable) -> Callable:
     """The function as XLA compiles it. Its arguments may be tensors, tuples of tensors, or None."""
-    return tf.function(function, jit_compile=True, autograph=False)
+    by_xla = tf.function(function, jit_compile=True, autograph=False)
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        devices.prepare_eager_context()  # which the first call starts
+        return by_xla(*args, **kwargs)
+
+    return call
