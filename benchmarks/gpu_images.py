@@ -97,7 +97,7 @@ def features(
 
 def _fill(key, network, paths: list[Path], batch: int | None) -> None:
     """Fill a cache beside the images, which must not be there yet, and delete it."""
-    from benchmarks.gpu_training import manifest_of
+    from benchmarks.training import manifest_of
     from tienet.data.features.cache import open_features
 
     class Extractor:
@@ -142,7 +142,7 @@ def classify(
 ) -> Iterator[Row]:
     """Images a second of updates of `classify` from PNG files, and of decoding alone, with all cores."""
     cli.start_tensorflow()
-    from benchmarks import gpu_training
+    from benchmarks import training
     from tienet.data.image import read_image
 
     config = Config().replace(mode="classify", features="off", **(settings or {}))
@@ -150,7 +150,7 @@ def classify(
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         (taken,) = repeat(lambda: list(pool.map(lambda path: read_image(path, config.image_px), paths)), 1, 0)
     yield Row("classify/decoding alone", images / taken, "images/s", note=f"PNGs of {px} px, all cores")
-    seconds = gpu_training.train(gpu_training.studies_with_images(config, paths), 3, first_steps=5)
+    seconds = training.train(training.studies_with_images(config, paths), 3, first_steps=5)
     note = f"the last of the epochs, in which no batch waited at the start: {', '.join(f'{s:.1f}' for s in seconds)} s"
     yield Row("classify/training", images / seconds[-1], "images/s", seconds[0], note)
     yield from memory_of_arrays("classify")

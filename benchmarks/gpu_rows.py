@@ -86,11 +86,11 @@ def training(
     What the epochs before took longer than that is the time of compiling.
     """
     cli.start_tensorflow()
-    from benchmarks import gpu_training
+    from benchmarks import training
 
     config = preset("openi", mode).replace(**(settings or {}))
     with tempfile.TemporaryDirectory() as folder:
-        seconds = gpu_training.train(gpu_training.studies_with_features(Path(folder), config, studies), epochs)
+        seconds = training.train(training.studies_with_features(Path(folder), config, studies), epochs)
     steady, updates = seconds[-1], -(-studies // config.batch)
     compiling = sum(max(0.0, taken - steady) for taken in seconds[:-1])
     note = f"epochs of {updates} updates: {', '.join(f'{taken:.1f}' for taken in seconds)} s"
@@ -130,15 +130,15 @@ def towers(
     cli.start_tensorflow()
     import tensorflow as tf
 
-    from benchmarks import gpu_training
+    from benchmarks import training
 
     tf.config.experimental.enable_tensor_float_32_execution(tf32)
     config = preset("openi", "report").replace(classify_on="true", dropout=0.0, **(settings or {}))
     first, found, seconds = {}, [], []
     with tempfile.TemporaryDirectory() as folder:
-        data = gpu_training.studies_with_features(Path(folder), config, studies)
+        data = training.studies_with_features(Path(folder), config, studies)
         for n in (1, towers):
-            with gpu_training.updates(data, n) as trainer:
+            with training.updates(data, n) as trainer:
                 weights = {variable.op.name: variable for variable in tf.compat.v1.trainable_variables()}
                 first = first or trainer.sess.run(weights)
                 for name, array in first.items():
@@ -161,13 +161,13 @@ def towers(
 def placement(studies: int = 160, step: int = 4, settings: dict[str, object] | None = None) -> Iterator[Row]:
     """One training step of `report`, preset `openi`: what runs on the host, and what is copied from and to it."""
     cli.start_tensorflow()
-    from benchmarks import gpu_trace, gpu_training
+    from benchmarks import gpu_trace, training
 
     config = preset("openi", "report").replace(**(settings or {}))
     with tempfile.TemporaryDirectory() as folder:
-        data = gpu_training.studies_with_features(Path(folder), config, studies)
-        trace = gpu_training.Trace(step)
-        gpu_training.train(data, 1, max(step + 1, -(-studies // config.batch)), trace)
+        data = training.studies_with_features(Path(folder), config, studies)
+        trace = training.Trace(step)
+        training.train(data, 1, max(step + 1, -(-studies // config.batch)), trace)
     on_host = gpu_trace.host_operations(trace.metadata)
     yield Row("placement/operations on the host", sum(on_host.values()), "calls", note=_largest(on_host))
     for where, of_name in gpu_trace.crossings(trace.metadata).items():

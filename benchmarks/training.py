@@ -1,4 +1,4 @@
-"""Trainings on made-up studies by the trainer and the queue of train.py, for `benchmarks.gpu`."""
+"""Trainings on made-up studies, by the trainer and the queue of train.py."""
 
 import dataclasses
 import time
