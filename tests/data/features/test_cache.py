@@ -149,6 +149,16 @@ def test_need_is_said_before_it_starts(toy, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(("second", "says"), [(30.0, True), (5.0, False)])
+def test_a_long_time_is_said_once_after_the_first_batches(toy, monkeypatch, capsys, second, says):
+    """Ten batches, of which each takes so many seconds of the clock."""
+    clock = iter(np.arange(100) * second)
+    monkeypatch.setattr(features_module.time, "perf_counter", lambda: next(clock))
+    open_features(toy, Network(), KEY, batch=1, progress=False)
+    note = "feature cache: about 5 minutes here, once; --features off takes as long in every epoch"
+    assert capsys.readouterr().err.count(note) == says
+
+
 def test_what_does_not_fit_is_refused_before_it_starts(toy, monkeypatch):
     usage = shutil.disk_usage(toy.path.parent)._replace(free=10 * ROW_BYTES - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)

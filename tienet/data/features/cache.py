@@ -35,6 +35,7 @@ Extractor = Callable[[np.ndarray], np.ndarray]
 """Maps images uint8 [B, px, px] to features float16 [B, h, w, C], all finite; a `close` method is called at the end."""
 
 _CPU_BATCH, _GPU_BATCH = 16, 64  # images per call of the network
+_ESTIMATED_AFTER, _LONG_S = 5, 60.0  # batches; seconds
 _ROWS_AT_ONCE = 32  # the number of rows that are pooled at a time
 
 
@@ -214,6 +215,7 @@ def _compute(
         image_hashes.image_bar(missing, "features", progress) as bar,
     ):
         group: list[tuple[str, np.ndarray]] = []
+        estimate = _Estimate(-(-len(missing) // batch))
         loaded = image_hashes.ahead(pool, lambda item: _load(*item, image_px), missing.items(), 4 * batch)
         for n, (sha, pixels, problem) in enumerate(loaded, start=1):
             if problem:
@@ -227,6 +229,7 @@ def _compute(
                     at_end.callback(_count_computed, store, extractor, row)
                 computer.add(extractor, group)
                 group = []
+                estimate.batch_taken()
             bar.update()
     return unreadable
 
@@ -242,6 +245,22 @@ def _count_computed(store: Store, extractor: Extractor, first: int) -> None:
         there = ", ".join(f"{count} were computed with {name}" for name, count in others.items())
         what = f"of its rows {there}, the new ones with {arithmetic}, and these differ a little"
         print(f"note: {store.folder}: {what}; delete it to have all from one device", file=sys.stderr)
+
+
+class _Estimate:
+    """One note on how long all batches will take, as soon as that can be told, where it is more than a minute."""
+
+    def __init__(self, batches: int) -> None:
+        self._batches, self._taken_at = batches, []
+
+    def batch_taken(self) -> None:
+        """A batch was given to the network; the first ones wait for it to be built and compiled."""
+        self._taken_at.append(time.perf_counter())
+        if len(self._taken_at) == _ESTIMATED_AFTER:
+            per_batch = (self._taken_at[-1] - self._taken_at[-3]) / 2
+            if (seconds := per_batch * self._batches) >= _LONG_S:
+                what = f"about {seconds / 60:.0f} minutes here, once; --features off takes as long in every epoch"
+                print(f"feature cache: {what}", file=sys.stderr)
 
 
 class _Computer:
