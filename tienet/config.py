@@ -36,7 +36,7 @@ class Config:
     attention_units: int = 256  # hidden units of the spatial attention
     attention_norm: bool = False  # standardise W_x x over the locations before the scores (see tienet/README.md)
     attention_gate: bool = False  # use Xu's beta_t: how much a step uses the image
-    uniform_share: float = 0.0  # share of the saliency attention that is spread evenly over the image (eq. 4: 0)
+    uniform_share: float = 0.0  # share of the saliency attention that is spread evenly over the image (eq. 5: 0)
     pooling: str = "lse"  # pooling of mode classify: lse, mean or max
     lse_r: float = 10.0  # r of log-sum-exp pooling
     features: str = "cache"  # "cache": the backbone's outputs are computed once; "off": at every step, from the images

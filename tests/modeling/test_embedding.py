@@ -64,7 +64,7 @@ def test_saliency_attention_is_eq_4_and_sw_gap_is_eq_5(evaluate, random, share):
     a = random.random((B, T, D, D)).astype(np.float32)
     a /= a.sum((2, 3), keepdims=True)
     x = random.standard_normal((B, D, D, C)).astype(np.float32)
-    a_ws = embedding.saliency_attention(tf.constant(G), tf.constant(a), share)
+    a_ws = embedding.spread(embedding.saliency_attention(tf.constant(G), tf.constant(a)), share)
     x_swgap = embedding.sw_gap(a_ws, tf.constant(x))
     a_ws, x_swgap = evaluate([a_ws, x_swgap])
     for n in range(B):

@@ -67,5 +67,8 @@ def test_word_caption_names_the_peak_and_the_distance_from_uniform():
 def test_a_map_is_no_finer_than_it_needs_to_be():
     image = np.zeros((512, 256), np.uint8)
     html = attention_map.figure("x", image, np.eye(16), np.stack([np.eye(16)] * 3))
+    assert "The labels go by it" not in html
+    evenly = attention_map.figure("x", image, np.eye(16), None, uniform_share=0.8)
+    assert "The labels go by it for 20%, and for the rest by all cells alike." in evenly
     assert 'width="128" height="128"' in html
     assert len(html) < 40_000

@@ -34,6 +34,7 @@ def study_pages(predictor: Predictor, studies: Studies, predictions: Predictions
             study_id=studies.manifest.study_ids[n],
             image=read_image(studies.manifest.images[n], predictor.config.image_px) if mode.image else None,
             a_ws=explanation.a_ws,
+            uniform_share=predictor.config.uniform_share,
             words=words,
             g=explanation.g,
             a=explanation.a,

@@ -36,16 +36,22 @@ def aete(G: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.matmul(G, h), axis=1)
 
 
-def saliency_attention(G: tf.Tensor, a: tf.Tensor, uniform_share: float = 0.0) -> tf.Tensor:
-    """Eq. 4: g_t = max over r of G[:, t]; a_ws = sum_t g_t a_t, of which a share may be spread over the image.
+def saliency_attention(G: tf.Tensor, a: tf.Tensor) -> tf.Tensor:
+    """Eq. 4: g_t = max over r of G[:, t]; a_ws = sum_t g_t a_t.
 
     Args:
         G: float32 [B, r, T]. a: float32 [B, T, D, D], each step sums to 1.
-        uniform_share: The share s in 0 to 1: a_ws = (1 - s) sum_t g_t a_t + s sum_t g_t / D^2; 0 in the paper.
     Returns:
         a_ws float32 [B, D, D]; sums to sum_t g_t, between 1 and r.
     """
-    a_ws = tf.einsum("bt,btyx->byx", tf.reduce_max(G, axis=1), a)
+    return tf.einsum("bt,btyx->byx", tf.reduce_max(G, axis=1), a)
+
+
+def spread(a_ws: tf.Tensor, uniform_share: float) -> tf.Tensor:
+    """(1 - s) a_ws + s (mean of a_ws over the locations), for a share s in 0 to 1; the sum stays. The paper has s = 0.
+
+    With s = 1 `sw_gap` of it is the mean of x over the locations, times the sum of a_ws.
+    """
     if not uniform_share:
         return a_ws
     return (1 - uniform_share) * a_ws + uniform_share * tf.reduce_mean(a_ws, [1, 2], keepdims=True)

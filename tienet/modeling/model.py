@@ -321,8 +321,8 @@ class TieNet(ModelDesc):
             G = embedding.text_attention(report.h, report.mask, config.attention_rows, config.attention_hidden)
             embeddings, a_ws = [embedding.aete(G, report.h)], None
             if report.a is not None:
-                a_ws = embedding.saliency_attention(G, report.a, config.uniform_share)
-                embeddings.append(embedding.sw_gap(a_ws, report.x))
+                a_ws = embedding.saliency_attention(G, report.a)
+                embeddings.append(embedding.sw_gap(embedding.spread(a_ws, config.uniform_share), report.x))
             return _Classification(self._classify(embeddings), G, a_ws)
 
     def _classify(self, embeddings: list[tf.Tensor]) -> tf.Tensor:

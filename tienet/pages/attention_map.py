@@ -54,7 +54,9 @@ def data_uri(pixels: np.ndarray) -> str:
     return "data:image/png;base64," + _base64(png)
 
 
-def figure(study_id: str, image: np.ndarray, a_ws: np.ndarray | None, a: np.ndarray | None) -> str:
+def figure(
+    study_id: str, image: np.ndarray, a_ws: np.ndarray | None, a: np.ndarray | None, uniform_share: float = 0.0
+) -> str:
     """The HTML of the image, its maps with the controls for them, and the caption.
 
     Args:
@@ -62,6 +64,7 @@ def figure(study_id: str, image: np.ndarray, a_ws: np.ndarray | None, a: np.ndar
         image: uint8 [px, px].
         a_ws: float [D, D], the attention over the image; None if there is none.
         a: float [T, D, D], the map of each word; None if there are none.
+        uniform_share: The share of what the labels take from the image that does not go by a_ws.
     """
     image_html = f'<img src="{data_uri(image)}" alt="chest X-ray of study {html.escape(study_id)}">'
     if a_ws is None and a is None:
@@ -74,7 +77,7 @@ def figure(study_id: str, image: np.ndarray, a_ws: np.ndarray | None, a: np.ndar
         canvas="" if a is None else _canvas_html(a),
         hidden="hidden" if a_ws is None else "",  # without a_ws there is no map until the script shows a word's map
         ramp=ramp,
-        caption="" if a_ws is None else _map_caption(a_ws),
+        caption="" if a_ws is None else _map_caption(a_ws, uniform_share),
     )
 
 
@@ -99,14 +102,16 @@ def levels(a: np.ndarray) -> np.ndarray:
     return np.rint(255 * a / np.where(peaks > 0, peaks, 1)).astype(np.uint8)
 
 
-def _map_caption(a_ws: np.ndarray) -> str:
+def _map_caption(a_ws: np.ndarray, uniform_share: float) -> str:
     total = float(np.sum(a_ws))
     if total <= 0:
         return "The attention a<sub>ws</sub> is 0 everywhere."
     row, column, share = _peak(a_ws / total)
+    by_map = f" The labels go by it for {1 - uniform_share:.0%}, and for the rest by all cells alike."
     return (
         f"Attention a<sub>ws</sub>, {a_ws.shape[0]} by {a_ws.shape[1]} cells. It sums to {total:.2f};"
         f" the peak (row {row}, column {column}) holds {share:.1%} of that."
+        f"{by_map if uniform_share else ''}"
     )
 
 

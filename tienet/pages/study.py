@@ -58,6 +58,7 @@ class StudyPage:
         written: Whether the network wrote `words`; only needed if no true report is known.
         precision, recall: float [15], what the thresholds gave on the validation split; NaN, or None for all, where
             that is not known.
+        uniform_share: The share of what the labels take from the image that does not go by a_ws.
         cut_at: The number of words after which the report was cut, since no more are read or written; None: it is
             whole.
     Raises:
@@ -77,6 +78,7 @@ class StudyPage:
     written: bool = False
     precision: np.ndarray | None = None
     recall: np.ndarray | None = None
+    uniform_share: float = 0.0
     cut_at: int | None = None
 
     def __post_init__(self) -> None:
@@ -135,7 +137,9 @@ def render(page: StudyPage, home: str | None = None) -> str:
         study_id=html.escape(page.study_id),
         home=f'<a class="home" href="{html.escape(home)}">← all studies</a>' if home else "",
         chips=_chips_html(page),
-        picture="" if page.image is None else attention_map.figure(page.study_id, page.image, page.a_ws, a),
+        picture=""
+        if page.image is None
+        else attention_map.figure(page.study_id, page.image, page.a_ws, a, page.uniform_share),
         reports=_reports_html(page),
         labels=_labels_html(page),
         disclaimer=DISCLAIMER,

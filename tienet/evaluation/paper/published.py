@@ -26,7 +26,7 @@ CAPTION_DATA = "chestxray14"
 SETTINGS: dict[str, object] = {
     "backbone_end": "res5c",  # 3.1: "ResNet-50 (from Conv1 to Res5c)"
     "transition_channels": 1024,  # 3.1: C
-    "uniform_share": 0.0,  # eq. 4
+    "uniform_share": 0.0,  # eq. 5
     "weighted_loss": True,  # eq. 6
     "classify_on": "true",  # 3.6: "During the training, both image and report are fed"
     "lstm_units": 256,  # this and all below: section 5, "Training"
