@@ -196,6 +196,15 @@ def test_a_typed_setting_without_effect_in_the_mode_is_refused(mode):
             assert config.with_texts({name: text}) == config
 
 
+def test_what_is_said_of_the_attention_map_where_the_labels_do_not_go_by_it_alone():
+    report = preset("openi", "report")
+    assert report.map_remark == (
+        "the labels go by the attention map for 20%, and for the rest by all places of the image alike"
+    )
+    assert report.replace(uniform_share=0.0).map_remark is None
+    assert Config().replace(mode="caption", uniform_share=0.5).map_remark is None
+
+
 def test_every_setting_has_its_place_in_the_table():
     tables = (
         IMAGE,

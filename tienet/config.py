@@ -97,6 +97,14 @@ class Config:
         return self.mode_parts.alpha if self.alpha is None else self.alpha
 
     @property
+    def map_remark(self) -> str | None:
+        """What users of the attention map should know; None: nothing."""
+        if not self.uniform_share or "uniform_share" in settings_without_effect(self.mode):
+            return None
+        share = f"{1 - self.uniform_share:.0%}"
+        return f"the labels go by the attention map for {share}, and for the rest by all places of the image alike"
+
+    @property
     def predicts_words(self) -> bool:
         """Whether there is a softmax over the next word: in the modes that write, and where L_R is a second task."""
         return self.mode_parts.writes or (self.mode_parts.reads and self.loss_alpha < 1)

@@ -92,7 +92,7 @@ def test_an_answer_says_where_its_report_was_cut(client):
 
 def test_a_network_whose_reports_nobody_can_use_says_so():
     """In the facts about it, and in each of its answers, whose notes the page shows."""
-    network = ServedNetwork(fakes.FakeReporter(), "toy", fakes.PX, 1, flaw="all are the same")
+    network = ServedNetwork(fakes.FakeReporter(), "toy", fakes.PX, 1, remarks=["all are the same"])
     with Engine(network) as engine, TestClient(create_app(engine)) as client:
         assert client.get("/api/model").json()["report"]["notes"] == ["toy: all are the same"]
         assert client.post("/api/report?maps=false", files=FILE).json()["notes"] == ["toy: all are the same"]

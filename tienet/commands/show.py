@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     report = None if args.report is None else read_report(args.report)
     opened = open_for(args.load, report, args.report)
     files.check_writable(out)
+    if opened.config.map_remark:
+        print(f"note: {args.load}: {opened.config.map_remark}", file=sys.stderr)
     flags.start(args.gpu)
     from tienet.commands.show_figure import draw
 

@@ -28,7 +28,8 @@ class ServedNetwork:
         mode: The run's mode.
         image_px: The side of the network's square images in pixels; None where it takes no image.
         thresholds: float32 [K], the thresholds of the labels; NaN where there is none.
-        notes: What a user should know of the run: that nobody can use the reports that it writes, and why.
+        notes: What a user should know of the run: that nobody can use the reports that it writes, and why
+            (`OpenedRun.writing_flaw`), and by how much the labels go by the attention map (`Config.map_remark`).
         batches: The queue.
     """
 
@@ -38,7 +39,7 @@ class ServedNetwork:
         name: str,
         image_px: int,
         max_batch: int = MAX_BATCH,
-        flaw: str | None = None,
+        remarks: Sequence[str] = (),
     ) -> None:
         """Measure which batch size is fastest, and start the queue.
 
@@ -47,11 +48,11 @@ class ServedNetwork:
             name: The name of the run's folder.
             image_px: The side of the run's images, also where the mode takes none.
             max_batch: The largest batch size that may be chosen.
-            flaw: Why nobody can use the run's reports (`OpenedRun.writing_flaw`).
+            remarks: What a user should know of the run.
         """
         self._pipeline = pipeline
         self.name, self.mode = name, pipeline.mode
-        self.notes = [] if flaw is None else [f"{name}: {flaw}"]
+        self.notes = [f"{name}: {remark}" for remark in remarks]
         self.image_px = image_px if pipeline.needs_image else None
         example: Item = (None if self.image_px is None else np.zeros((image_px, image_px), np.uint8), "no effusion .")
         self.thresholds = self._predict([example])[0].thresholds
@@ -118,7 +119,8 @@ class Engine:
             kind, first = _kind(model.runs[0]), model.runs[0]
             pipeline = (Reporter if kind == "report" else Annotator).load(model)
             name = ", ".join(run.folder.resolve().name for run in model.runs)
-            networks[kind] = ServedNetwork(pipeline, name, first.config.image_px, flaw=first.writing_flaw)
+            remarks = [remark for remark in (first.writing_flaw, first.config.map_remark) if remark]
+            networks[kind] = ServedNetwork(pipeline, name, first.config.image_px, remarks=remarks)
         return cls(**networks)
 
     @property
