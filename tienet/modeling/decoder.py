@@ -56,7 +56,7 @@ class Decoder:
         self._vectors = tf1.get_variable(
             "word_vectors", [vocab_size, word_dim], initializer=tf1.random_normal_initializer()
         )
-        # A CPU gathers from the variable itself, so that the gradient needs no copy of it.
+        # What a GPU writes by is compiled, and takes no variable; reading gathers from the variable itself everywhere.
         self._read_vectors = read(self._vectors) if way.whole() else self._vectors
         with tf1.variable_scope("lstm"):
             self._W_w = read(weight("W_w", [word_dim, 4 * H]))
@@ -102,7 +102,7 @@ class Decoder:
             word_ids: int32 [B, T], <START> first.
             image_context: The images that the reports belong to; None: `self.image_context`, all of the batch.
         """
-        gates = self._word_gates(self.embed(word_ids))
+        gates = self._word_gates(tf.gather(self._vectors, word_ids))
         if self.image_context is None:
             return LSTMOutputs((whole if way.whole() else cell).lstm(gates, self._weights), None)
         x, u, h_0, c_0 = image_context or self.image_context
