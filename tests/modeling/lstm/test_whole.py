@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from tienet import devices
 from tienet.modeling.lstm import cell, loop, way, whole
@@ -63,6 +64,21 @@ def test_the_plain_lstm(evaluate, random, as_on_a_gpu, T):
 
     on_cpu, on_gpu = evaluate([results(cell), as_on_a_gpu(lambda: results(whole))])
     assert_equal(on_gpu, on_cpu)
+
+
+def test_xla_knows_the_number_of_turns(random, monkeypatch):
+    """Otherwise a GPU's loop waits for the host at each turn."""
+    monkeypatch.setattr(devices, "gpu_computes", lambda: True)
+    N = 32
+    with context.eager_mode():  # the HLO can be asked for there only
+        gates, W_r, c, dh = variables(random, (N, B, 4 * H), (H, 4 * H), (N, B, H), (N, B, H))
+        for loop_of, arguments in (
+            (whole._plain_forward, (gates, W_r)),
+            (whole._plain_backward, (W_r, c, c, gates, dh)),
+        ):
+            function = tf.function(loop_of.__wrapped__, jit_compile=True, autograph=False)
+            hlo = function.experimental_get_compiler_ir(*arguments)(stage="optimized_hlo")
+            assert f'"known_trip_count":{{"n":"{N}"}}' in hlo
 
 
 @pytest.mark.parametrize(
