@@ -1,6 +1,6 @@
 """Measure what a GPU machine should show, in the order of its weight; each row is printed as soon as it is there.
 
-    python -m benchmarks.gpu                              all rows, about four minutes
+    python -m benchmarks.gpu                              all rows; no case starts after four minutes
     python -m benchmarks.gpu --only head write            the cases whose name contains one of these; --list prints them
     python -m benchmarks.gpu --data data/openi --backbone-weights pretrained/resnet50.npz
                                                           also features, five trainings and the tables of a data set

@@ -44,14 +44,14 @@ def lstm(w_gates: tf.Tensor, W_r: tf.Tensor) -> tf.Tensor:
 
     @tf.custom_gradient
     def run(w_gates, W_r):
-        h, c, gates = _forward(w_gates, W_r)
-        return h, lambda dh: _backward(W_r, h, c, gates, dh)
+        h, c, gates = forward(w_gates, W_r)
+        return h, lambda dh: backward(W_r, h, c, gates, dh)
 
     return swap_axes(run(swap_axes(w_gates), W_r))
 
 
-def _forward(w_gates, W_r) -> tuple[tf.Tensor, ...]:
-    """h and c [T, B, H] and the gates [T, B, 4H] of all steps."""
+def forward(w_gates: tf.Tensor, W_r: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """From `w_gates` [T, B, 4H], h and c [T, B, H] and the gates [T, B, 4H] of all steps."""
     T, H = tf.shape(w_gates)[0], W_r.shape[0]
     zero = tf.zeros([tf.shape(w_gates)[1], H])
 
@@ -65,7 +65,7 @@ def _forward(w_gates, W_r) -> tuple[tf.Tensor, ...]:
     return stacked(stacks)
 
 
-def _backward(W_r, h, c, gates, dh_all) -> tuple[tf.Tensor, tf.Tensor]:
+def backward(W_r, h, c, gates, dh_all) -> tuple[tf.Tensor, tf.Tensor]:
     """The gradients of w_gates and W_r, from those of all h [T, B, H]."""
     T = tf.shape(h)[0]
     W_r_transposed = tf.transpose(W_r)  # once, not at every step

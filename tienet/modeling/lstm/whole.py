@@ -8,10 +8,9 @@ Axes: B batch, T words, N the padded length, L locations, C channels, H LSTM uni
 
 import tensorflow as tf
 
-from tienet.modeling.lstm import attention, step
+from tienet.modeling.lstm import attention, cell, step
 from tienet.modeling.lstm.attention import Locations, ScoresGradient
 from tienet.modeling.lstm.block import LSTMState, widths_of
-from tienet.modeling.lstm.cell import cell_gradient, lstm_cell
 from tienet.modeling.lstm.step import Step, StepGradient, Weights
 from tienet.modeling.lstm.step_arrays import over_steps, stacked, stacks_of, swap_axes, write
 from tienet.modeling.lstm.way import padded
@@ -117,6 +116,8 @@ def _tail(array: tf.Tensor) -> tuple[tf.Tensor, int]:
 
 # ---- the plain LSTM ----
 
+_plain_forward, _plain_backward = compiled(cell.forward), compiled(cell.backward)
+
 
 def lstm(w_gates: tf.Tensor, W_r: tf.Tensor) -> tf.Tensor:
     """`cell.lstm`: its arguments, its result and its gradients."""
@@ -127,40 +128,9 @@ def lstm(w_gates: tf.Tensor, W_r: tf.Tensor) -> tf.Tensor:
         h, c, gates = _plain_forward(padded(swap_axes(w_gates), 0), W_r)
 
         def gradient(dh):
-            before = LSTMState(*(tf.concat([tf.zeros_like(states[:1]), states[:-1]], 0) for states in (h, c)))
-            dgates = _plain_backward(W_r, before.c, c, gates, padded(swap_axes(dh), 0))
-            return swap_axes(dgates[:T]), over_steps(before.h, dgates)
+            dgates, dW_r = _plain_backward(W_r, h, c, gates, padded(swap_axes(dh), 0))
+            return swap_axes(dgates[:T]), dW_r
 
         return swap_axes(h[:T]), gradient
 
     return run(w_gates, W_r)
-
-
-@compiled
-def _plain_forward(w_gates: tf.Tensor, W_r: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """h and c [N, B, H] and the gates [N, B, 4H] of all steps."""
-    N, H = tf.shape(w_gates)[0], W_r.shape[0]
-    zero = tf.zeros([tf.shape(w_gates)[1], H])
-
-    def body(t, h, c, stacks):
-        gates = w_gates[t] + h @ W_r
-        h, c = lstm_cell(gates, c)
-        return t + 1, h, c, write(stacks, t, (h, c, gates))
-
-    *_, stacks = tf.while_loop(lambda t, *_: t < N, body, (0, zero, zero, stacks_of(N, (H, H, 4 * H))))
-    return stacked(stacks)
-
-
-@compiled
-def _plain_backward(W_r, c_before, c, gates, dh_all) -> tf.Tensor:
-    """The gradient of the gates, [N, B, 4H], from those of all h [N, B, H]."""
-    N, W_r_transposed = tf.shape(c)[0], tf.transpose(W_r)
-
-    def body(t, dh, dc, stack):
-        *parts, dc = cell_gradient(gates[t], c[t], c_before[t], dh + dh_all[t], dc)
-        dgates = tf.concat(parts, 1)
-        return t - 1, dgates @ W_r_transposed, dc, stack.write(t, dgates)
-
-    zero = tf.zeros_like(c[0])
-    *_, stack = tf.while_loop(lambda t, *_: t >= 0, body, (N - 1, zero, zero, stacks_of(N, gates.shape[-1])))
-    return stack.stack()
