@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks.case import FailedError
 from benchmarks.gpu_plan import ADDED, AIMS, DEFAULTS, Aim, Planned, plan
-from benchmarks.gpu_process import Row, rows_of
+from benchmarks.gpu_process import Process, Row
 from benchmarks.measuring import machine
 from tienet import cli
 from tienet.errors import InputError
@@ -132,20 +132,35 @@ class Table:
 
 
 def measure(cases: list[Planned], table: Table, folder: Path, seconds: float, small: bool) -> bool:
-    """Measure the cases until the seconds are over; returns whether none failed."""
+    """Measure the cases until the seconds are over; returns whether none failed.
+
+    While one measures, the process of the next one imports TensorFlow, which takes longer than most measurements.
+    """
+
+    def process_of(planned: Planned) -> Process:
+        return Process(planned.case, environment(planned, folder, small), folder)
+
     start, fine = time.monotonic(), True
+    process = process_of(cases[0])
     for n, planned in enumerate(cases):
         if time.monotonic() - start > seconds:
+            process.end()
             left = ", ".join(later.name for later in cases[n:])
             print(f"\n{seconds:.0f} s are over; not started: {left}", flush=True)
             break
+        following = process_of(cases[n + 1]) if n + 1 < len(cases) else None
         begun = time.monotonic()
         try:
-            for row, peak in rows_of(planned.case, planned.timeout, environment(planned, folder, small), folder):
+            for row, peak in process.rows(planned.timeout):
                 table.add(planned.row_name(row.name), row, peak, time.monotonic() - begun)
         except FailedError as error:
             fine = False
             table.fail(planned.name, str(error))
+        except BaseException:  # Ctrl-C among them
+            if following:
+                following.end()
+            raise
+        process = following
     print(f"\n{time.monotonic() - start:.0f} s in all", flush=True)
     return fine
 

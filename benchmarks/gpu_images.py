@@ -25,6 +25,7 @@ from tienet.config import Config, preset
 
 V, E = 1457, 200
 MS = 1e3
+_AT_ONCE = 64  # images that are computed at once where nothing is read or written
 
 
 def pictures(folder: Path, count: int, px: int, ending: str) -> list[Path]:
@@ -66,7 +67,8 @@ def features(
 ) -> Iterator[Row]:
     """Images a second from JPEG files to rows of the cache, for each side and end of the backbone.
 
-    Reading, hashing, decoding, computing and writing are in it; building the network and its first batch are not.
+    Reading, hashing, decoding, computing and writing are in it; building the network and its first batch are not. What
+    bounds it is seen by rows of decoding alone, by all cores, and of computing alone, of arrays, two batches at once.
 
     Args:
         batches: Besides the batch that the program takes, these are measured for the first kind.
@@ -92,7 +94,22 @@ def features(
                 taken = time.perf_counter() - start
                 what = f"{name}/{px} px JPEG to {end}" + (f", batch {batch}" if batch else "")
                 yield Row(what, images / taken, "images/s", first, f"{images} images in {taken:.2f} s")
+            yield _decoding(f"{name}/decoding {px} px JPEG alone", paths, px)
+            gray = np.zeros((min(images, _AT_ONCE), px, px), np.uint8)
+            calls = max(2, images // len(gray))
+            with ThreadPoolExecutor(2) as pool:
+                (taken,) = repeat(lambda: list(pool.map(network, [gray] * calls)), 1, 1)
+            yield Row(f"{name}/computing {px} px to {end} alone", calls * len(gray) / taken, "images/s")
     yield from memory_of_arrays(name)
+
+
+def _decoding(name: str, paths: list[Path], px: int) -> Row:
+    """Images a second of decoding files to squares of px * px, by all cores."""
+    from tienet.data.image import read_image
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        (taken,) = repeat(lambda: list(pool.map(lambda path: read_image(path, px), paths)), 1, 0)
+    return Row(name, len(paths) / taken, "images/s", note=f"{len(paths)} {paths[0].suffix} files, all cores")
 
 
 def _fill(key, network, paths: list[Path], batch: int | None) -> None:
@@ -143,13 +160,10 @@ def classify(
     """Images a second of updates of `classify` from PNG files, and of decoding alone, with all cores."""
     cli.start_tensorflow()
     from benchmarks import training
-    from tienet.data.image import read_image
 
     config = Config().replace(mode="classify", features="off", **(settings or {}))
     paths = pictures(Path(folder), images, px, "png")
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        (taken,) = repeat(lambda: list(pool.map(lambda path: read_image(path, config.image_px), paths)), 1, 0)
-    yield Row("classify/decoding alone", images / taken, "images/s", note=f"PNGs of {px} px, all cores")
+    yield _decoding("classify/decoding alone", paths, config.image_px)
     seconds = training.train(training.studies_with_images(config, paths), 3, first_steps=5)
     note = f"the last of the epochs, in which no batch waited at the start: {', '.join(f'{s:.1f}' for s in seconds)} s"
     yield Row("classify/training", images / seconds[-1], "images/s", seconds[0], note)

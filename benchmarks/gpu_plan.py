@@ -8,22 +8,24 @@ from dataclasses import dataclass, field, replace
 
 from benchmarks.case import Case
 
+GRAPHS = "--xla_gpu_enable_command_buffer=+WHILE"
+UNROLLED = f"{GRAPHS} --xla_gpu_command_buffer_unroll_loops=true"
+ONE_CALL = {"TIENET_ONE_CALL": "1"}
+
+NO_TRITON = "--xla_gpu_enable_triton_gemm=false"
+
 VARIANTS: list[tuple[str, str, dict[str, str]]] = [
-    (
-        "command buffers",
-        "head",
-        {"XLA_FLAGS": "--xla_gpu_enable_command_buffer=FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,WHILE"},
-    ),
-    ("one call", "head", {"TIENET_ONE_CALL": "1"}),
-    ("one call", "train/annotate", {"TIENET_ONE_CALL": "1"}),
-    (
-        "one call, command buffers",
-        "head",
-        {
-            "TIENET_ONE_CALL": "1",
-            "XLA_FLAGS": "--xla_gpu_enable_command_buffer=FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,WHILE",
-        },
-    ),
+    ("graphs", "head", {"XLA_FLAGS": GRAPHS}),
+    ("graphs, no Triton", "head", {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
+    ("graphs, no Triton, 16 bits", "head", {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}", "TIENET_X16": "1"}),
+    ("one call, graphs, no Triton", "head", ONE_CALL | {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
+    ("graphs, no autotuning", "head", {"XLA_FLAGS": f"{GRAPHS} --xla_gpu_autotune_level=0"}),
+    ("graphs unrolled, no Triton", "head", {"XLA_FLAGS": f"{UNROLLED} {NO_TRITON}"}),
+    ("graphs, no Triton", "train/annotate", {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
+    ("one call, graphs, no Triton", "train/annotate", ONE_CALL | {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
+    ("graphs, no Triton", "train/report", {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
+    ("one call, graphs, no Triton", "train/report", ONE_CALL | {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
+    ("graphs, no Triton", "write", {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
     ("code kept", "train/annotate", {"TIENET_XLA_CACHE": "FOLDER/xla"}),
     ("code kept, again", "train/annotate", {"TIENET_XLA_CACHE": "FOLDER/xla"}),
 ]

@@ -1,7 +1,8 @@
 """Rows of `benchmarks.gpu`: functions yield them in a process of their own, which writes each as soon as it is there.
 
-`python -m benchmarks.gpu_process JSON` calls the function that the JSON names, with its arguments, and prints a line
-for each row that it yields. `rows_of` starts such a process and yields the rows as they come.
+`python -m benchmarks.gpu_process JSON` imports what the function that the JSON names needs, waits for a line on
+standard input, calls the function with its arguments, and prints a line for each row that it yields. `Process` starts
+such a process, so that the next one imports while one measures, and yields the rows as they come.
 """
 
 import contextlib
@@ -25,6 +26,9 @@ from tienet import cli
 
 MARK = "ROW "
 """What the line of a row starts with; all other lines of the process are dropped."""
+
+WITHOUT_TENSORFLOW = ("torch_head", "sharing", "data_set")
+"""The functions whose processes do not import TensorFlow."""
 
 _LONGEST_REASON = 300  # characters
 _SAMPLED_S = 0.1
@@ -50,37 +54,63 @@ class Row:
     note: str = ""
 
 
-def rows_of(case: Case, timeout: float, environment: dict[str, str], temporary: Path) -> Iterator[tuple[Row, float]]:
-    """Run a case in a new process, and yield each of its rows with the most memory of all GPUs so far, in bytes.
-
-    The memory is what this process and all that it starts took from the GPUs, beside what others had at its start.
+class Process:
+    """A case's process, which imports what it needs as soon as this is made, and touches no GPU before `rows`.
 
     Args:
-        timeout: Seconds after which the process, and all that it started, is killed.
         environment: Variables beside those of this process.
         temporary: The folder of the process's temporary files.
-    Raises:
-        FailedError: The process failed or was killed; the message is one line. Rows may have come before.
     """
-    command = [sys.executable, "-m", "benchmarks.gpu_process", json.dumps([case.function, case.arguments])]
-    variables = os.environ | {"TMPDIR": str(temporary)} | environment
-    with tempfile.TemporaryFile("w+") as errors, GpuMemory() as memory:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+
+    def __init__(self, case: Case, environment: dict[str, str], temporary: Path):
+        self._case = case
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by `end`)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.gpu_process", json.dumps([case.function, case.arguments])],
+            cwd=ROOT,
+            env=os.environ | {"TMPDIR": str(temporary)} | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            start_new_session=True,
         )
+
+    def rows(self, timeout: float) -> Iterator[tuple[Row, float]]:
+        """Yield each row, with the most memory of all GPUs so far in bytes; the process has ended afterwards.
+
+        The memory is what the process and all that it starts took from the GPUs, beside what others had at the start.
+
+        Args:
+            timeout: Seconds from now on after which the process, and all that it started, is killed.
+        Raises:
+            FailedError: The process failed or was killed; the message is one line. Rows may have come before.
+        """
         deadline = time.monotonic() + timeout
         try:
-            for line in _lines(process, deadline):
-                if line.startswith(MARK):
-                    yield Row(**json.loads(line.removeprefix(MARK))), memory.peak
-            process.wait(max(deadline - time.monotonic(), 1.0))
+            with GpuMemory() as memory:
+                with contextlib.suppress(BrokenPipeError):  # it has failed, and its status says so below
+                    print("go", file=self._process.stdin, flush=True)
+                for line in _lines(self._process, deadline):
+                    if line.startswith(MARK):
+                        yield Row(**json.loads(line.removeprefix(MARK))), memory.peak
+                self._process.wait(max(deadline - time.monotonic(), 1.0))
+            if self._process.returncode:
+                self._errors.seek(0)
+                raise FailedError(f"{self._case.name}: {_reason(self._process.returncode, self._errors.read())}")
         except (TimeoutError, subprocess.TimeoutExpired):
-            raise FailedError(f"{case.name}: not done after {timeout:.0f} s") from None
+            raise FailedError(f"{self._case.name}: not done after {timeout:.0f} s") from None
         finally:
-            _kill(process)
-        if process.returncode:
-            errors.seek(0)
-            raise FailedError(f"{case.name}: {_reason(process.returncode, errors.read())}")
+            self.end()
+
+    def end(self) -> None:
+        """End the process and all that it has started, if it has not ended yet."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
 
 
 def _lines(process: subprocess.Popen, deadline: float) -> Iterator[str]:
@@ -101,13 +131,6 @@ def _lines(process: subprocess.Popen, deadline: float) -> Iterator[str]:
         if line is None:
             return
         yield line
-
-
-def _kill(process: subprocess.Popen) -> None:
-    """End the process and all that it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _reason(status: int, errors: str) -> str:
@@ -180,10 +203,15 @@ def memory_of_arrays(name: str) -> Iterator[Row]:
 
 
 def main() -> None:
-    """Call the function that the command line names as JSON, and print its rows."""
+    """Call the function that the command line names as JSON, once a line has come, and print its rows."""
     function, arguments = json.loads(sys.argv[1])
     module, _, name = function.partition(":")
-    for row in getattr(importlib.import_module(f"benchmarks.{module}"), name)(**arguments):
+    called = getattr(importlib.import_module(f"benchmarks.{module}"), name)
+    if name not in WITHOUT_TENSORFLOW:
+        cli.start_tensorflow()  # which takes seconds, and no GPU
+    if not sys.stdin.readline():
+        return
+    for row in called(**arguments):
         print(MARK + json.dumps(dataclasses.asdict(row)), flush=True)
 
 

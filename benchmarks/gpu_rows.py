@@ -103,11 +103,11 @@ def sharing(processes: int = 2, **arguments: object) -> Iterator[Row]:
     """A short step in several processes at once: how many of them end well, and why others do not."""
     code = json.dumps(["gpu_rows:head", {"words": [64], **arguments}])
     command = [sys.executable, "-m", "benchmarks.gpu_process", code]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     start = time.perf_counter()
-    started = [
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        for _ in range(processes)
-    ]
+    started = [subprocess.Popen(command, cwd=ROOT, text=True, **pipes) for _ in range(processes)]
+    for process in started:
+        print("go", file=process.stdin, flush=True)
     errors = [process.communicate()[1].strip().splitlines() or ["no message"] for process in started]
     failed = [lines[-1] for process, lines in zip(started, errors, strict=True) if process.returncode]
     note = "; ".join(failed) or f"{time.perf_counter() - start:.1f} s for all of them"

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import gpu, gpu_plan, gpu_rows
 from benchmarks.case import Case, FailedError
 from benchmarks.gpu_plan import AIMS, Aim, Planned, plan
-from benchmarks.gpu_process import Row, rows_of
+from benchmarks.gpu_process import Process, Row
 from tienet.errors import InputError
 
 
@@ -20,7 +20,7 @@ def test_cases_have_names_of_their_own_and_arguments_for_json():
     json.dumps([planned.case.arguments for planned in cases])
     assert {planned.case.name for planned in plan("pictures", None)} >= gpu_plan.SMALL.keys()
     assert {planned.name for planned in gpu.chosen(cases, ["write", "towers"])} == {
-        "write", "towers/TF32", "towers/float32",
+        "write", "towers/TF32", "towers/float32", "write [graphs]",
     }  # fmt: skip
     with pytest.raises(InputError, match="--only nothing"):
         gpu.chosen(cases, ["nothing"])
@@ -39,7 +39,7 @@ def test_variants_add_to_the_flags_that_are_there(monkeypatch, tmp_path):
 
 
 def test_the_rows_of_a_process_come_one_by_one(tmp_path):
-    rows = list(rows_of(Case("none", "gpu_rows:sharing", {"processes": 0}), 60, {}, tmp_path))
+    rows = list(Process(Case("none", "gpu_rows:sharing", {"processes": 0}), {}, tmp_path).rows(60))
     assert [(row.name, row.value, peak) for row, peak in rows] == [("share the GPU", 0, 0)]
 
 
@@ -50,7 +50,7 @@ def test_the_rows_of_a_process_come_one_by_one(tmp_path):
 def test_a_process_that_fails_or_hangs_is_one_line(tmp_path, timeout, arguments, message):
     function = "gpu_rows:training" if "nothing" in arguments else "gpu_rows:sharing"
     with pytest.raises(FailedError, match=message) as caught:
-        list(rows_of(Case("case", function, arguments), timeout, {}, tmp_path))
+        list(Process(Case("case", function, arguments), {}, tmp_path).rows(timeout))
     assert "\n" not in str(caught.value)
 
 
@@ -88,7 +88,7 @@ def test_no_case_starts_once_the_seconds_are_over(tmp_path, capsys):
 
 def test_a_case_in_small(tmp_path):
     out = tmp_path / "rows.jsonl"
-    cases = gpu.chosen(plan(str(tmp_path / "pictures"), None, small=True), ["write"])
+    cases = gpu.chosen(plan(str(tmp_path / "pictures"), None, small=True), ["write"])[:1]
     assert gpu.measure(cases, gpu.Table(out, {}, {}), tmp_path, 600, small=True)
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [row["name"] for row in rows] == ["write/greedy/B=2", "write/beam/B=2"]

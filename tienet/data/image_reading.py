@@ -21,10 +21,10 @@ def read_images(paths: Sequence[Path | str], image_px: int) -> np.ndarray:
     """
     if len(paths) == 1 or devices.usable_cores() == 1:
         return np.stack([read_image(path, image_px) for path in paths])
-    return np.stack(list(_threads().map(lambda path: read_image(path, image_px), paths)))
+    return np.stack(list(threads().map(lambda path: read_image(path, image_px), paths)))
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
-    """The threads of this process, which all callers share, so that there are never more than cores."""
+def threads() -> ThreadPoolExecutor:
+    """The threads of this process that read files; all callers share them, so that there are never more than cores."""
     return ThreadPoolExecutor(devices.usable_cores(), thread_name_prefix="images")

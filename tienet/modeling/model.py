@@ -20,7 +20,7 @@ from tienet.modeling.decoding import Decoding
 from tienet.modeling.draws import Draws
 from tienet.modeling.layers import fully_connected, l2_loss, transition, with_position
 from tienet.modeling.lstm import way
-from tienet.modeling.optimizers import TwoRatesOptimizer
+from tienet.modeling.optimizers import DenseOptimizer, TwoRatesOptimizer
 
 tf1 = tf.compat.v1
 
@@ -353,11 +353,12 @@ class TieNet(ModelDesc):
         """
         rate = tf1.get_variable("adam/learning_rate", initializer=self.config.learning_rate, trainable=False)
         tf1.summary.scalar("learning_rate", rate)
-        adam = tf1.train.AdamOptimizer(rate)
-        if self.config.mode != "report" or self.config.writer_rate == 1:
-            return adam
-        slow = tf1.train.AdamOptimizer(rate * self.config.writer_rate, name="AdamOfTheWriter")
-        return TwoRatesOptimizer(adam, slow, lambda variable: not variable.op.name.startswith(CLASSIFIER_SCOPES))
+        optimizer = tf1.train.AdamOptimizer(rate)
+        if self.config.mode == "report" and self.config.writer_rate != 1:
+            slow = tf1.train.AdamOptimizer(rate * self.config.writer_rate, name="AdamOfTheWriter")
+            is_slow = lambda variable: not variable.op.name.startswith(CLASSIFIER_SCOPES)  # noqa: E731
+            optimizer = TwoRatesOptimizer(optimizer, slow, is_slow)
+        return DenseOptimizer(optimizer) if way.whole() else optimizer
 
 
 def _label_outputs(logits: tf.Tensor) -> dict[str, tf.Tensor]:

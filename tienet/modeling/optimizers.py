@@ -1,4 +1,4 @@
-"""An optimizer in which some variables learn more slowly than others."""
+"""Optimizers around Adam: one in which some variables learn more slowly, and one that takes no sparse gradients."""
 
 from collections.abc import Callable
 
@@ -31,3 +31,19 @@ class TwoRatesOptimizer(ProxyOptimizer):
         # All gradients are there before a weight changes.
         with tf.control_dependencies([tf.convert_to_tensor(gradient) for gradient, _ in pairs]):
             return tf.group(self._slow.apply_gradients(slow), self._opt.apply_gradients(fast, global_step), name=name)
+
+
+class DenseOptimizer(ProxyOptimizer):
+    """Gives sparse gradients, which are those of word vectors, as arrays with a row for each word.
+
+    Adam changes all rows in either case. A GPU would wait for the host, which must learn how many words there are, and
+    XLA would compile what takes the gradients anew for each number of words in a batch.
+    """
+
+    def __init__(self, optimizer: tf1.train.Optimizer):
+        super().__init__(optimizer, "DenseOptimizer")
+
+    def compute_gradients(self, *args, **kwargs) -> list[tuple[tf.Tensor | None, tf.Variable]]:
+        """The pairs of the wrapped optimizer, none of whose gradients is sparse."""
+        pairs = self._opt.compute_gradients(*args, **kwargs)
+        return [(gradient if gradient is None else tf.convert_to_tensor(gradient), v) for gradient, v in pairs]

@@ -6,7 +6,7 @@ to the CPU and one of the weights from there. `tienet/distributed/README.md` say
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -19,6 +19,9 @@ from tienet import devices
 tf1 = tf.compat.v1
 
 CPU = "/cpu:0"
+
+LARGE = (tf.float16, tf.uint8)
+"""The types of features and of images."""
 
 
 class Placement(NamedTuple):
@@ -72,6 +75,41 @@ class TowerBuilder(SyncMultiGPUParameterServerBuilder):
         """The operation that applies the mean of the towers' gradients."""
         with tf.device(self._placement.weights):
             return super().build(grad_list, get_opt_fn)
+
+
+def stages_inputs() -> bool:
+    """Whether a step takes the images or features that came to its GPU during the step before, and not its own.
+
+    A batch of features is some 17 MB, whose copy takes as long as a third of an update.
+    """
+    return devices.gpu_computes()
+
+
+def staged(tensors: list[tf.Tensor], name: str) -> tuple[tf.Operation, list[tf.Tensor]]:
+    """Put the tensors of the next step aside, and take those of the step before.
+
+    What is large is kept on the device that is set here, and the rest, of which the host needs the shapes, on the CPU.
+
+    Args:
+        name: Of the place where they are kept; each has its own.
+    Returns:
+        The operation that puts, and the tensors, in the same order.
+    """
+    large = [tensor.dtype in LARGE for tensor in tensors]
+    out: list[tf.Tensor | None] = [None] * len(tensors)
+    puts = []
+    for here in (True, False):
+        chosen = [n for n, is_large in enumerate(large) if is_large == here]
+        if not chosen:
+            continue
+        with nullcontext() if here else tf.device(CPU):
+            shared = {"shared_name": f"{name}_{'large' if here else 'small'}"}
+            puts.append(tf.raw_ops.Stage(values=[tensors[n] for n in chosen], **shared))
+            taken = tf.raw_ops.Unstage(dtypes=[tensors[n].dtype for n in chosen], **shared)
+        for n, tensor in zip(chosen, taken, strict=True):
+            tensor.set_shape(tensors[n].shape)
+            out[n] = tensor
+    return tf.group(puts), out
 
 
 @contextmanager

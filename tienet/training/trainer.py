@@ -41,18 +41,28 @@ class QueueInput(input_source.QueueInput):
     """A queue from which the towers take the parts of a batch in order.
 
     Without the order the towers race for the parts, and the rounding of their summed gradients differs between runs.
+    Where a GPU computes, images or features come to it during the step before (`placement.stages_inputs`).
+
+    Attributes:
+        put: The operation that takes the next part for each tower; it runs with each step, and once before the first.
+            None where each step takes its own part.
     """
 
     _taken: tuple[tf.Operation, ...] = ()
 
     def __init__(self, batches: TrainingBatches, queue: tf1.QueueBase) -> None:
         super().__init__(_BatchFlow(batches), queue)
+        self.put: tf.Operation | None = None
 
     def _get_input_tensors(self) -> list[tf.Tensor]:
         with tf.control_dependencies(self._taken):
             tensors = super()._get_input_tensors()
         self._taken = (tensors[0].op,)
-        return tensors
+        if not placement.stages_inputs():
+            return tensors
+        put, staged = placement.staged(tensors, self._taken[0].name)
+        self.put = put if self.put is None else tf.group(self.put, put)
+        return staged
 
 
 class _BatchFlow(DataFlow):
@@ -99,6 +109,8 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
         self._batch_split, self._batches = batch_split, batches
         self._interruption, self._workers = interruption, workers
         self._losses: list[tf.Tensor] = []
+        self._put: tf.Operation | None = None
+        self._first_was_put = False
         self._options = workers.options if workers else None
 
     def _setup_graph(
@@ -121,7 +133,8 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
 
         callbacks = super()._setup_graph(input, loss_of_tower, optimizer)
         summaries = tf.group([op.op for op in tf1.get_collection(MOVING_SUMMARY_OPS_KEY)])
-        self._fetches = [self.train_op, self._losses, summaries]
+        self._put = input.put if isinstance(input, QueueInput) else None
+        self._fetches = [self.train_op, self._losses, summaries, *([self._put] if self._put else [])]
         if self._workers:
             self._wait_for_chief = WaitForChief(self._workers, self._interruption)
             callbacks += [SyncWeights(self._workers), self._wait_for_chief]
@@ -145,6 +158,9 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
             self.between_updates = False
             if self._workers and self._interruption.wanted:
                 self._all_reducing.wants_to_stop.load(1.0, self.sess)
+            if self._put and not self._first_was_put:
+                self._first_was_put = True
+                self.sess.run(self._put)
             sessions = [self.sess] * (self._batch_split.accumulate - 1) + [self.hooked_sess]
             losses = [session.run(self._fetches, options=self._options)[1] for session in sessions]
             magnitudes = self.sess.run(self._monitoring.magnitudes)

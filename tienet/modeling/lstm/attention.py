@@ -64,7 +64,7 @@ def attend(images: Locations, query: tf.Tensor, v: tf.Tensor, beams: int = 1) ->
 
 def attend_gradient(images: Locations, query, v, a, dz, da) -> tuple[tf.Tensor, tf.Tensor]:
     """One step backward: from the gradients of z and a to those of the scores, de [B, L], and of the query, [B, A]."""
-    da += tf.reduce_sum(dz[:, None] * images.x, -1) if way.whole() else tf.einsum("bc,blc->bl", dz, images.x)
+    da += tf.reduce_sum(dz[:, None] * tf.cast(images.x, dz.dtype), -1) if way.whole() else tf.einsum("bc,blc->bl", dz, images.x)
     de = a * (da - tf.reduce_sum(a * da, -1, keepdims=True))
     return de, _slopes(images.E, query, de) * (4 * v)
 
@@ -86,7 +86,7 @@ def _context(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     A CPU sums in parts, since XLA takes 25 times as long there for the product of one vector and one matrix.
     """
     if way.whole():
-        return tf.reduce_sum(a[..., None] * x, 1)
+        return tf.reduce_sum(a[..., None] * tf.cast(x, a.dtype), 1)
     L, C, parts = *x.shape[1:], _parts(x.shape[1])
     of_parts = tf.einsum(
         "bpl,bplc->bpc", tf.reshape(a, [-1, parts, L // parts]), tf.reshape(x, [-1, parts, L // parts, C])

@@ -6,13 +6,16 @@ no word sees them, and no gradient comes from them.
 Axes: B batch, T words, N the padded length, L locations, C channels, H LSTM units, A attention units.
 """
 
+import os
+from typing import Any, NamedTuple
+
 import tensorflow as tf
 
 from tienet.modeling.lstm import attention, cell, step
 from tienet.modeling.lstm.attention import Locations, ScoresGradient
 from tienet.modeling.lstm.block import LSTMState, widths_of
 from tienet.modeling.lstm.step import Step, StepGradient, Weights
-from tienet.modeling.lstm.step_arrays import over_steps, stacked, stacks_of, swap_axes, write
+from tienet.modeling.lstm.step_arrays import over_steps, stacks_of, swap_axes
 from tienet.modeling.lstm.way import padded
 from tienet.modeling.lstm.xla import compiled
 
@@ -24,78 +27,111 @@ def attention_lstm(x, u, w_gates, h_0, c_0, weights: Weights) -> tuple[tf.Tensor
 
     @tf.custom_gradient
     def run(x, u, w_gates, h_0, c_0, *tensors):
-        weights, images = Weights(*tensors), attention.locations(x, u)
-        T = tf.shape(w_gates)[1]
-        steps = _forward(images, padded(swap_axes(w_gates), 0), LSTMState(h_0, c_0), weights)
+        weights, T = Weights(*tensors), tf.shape(w_gates)[1]
+        if os.environ.get("TIENET_X16"):
+            x = tf.cast(x, tf.float16)
+        E, steps = _forward(x, u, padded(swap_axes(w_gates), 0), LSTMState(h_0, c_0), weights)
+        images = Locations(x, E)
+        widths = _widths(images, h_0.shape[-1])
 
         def gradient(dh, da):
-            return _gradients(weights, images, LSTMState(h_0, c_0), steps, dh, da)
+            dh, da = (padded(swap_axes(gradient), 0) for gradient in (dh, da))
+            dx, du, dgates, *others = _gradients(images, weights, steps, dh, da)
+            return [dx, du, swap_axes(dgates[:T]), *others]
 
-        return (swap_axes(steps.h[:T]), swap_axes(steps.a[:T])), gradient
+        h, a = (swap_axes(_part(steps[1 : T + 1], widths, name)) for name in ("h", "a"))
+        return (h, a), gradient
 
     return run(x, u, w_gates, h_0, c_0, *(weight for weight in weights if weight is not None))
 
 
+# ---- what a step gives, as one row of an array of all steps ----
+
+
+def _widths(images: Locations, H: int) -> Step:
+    """The widths of a step's arrays in its row."""
+    return widths_of(H, *images.x.shape[1:], images.E.shape[-1]).done
+
+
+def _row(arrays: Any) -> tf.Tensor:
+    """All arrays of a step beside each other, [B, ...]: a GPU writes one array sooner than six."""
+    return tf.concat(tf.nest.flatten(arrays), -1)
+
+
+def _parts(rows: tf.Tensor, widths: Any) -> Any:
+    """The arrays that `_row` put beside each other, by their widths."""
+    return tf.nest.pack_sequence_as(widths, tf.split(rows, tf.nest.flatten(widths), -1))
+
+
+def _part(rows: tf.Tensor, widths: NamedTuple, name: str) -> tf.Tensor:
+    """One of `_parts`, by its name; the others are not read."""
+    n = widths._fields.index(name)
+    start = sum(widths[:n])
+    return rows[..., start : start + widths[n]]
+
+
+# ---- all steps ----
+
+
 @compiled
-def _forward(images: Locations, w_gates: tf.Tensor, state: LSTMState, weights: Weights) -> Step:
-    """All steps, [N, B, ...], from `w_gates` [N, B, 4H] and the state before the first one."""
-    N = tf.shape(w_gates)[0]
+def _forward(x, u, w_gates: tf.Tensor, state: LSTMState, weights: Weights) -> tuple[tf.Tensor, tf.Tensor]:
+    """All steps, from x and u, `w_gates` [N, B, 4H], and the state before the first one.
 
-    def body(t, state, stacks):
+    Returns:
+        E of `Locations`, and all steps, [N + 1, B, ...]: row t + 1 is the `_row` of step t, and row 0 has the state before
+        the first step.
+    """
+    images, N = attention.locations(x, u), tf.shape(w_gates)[0]
+    width = sum(_widths(images, state.h.shape[-1]))
+    nothing = tf.zeros([tf.shape(state.h)[0], width - state.h.shape[-1] - state.c.shape[-1]])
+
+    def body(t, state, rows):
         done = step.step(images, w_gates[t], *state, weights)
-        return t + 1, LSTMState(done.h, done.c), write(stacks, t, done)
+        return t + 1, LSTMState(done.h, done.c), rows.write(t + 1, _row(done))
 
-    widths = widths_of(state.h.shape[-1], *images.x.shape[1:], images.E.shape[-1]).done
-    *_, stacks = tf.while_loop(lambda t, *_: t < N, body, (0, state, stacks_of(N, widths)))
-    return stacked(stacks)
+    rows = stacks_of(N + 1, width).write(0, _row((state, nothing)))
+    *_, rows = tf.while_loop(lambda t, *_: t < N, body, (0, state, rows))
+    return images.E, rows.stack()
 
 
-def _gradients(weights: Weights, images: Locations, before: LSTMState, steps: Step, dh, da) -> list[tf.Tensor]:
-    """The gradients of `attention_lstm`'s arguments, from those of h [B, T, H] and a [B, T, L]."""
-    T, H4 = tf.shape(dh)[1], steps.gates.shape[-1]
-    h, c = (tf.concat([first[None], states[:-1]], 0) for first, states in zip(before, steps[:2], strict=True))
-    dh, da = (padded(swap_axes(gradient), 0) for gradient in (dh, da))
-    of_steps, dstate, sums = _backward(images, weights, LSTMState(h, c), steps, dh, da)
-    du, dv = attention.scores_gradient(sums, weights.v)
-    dx = tf.einsum("tbl,tbc->blc", steps.a, of_steps.dz)
-    dgates = of_steps.dproduct[..., :H4]
-    gradients = [dx, du, swap_axes(dgates[:T]), *dstate]
-    gradients += [over_steps(h, of_steps.dproduct), dv, over_steps(steps.z, dgates)]
+@compiled
+def _gradients(images: Locations, weights: Weights, steps: tf.Tensor, dh, da) -> list[tf.Tensor]:
+    """The gradients of `attention_lstm`'s arguments, from `steps` of `_forward` and those of each step's h and a.
+
+    Args:
+        dh, da: [N, B, ...].
+    Returns:
+        In the order of the arguments; that of w_gates is [N, B, 4H].
+    """
+    widths, H4 = _widths(images, dh.shape[-1]), 4 * dh.shape[-1]
+    of_steps, dstate = _backward(images, weights, steps, dh, da)
+    done = _parts(steps[1:], widths)
+    du, dv = attention.scores_gradient(_scores_gradient(images.E, done.query, of_steps.de), weights.v)
+    dx = tf.einsum("tbl,tbc->blc", done.a, of_steps.dz)
+    dgates, h = of_steps.dproduct[..., :H4], _part(steps[:-1], widths, "h")
+    gradients = [dx, du, dgates, *dstate, over_steps(h, of_steps.dproduct), dv, over_steps(done.z, dgates)]
     if weights.w_beta is not None:
         gradients += [over_steps(h, of_steps.dgate)[:, 0], tf.reduce_sum(of_steps.dgate)]
     return gradients
 
 
-@compiled
-def _backward(
-    images: Locations, weights: Weights, before: LSTMState, steps: Step, dh, da
-) -> tuple[StepGradient, LSTMState, ScoresGradient]:
-    """All steps backward.
-
-    Args:
-        before: The state before each step, [N, B, H].
-        steps: The steps that `_forward` gave.
-        dh, da: [N, B, ...], the gradients of each step's h and a.
-    Returns:
-        The steps' gradients, [N, B, ...]; the gradient of the state before the first step; and the sums over the steps
-        from which the gradients of u and v come.
-    """
-    N = tf.shape(dh)[0]
+def _backward(images: Locations, weights: Weights, steps: tf.Tensor, dh, da) -> tuple[StepGradient, LSTMState]:
+    """All steps backward: their gradients, [N, B, ...], and the gradient of the state before the first step."""
+    N, widths = tf.shape(dh)[0], _widths(images, dh.shape[-1])
+    kept = StepGradient(weights.W_rh.shape[-1], dz=widths.z, dgate=1, de=widths.a)
     transposed = weights._replace(W_z=tf.transpose(weights.W_z), W_rh=tf.transpose(weights.W_rh))
 
-    def body(t, dstate, stacks):
-        h, c, done = tf.nest.map_structure(lambda array: array[t], (*before, steps))
+    def body(t, dstate, rows):
+        before, done = _parts(steps[t], widths), _parts(steps[t + 1], widths)
         gradient, *dstate = step.step_gradient(
-            images, weights, transposed, h, c, done, dstate.h + dh[t], dstate.c, da[t]
+            images, weights, transposed, before.h, before.c, done, dstate.h + dh[t], dstate.c, da[t]
         )
-        return t - 1, LSTMState(*dstate), write(stacks, t, gradient)
+        return t - 1, LSTMState(*dstate), rows.write(t, _row(gradient))
 
-    widths = StepGradient(weights.W_rh.shape[-1], dz=steps.z.shape[-1], dgate=1, de=steps.a.shape[-1])
-    zero = tf.zeros_like(steps.h[0])
-    state = (N - 1, LSTMState(zero, zero), stacks_of(N, widths))
-    _, dstate, stacks = tf.while_loop(lambda t, *_: t >= 0, body, state)
-    gradient = stacked(stacks)
-    return gradient, dstate, _scores_gradient(images.E, steps.query, gradient.de)
+    zero = tf.zeros_like(dh[0])
+    state = (N - 1, LSTMState(zero, zero), stacks_of(N, sum(kept)))
+    _, dstate, rows = tf.while_loop(lambda t, *_: t >= 0, body, state)
+    return _parts(rows.stack(), kept), dstate
 
 
 def _scores_gradient(E: tf.Tensor, queries: tf.Tensor, de: tf.Tensor) -> ScoresGradient:
