@@ -1,7 +1,8 @@
 """Measure what a GPU machine should show, in the order of its weight; each row is printed as soon as it is there.
 
     python -m benchmarks.gpu                              all rows; no case starts after four minutes
-    python -m benchmarks.gpu --only head write            the cases whose name contains one of these; --list prints them
+    python -m benchmarks.gpu --only head towers           these cases, or all with such a text in their name, in this
+                                                          order; --list prints the names
     python -m benchmarks.gpu --data data/openi --backbone-weights pretrained/resnet50.npz
                                                           also features, five trainings and the tables of a data set
     python -m benchmarks.gpu --small                      everything in tiny sizes on the CPU, to see that it runs
@@ -39,7 +40,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--small", action="store_true", help="tiny sizes, on the CPU")
     parser.add_argument("--seconds", type=float, default=240.0, metavar="S", help="start no case after that (240)")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="cases whose names contain one of these")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these cases, or those whose names contain a text")
     parser.add_argument("--list", action="store_true", help="only print the cases' names")
     parser.add_argument("--data", type=Path, metavar="DIR", help="a data set's folder, with manifest.csv and vocab")
     parser.add_argument("--backbone-weights", type=Path, metavar="FILE", help="ResNet-50 weights, for --data")
@@ -60,11 +61,20 @@ def data_set(args: argparse.Namespace) -> tuple[str, str] | None:
 
 
 def chosen(cases: list[Planned], only: list[str] | None) -> list[Planned]:
-    """The cases whose names contain one of `only`; all if it is None. Raises InputError if no name contains one."""
-    for text in only or ():
-        if not any(text in planned.name for planned in cases):
+    """The cases that `only` names, in its order: by a whole name, or else all whose names contain a text.
+
+    All cases if it is None. Raises InputError if no name contains a text.
+    """
+    if only is None:
+        return cases
+    found: list[Planned] = []
+    for text in only:
+        named = [planned for planned in cases if planned.name == text]
+        named = named or [planned for planned in cases if text in planned.name]
+        if not named:
             raise InputError(f"--only {text}: no case has this in its name; --list prints the names")
-    return [planned for planned in cases if only is None or any(text in planned.name for text in only)]
+        found += [planned for planned in named if planned not in found]
+    return found
 
 
 def environment(planned: Planned, folder: Path, small: bool) -> dict[str, str]:

@@ -8,24 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from benchmarks.case import Case
 
-GRAPHS = "--xla_gpu_enable_command_buffer=+WHILE"
-UNROLLED = f"{GRAPHS} --xla_gpu_command_buffer_unroll_loops=true"
-ONE_CALL = {"TIENET_ONE_CALL": "1"}
-
-NO_TRITON = "--xla_gpu_enable_triton_gemm=false"
+GRAPHS = "--xla_gpu_enable_command_buffer=+WHILE --xla_gpu_command_buffer_unroll_loops=true"
 
 VARIANTS: list[tuple[str, str, dict[str, str]]] = [
-    ("graphs", "head", {"XLA_FLAGS": GRAPHS}),
-    ("graphs, no Triton", "head", {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
-    ("graphs, no Triton, 16 bits", "head", {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}", "TIENET_X16": "1"}),
-    ("one call, graphs, no Triton", "head", ONE_CALL | {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
-    ("graphs, no autotuning", "head", {"XLA_FLAGS": f"{GRAPHS} --xla_gpu_autotune_level=0"}),
-    ("graphs unrolled, no Triton", "head", {"XLA_FLAGS": f"{UNROLLED} {NO_TRITON}"}),
-    ("graphs, no Triton", "train/annotate", {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
-    ("one call, graphs, no Triton", "train/annotate", ONE_CALL | {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
-    ("graphs, no Triton", "train/report", {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
-    ("one call, graphs, no Triton", "train/report", ONE_CALL | {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
-    ("graphs, no Triton", "write", {"XLA_FLAGS": f"{GRAPHS} {NO_TRITON}"}),
+    ("shapes on the GPU", "train/annotate", {"TIENET_SHAPES": "gpu"}),
+    ("graphs unrolled", "head", {"XLA_FLAGS": GRAPHS}),
     ("code kept", "train/annotate", {"TIENET_XLA_CACHE": "FOLDER/xla"}),
     ("code kept, again", "train/annotate", {"TIENET_XLA_CACHE": "FOLDER/xla"}),
 ]
@@ -128,8 +115,8 @@ def plan(pictures: str, data: tuple[str, str] | None, small: bool = False) -> li
         case("head", "gpu_rows:head"),
         case("head in PyTorch", "gpu_rows:torch_head"),
         case("write", "gpu_rows:writing"),
-        case("train/annotate", "gpu_rows:training", 100, mode="annotate"),
-        case("train/report", "gpu_rows:training", 120, mode="report", settings=half),
+        case("train/annotate", "gpu_rows:training", 60, mode="annotate"),
+        case("train/report", "gpu_rows:training", 80, mode="report", settings=half),
         case("features", "gpu_images:features", 90, folder=pictures),
         case("classify", "gpu_images:classify", 90, folder=pictures),
         case("one image", "gpu_images:one_image", folder=pictures),

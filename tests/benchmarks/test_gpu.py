@@ -19,9 +19,8 @@ def test_cases_have_names_of_their_own_and_arguments_for_json():
     assert names[-2:] == ["openi", "head in PyTorch, compiled"]  # the slowest ones are last
     json.dumps([planned.case.arguments for planned in cases])
     assert {planned.case.name for planned in plan("pictures", None)} >= gpu_plan.SMALL.keys()
-    assert {planned.name for planned in gpu.chosen(cases, ["write", "towers"])} == {
-        "write", "towers/TF32", "towers/float32", "write [graphs]",
-    }  # fmt: skip
+    found = [planned.name for planned in gpu.chosen(cases, ["towers", "head", "towers/TF32"])]
+    assert found == ["towers/TF32", "towers/float32", "head"]
     with pytest.raises(InputError, match="--only nothing"):
         gpu.chosen(cases, ["nothing"])
 

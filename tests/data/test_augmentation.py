@@ -98,6 +98,14 @@ def test_joined_images_are_the_mean_of_both_in_their_type():
     assert mean.dtype == np.float16
 
 
+@pytest.mark.usefixtures("four_cores")
+def test_several_threads_join_images_as_one_does():
+    random = np.random.default_rng(0)
+    images, others = (random.normal(0, 50, (9, 3, 2)).astype(np.float16) for _ in range(2))
+    mean = ((images.astype(np.float32) + others.astype(np.float32)) / 2).astype(np.float16)
+    np.testing.assert_array_equal(joined_images(images, others), mean)
+
+
 def test_a_report_that_fills_max_words_keeps_its_mark_behind_its_words():
     """With the next word as a second task a whole report of `max_words` words has <END> behind it."""
     vocab = Vocab.from_reports(["one two three four ."] * 2)

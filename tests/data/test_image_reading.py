@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from tienet import devices
 from tienet.data import image_reading
 from tienet.data.image import read_image
 from tienet.data.image_reading import read_images
@@ -26,15 +25,6 @@ def paths(tmp_path):
         assert cv2.imwrite(str(path), random.integers(0, most + 1, shape).astype(kind))
         made.append(path)
     return made
-
-
-@pytest.fixture
-def four_cores(monkeypatch):
-    monkeypatch.setattr(devices, "usable_cores", lambda: 4)
-    image_reading._threads.cache_clear()
-    yield
-    image_reading._threads().shutdown()
-    image_reading._threads.cache_clear()
 
 
 @pytest.mark.usefixtures("four_cores")

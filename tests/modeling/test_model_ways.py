@@ -6,18 +6,14 @@ import tensorflow as tf
 from small_network import batch_of, build, config_of
 
 from tienet import devices
-from tienet.modeling.lstm import way
 
 tf1 = tf.compat.v1
 CASES = {
-    "annotate": ("0", {"attention_norm": True, "uniform_share": 0.3}),
-    "report": (
-        "1",  # the whole loss as one call
-        {
-            "deep_output": True, "classify_on": "half", "doubly_stochastic": 0.1, "sentence_power": 0.5,
-            "attention_gate": True,
-        },
-    ),
+    "annotate": {"attention_norm": True, "uniform_share": 0.3},
+    "report": {
+        "deep_output": True, "classify_on": "half", "doubly_stochastic": 0.1, "sentence_power": 0.5,
+        "attention_gate": True,
+    },
 }  # fmt: skip
 
 
@@ -39,14 +35,12 @@ def loss_and_gradients(config, arrays, values=None):
 
 @pytest.mark.parametrize("mode", CASES)
 def test_training_is_the_same_on_a_gpu_but_for_rounding(random, monkeypatch, mode):
-    one_call, settings = CASES[mode]
-    config = config_of(mode, dropout=0.0, **settings)
+    config = config_of(mode, dropout=0.0, **CASES[mode])
     arrays = batch_of(random, lengths=(6, 1, 4, 5), mode=mode, padding=2)
     if config.weighs_sentences:
         arrays.append(random.random(arrays[-3].shape).astype(np.float32))
     loss, gradients, values = loss_and_gradients(config, arrays)
     monkeypatch.setattr(devices, "gpu_computes", lambda: True)
-    monkeypatch.setenv(way.ONE_CALL, one_call)
     on_gpu, gradients_on_gpu, _ = loss_and_gradients(config, arrays, values)
     np.testing.assert_allclose(on_gpu, loss, rtol=1e-5)
     for name, gradient in gradients.items():

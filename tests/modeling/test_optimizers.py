@@ -1,11 +1,11 @@
-"""The optimizer with two rates: each variable takes the step of its own optimizer, from the same gradients."""
+"""The optimizer with two rates, each variable's step by its own one, and the one that gives no sparse gradients."""
 
 import numpy as np
 import tensorflow as tf
 from small_network import E, V, config_of
 
 from tienet.modeling.model import TieNet
-from tienet.modeling.optimizers import TwoRatesOptimizer
+from tienet.modeling.optimizers import DenseOptimizer, TwoRatesOptimizer
 
 tf1 = tf.compat.v1
 
@@ -73,3 +73,22 @@ def test_mode_report_writes_at_its_own_rate_and_classifies_at_the_whole_one():
     for config in (config_of("report"), config_of("caption", writer_rate=0.1)):
         with tf.Graph().as_default():
             assert isinstance(TieNet(config, V, E).optimizer(), tf1.train.AdamOptimizer)
+
+
+def test_dense_gradients_of_word_vectors_give_the_same_steps():
+    """Adam changes the words that are not in a batch too, by what it has kept of earlier ones."""
+    found = []
+    for optimizer_of in (lambda adam: adam, DenseOptimizer):
+        with tf.Graph().as_default(), tf1.Session() as session:
+            vectors = tf1.get_variable("vectors", initializer=tf.reshape(tf.range(1.0, 9.0), [4, 2]), use_resource=True)
+            words = tf1.placeholder(tf.int32, [None])
+            optimizer = optimizer_of(tf1.train.AdamOptimizer(0.1))
+            pairs = optimizer.compute_gradients(tf.reduce_sum(tf.gather(vectors, words) ** 2))
+            update = optimizer.apply_gradients(pairs)
+            assert isinstance(pairs[0][0], tf.IndexedSlices if optimizer_of is not DenseOptimizer else tf.Tensor)
+            session.run(tf1.global_variables_initializer())
+            for batch in ([1, 1, 3], [0], [3, 3]):
+                session.run(update, {words: batch})
+            found.append(session.run(vectors))
+    assert np.abs(found[0] - np.arange(1, 9).reshape(4, 2))[[0, 1, 3]].min() > 0.05
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-6)

@@ -18,9 +18,11 @@ from tests.modeling.small_network import E, V, batch_of, config_of
 from tienet import devices
 from tienet.data.batch_split import BatchSplit
 from tienet.interruption import Interruption
+from tienet.modeling import shape_math
 from tienet.modeling.backbone import random_weights
 from tienet.modeling.model import TieNet
 from tienet.training import placement
+from tienet.training import trainer as trainer_module
 from tienet.training.optimizers import AllReducingOptimizer
 from tienet.training.placement import Placement
 from tienet.training.trainer import Trainer
@@ -70,7 +72,7 @@ class Batches(DataFlow):
         return 1
 
 
-def built(where: Placement | None, split: BatchSplit, **settings) -> Trainer:
+def built(where: Placement | None, split: BatchSplit, input_of: type = QueueInput, **settings) -> Trainer:
     """A trainer with its graph, which is the default one, on these devices; None: on those of this machine."""
     tf1.set_random_seed(1)
     config = CONFIG.replace(**settings)
@@ -82,7 +84,7 @@ def built(where: Placement | None, split: BatchSplit, **settings) -> Trainer:
         trainer = Trainer(split, Batches(), Interruption())
     with tf.device("/cpu:0"):
         queue = tf1.FIFOQueue(PARTS, [spec.dtype for spec in model.inputs()])
-    inputs = QueueInput(Batches(), queue)
+    inputs = input_of(Batches(), queue)
     trainer.setup_graph(model.get_input_signature(), inputs, model.build_graph, model.optimizer)
     return trainer
 
@@ -117,6 +119,20 @@ def of_types(found: list[Asked], *types: str) -> Counter:
 
 
 NETWORK = ("Conv2D", "MatMul", "L2Loss", "TanhGrad", "While")
+
+
+def test_where_a_gpu_computes_features_wait_there_and_shapes_are_asked_for_on_the_processor(monkeypatch):
+    monkeypatch.setattr(devices, "gpu_computes", lambda: True)
+    with tf.Graph().as_default() as graph:
+        built(ONE_GPU, BatchSplit(), trainer_module.QueueInput)
+        found = asked(graph)
+    on_cpu = {op.type for op in found if "CPU" in op.device}
+    assert on_cpu > {"QueueDequeueV2", "Stage", "Unstage", "GatherV2", "Prod", "Const"}
+    assert on_cpu <= shape_math.TYPES | {"FIFOQueueV2", "QueueDequeueV2", "Stage", "Unstage", "Const", "NoOp"}
+    assert all(op.size < 100 for op in found if op.type in shape_math.TYPES and "CPU" in op.device)
+    staged = [op.device for op in found if op.type == "Unstage"]
+    assert sorted(staged) == ["/device:CPU:0", "/device:GPU:0"]
+    assert "Unique" not in {op.type for op in found}  # no gradient is sparse
 
 
 def test_on_one_gpu_only_the_queue_is_asked_for_on_the_processor():

@@ -1,14 +1,12 @@
-"""Many image files at once: every core decodes one, since OpenCV and zlib do not hold Python's lock meanwhile."""
+"""Many image files at once: every core decodes one."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from tienet import devices
 from tienet.data.image import read_image
+from tienet.data.threads import map_in_threads
 
 
 def read_images(paths: Sequence[Path | str], image_px: int) -> np.ndarray:
@@ -19,12 +17,6 @@ def read_images(paths: Sequence[Path | str], image_px: int) -> np.ndarray:
     Raises:
         FileNotFoundError, InputError: As `read_image`, for the first of the files that cannot be read.
     """
-    if len(paths) == 1 or devices.usable_cores() == 1:
-        return np.stack([read_image(path, image_px) for path in paths])
-    return np.stack(list(threads().map(lambda path: read_image(path, image_px), paths)))
-
-
-@cache
-def threads() -> ThreadPoolExecutor:
-    """The threads of this process that read files; all callers share them, so that there are never more than cores."""
-    return ThreadPoolExecutor(devices.usable_cores(), thread_name_prefix="images")
+    if len(paths) == 1:
+        return read_image(paths[0], image_px)[None]
+    return np.stack(map_in_threads(lambda path: read_image(path, image_px), paths))

@@ -14,7 +14,7 @@ from tensorpack.tfutils.tower import get_current_tower_context
 from tienet.config import Config
 from tienet.grid import ENDS, backbone_side, transition_for
 from tienet.labels import K
-from tienet.modeling import backbone, candidates, embedding, generate, losses, one_call, outputs, words
+from tienet.modeling import backbone, candidates, embedding, generate, losses, outputs, shape_math, words
 from tienet.modeling.decoder import Decoder, ImageContext
 from tienet.modeling.decoding import Decoding
 from tienet.modeling.draws import Draws
@@ -122,6 +122,11 @@ class TieNet(ModelDesc):
         Returns:
             The loss in training; None elsewhere, where the graph has the outputs of `tienet.modeling.outputs`.
         """
+        loss = self._build(inputs)
+        shape_math.move_to_host(tf1.get_default_graph())
+        return loss
+
+    def _build(self, inputs: tuple[tf.Tensor, ...]) -> tf.Tensor | None:
         mode, training = self.config.mode_parts, get_current_tower_context().is_training
         batch = dict(zip([spec.name for spec in self.inputs()], inputs, strict=training))
         features = self._features(inputs[0]) if mode.image else None
@@ -141,31 +146,16 @@ class TieNet(ModelDesc):
     # ---- training ----
 
     def _training_terms(self, features: tf.Tensor | None, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The terms of the loss, each a scalar; one compiled call may give all of them (`lstm.way`)."""
-        given = {name: batch.get(name) for name in ("word_ids", "word_len", "labels", "word_weights", "draw")}
-        with one_call.variables_used() as variables:
-            x, decoder = self._read_batch(features, given["draw"])
-            own = self._own_words(decoder) if self._reads_own_words else (None, None)
-            terms = self._terms(x, decoder, *own, **given)
-        if not way.step_in_one_call() or self.config.scheduled_sampling:  # which packs words, as XLA cannot
-            return terms
-        given |= {"own_ids": own[0], "own_len": own[1]}
-        for name in ("word_ids", "own_ids", "word_weights"):
-            given[name] = None if given[name] is None else way.padded(given[name], 1)
-
-        def build(features, **given) -> dict[str, tf.Tensor]:
-            return self._terms(*self._read_batch(features, given["draw"]), **given)
-
-        return one_call.in_one_call(build, variables, features=features, **given)
-
-    def _read_batch(self, features: tf.Tensor | None, draw: tf.Tensor) -> tuple[tf.Tensor | None, Decoder | None]:
-        """x and the decoder of a batch; None in a mode without an image, and without reports."""
-        self._draws = self._draws._replace(update=draw)
+        """The terms of the loss, each a scalar."""
+        self._draws = self._draws._replace(update=batch["draw"])
         x = None if features is None else self._transition(features)
-        return x, Decoder(self.config, self.vocab_size, self.word_dim, x) if self.config.mode_parts.reads else None
+        decoder = Decoder(self.config, self.vocab_size, self.word_dim, x) if self.config.mode_parts.reads else None
+        own = self._own_words(decoder) if self._reads_own_words else (None, None)
+        given = {name: batch.get(name) for name in ("word_ids", "word_len", "labels", "word_weights")}
+        return self._terms(x, decoder, *own, **given)
 
     def _terms(
-        self, x, decoder: Decoder | None, own_ids, own_len, word_ids, word_len, labels, word_weights, draw
+        self, x, decoder: Decoder | None, own_ids, own_len, word_ids, word_len, labels, word_weights
     ) -> dict[str, tf.Tensor]:
         """L_C, the penalty, L_R, Xu's term and the L2 term, as far as the mode has them."""
         mode, config, terms = self.config.mode_parts, self.config, {}

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import tensorflow as tf
 from tensorpack.tfutils.optimizer import ProxyOptimizer
 
+from tienet.modeling import shape_math
+
 tf1 = tf.compat.v1
 
 
@@ -46,4 +48,6 @@ class DenseOptimizer(ProxyOptimizer):
     def compute_gradients(self, *args, **kwargs) -> list[tuple[tf.Tensor | None, tf.Variable]]:
         """The pairs of the wrapped optimizer, none of whose gradients is sparse."""
         pairs = self._opt.compute_gradients(*args, **kwargs)
-        return [(gradient if gradient is None else tf.convert_to_tensor(gradient), v) for gradient, v in pairs]
+        dense = [(gradient if gradient is None else tf.convert_to_tensor(gradient), v) for gradient, v in pairs]
+        shape_math.move_to_host(tf1.get_default_graph())
+        return dense

@@ -14,6 +14,7 @@ import pytest
 
 from tests.data.toys import KEY, ROW_BYTES, Network, expected, manifest_of, opened, toy_features, write_images
 from tienet.data.features import cache as features_module
+from tienet.data.features import store as store_module
 from tienet.data.features.cache import FeatureKey, Features, open_features, require_images
 from tienet.data.features.store import Store
 from tienet.errors import InputError
@@ -41,6 +42,21 @@ def test_position_is_that_of_the_given_manifest(toy):
     features, network = opened(backwards)
     assert network.made == 0
     np.testing.assert_array_equal(features.take([0, 9]), expected([toy.images[9], toy.images[0]]))
+
+
+@pytest.mark.usefixtures("four_cores")
+def test_with_more_cores_several_threads_write_and_read_the_same(toy, monkeypatch):
+    monkeypatch.setattr(store_module, "_PART", 1000)  # a row has 8192 bytes
+    features, _ = opened(toy)
+    np.testing.assert_array_equal(features.take([7, 0, 7, 9]), expected([toy.images[i] for i in (7, 0, 7, 9)]))
+    assert (features.folder / "features.f16").stat().st_size == 10 * ROW_BYTES
+    assert opened(toy)[0].reused_rows == 10
+
+
+def test_tensorflow_takes_features_without_a_copy(toy):
+    features, _ = opened(toy)
+    for count in (1, 3, 10):
+        assert features.take(range(count)).ctypes.data % 64 == 0
 
 
 def test_pooled_is_mean_then_maximum(toy, monkeypatch):

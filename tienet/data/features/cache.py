@@ -24,8 +24,8 @@ from tienet.data.features import image_hashes
 from tienet.data.features.rows import FORMATS
 from tienet.data.features.store import Store
 from tienet.data.image import read_image
-from tienet.data.image_reading import threads
 from tienet.data.manifest import Manifest
+from tienet.data.threads import map_in_threads
 from tienet.errors import InputError
 from tienet.grid import ENDS, backbone_side
 
@@ -129,9 +129,8 @@ class Features:
             if os.preadv(self._file.fileno(), [out[position]], int(rows[position]) * self.row_bytes) < self.row_bytes:
                 raise InputError(f"{self._file.name}: shorter than its index says; remove {self.folder} and run again")
 
-        in_order = np.argsort(rows, kind="stable")  # that of the file
-        # One thread reads from memory as fast as two cores can; a GPU would wait for it where there are more.
-        any(threads().map(read, in_order) if devices.usable_cores() > 2 else map(read, in_order))
+        # In the order of the file. Two cores read from memory no faster than one.
+        map_in_threads(read, np.argsort(rows, kind="stable"), least_cores=3)
         return self._format.decode(out, self.shape[1:])
 
     def pooled(self) -> np.ndarray:

@@ -4,8 +4,9 @@
     a = softmax(e)                 [B, L]
     z = sum_l a[l] x[l]            [B, C]
 
-It is computed as tanh(u + query) = 1 - 2 r with r = 1 / (1 + e^{2u} e^{2 query}): the exponential of u is computed once
-per image, and a step costs a division where it would cost a tanh. The tanh's derivative, 1 - tanh^2, is 4 (r - r^2).
+It is computed as tanh(u + query) = 1 - 2 r with r = sigm(-2 (u + query)) = 1 / (1 + e^{2u} e^{2 query}): on a CPU the
+exponential of u is computed once per image, and a step costs a division where it would cost a tanh. A GPU waits for
+memory and not for exponentials, so that it takes u itself. The tanh's derivative, 1 - tanh^2, is 4 (r - r^2).
 
 Axes: B batch, L locations, A attention units, C channels, T steps.
 """
@@ -27,11 +28,13 @@ _MAX_EXPONENT = 86.0  # e^86 is a float32, and so is e^-86
 
 
 def exponential(u: tf.Tensor) -> tf.Tensor:
-    """E = e^{2u}, of u or of a query.
+    """E = e^{2u}, of u or of a query; on a GPU u itself.
 
-    A magnitude above 43 counts as 43. The tanh of the sum is 1 to the last digit there, unless u and the query are both
-    so large and of opposite signs.
+    On a CPU a magnitude above 43 counts as 43. The tanh of the sum is 1 to the last digit there, unless u and the query
+    are both so large and of opposite signs.
     """
+    if way.whole():
+        return u
     return tf.exp(tf.clip_by_value(2 * u, -_MAX_EXPONENT, _MAX_EXPONENT))
 
 
@@ -64,7 +67,7 @@ def attend(images: Locations, query: tf.Tensor, v: tf.Tensor, beams: int = 1) ->
 
 def attend_gradient(images: Locations, query, v, a, dz, da) -> tuple[tf.Tensor, tf.Tensor]:
     """One step backward: from the gradients of z and a to those of the scores, de [B, L], and of the query, [B, A]."""
-    da += tf.reduce_sum(dz[:, None] * tf.cast(images.x, dz.dtype), -1) if way.whole() else tf.einsum("bc,blc->bl", dz, images.x)
+    da += tf.reduce_sum(dz[:, None] * images.x, -1) if way.whole() else tf.einsum("bc,blc->bl", dz, images.x)
     de = a * (da - tf.reduce_sum(a * da, -1, keepdims=True))
     return de, _slopes(images.E, query, de) * (4 * v)
 
@@ -86,7 +89,7 @@ def _context(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     A CPU sums in parts, since XLA takes 25 times as long there for the product of one vector and one matrix.
     """
     if way.whole():
-        return tf.reduce_sum(a[..., None] * tf.cast(x, a.dtype), 1)
+        return tf.reduce_sum(a[..., None] * x, 1)
     L, C, parts = *x.shape[1:], _parts(x.shape[1])
     of_parts = tf.einsum(
         "bpl,bplc->bpc", tf.reshape(a, [-1, parts, L // parts]), tf.reshape(x, [-1, parts, L // parts, C])
@@ -111,6 +114,8 @@ def _parts(L: int) -> int:
 
 def _r(E: tf.Tensor, Q: tf.Tensor) -> tf.Tensor:
     """r, [..., L, A], from the `exponential`s of u and of the query."""
+    if way.whole():
+        return tf.sigmoid(-2 * (E + Q[..., None, :]))
     return 1 / (1 + E * Q[..., None, :])
 
 

@@ -6,14 +6,9 @@ XLA must know the number of turns when it compiles, or it copies the loop's cond
 reports are padded to one of a few lengths, and writing goes in blocks of `WORDS` words, with one test between two.
 """
 
-import os
-
 import tensorflow as tf
 
 from tienet import devices
-
-ONE_CALL = "TIENET_ONE_CALL"
-"""The environment variable that lets a GPU take the whole loss as one compiled call, with the value 1 (`one_call`)."""
 
 LENGTHS = (32, 64, 96, 128)
 """The numbers of steps that loops over given reports have on a GPU; longer ones have a multiple of the last."""
@@ -25,14 +20,6 @@ WORDS = 16
 def whole() -> bool:
     """Whether a loop over the words is one compiled call: where a GPU computes."""
     return devices.gpu_computes()
-
-
-def step_in_one_call() -> bool:
-    """Whether all of a training step's loss is one compiled call, and not the loops alone.
-
-    It has far fewer calls, and takes longer to compile; which of the two is faster on a GPU is not measured yet.
-    """
-    return whole() and os.environ.get(ONE_CALL) == "1"
 
 
 def padded_length(T: tf.Tensor) -> tf.Tensor:

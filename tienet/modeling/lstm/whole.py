@@ -6,7 +6,6 @@ no word sees them, and no gradient comes from them.
 Axes: B batch, T words, N the padded length, L locations, C channels, H LSTM units, A attention units.
 """
 
-import os
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -28,16 +27,12 @@ def attention_lstm(x, u, w_gates, h_0, c_0, weights: Weights) -> tuple[tf.Tensor
     @tf.custom_gradient
     def run(x, u, w_gates, h_0, c_0, *tensors):
         weights, T = Weights(*tensors), tf.shape(w_gates)[1]
-        if os.environ.get("TIENET_X16"):
-            x = tf.cast(x, tf.float16)
-        E, steps = _forward(x, u, padded(swap_axes(w_gates), 0), LSTMState(h_0, c_0), weights)
-        images = Locations(x, E)
+        images = attention.locations(x, u)
+        steps = _forward(images, padded(swap_axes(w_gates), 0), LSTMState(h_0, c_0), weights)
         widths = _widths(images, h_0.shape[-1])
 
         def gradient(dh, da):
-            dh, da = (padded(swap_axes(gradient), 0) for gradient in (dh, da))
-            dx, du, dgates, *others = _gradients(images, weights, steps, dh, da)
-            return [dx, du, swap_axes(dgates[:T]), *others]
+            return _gradients(images, weights, steps, dh, da)
 
         h, a = (swap_axes(_part(steps[1 : T + 1], widths, name)) for name in ("h", "a"))
         return (h, a), gradient
@@ -74,14 +69,13 @@ def _part(rows: tf.Tensor, widths: NamedTuple, name: str) -> tf.Tensor:
 
 
 @compiled
-def _forward(x, u, w_gates: tf.Tensor, state: LSTMState, weights: Weights) -> tuple[tf.Tensor, tf.Tensor]:
-    """All steps, from x and u, `w_gates` [N, B, 4H], and the state before the first one.
+def _forward(images: Locations, w_gates: tf.Tensor, state: LSTMState, weights: Weights) -> tf.Tensor:
+    """All steps, from `w_gates` [N, B, 4H] and the state before the first one.
 
     Returns:
-        E of `Locations`, and all steps, [N + 1, B, ...]: row t + 1 is the `_row` of step t, and row 0 has the state before
-        the first step.
+        [N + 1, B, ...]: row t + 1 is the `_row` of step t, and row 0 has the state before the first step.
     """
-    images, N = attention.locations(x, u), tf.shape(w_gates)[0]
+    N = tf.shape(w_gates)[0]
     width = sum(_widths(images, state.h.shape[-1]))
     nothing = tf.zeros([tf.shape(state.h)[0], width - state.h.shape[-1] - state.c.shape[-1]])
 
@@ -91,32 +85,37 @@ def _forward(x, u, w_gates: tf.Tensor, state: LSTMState, weights: Weights) -> tu
 
     rows = stacks_of(N + 1, width).write(0, _row((state, nothing)))
     *_, rows = tf.while_loop(lambda t, *_: t < N, body, (0, state, rows))
-    return images.E, rows.stack()
+    return rows.stack()
 
 
-@compiled
 def _gradients(images: Locations, weights: Weights, steps: tf.Tensor, dh, da) -> list[tf.Tensor]:
-    """The gradients of `attention_lstm`'s arguments, from `steps` of `_forward` and those of each step's h and a.
+    """The gradients of `attention_lstm`'s arguments, from `_forward`'s steps and those of h [B, T, H] and a [B, T, L].
 
-    Args:
-        dh, da: [N, B, ...].
-    Returns:
-        In the order of the arguments; that of w_gates is [N, B, 4H].
+    The products over all steps are not compiled: XLA would try its ways to compute each of them, for seconds, anew for
+    each length.
     """
-    widths, H4 = _widths(images, dh.shape[-1]), 4 * dh.shape[-1]
-    of_steps, dstate = _backward(images, weights, steps, dh, da)
-    done = _parts(steps[1:], widths)
-    du, dv = attention.scores_gradient(_scores_gradient(images.E, done.query, of_steps.de), weights.v)
-    dx = tf.einsum("tbl,tbc->blc", done.a, of_steps.dz)
-    dgates, h = of_steps.dproduct[..., :H4], _part(steps[:-1], widths, "h")
-    gradients = [dx, du, dgates, *dstate, over_steps(h, of_steps.dproduct), dv, over_steps(done.z, dgates)]
+    (T, H), widths = (tf.shape(dh)[1], dh.shape[-1]), _widths(images, dh.shape[-1])
+    of_steps, dstate, sums = _backward(images, weights, steps, *(padded(swap_axes(part), 0) for part in (dh, da)))
+    h, a, z = _part(steps[:-1], widths, "h"), _part(steps[1:], widths, "a"), _part(steps[1:], widths, "z")
+    du, dv = attention.scores_gradient(sums, weights.v)
+    dx = tf.einsum("tbl,tbc->blc", a, of_steps.dz)
+    dgates = of_steps.dproduct[..., : 4 * H]
+    gradients = [dx, du, swap_axes(dgates[:T]), *dstate, over_steps(h, of_steps.dproduct), dv, over_steps(z, dgates)]
     if weights.w_beta is not None:
         gradients += [over_steps(h, of_steps.dgate)[:, 0], tf.reduce_sum(of_steps.dgate)]
     return gradients
 
 
-def _backward(images: Locations, weights: Weights, steps: tf.Tensor, dh, da) -> tuple[StepGradient, LSTMState]:
-    """All steps backward: their gradients, [N, B, ...], and the gradient of the state before the first step."""
+@compiled
+def _backward(
+    images: Locations, weights: Weights, steps: tf.Tensor, dh, da
+) -> tuple[StepGradient, LSTMState, ScoresGradient]:
+    """All steps backward, from the gradients of each step's h and a, [N, B, ...].
+
+    Returns:
+        The steps' gradients, [N, B, ...]; the gradient of the state before the first step; and the sums over the steps
+        from which the gradients of u and v come.
+    """
     N, widths = tf.shape(dh)[0], _widths(images, dh.shape[-1])
     kept = StepGradient(weights.W_rh.shape[-1], dz=widths.z, dgate=1, de=widths.a)
     transposed = weights._replace(W_z=tf.transpose(weights.W_z), W_rh=tf.transpose(weights.W_rh))
@@ -131,7 +130,8 @@ def _backward(images: Locations, weights: Weights, steps: tf.Tensor, dh, da) -> 
     zero = tf.zeros_like(dh[0])
     state = (N - 1, LSTMState(zero, zero), stacks_of(N, sum(kept)))
     _, dstate, rows = tf.while_loop(lambda t, *_: t >= 0, body, state)
-    return _parts(rows.stack(), kept), dstate
+    gradient, queries = _parts(rows.stack(), kept), _part(steps[1:], widths, "query")
+    return gradient, dstate, _scores_gradient(images.E, queries, gradient.de)
 
 
 def _scores_gradient(E: tf.Tensor, queries: tf.Tensor, de: tf.Tensor) -> ScoresGradient:

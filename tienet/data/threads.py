@@ -1,0 +1,30 @@
+"""The threads of this process for files and pixels, which all callers share: there are never more of them than cores.
+
+OpenCV, NumPy, zlib and the system's calls do not hold Python's lock meanwhile.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
+
+from tienet import devices
+
+T, R = TypeVar("T"), TypeVar("R")
+
+
+def map_in_threads(work: Callable[[T], R], items: Iterable[T], least_cores: int = 2) -> list[R]:
+    """work(item) of each item, in order; the first error is raised.
+
+    Args:
+        work: It must not call this function itself.
+        least_cores: With fewer cores the caller does all of the work.
+    """
+    if devices.usable_cores() < least_cores:
+        return list(map(work, items))
+    return list(_threads().map(work, items))
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(devices.usable_cores(), thread_name_prefix="files")
