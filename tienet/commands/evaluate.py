@@ -3,6 +3,10 @@
     tienet evaluate --load checkpoint --data chestxray14
 
 Several runs or data sets also give the paper's two tables.
+
+    tienet evaluate --load runs/report --data openi-r2gen --protocol r2gen --protocol-file annotation.json
+
+judges the reports as another work does, and nothing else.
 """
 
 import argparse
@@ -56,6 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-seen", action="store_true", help="judge studies that the checkpoint was trained on; else refused"
     )
+    parser.add_argument(
+        "--protocol", metavar="r2gen|rexrank", help="judge reports as R2Gen does, or write the file that ReXrank takes"
+    )
+    parser.add_argument(
+        "--protocol-file",
+        type=Path,
+        metavar="JSON",
+        help="the studies of the protocol: R2Gen's annotation.json, or for rexrank also ReXrank's test set",
+    )
     writing_flags.add_arguments(parser)
 
 
@@ -76,6 +89,8 @@ def options_of(args: argparse.Namespace) -> "Options":
         labeller=None if args.labeller is None else tuple(args.labeller),
         java=not args.no_java,
         allow_seen=args.allow_seen,
+        protocol=args.protocol,
+        protocol_file=args.protocol_file,
     )
 
 
@@ -83,6 +98,8 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate, and print the tables and the folder of the results."""
     options = options_of(args)
     several = len(args.load) > 1 or len(args.data) > 1
+    if options.protocol is not None and len(args.data) > 1:
+        raise InputError(f"--protocol {options.protocol}: judges one data set, and --data names {len(args.data)}")
     if several and args.out is None:
         raise InputError("--out is missing: several runs or data sets need a folder for their tables")
     if args.out is not None:
@@ -92,13 +109,21 @@ def run(args: argparse.Namespace) -> int:
 
     with EvaluationCache(options) as cache:
         inputs = open_all(args.load, args.data, args.data_root, cache)
-        one = next(iter(next(iter(inputs.values())).values()))
+        by_run = next(iter(inputs.values()))
+        one = next(iter(by_run.values()))
         out = args.out or one.default_out(options)
         check_out(out)
-        flags.start(args.gpu)
-        from tienet.evaluation.compare import compare_inputs
-        from tienet.evaluation.evaluate import evaluate_inputs
+        if options.protocol is not None:
+            from tienet.evaluation.protocols.judge import judge, open_protocol
 
-        print(compare_inputs(inputs, out, cache) if several else evaluate_inputs(one, out, cache).table)
+            protocol = open_protocol(by_run, cache)
+            flags.start(args.gpu)
+            print(judge(protocol, by_run, out, cache))
+        else:
+            flags.start(args.gpu)
+            from tienet.evaluation.compare import compare_inputs
+            from tienet.evaluation.evaluate import evaluate_inputs
+
+            print(compare_inputs(inputs, out, cache) if several else evaluate_inputs(one, out, cache).table)
     print(out)
     return 0

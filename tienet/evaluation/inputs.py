@@ -34,7 +34,7 @@ class Inputs:
         seen: How many of them the run was trained and validated on; None for a run that has no record of them.
         boxes: The boxes of their lesions, as `read_boxes` gives them.
         judges: What chooses among the candidates of reports; None if there are no candidates.
-        scores_reports: Whether reports are written that can be compared with true ones.
+        scores_reports: Whether reports are written that can be compared with true ones; a protocol does so itself.
         notes: Remarks for the user.
     """
 
@@ -142,7 +142,7 @@ def _open_judges(run: OpenedRun, split: Manifest, options: Options, notes: list[
 def _check_report_metrics(split: Manifest, mode: Mode, cache: EvaluationCache, notes: list[str]) -> bool:
     """Whether there are written reports to score; then Java and the labeller are checked."""
     options = cache.options
-    if not mode.writes or options.metrics == "auc":
+    if not mode.writes or options.metrics == "auc" or options.protocol is not None:
         return False
     if not any(report.strip() for report in split.reports):
         notes.append(f"{split.path}: no study of split {options.split} has a report, so there are no caption metrics")

@@ -56,7 +56,7 @@ FEATURES = Kind("a feature cache", ("features.f16", "features.u8"))
 DESCRIPTION = Kind("the description of a data set", (), title=": what is in it", replaces=("index.html",))
 EVALUATION = Kind(
     "an evaluation",
-    ("metrics.json", "table1.*", "table2.*", "tables.html"),
+    ("metrics.json", "table1.*", "table2.*", "tables.html", "protocol-r2gen.*", "protocol-rexrank*"),
     replaces=("scores.csv", "reports.csv", "roc.png", "reliability.png", "table.txt", "judged.csv", "judged-*.csv"),
 )
 PAGES = Kind("a set of study pages", ("study-*.html",), title=">Studies", replaces=("index.html",))

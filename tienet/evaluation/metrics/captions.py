@@ -136,6 +136,24 @@ class CaptionScorer:
         totals["studies"] = len(scored)
         return totals, each
 
+    def score_words(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, float | None]:
+        """The metrics on words that are split already, and joined by spaces; they are compared as they are.
+
+        Args:
+            references: N true texts, none of them empty.
+            hypotheses: N written texts; an empty one scores 0.
+        Returns:
+            A float for each of CAPTION_METRICS; METEOR is None without Java.
+        Raises:
+            ValueError: The lengths differ, or a reference is empty.
+            InputError: As `score`.
+        """
+        _check_lengths(references, hypotheses)
+        if not all(references):
+            raise ValueError("a reference is empty")
+        scores = self._score(list(references), list(hypotheses))
+        return {metric: float(scores[metric][0]) if metric in scores else None for metric in CAPTION_METRICS}
+
     def _tokenize(self, texts: Sequence[str]) -> list[str]:
         """The tokens of each text, joined by spaces; "" for a text without a word."""
         if not self.java:
