@@ -71,6 +71,7 @@ CALIBRATE = "tienet calibrate --load runs/annotate --gpu cpu"
 SERVE = "tienet serve --load runs/report --port 0 --gpu cpu"
 FEATURES = "tienet features --data ours --backbone-end res4f --image-px 256 --backbone-weights random --gpu cpu"
 VOCABULARY = "tienet vocabulary --data ours"
+LOCATE = "tienet locate --load runs/report --data ours --boxes boxes.csv --out located --gpu cpu"
 POOL = "tienet pool folds/openi-fold-1 folds/openi-fold-2 folds/openi-fold-3"
 
 MISTAKES = {
@@ -140,6 +141,20 @@ MISTAKES = {
     "tienet pool nowhere --out pooled": "nowhere: there is no such folder; expected what tienet evaluate --out",
     "tienet pool data/ours --out pooled": "data/ours: has no judged.csv",
     "tienet pool folds/openi-fold-1 --out pooled": "openi-fold-1: 30 of the data set's 90 studies are judged",
+    f"{LOCATE} --resamples 0": "--resamples 0: expected 1 or more",
+    f"{LOCATE} --pictures -1": "--pictures -1: expected 0 or more",
+    f"{LOCATE} --load nowhere": "nowhere: no checkpoint there",
+    f"{LOCATE} --load runs/report runs/caption": "runs/caption: a checkpoint of mode caption, but tienet locate needs",
+    f"{LOCATE} --load runs/bare": "backbone.npz: no backbone weights there",
+    f"{LOCATE} --data none": "none/manifest.csv does not exist",
+    f"{LOCATE} --split train --boxes train-boxes.csv": "was trained on 1 of the 1 studies",
+    f"{LOCATE} --split val": "boxes.csv: none of its 1 boxes is of a study with an image in data/ours/manifest.csv",
+    f"{LOCATE} --boxes nowhere.csv": "nowhere.csv does not exist",
+    f"{LOCATE} --boxes reports.csv": "reports.csv, row 1: column finding is missing",
+    "tienet locate --load runs/report --data ours --out located": "boxes.csv does not exist, so there is nothing to",
+    f"{LOCATE} --out data/ours": "--out data/ours: holds the data set ours",
+    f"{LOCATE} --out reports.csv": "--out reports.csv: cannot be written to",
+    f"{LOCATE} --gpu x": "--gpu x: expected cpu, or GPU numbers",
     f"{CALIBRATE} --sensitivity 1.5": "--objective sensitivity=1.5: expected a share above 0",
     f"{CALIBRATE} --objective f2": "--objective f2: expected f1, youden, sensitivity=X or precision=X",
     f"{CALIBRATE} --data-root nowhere": "does not exist (nowhere has no data set)",
@@ -242,6 +257,7 @@ RIGHT = {
     CONSISTENT: "tensorflow",
     f"{REPORT} --decode consistent --reader runs/annotate-text --judge runs/classify": "tensorflow",
     f"{EVALUATE} --load runs/report runs/annotate --labeller runs/annotate-text --out out": "tensorflow",
+    LOCATE: "tensorflow",
     CALIBRATE: "tensorflow",
     ANNOTATE: "tensorflow",
     "tienet annotate --load runs/seed-0 runs/seed-1 reports.csv --out out-2.csv --gpu cpu": "tensorflow",
@@ -324,6 +340,8 @@ def write_inputs() -> None:
     Path("reports.csv").write_text("study_id,report\n1,the lungs are clear\n")
     Path("no-report.csv").write_text("study_id,image\n1,one.png\n")
     Path("empty.csv").write_text("")
+    for name, study in (("boxes.csv", "s4"), ("train-boxes.csv", "s0")):
+        Path(name).write_text(f"study_id,finding,x,y,w,h\n{study},Mass,1,1,4,4\n")
     Path("mine.csv").write_text("a\n1\n")
     Path("foreign.txt").write_text("blah blah xyz qwerty")
     Path("elsewhere.csv").write_text("study_id,report\n1,the lungs are clear\n")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from small_network import E, V, config_of
+from small_network import build as build_small
 from tensorpack.tfutils.tower import PredictTowerContext
 
 from tienet.labels import K
@@ -20,7 +21,7 @@ OF_REPORT = LABELS | {"a", "a_entropy", "G", "G_entropy", "a_ws"}
 PROMISED = {
     "annotate": OF_REPORT,
     "annotate-text": LABELS | {"G", "G_entropy"},
-    "classify": LABELS,
+    "classify": LABELS | {"class_activation"},
     "caption": {"a", "a_entropy", "read/a", "read/a_entropy", "read/L_R"} | WRITTEN,
     "report": OF_REPORT | {f"read/{name}" for name in OF_REPORT} | {"read/L_R"} | WRITTEN,
 }
@@ -88,6 +89,36 @@ def test_the_probabilities_are_those_of_the_logits(evaluate, random, mode):
         probabilities, logits = evaluate(names, dict(zip(placeholders, arrays, strict=True)))
         assert logits.shape == (2, K) and np.abs(logits).max() > 0
         np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-logits)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("pooling", "hidden"), [("mean", 0), ("lse", 0), ("mean", 5)])
+def test_the_class_activation_is_the_classifier_at_each_place(evaluate, random, pooling, hidden):
+    config = config_of("classify", pooling=pooling, output_hidden=hidden)
+    model = TieNet(config, V, E)
+    placeholders = [tf1.placeholder(spec.dtype, spec.shape, spec.name) for spec in model.study_inputs()]
+    with PredictTowerContext(""):
+        model.build_graph(*placeholders)
+    graph = tf1.get_default_graph()
+    (x,) = [op.outputs[0] for op in graph.get_operations() if op.name == "transition/Relu"]
+    weights = {variable.op.name: variable for variable in tf1.trainable_variables()}
+    found = evaluate(
+        [x, "class_activation:0", "logits:0", weights], {placeholders[0]: random.random((2, 16, 16, 1024))}
+    )
+    x, activation, logits, weights = found
+    assert activation.shape == (2, *x.shape[1:3], K) and len(weights) == 4 + 2 * (hidden > 0)
+    for n, row, column in [(0, 0, 0), (1, 3, 7), (0, 15, 15)]:
+        of_place = x[n, row, column]
+        if hidden:
+            of_place = np.maximum(of_place @ weights["classifier/hidden/W"] + weights["classifier/hidden/b"], 0)
+        expected = of_place @ weights["classifier/output/W"] + weights["classifier/output/b"]
+        np.testing.assert_allclose(activation[n, row, column], expected, rtol=1e-4, atol=1e-5)
+    with_mean = pooling == "mean" and not hidden
+    assert np.allclose(activation.mean((1, 2)), logits, rtol=1e-4, atol=1e-5) == with_mean
+
+
+def test_training_has_no_class_activation(graph):
+    build_small(config_of("classify"), training=True)
+    assert not [op.name for op in graph.get_operations() if "activation" in op.name.lower()]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -21,6 +21,7 @@ COMMANDS: dict[str, Subcommand] = {
     "train": Subcommand("tienet.commands.train", "a network, trained on a data set"),
     "evaluate": Subcommand("tienet.commands.evaluate", "AUCs, caption metrics, reports and pages of trained networks"),
     "pool": Subcommand("tienet.commands.pool", "the evaluations of several folds put together: every study once"),
+    "locate": Subcommand("tienet.commands.locate", "where networks look, judged by boxes of findings"),
     "calibrate": Subcommand("tienet.commands.calibrate", "temperatures and thresholds from the validation split"),
     "annotate": Subcommand("tienet.commands.annotate", "labels for a table or a folder of reports, and their images"),
     "report": Subcommand("tienet.commands.report", "labels and a preliminary report for each image"),

@@ -74,7 +74,7 @@ def open_inputs(load: str | OpenedRun, data: str | Manifest, data_root: Path, ca
         _ = dataset.split("train"), dataset.split("val")  # the controls are made from them
     check_studies(config, split, training=False)
     notes = [f"{run.folder}: {run.writing_flaw}"] if run.writing_flaw else []
-    seen = _count_seen_studies(run, split, options, notes)
+    seen = count_seen_studies(run, split, options, notes)
     judges = _open_judges(run, split, options, notes)
     scores_reports = _check_report_metrics(split, mode, cache, notes)
     return Inputs(run, dataset, split, seen, read_boxes(split), judges, scores_reports, notes)
@@ -105,7 +105,7 @@ def check_out(out: Path) -> None:
     files.check_writable(out / "metrics.json")
 
 
-def _count_seen_studies(run: Run, split: Manifest, options: Options, notes: list[str]) -> dict[str, int] | None:
+def count_seen_studies(run: Run, split: Manifest, options: Options, notes: list[str]) -> dict[str, int] | None:
     """Count the studies that the run was trained or validated on; None for a run that has no record of them.
 
     Raises:
@@ -135,7 +135,7 @@ def _open_judges(run: OpenedRun, split: Manifest, options: Options, notes: list[
     judges = Judges(run, options.reader, options.judge, options.features)
     notes += judges.notes
     for judge in judges.judge.runs:
-        _count_seen_studies(judge, split, options, notes)
+        count_seen_studies(judge, split, options, notes)
     return judges
 
 

@@ -59,10 +59,11 @@ EVALUATION = Kind(
     ("metrics.json", "table1.*", "table2.*", "tables.html", "protocol-r2gen.*", "protocol-rexrank*"),
     replaces=("scores.csv", "reports.csv", "roc.png", "reliability.png", "table.txt", "judged.csv", "judged-*.csv"),
 )
+LOCATIONS = Kind("boxes that were judged", ("locate.csv",), replaces=("locate.txt", "locate.html"))
 PAGES = Kind("a set of study pages", ("study-*.html",), title=">Studies", replaces=("index.html",))
 MODEL = Kind("an exported model", ("saved_model.pb",))
 WEIGHTS = Kind("weights of a backbone", ("*.npz",))
-KINDS = (DATA_SET, RUN, CHECKPOINTS, EVALUATION, MODEL, FEATURES, VOCABULARY, PAGES, DESCRIPTION, WEIGHTS)
+KINDS = (DATA_SET, RUN, CHECKPOINTS, EVALUATION, LOCATIONS, MODEL, FEATURES, VOCABULARY, PAGES, DESCRIPTION, WEIGHTS)
 
 _IGNORED = ("lost+found", "Thumbs.db", "desktop.ini")
 """What file systems and file managers put into folders."""

@@ -93,6 +93,8 @@ class Predictor:
         features: As `Config.features`: the network takes cached features with "cache", images with "off".
         decoding: How reports are written; None: greedily, at most `config.written_words` words.
         judges: What chooses among the candidates if the method of `decoding` is `consistent`.
+        untrained: The seed of weights that are drawn anew in the place of those that were trained, for a control; the
+            frozen backbone stays. None: the checkpoint's weights.
     Raises:
         InputError: The checkpoint does not fit; the message names all that is wrong with it. Or there are no judges,
             and candidates to choose among.
@@ -104,6 +106,7 @@ class Predictor:
         features: str = "cache",
         decoding: Decoding | None = None,
         judges: Chooser | None = None,
+        untrained: int | None = None,
     ):
         if decoding is not None and decoding.method == "consistent" and judges is None:
             raise InputError("decoding consistent: a reader and a judge are missing, which choose among the candidates")
@@ -119,12 +122,16 @@ class Predictor:
         if self.config.mode_parts.image and features == "off":
             weights = self.run.backbone_weights()
         statistics = self.run.feature_statistics()
-        self._session = self._load(weights, statistics, decoding)
+        self._session = self._load(weights, statistics, decoding, untrained)
 
     def _load(
-        self, weights: dict[str, np.ndarray] | None, statistics: np.ndarray | None, decoding: Decoding | None
+        self,
+        weights: dict[str, np.ndarray] | None,
+        statistics: np.ndarray | None,
+        decoding: Decoding | None,
+        untrained: int | None,
     ) -> "tf.compat.v1.Session":
-        """Build the graph, and load the checkpoint's weights into a session; sets `inputs`."""
+        """Build the graph, and load the checkpoint's weights, or untrained ones, into a session; sets `inputs`."""
         import tensorflow as tf
         from tensorpack.tfutils.tower import PredictTowerContext
 
@@ -143,13 +150,17 @@ class Predictor:
         )
         self.decoding = model.decoding
         with tf.Graph().as_default() as graph:
+            tf1.set_random_seed(untrained)
             with PredictTowerContext(""):
                 self.inputs = {s.name: tf1.placeholder(s.dtype, s.shape, s.name) for s in model.study_inputs()}
                 model.build_graph(*self.inputs.values())
             session = tf1.Session(graph=graph, config=devices.session_config())
             # The backbone's weights are local variables. Nothing else may start from its initializer.
             session.run(tf1.local_variables_initializer())
-            restore(session, self.run.prefix, tf1.trainable_variables())
+            if untrained is None:
+                restore(session, self.run.prefix, tf1.trainable_variables())
+            else:
+                session.run(tf1.variables_initializer(tf1.trainable_variables()))
             graph.finalize()
         return session
 

@@ -134,7 +134,8 @@ class TieNet(ModelDesc):
             return self._loss(self._training_terms(features, batch))
         x = self._transition(features) if mode.image else None
         if not mode.reads:
-            outputs.name_outputs(mode, _label_outputs(self._classify_image(x)))
+            labels = _label_outputs(self._classify_image(x))
+            outputs.name_outputs(mode, {**labels, outputs.CLASS_ACTIVATION: self._classify_places(x)})
             return None
         decoder = Decoder(self.config, self.vocab_size, self.word_dim, x)
         tensors = self._outputs(decoder, x, batch["word_ids"], batch["word_len"])
@@ -276,6 +277,15 @@ class TieNet(ModelDesc):
     def _classify_image(self, x: tf.Tensor) -> tf.Tensor:
         """Mode `classify`: pooling and one layer, to the logits [B, K]."""
         return self._classify([embedding.pool(x, self.config.pooling, self.config.lse_r)])
+
+    def _classify_places(self, x: tf.Tensor) -> tf.Tensor:
+        """Class activation: the classifier of mode `classify` on x of each place, to [B, D, D, K].
+
+        Where the classifier is one layer this is w x + b, whatever the pooling, as Wang et al. (2017) multiply the
+        weights of the prediction layer by the activations; with mean pooling its mean over the places is the logits.
+        """
+        with tf1.variable_scope(tf1.get_variable_scope(), reuse=True):
+            return self._classify([x])
 
     def _features(self, image: tf.Tensor) -> tf.Tensor:
         """The backbone's features, [B, side, side, channels]: what is given, or with `features=off` those of images."""

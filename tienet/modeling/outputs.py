@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PROBABILITIES = "probabilities"  # float32 [B, K], sigmoid(logits), not calibrated
 LOGITS = "logits"  # float32 [B, K]
+CLASS_ACTIVATION = "class_activation"  # float32 [B, D, D, K], the classifier at each place; mode `classify`
 G = "G"  # float32 [B, r, T], text attention, eq. 3
 A = "a"  # float32 [B, T, D, D], spatial attention of each word
 A_WS = "a_ws"  # float32 [B, D, D], saliency attention, eq. 4
@@ -54,7 +55,7 @@ def graph_outputs(mode: Mode, candidates: bool = False) -> list[str]:
     Args:
         candidates: Whether the network writes candidates, of which one is chosen.
     """
-    names = [PROBABILITIES, LOGITS] * mode.classifies + map_outputs(mode)
+    names = [PROBABILITIES, LOGITS] * mode.classifies + [CLASS_ACTIVATION] * mode.pools + map_outputs(mode)
     names += [G_ENTROPY] * (G in names) + [A_ENTROPY] * (A in names)
     if mode.writes:
         names += [of_true_report(name) for name in names] + [L_R, *WRITTEN] + [*CANDIDATES] * candidates

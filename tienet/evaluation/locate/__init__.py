@@ -1,0 +1,1 @@
+"""The maps of runs, judged by the boxes of findings."""
