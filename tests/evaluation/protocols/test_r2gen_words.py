@@ -15,6 +15,8 @@ from tienet.evaluation.protocols.sections import join_words
         ("No dot at the end", "no dot at the end ."),
         ("1. Clear lungs. 2. Normal heart. 3. No nodule.", "clear lungs . normal heart . no nodule ."),
         ("Clear lungs 2. Normal heart", "clear lungs . normal heart ."),  # the number ends a sentence without a dot
+        ("Old scar. 4. No mass 5. Stable.", "old scar . no mass . stable ."),
+        ("A rib. 6. Stable.", "a rib . 6 . stable ."),  # numbers above five stay
         ("Wedge of T11. The rest is normal.", "wedge of t1the rest is normal ."),  # "1. " goes wherever it is
         ("A nodule of 2.5 cm, calcified.", "a nodule of 25 cm calcified ."),
         ("Left-sided PICC (tip in SVC); [new]?", "left-sided picc tip in svc new ."),
