@@ -63,6 +63,7 @@ def test_a_box_may_stand_out_by_what_rounding_does(split, tmp_path):
         (f"{HEADER}00000001_000,Mass,a,2,3,4\n", "row 2, column x: 'a'; expected a number of pixels"),
         (f"{HEADER}00000001_000,Mass,1,2,0,4\n", "row 2, column w: 0; expected a number of pixels above 0"),
         (f"{HEADER}00000001_000,Mass,1,2,300,4\n", "study 00000001_000 is not inside of its image, which has 200 x 50"),
+        (f"{HEADER}00000001_000,Mass,1,-20,30,40\n", "the box x 1, y -20, w 30, h 40 of study 00000001_000 is not"),
         (f"{HEADER}00000004_000,Mass,1,2,3,4\n", "none of its 1 boxes is of a study with an image in"),
         (f"{NIH}00000001_000.png,Cold,1,2,3,4,,,\n", "row 2, column Finding Label: 'Cold'; expected one of the 14"),
         (f"{NIH}00000001_000.png,Mass,1000,2,30,4,,,\n", "is not inside the 1024 x 1024 image"),

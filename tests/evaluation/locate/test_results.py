@@ -74,6 +74,16 @@ def test_the_mean_box_is_of_other_patients(cases, run):
     assert mass["lo"] is None  # of one patient
 
 
+def test_another_study_of_the_same_patient_is_no_other(cases, run):
+    cases.studies.patient_ids[9] = "p10"  # who has nodules on the right in one study, and on the left in another
+    nodules = row_of(rows_of(run, cases, 50, 0), "Nodule", "pointing")
+    assert (nodules["n"], nodules["patients"]) == (11, 10)
+    assert nodules["mean_box"] == pytest.approx(10 / 11)
+    cases.studies.patient_ids[:10] = ["p10"] * 10
+    nodules = row_of(rows_of(run, cases, 50, 0), "Nodule", "pointing")
+    assert nodules["patients"] == 1 and nodules["mean_box"] is None
+
+
 def test_what_was_published_stands_at_its_metric_alone(cases, run):
     rows = rows_of(run, cases, 50, 0)
     published = {(row["finding"], row["metric"]): row["published"] for row in rows if row["published"] is not None}

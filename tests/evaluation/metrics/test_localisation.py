@@ -74,6 +74,13 @@ def test_boxes_are_those_of_the_rule_in_loops(seed):
     np.testing.assert_allclose(found.point, [(column + 0.5) / 5, (row + 0.5) / 5])
 
 
+def test_points_that_touch_at_a_corner_hang_together(monkeypatch):
+    monkeypatch.setattr(localisation, "POINTS_PER_CELL", 1)
+    found = find(np.array([[0, 0, 0, 0], [0, 9, 0, 0], [0, 0, 8, 0], [7, 0, 0, 0]]))
+    np.testing.assert_allclose(found.box, [0.25, 0.25, 0.75, 0.75])
+    np.testing.assert_allclose(found.boxes[2:], [[0.25, 0.25, 0.75, 0.75], [0, 0.75, 0.25, 1]])
+
+
 def test_neither_scale_nor_offset_of_a_map_matters():
     map_ = np.random.default_rng(1).normal(size=(6, 6))
     for other in (map_ + 100, 0.01 * map_ - 3):
