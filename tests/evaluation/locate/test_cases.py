@@ -1,6 +1,7 @@
 """True boxes from boxes.csv and from NIH's table, as shares of the image; what is wrong with them is one line."""
 
 import gzip
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -31,6 +32,7 @@ def test_a_case_is_a_finding_of_a_study(split, tmp_path):
     )
     cases = read_cases(split, None)
     assert cases.studies.study_ids == ["00000001_000", "00000003_000"] and cases.left_out == 2
+    assert not cases.of_nih and read_cases(replace(split, name="chestxray14"), None).of_nih
     assert [(case.finding, case.n, cases.patient(case)) for case in cases.cases] == [
         ("Mass", 1, "q"), ("Nodule", 0, "p"), ("Nodule", 1, "q"),
     ]  # fmt: skip
@@ -44,7 +46,7 @@ def test_the_boxes_of_nih_are_of_images_of_1024_pixels(split, tmp_path, name):
     (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
     cases = read_cases(split, tmp_path / name)
     ((finding, boxes),) = [(case.finding, case.boxes) for case in cases.cases]
-    assert finding == "Infiltration" and cases.left_out == 1
+    assert finding == "Infiltration" and cases.left_out == 1 and cases.of_nih
     np.testing.assert_allclose(boxes, [[0.5, 0.25, 0.75, 0.75]])
 
 

@@ -37,9 +37,13 @@ def lights(data_root, tmp_path_factory) -> Path:
     return folder
 
 
-def test_runs_are_named_by_their_folders_where_that_tells_them_apart(lights, of_split):
+def test_runs_are_named_by_what_tells_them_apart(lights, of_split, data_root):
     loads, cases = [str(lights / mode) for mode in ("report", "classify", "annotate")], of_split("test")
     assert list(open_runs(loads, cases, Options())) == ["report", "classify", "annotate"]
+    latest = light_run(
+        lights / "others" / "report", manifests.load("phantom", data_root), "report", "latest-10", data="phantom"
+    )
+    assert list(open_runs([loads[0], str(latest)], cases, Options())) == ["report/best-10", "report/latest-10"]
     same = [str(lights / "report"), str(lights / "report" / "checkpoints")]
     assert list(open_runs(same, cases, Options())) == same
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def cases() -> Cases:
     facts = [ids, [f"p{n}" for n in range(11)], [Path("a.png")] * 11, [""] * 11]
     studies = Manifest("x", Path("manifest.csv"), *facts, np.array(["test"] * 11), np.zeros((11, 15), np.float32))
     nodules = [Case(n, "Nodule", np.array([LEFT if n < 10 else RIGHT])) for n in range(11)]
-    return Cases(studies, [Case(10, "Mass", np.array([RIGHT])), *nodules], Path("boxes.csv"), 3)
+    return Cases(studies, [Case(10, "Mass", np.array([RIGHT])), *nodules], Path("boxes.csv"), 3, of_nih=True)
 
 
 @pytest.fixture
@@ -88,6 +89,9 @@ def test_what_was_published_stands_at_its_metric_alone(cases, run):
     rows = rows_of(run, cases, 50, 0)
     published = {(row["finding"], row["metric"]): row["published"] for row in rows if row["published"] is not None}
     assert published == {("Nodule", "any_t_iobb"): 0.16}
+    rows = rows_of(run, replace(cases, of_nih=False), 50, 0)
+    assert not any(row["published"] for row in rows)
+    assert "Wang et al. 2017  " not in to_text(rows, [run], cases, "test")
 
 
 def test_the_csv_has_every_row(cases, run):

@@ -21,6 +21,7 @@ from tienet.labels import FINDINGS, canonical
 _COLUMNS = ("study_id", "finding", "x", "y", "w", "h")
 _SLACK_PX = 1.0  # what a box may stand out of its image: coordinates that were scaled and rounded do
 _OF_NIH = b"Image Index"  # the first column of BBox_List_2017.csv
+_NIH_DATA = "chestxray14"
 
 Row = tuple[str, str, tuple[float, float, float, float]]
 """study_id, finding, and x, y, w, h in pixels."""
@@ -50,12 +51,15 @@ class Cases:
         cases: In the order of FINDINGS, and of the studies within a finding.
         path: The file of the boxes.
         left_out: How many of its boxes are of other studies, or of studies without an image.
+        of_nih: Whether they are NIH's, by the form of the file or the name of the data set, so that figures that were
+            published on these stand beside.
     """
 
     studies: Manifest
     cases: Sequence[Case]
     path: Path
     left_out: int
+    of_nih: bool = False
 
     def patient(self, case: Case) -> str:
         """The patient of a case."""
@@ -98,7 +102,8 @@ def read_cases(split: Manifest, path: Path | None) -> Cases:
         of_case.setdefault((finding, place[study]), []).append(box)
     order = sorted(of_case, key=lambda key: (FINDINGS.index(key[0]), key[1]))
     cases = [Case(n, finding, np.array(of_case[finding, n])) for finding, n in order]
-    return Cases(studies, cases, path, len(rows) - len(kept))
+    of_nih = frame_px is not None or studies.name.startswith(_NIH_DATA)
+    return Cases(studies, cases, path, len(rows) - len(kept), of_nih)
 
 
 def _read_rows(path: Path) -> tuple[list[Row], int | None]:

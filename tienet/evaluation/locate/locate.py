@@ -43,8 +43,10 @@ def open_runs(loads: Sequence[str], cases: Cases, options: Options) -> dict[str,
         count_seen_studies(run, cases.studies, options, notes)
         for note in notes:
             print(f"note: {note}", file=sys.stderr)
-    names = [run.folder.name for run in runs]
-    return dict(zip(names if len(set(names)) == len(names) else loads, runs, strict=True))
+    short = [run.folder.name for run in runs]
+    longer = [f"{run.folder.name}/{run.prefix.name}" for run in runs]
+    names = next((names for names in (short, longer) if len(set(names)) == len(runs)), loads)
+    return dict(zip(names, runs, strict=True))
 
 
 def locate(
