@@ -1,6 +1,7 @@
 """tienet annotate: the rows are the network's, in the input's order, whatever happened on the way."""
 
 import csv
+import json
 import os
 import re
 import shutil
@@ -24,8 +25,9 @@ from tienet.commands import annotate
 from tienet.commands.main import dispatch
 from tienet.data.image import read_gray
 from tienet.errors import InputError
+from tienet.inference.evidence import split_into_sentences
 from tienet.interruption import Interrupted
-from tienet.labels import LABELS, K
+from tienet.labels import FINDINGS, LABELS, K
 from tienet.predict import Annotator
 
 PROBABILITIES = [f"{label}_probability" for label in LABELS]
@@ -133,6 +135,32 @@ def test_cut_anywhere_it_becomes_the_same_again(runs, archive, tmp_path, monkeyp
         out.write_bytes(whole[:size])
         assert run(runs["annotate-text"], archive, out) == 0
         assert out.read_bytes() == whole
+
+
+def test_evidence_is_a_column_and_lines_of_json_however_often_it_was_cut(runs, archive, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(annotate, "TEXT_WINDOW", 64)
+    out, lines = tmp_path / "out.csv", tmp_path / "out.csv.evidence.jsonl"
+    words = ["annotate", "--load", str(runs["annotate-text"]), str(archive), "--out", str(out), "--gpu", "cpu"]
+    assert dispatch([*words, "--evidence"]) == 0
+    assert str(lines) in capsys.readouterr().out
+    table, whole, json_lines = pd.read_csv(out), out.read_bytes(), lines.read_bytes()
+    reports = pd.read_csv(archive).report
+    found = [json.loads(line) for line in json_lines.decode().splitlines()]
+    assert [line["study_id"] for line in found] == table.study_id.tolist()
+    assert sum(map(len, (line["evidence"] for line in found))) > 20
+    for n, line in enumerate(found):
+        assert json.loads(table.evidence[n]) == line["evidence"]
+        named = [name for name in FINDINGS if table[name][n] == 1] if split_into_sentences(reports[n]) else []
+        assert [one["label"] for one in line["evidence"]] == named
+        for one in line["evidence"]:
+            assert reports[n][one["start"] : one["end"]] == one["text"]
+            assert one["probability"] == pytest.approx(table[f"{one['label']}_probability"][n], abs=2e-6)
+    for cut in (len(whole) // 3, len(whole) - 5):
+        os.truncate(out, cut)
+        assert dispatch([*words, "--evidence"]) == 0
+        assert (out.read_bytes(), lines.read_bytes()) == (whole, json_lines)
+    with pytest.raises(InputError, match="has another header"):
+        dispatch(words)
 
 
 def test_another_checkpoint_or_calibration_is_refused(runs, archive, phantom, tmp_path):

@@ -231,6 +231,7 @@ MISTAKES = {
     "tienet prepare openi --reports none --images none --projections none.csv --labels mesh --out o": "none.csv",
     "tienet prepare chestxray14 --entry none.csv --train-val-list a --test-list b --no-images": "a does not exist",
     "tienet prepare mimic-cxr --root none --labels chexpert --out o": "none",
+    "tienet prepare padchest --table none.csv --out o": "none.csv does not exist",
     "tienet prepare folder --images none --out o": "--images none",
     "tienet weights fetch --md5 1": "argument --md5: '1' is not an md5",
     "tienet weights fetch --out data": "data is a folder; expected the name of a file",

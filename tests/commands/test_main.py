@@ -13,7 +13,7 @@ from tienet.commands import main, subcommand
 from tienet.commands.main import COMMANDS, dispatch
 
 CALLS = [[name] for name, command in COMMANDS.items() if not command.is_group]
-CALLS += [["prepare", name] for name in ("phantom", "openi", "chestxray14", "mimic-cxr", "folder")]
+CALLS += [["prepare", name] for name in ("phantom", "openi", "chestxray14", "mimic-cxr", "padchest", "folder")]
 CALLS += [["weights", name] for name in ("fetch", "convert")]
 
 

@@ -5,7 +5,7 @@ import pytest
 from tienet.commands.main import dispatch
 from tienet.commands.prepare import COMMANDS
 
-DATA_SETS = ["phantom", "openi", "chestxray14", "mimic-cxr", "folder"]
+DATA_SETS = ["phantom", "openi", "chestxray14", "mimic-cxr", "padchest", "folder"]
 
 
 def test_help_lists_each_data_set_with_what_it_is(capsys):

@@ -10,11 +10,12 @@ from tienet.errors import InputError
 
 LEFT_OUT = {
     "openi": "uid,image,reason", "chestxray14": "image,split,reason", "mimic-cxr": "image,split,reason",
-    "folder": "name,what,reason",
+    "padchest": "report_id,patient_id,reason", "folder": "name,what,reason",
 }  # fmt: skip
 STUDY_ID = {
     "phantom": "phantom-00001", "openi": "1_IM-0001-4001", "chestxray14": "00000001_000",
-    "mimic-cxr": "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014", "folder": "0123456789abcdef",
+    "mimic-cxr": "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014", "padchest": "4765777",
+    "folder": "0123456789abcdef",
 }  # fmt: skip
 
 

@@ -51,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags.add_load(parser, "annotate or annotate-text", several=True)
     parser.add_argument("studies", nargs="?", metavar="CSV|FOLDER", help="reports, and images for mode annotate")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="CSV of labels, appended to")
+    parser.add_argument(
+        "--evidence",
+        action="store_true",
+        help="also each named finding's sentence: the one without which its probability falls most; with images it"
+        " takes as long as a study for each sentence",
+    )
     flags.add_gpu(parser)
 
 
@@ -81,17 +87,19 @@ def _annotate(args: argparse.Namespace, interruption: Interruption) -> int:
     opened = Annotator.open_run(args.load)
     studies = open_studies(args.studies, Needs(image=opened.runs[0].config.mode_parts.image, report=True))
     flags.choose_gpus(args.gpu)
-    identity = _identity(opened) | {"input": studies.identity}
-    with LabelsFile(args.out, identity, args.studies) as out:
+    identity = _identity(opened) | {"input": studies.identity} | ({"evidence": True} if args.evidence else {})
+    with LabelsFile(args.out, identity, args.studies, args.evidence) as out:
         if studies.columns_taken:
             print(studies.columns_taken, file=sys.stderr)
         if opened.calibration is not None:
             print(threshold_table(opened.calibration), file=sys.stderr)
         flags.start_tensorflow()
         with Annotator.load(opened) as annotator:
-            job = _Job(annotator, out, studies.total)
+            job = _Job(annotator, out, studies.total, args.evidence)
             job.run(studies, interruption)
             out.check_end()
+            if args.evidence:
+                print(out.write_json_lines())
             return job.log_summary(studies.notes)
 
 
@@ -115,9 +123,10 @@ def _identity(opened: "OpenedRun | OpenedRuns") -> dict[str, object]:
 class _Job:
     """One pass over the studies."""
 
-    def __init__(self, annotator: "Annotator", out: "LabelsFile", total: int) -> None:
+    def __init__(self, annotator: "Annotator", out: "LabelsFile", total: int, evidence: bool = False) -> None:
         from tienet.checkpoint.together import image_px_of
 
+        self._evidence = evidence
         self._annotator, self._out, self._total = annotator, out, total
         self._image_px = image_px_of(annotator.run.runs)
         self._logged_faults = self._truncated_reports = self._words = self._unknown_words = 0
@@ -180,18 +189,31 @@ class _Job:
             return False
         readable = [n for n, study in enumerate(studies) if study.fault is None]
         pixels = [images[n].pixels for n in readable] if self._annotator.needs_image else None
-        predictions = self._annotator.annotate([studies[n].report for n in readable], pixels) if readable else []
+        reports = [studies[n].report for n in readable]
+        predictions = self._annotator.annotate(reports, pixels) if readable else []
+        evidence = self._find_evidence(reports, predictions, pixels)
         self._log_thresholds(predictions)
         for study in studies:
             if study.fault and study.row in missing:
                 self._log_fault(study, bar)
                 self._out.pass_over(study)
-        for n, prediction in zip(readable, predictions, strict=True):
+        for n, prediction, found in zip(readable, predictions, evidence, strict=True):
             if studies[n].row in missing:
-                self._out.write(studies[n], prediction.probabilities, prediction.labels)
+                self._out.write(studies[n], prediction.probabilities, prediction.labels, found)
                 self._count_words(prediction)
                 self._remarks.update(images[n].remarks if images[n] else ())
         return True
+
+    def _find_evidence(
+        self, reports: list[str], predictions: "list[Prediction]", pixels: list[np.ndarray] | None
+    ) -> list[list[dict] | None]:
+        """What each study's column `evidence` holds; None without --evidence."""
+        if not self._evidence:
+            return [None] * len(reports)
+        from tienet.inference.evidence import find_evidence
+
+        found = find_evidence(self._annotator, reports, predictions, pixels)
+        return [[evidence.to_json() for evidence in of_study] for of_study in found]
 
     # ---- messages ----
 

@@ -1,15 +1,18 @@
 """The table that `tienet annotate` writes.
 
 Each study's row is appended as soon as it is predicted, so that the same command can go on with the table of a run that
-was stopped. There are three files:
+was stopped. There are these files:
 
-OUT             study_id, a probability for each label, then each label: 1, 0, or empty without a threshold
+OUT             study_id, a probability for each label, then each label: 1, 0, or empty without a threshold; with
+                --evidence a last column `evidence`, a list in JSON
 OUT.run.json    the checkpoint and the input that the table is of, so that no run with others adds to it
+OUT.evidence.jsonl   the evidence alone, a line of JSON for each study; made at the end, with --evidence
 OUT.errors.csv  the row of each study that was passed over, and why; only where there are such studies
 """
 
 import csv
 import io
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,6 +29,7 @@ from tienet.folders import locks
 from tienet.labels import LABELS
 
 HEADER = ("study_id", *(f"{label}_probability" for label in LABELS), *LABELS)
+EVIDENCE = "evidence"
 ERRORS_HEADER = ("row", "study_id", "reason", "message")
 
 
@@ -42,18 +46,19 @@ class LabelsFile:
         written: The number of rows of earlier runs and of this one.
     """
 
-    def __init__(self, path: Path, identity: dict[str, object], input_path: Path) -> None:
+    def __init__(self, path: Path, identity: dict[str, object], input_path: Path, evidence: bool = False) -> None:
         """Begin a table, or go on where a run with the same `identity` stopped.
 
         Args:
             path: OUT.
+            evidence: Whether there is a column `evidence`.
             identity: What has to be the same as in the earlier run. Its "input" is `CsvStudyInputs.identity`, whose
                 file may have grown since.
             input_path: The file that "input" is of.
         Raises:
             InputError: The table is another run's, or another process is writing it.
         """
-        self.path = path
+        self.path, self._header = path, (*HEADER, EVIDENCE) if evidence else HEADER
         self.errors_path = path.with_name(f"{path.name}.errors.csv")
         self.reasons: Counter[str] = Counter()
         self.written = 0
@@ -75,12 +80,12 @@ class LabelsFile:
             if not self.path.stat().st_size:
                 self.path.unlink()
             raise
-        self._is_new = not _cut_partial_line(self._out, HEADER, self.path)
+        self._is_new = not _cut_partial_line(self._out, self._header, self.path)
         if self._is_new:
             self.errors_path.unlink(missing_ok=True)
         if self.errors_path.exists():
             self._open_errors()
-        self._earlier_rows = _read_rows(self.path, HEADER)
+        self._earlier_rows = _read_rows(self.path, self._header)
         self._earlier_errors = _read_rows(self.errors_path, ERRORS_HEADER) if self._errors else iter(())
         self._next_row = next(self._earlier_rows, None)
         self._next_error = next(self._earlier_errors, None)
@@ -127,19 +132,32 @@ class LabelsFile:
         self._errors.write(_line([str(study.row), study.study_id, study.fault.kind, study.fault.message]))
         self._errors.flush()
 
-    def write(self, study: StudyInput, probabilities: np.ndarray, labels: np.ndarray) -> None:
+    def write(
+        self, study: StudyInput, probabilities: np.ndarray, labels: np.ndarray, evidence: Sequence[dict] | None = None
+    ) -> None:
         """Append a study's row.
 
         Args:
             study: The study.
             probabilities: float32 [K]; they are written with the fewest digits that give the same float32 again.
             labels: float [K], 1 or 0, NaN without a threshold.
+            evidence: What the column `evidence` holds, where there is one.
         """
         probability_cells = [str(value) for value in probabilities.astype(np.float32)]
         label_cells = ["" if np.isnan(value) else str(int(value)) for value in labels]
-        self._out.write(_line([study.study_id, *probability_cells, *label_cells]))
+        more = [] if evidence is None else [json.dumps(evidence, ensure_ascii=False)]
+        self._out.write(_line([study.study_id, *probability_cells, *label_cells, *more]))
         self._out.flush()
         self.written += 1
+
+    def write_json_lines(self) -> Path:
+        """Write OUT.evidence.jsonl, a line for each study of the whole table; returns its path."""
+        path = self.path.with_name(f"{self.path.name}.evidence.jsonl")
+        with files.replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            for row in _read_rows(self.path, self._header):
+                line = {"study_id": row[0], EVIDENCE: json.loads(row[-1])}
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        return path
 
     def check_end(self) -> None:
         """Raise InputError if the table has studies that the input does not have."""

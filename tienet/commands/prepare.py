@@ -12,5 +12,8 @@ COMMANDS: dict[str, Subcommand] = {
     "openi": Subcommand("tienet.datasets.openi.prepare", "OpenI, Indiana University's chest X-rays with reports"),
     "chestxray14": Subcommand("tienet.datasets.chestxray14.prepare", "ChestX-ray14 of the NIH, which has no reports"),
     "mimic-cxr": Subcommand("tienet.datasets.mimic_cxr.prepare", "MIMIC-CXR and MIMIC-CXR-JPG of PhysioNet"),
+    "padchest": Subcommand(
+        "tienet.datasets.padchest.prepare", "PadChest's reports that physicians labelled, in Spanish"
+    ),
     "folder": Subcommand("tienet.datasets.folder.prepare", "a folder of X-rays of your own, with reports or labels"),
 }

@@ -18,6 +18,7 @@ MANIFEST, LEFT_OUT = "manifest.csv", "left_out.csv"
 _MAKERS_BY_LEFT_OUT = {
     ("uid", "image", "reason"): ("openi",),
     ("image", "split", "reason"): ("chestxray14", "mimic-cxr"),
+    ("report_id", "patient_id", "reason"): ("padchest",),
     ("name", "what", "reason"): ("folder",),
 }
 """The commands that write a left_out.csv with these columns."""

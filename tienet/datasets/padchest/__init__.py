@@ -1,0 +1,1 @@
+"""PadChest: the published table of images, reports and labels."""
