@@ -185,9 +185,9 @@ def _notes(rows: Sequence[Row], runs: Sequence[RunMaps], cases: Cases) -> Iterat
         "A random place: what is expected of a random point, and of the map's own boxes put anywhere in the image. "
         "The centre: the middle of the image, and the map's own boxes there. Mean box of others: the mean box of the "
         "finding in other patients, and its middle; undefined, and left out, where no other patient has it. Untrained: "
-        "the same network and frozen backbone, its other weights drawn once, not trained. Behind a control, + where the "
-        "interval of the difference to it is above 0, so that the map is better, and - where it is below, if there are "
-        f"{LEAST_PATIENTS} patients or more."
+        "the same network and frozen backbone, its other weights drawn once, not trained. Behind a control: + where "
+        "the interval of the difference to it is above 0, so that the map is better, and - where it is below, if "
+        f"there are {LEAST_PATIENTS} patients or more."
     )
     if any(row["published"] is not None for row in rows):
         yield (
