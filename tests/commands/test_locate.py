@@ -26,7 +26,9 @@ def rows_of(tmp_path, data_root):
 
 
 def test_every_run_is_judged_by_finding(rows_of, runs, data_root, tmp_path, capsys):
-    rows = rows_of("--load", runs["report"], runs["classify"], "--pictures", 3)
+    loads = runs["report"], runs["classify"]
+    capsys.readouterr()  # what their training has printed
+    rows = rows_of("--load", *loads, "--pictures", 3)
     out, said = tmp_path / "out", capsys.readouterr().out
     assert said == f"{(out / 'locate.txt').read_text()}\n{out}\n"
     assert (out / "locate.html").read_text().count('"frame located') == 3 * 2
