@@ -11,7 +11,7 @@ import pytest
 
 from tienet.labels import LABELS, K
 from tienet.pages import attention_map
-from tienet.pages.study import StudyPage, render, write_pages
+from tienet.pages.study import Origin, StudyPage, render, write_pages
 
 NAN = np.nan
 NASTY = '<script>alert("x")</script>&\'$style'
@@ -369,3 +369,15 @@ def test_a_report_that_was_read_up_to_a_limit_says_so(page):
     read = render(replace(page, true_words=None, written=False, cut_at=8))
     assert "[...]" in read and "Only its first 8 words were read." in read
     assert "[...]" not in render(replace(page, true_words=None, written=False))
+
+
+def test_findings_stand_beside_the_sentences_that_they_come_from(page):
+    origins = [Origin("Pleural_Thickening", "A & B.", 0.123, None), Origin("Mass", NASTY, 0.9, 0.75)]
+    text = render(replace(page, true_words=None, written=False, origins=origins))
+    read = Tags(text).text
+    assert "Where the findings come from" in read
+    assert "Pleural Thickening“A & B.” without it 0.12" in re.sub(r"\n", "", read)
+    assert f"“{NASTY}” told more than once; this sentence alone gives 0.75" in read
+    assert "<script>alert" not in text
+    for nothing in (None, []):
+        assert "Where the findings" not in render(replace(page, true_words=None, written=False, origins=nothing))

@@ -1,14 +1,16 @@
 """Which studies get a page, and what the page shows of the network's predictions for them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from tienet.data.dataflow import Studies
 from tienet.data.image import read_image
 from tienet.data.text import tokenize
+from tienet.inference.evidence import evidence_of
 from tienet.inference.predictor import Predictions, Predictor
-from tienet.pages.study import StudyPage
+from tienet.pages.study import Origin, StudyPage
 
 
 def study_pages(predictor: Predictor, studies: Studies, predictions: Predictions, count: int) -> Iterator[StudyPage]:
@@ -22,7 +24,9 @@ def study_pages(predictor: Predictor, studies: Studies, predictions: Predictions
     """
     mode, thresholds = predictor.config.mode_parts, predictor.run.thresholds()
     calibration = predictor.calibration
-    for n in choose_varied(studies.labels, count):
+    chosen = choose_varied(studies.labels, count)
+    origins = _origins(predictor, studies, predictions, chosen)
+    for place, n in enumerate(chosen):
         (explanation,) = predictor.explain(studies, [n])
         report = studies.manifest.reports[n]
         words = explanation.words
@@ -45,7 +49,27 @@ def study_pages(predictor: Predictor, studies: Studies, predictions: Predictions
             precision=calibration.precision if mode.classifies and calibration else None,
             cut_at=None if whole or not mode.reads else most,
             recall=calibration.recall if mode.classifies and calibration else None,
+            origins=None if origins is None else origins[place],
         )
+
+
+def _origins(
+    predictor: Predictor, studies: Studies, predictions: Predictions, chosen: np.ndarray
+) -> list[list[Origin]] | None:
+    """The sentences that the named findings of the chosen studies come from; None where no given report is read."""
+    if predictor.config.mode_parts.writes or not predictor.config.mode_parts.reads:
+        return None
+    manifest = studies.manifest.take(chosen)
+
+    def read(positions: Sequence[int], texts: Sequence[str]) -> np.ndarray:
+        given = replace(manifest.take(positions), reports=list(texts))
+        return predictor.probabilities(predictor.studies(given))
+
+    found = evidence_of(read, manifest.reports, predictions.probabilities[chosen], predictor.run.thresholds())
+    return [
+        [Origin(one.label, one.sentence.text, one.probability - one.drop, one.alone) for one in of_study]
+        for of_study in found
+    ]
 
 
 def choose_varied(labels: np.ndarray, count: int) -> np.ndarray:

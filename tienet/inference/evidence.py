@@ -17,7 +17,7 @@ import numpy as np
 
 from tienet.data.text import FINDINGS as FINDINGS_HEADING
 from tienet.data.text import IMPRESSION
-from tienet.labels import FINDINGS, LABELS
+from tienet.labels import FINDINGS, LABELS, name_labels
 
 if TYPE_CHECKING:
     from tienet.inference.pipelines import Annotator, Prediction
@@ -102,6 +102,10 @@ def without(report: str, sentence: Sentence) -> str:
     return f"{report[: sentence.start]} {report[sentence.end :]}"
 
 
+Read = Callable[[Sequence[int], Sequence[str]], np.ndarray]
+"""From the numbers of studies and a report for each to the probabilities, float [n, K]."""
+
+
 def find_evidence(
     annotator: "Annotator",
     reports: Sequence[str],
@@ -110,49 +114,63 @@ def find_evidence(
 ) -> list[list[LabelEvidence]]:
     """The evidence for each finding that is named in each study, in the order of `FINDINGS`.
 
-    No_Finding has none: it comes from what is not there. All reports are read again together, so that batches are full.
-
     Args:
         reports: The reports, and `images` where the network takes them.
         predictions: What `annotator.annotate` gave for them.
     """
+
+    def read(studies: Sequence[int], texts: Sequence[str]) -> np.ndarray:
+        found = annotator.annotate(texts, None if images is None else [images[n] for n in studies])
+        return np.stack([prediction.probabilities for prediction in found])
+
+    if not predictions:
+        return []
+    probabilities = np.stack([prediction.probabilities for prediction in predictions])
+    return evidence_of(read, reports, probabilities, predictions[0].thresholds)
+
+
+def evidence_of(
+    read: Read, reports: Sequence[str], probabilities: np.ndarray, thresholds: np.ndarray
+) -> list[list[LabelEvidence]]:
+    """The evidence for each finding that is named in each study, in the order of `FINDINGS`.
+
+    No_Finding has none: it comes from what is not there. All reports are read again together, so that batches are full.
+
+    Args:
+        read: Reads other reports with the images of these studies.
+        reports: N reports.
+        probabilities: [N, K], what the network gives for them.
+        thresholds: [K].
+    """
+    named = (name_labels(probabilities, thresholds) == 1) & (np.arange(len(LABELS)) < len(FINDINGS))
     sentences = [
-        split_into_sentences(report) if _named(prediction).any() else []
-        for report, prediction in zip(reports, predictions, strict=True)
+        split_into_sentences(report) if of_study.any() else [] for report, of_study in zip(reports, named, strict=True)
     ]
     every = [(n, sentence) for n, of_report in enumerate(sentences) for sentence in of_report]
 
-    def read(places: list[tuple[int, Sentence]], text_of: Callable[[str, Sentence], str]) -> dict[int, np.ndarray]:
+    def by_study(places: list[tuple[int, Sentence]], texts: list[str]) -> dict[int, np.ndarray]:
         """The probabilities, [sentences, K], of each study's texts."""
-        texts = [text_of(reports[n], sentence) for n, sentence in places]
-        found = annotator.annotate(texts, images and [images[n] for n, _ in places]) if places else []
-        of_study: dict[int, list[np.ndarray]] = {}
-        for (n, _), prediction in zip(places, found, strict=True):
-            of_study.setdefault(n, []).append(prediction.probabilities)
-        return {n: np.stack(rows) for n, rows in of_study.items()}
+        studies = [n for n, _ in places]
+        found = read(studies, texts) if places else np.zeros((0, len(LABELS)))
+        return {n: found[np.array(studies) == n] for n in dict.fromkeys(studies)}
 
-    left = read(every, without)
-    stays = {n: _named(predictions[n]) & (left[n] >= predictions[n].thresholds).all(0) for n in left}
-    alone = read([(n, sentence) for n, sentence in every if stays[n].any()], lambda report, sentence: sentence.text)
+    left = by_study(every, [without(reports[n], sentence) for n, sentence in every])
+    stays = {n: named[n] & (rows >= thresholds).all(0) for n, rows in left.items()}
+    told_again = [(n, sentence) for n, sentence in every if stays[n].any()]
+    alone = by_study(told_again, [sentence.text for _, sentence in told_again])
     return [
         [
-            _evidence(prediction, k, sentences[n], left[n], alone[n] if stays[n][k] else None)
-            for k in np.flatnonzero(_named(prediction) if n in left else [])
+            _evidence(k, float(probabilities[n, k]), sentences[n], left[n], alone[n] if stays[n][k] else None)
+            for k in np.flatnonzero(named[n] if n in left else [])
         ]
-        for n, prediction in enumerate(predictions)
+        for n in range(len(reports))
     ]
 
 
-def _named(prediction: "Prediction") -> np.ndarray:
-    """Which labels are findings that are named, bool [K]."""
-    return (prediction.labels == 1) & (np.arange(len(LABELS)) < len(FINDINGS))
-
-
 def _evidence(
-    prediction: "Prediction", k: int, sentences: list[Sentence], left: np.ndarray, alone: np.ndarray | None
+    k: int, probability: float, sentences: list[Sentence], left: np.ndarray, alone: np.ndarray | None
 ) -> LabelEvidence:
     """The evidence for label k, from the probabilities without each sentence and, where they decide, of each alone."""
     n = int(left[:, k].argmin() if alone is None else alone[:, k].argmax())
-    probability = float(prediction.probabilities[k])
     of_it_alone = None if alone is None else float(alone[n, k])
     return LabelEvidence(LABELS[k], probability, probability - float(left[n, k]), sentences[n], of_it_alone)

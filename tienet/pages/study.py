@@ -9,9 +9,10 @@ Letters: T words; D cells on a side of the attention grid; px pixels on a side o
 
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -34,6 +35,22 @@ _SHARES_TEXT = (
 )
 _NO_THRESHOLD_TEXT = "No threshold is known, so no label is named."
 _PAGE_NAME = re.compile(r"study-[A-Za-z0-9._-]*\.html")
+
+
+class Origin(NamedTuple):
+    """The sentence that a named finding comes from.
+
+    Attributes:
+        label: The finding.
+        sentence: The sentence's text.
+        without: The finding's probability without the sentence.
+        alone: That of the sentence alone, where the finding is told more than once; else None.
+    """
+
+    label: str
+    sentence: str
+    without: float
+    alone: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +78,7 @@ class StudyPage:
         uniform_share: The share of what the labels take from the image that does not go by a_ws.
         cut_at: The number of words after which the report was cut, since no more are read or written; None: it is
             whole.
+        origins: Which sentence each named finding comes from; None where that was not asked.
     Raises:
         ValueError: A shape is wrong, a value is NaN or below 0, or there is a map and no image.
     """
@@ -80,6 +98,7 @@ class StudyPage:
     recall: np.ndarray | None = None
     uniform_share: float = 0.0
     cut_at: int | None = None
+    origins: Sequence[Origin] | None = None
 
     def __post_init__(self) -> None:
         if self.image is not None and (self.image.ndim != 2 or self.image.dtype != np.uint8):
@@ -214,8 +233,17 @@ def _each_report_html(page: StudyPage) -> Iterator[str]:
         words.append("[...]")
         keys.append(f'<p class="key">{cut_text(page.cut_at, written)}</p>')
     yield _report_html("Written report" if written else "Report", "\n".join(words), "\n".join(keys))
+    if page.origins:
+        yield template.fill("origins.html", rows="\n".join(map(_origin_html, page.origins)))
     if page.true_words is not None:
         yield _report_html("True report", "\n".join(_lines(page.true_words, map(html.escape, page.true_words))), "")
+
+
+def _origin_html(origin: Origin) -> str:
+    how = f"without it {origin.without:.2f}"
+    if origin.alone is not None:
+        how = f"told more than once; this sentence alone gives {origin.alone:.2f}"
+    return f"<dt>{readable(origin.label)}</dt><dd>“{html.escape(origin.sentence)}” <span>{how}</span></dd>"
 
 
 def cut_text(cut_at: int, written: bool) -> str:
