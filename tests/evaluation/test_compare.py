@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -15,6 +16,7 @@ from tienet.checkpoint.calibration import with_temperatures
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
 from tienet.evaluation import compare as compare_module
+from tienet.evaluation import plots
 from tienet.evaluation.compare import _paired_tests, compare
 from tienet.evaluation.controls import classifiers
 from tienet.evaluation.metrics.captions import CaptionScorer
@@ -115,6 +117,54 @@ def test_the_paired_test_tells_apart_what_has_the_same_probability():
     assert abs(found["avg"]["difference"]) > 0.3
 
 
+def test_the_roc_curves_of_table_1_are_beside_each_other(out):
+    """One row of two panels: a caption has no curves."""
+    picture = cv2.imread(str(out / "roc-grid.png"))
+    assert picture.shape == (plots.GRID_PANEL_PX, 2 * plots.GRID_PANEL_PX + plots.GRID_LEGEND_PX, 3)
+
+
+def result_with(logits: np.ndarray | None, labels: np.ndarray) -> SimpleNamespace:
+    metrics = {"auc": None if logits is None else {}}
+    return SimpleNamespace(
+        metrics=metrics, predictions=SimpleNamespace(logits=logits), studies=SimpleNamespace(labels=labels)
+    )
+
+
+def test_a_grid_has_a_row_for_each_data_set_and_a_panel_for_each_input(tmp_path, monkeypatch):
+    """In the order of Table 1. Runs that are judged together have the panel of that; others of one column are named."""
+    names = {
+        "g1": "I+GR",
+        "g2": "I+GR",
+        "c": "Captioning",
+        "r": "R",
+        "i1": "I",
+        "i2": "I",
+        "i-all": "I, 2 runs together",
+    }
+    rng, grids = np.random.default_rng(0), []
+    labels = {data: rng.integers(0, 2, (9, K)).astype(np.float32) for data in ("a", "b")}
+    logits = {load: None if load == "c" else rng.normal(size=(9, K)) for load in names}
+    results = {data: {load: result_with(logits[load], of_data) for load in names} for data, of_data in labels.items()}
+    monkeypatch.setattr(compare_module, "plot_roc_grid", lambda path, rows: grids.append(rows))
+    folders, together = {load: f"folder-{load}" for load in names}, {"i1": "i-all", "i2": "i-all"}
+    compare_module._write_roc_grid(tmp_path / "roc-grid.png", results, names, folders, together)
+    (rows,) = grids
+    for row, data in zip(rows, ("a", "b"), strict=True):
+        titles = ["R", "I, 2 runs together", "I+GR (folder-g1)", "I+GR (folder-g2)"]
+        assert [panel.title for panel in row] == [f"{title} on {data}" for title in titles]
+        for panel, load in zip(row, ("r", "i-all", "g1", "g2"), strict=True):
+            assert panel.scores is logits[load] and panel.labels is labels[data]
+
+
+def test_without_curves_there_is_no_grid_and_that_of_an_earlier_call_goes(tmp_path):
+    path = tmp_path / "roc-grid.png"
+    path.write_bytes(b"old")
+    results = {"a": {"c": result_with(None, np.zeros((1, K)))}}
+    for _ in range(2):
+        compare_module._write_roc_grid(path, results, {"c": "Captioning"}, {"c": "c"}, {})
+        assert not path.exists()
+
+
 def test_a_run_that_pools_otherwise_than_the_papers_i_has_a_column_of_its_own(data_root, tmp_path, monkeypatch):
     """By the settings of each run; what the networks predict is made up."""
     manifest, rng = manifests.load("phantom", data_root), np.random.default_rng(0)
@@ -131,13 +181,19 @@ def test_a_run_that_pools_otherwise_than_the_papers_i_has_a_column_of_its_own(da
             studies=test,
         )
 
+    grids = []
     monkeypatch.setattr(compare_module, "evaluate_inputs", evaluated)
+    monkeypatch.setattr(compare_module, "plot_roc_grid", lambda path, rows: grids.append(rows))
     text = compare(list(runs.values()), ["phantom"], data_root, tmp_path / "out", Options(resamples=5, java=False))
     table = json.loads((tmp_path / "out" / "table1.json").read_text())
     r3, mean = "I, LSE pooling with r = 3", "I, mean pooling"
     assert [head["name"] for head in table["data"][0]["columns"]] == ["#", "I", mean, r3, "I+GR"]
     assert [row["name"] for row in table["data"][0]["tests"]["rows"]] == [
         f"I+GR - {r3}", f"I+GR - {mean}", "I+GR - I", f"{r3} - {mean}", f"{r3} - I", f"{mean} - I",
+    ]  # fmt: skip
+    ((panels,),) = grids
+    assert [panel.title for panel in panels] == [
+        "I on phantom", f"{mean} on phantom", f"{r3} on phantom", "I+GR on phantom",
     ]  # fmt: skip
     lines = [f"I ({runs['lse']}): x", f"{mean} ({runs['mean']}): x", f"{r3} ({runs['r3']}): x"]
     assert table["runs"][:3] == lines and f"{mean} ({runs['mean']})" in " ".join(text.split())

@@ -1,8 +1,8 @@
-"""The evaluation of several checkpoints on several data sets: the paper's two tables."""
+"""The evaluation of several checkpoints on several data sets: the paper's two tables, and the grid of its Figure 3."""
 
 import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tienet.checkpoint.run_folder import OpenedRun
@@ -14,6 +14,7 @@ from tienet.evaluation.metrics.paired_bootstrap import paired_auc
 from tienet.evaluation.options import Options
 from tienet.evaluation.paper.published import COLUMNS, column_of, column_together, place_of
 from tienet.evaluation.paper.tables import Column, table_1, table_2, write_tables
+from tienet.evaluation.plots import Panel, plot_roc_grid
 from tienet.evaluation.tables import format_named, format_singles
 from tienet.evaluation.together import evaluate_together, find_together
 from tienet.folders import contents
@@ -21,13 +22,16 @@ from tienet.folders import contents
 ORDER = (*COLUMNS, "Captioning")
 """The order in which checkpoints are evaluated, by `published.column_of`; behind I those that pool otherwise."""
 
+ROC_GRID = "roc-grid.png"
+"""The ROC curves of each column of Table 1 on each data set."""
+
 
 def compare(loads: Sequence[str], data: Sequence[str], data_root: Path, out: Path, options: Options) -> str:
-    """Evaluate every checkpoint on every data set and write the tables.
+    """Evaluate every checkpoint on every data set and write the tables, and the ROC curves beside each other.
 
-    The files of each evaluation go to `out`/DATA/RUN, the tables (text, CSV, JSON, HTML) to `out`. Two or more runs of
-    one column that were validated on the same studies are also judged as one model (`tienet.evaluation.together`), in
-    `out`/DATA/MODE-together.
+    The files of each evaluation go to `out`/DATA/RUN, the tables (text, CSV, JSON, HTML) and ROC_GRID to `out`. Two or
+    more runs of one column that were validated on the same studies are also judged as one model
+    (`tienet.evaluation.together`), in `out`/DATA/MODE-together.
 
     Args:
         loads: What `--load` names: runs' folders or checkpoints.
@@ -76,6 +80,8 @@ def _compare(inputs: dict[str, InputsByRun], out: Path, cache: EvaluationCache) 
         name: [Column(titles[load], load, result.metrics) for load, result in by_run.items()]
         for name, by_run in results.items()
     }
+    of_runs_together = {run.load: load for load, (_, together) in several.items() for run in together.runs}
+    _write_roc_grid(out / ROC_GRID, results, titles, folder_names, of_runs_together)
     paired = {name: _paired_tests(by_run, titles, cache.options) for name, by_run in results.items()}
     tables = write_tables(out, table_1(columns, paired), table_2(columns), _list_differences(results, names, in_order))
     return "\n".join([tables, *_text_of_together(several, results)])
@@ -112,6 +118,42 @@ def _name_folders(wanted: dict[str, str]) -> dict[str, str]:
             name = f"{stem}-{number}"
         names[load] = name
     return names
+
+
+def _write_roc_grid(
+    path: Path,
+    results: dict[str, dict[str, Result]],
+    names: dict[str, str],
+    folder_names: dict[str, str],
+    together: Mapping[str, str],
+) -> None:
+    """Write the ROC curves of all columns of Table 1, a row for each data set; removes the old file if there are none.
+
+    Runs that are also judged as one model have the panel of that model: one panel for each input, as in the paper.
+
+    Args:
+        path: The file.
+        results: The evaluations by data set and by what was loaded.
+        names: The column of each.
+        folder_names: The folder of each evaluation, which tells those of one column apart.
+        together: For each run that is judged together with others, what names the group.
+    """
+    rows = []
+    for data, by_run in results.items():
+        loads = [load for load, result in by_run.items() if result.metrics["auc"] is not None and load not in together]
+        loads.sort(key=lambda load: place_of(names[load], COLUMNS))
+        of_loads = [names[load] for load in loads]
+        panels = []
+        for load in loads:
+            several = of_loads.count(names[load]) > 1
+            title = f"{names[load]} ({folder_names[load]})" if several else names[load]
+            # From the logits, as the table's AUCs.
+            panels.append(Panel(f"{title} on {data}", by_run[load].predictions.logits, by_run[load].studies.labels))
+        rows.append(panels)
+    if any(rows):
+        plot_roc_grid(path, rows)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _paired_tests(by_run: dict[str, Result], names: dict[str, str], options: Options) -> dict[tuple[str, str], dict]:

@@ -1,10 +1,13 @@
 """The figures of an evaluation.
 
-ROC curves are drawn as in the paper's Figure 3: one panel per test, one curve per label, the AUC in the legend.
-Reliability curves have one panel per label.
+An evaluation has one panel of ROC curves, one curve per label, with the AUC in the legend. Several evaluations have the
+grid of the paper's Figure 3: a row of panels per test set, a panel per input. Reliability curves have one panel per
+label.
 """
 
+import itertools
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,22 +16,33 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from sklearn.metrics import roc_curve
 
 from tienet.evaluation.metrics.auroc import auc
 from tienet.evaluation.metrics.calibration import expected_calibration_error, reliability_curve
 from tienet.files import replacing
-from tienet.labels import LABELS
-from tienet.pages.plain_text import UNDEFINED
+from tienet.labels import FINDINGS, LABELS, readable
+from tienet.pages.plain_text import UNDEFINED, number_text
 
 PANEL_PX = 800
-"""Width and height of one panel of ROC curves in the PNG."""
+"""Width and height of the ROC curves of one evaluation in the PNG."""
+
+GRID_PANEL_PX = 480
+"""Width and height of one panel in the PNG of a grid of ROC curves."""
+
+GRID_LEGEND_PX = 240
+"""Width of the legend beside a grid of ROC curves."""
+
+GRID_COLUMNS = 4
+"""The largest number of panels in a row of a grid: the paper's R, I+R, I and I+GR."""
 
 SMALL_PANEL_PX = 360
 """Width and height of one panel of reliability curves in the PNG."""
 
 _RELIABILITY_COLUMNS = 5
 _DPI = 125
+_TITLE_WIDTH, _TITLE_LINES = 42, 3  # characters and lines of the title of a panel in a grid
 
 # 15 line styles that a colour-blind reader can tell apart: five colours of Okabe and Ito, with three dashes each.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
@@ -50,56 +64,108 @@ class Panel(NamedTuple):
 
 
 def plot_roc(path: Path | str, scores: np.ndarray, labels: np.ndarray, title: str) -> None:
-    """Write one panel of ROC curves as a PNG of PANEL_PX x PANEL_PX (see `plot_roc_grid`)."""
-    plot_roc_grid(path, [Panel(title, scores, labels)])
-
-
-def plot_roc_grid(path: Path | str, panels: Sequence[Panel], columns: int = 3) -> None:
-    """Write panels of ROC curves as one PNG, row by row, each of PANEL_PX x PANEL_PX.
+    """Write one panel of ROC curves as a PNG of PANEL_PX x PANEL_PX.
 
     A label whose AUC is undefined has no curve, and the legend says so.
 
     Args:
         path: The PNG file.
-        panels: The panels, at least one.
-        columns: The largest number of panels in a row.
+        scores, labels, title: As in `Panel`.
+    Raises:
+        ValueError: `auroc.auc` refuses the scores or labels.
+    """
+    figure = _new_figure(PANEL_PX, PANEL_PX)
+    _draw_roc(figure.subplots(), Panel(title, scores, labels))
+    _write(path, figure)
+
+
+def plot_roc_grid(path: Path | str, rows: Sequence[Sequence[Panel]]) -> None:
+    """Write the ROC curves of the findings on each test set by each input as one PNG, the paper's Figure 3.
+
+    Each panel is GRID_PANEL_PX wide and high and has the AVG of its curves in its title. A finding has the same colour
+    and dash in all of them. The legend stands beside the grid, GRID_LEGEND_PX wide. A finding whose AUC is undefined
+    has no curve, and where no panel has one the legend says so.
+
+    Args:
+        path: The PNG file.
+        rows: The panels of each test set, at least one. More than GRID_COLUMNS of them take several rows.
     Raises:
         ValueError: There is no panel, or `auroc.auc` refuses the scores or labels.
     """
-    if not panels:
+    lines = [row[start : start + GRID_COLUMNS] for row in rows for start in range(0, len(row), GRID_COLUMNS)]
+    if not lines:
         raise ValueError("plot_roc_grid needs at least one panel")
-    columns = min(columns, len(panels))
-    rows = math.ceil(len(panels) / columns)
-    side = PANEL_PX / _DPI
-    figure = Figure(figsize=(side * columns, side * rows), dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes, panel in zip(grid.flat, panels, strict=False):
-        _draw_roc(axes, panel)
-    for axes in grid.flat[len(panels) :]:
-        axes.set_axis_off()
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
+    columns = max(map(len, lines))
+    figure = _new_figure(GRID_PANEL_PX * columns + GRID_LEGEND_PX, GRID_PANEL_PX * len(lines))
+    grid = figure.subplots(len(lines), columns, squeeze=False)
+    drawn: dict[str, Line2D] = {}
+    for of_line, panels in zip(grid, lines, strict=True):
+        for axes, panel in itertools.zip_longest(of_line, panels):
+            if panel is None:
+                axes.set_axis_off()
+            else:
+                drawn |= _draw_grid_panel(axes, panel)
+    nothing = Line2D([], [], linestyle="none")
+    names = {name: readable(name) if name in drawn else f"{readable(name)} {UNDEFINED}" for name in FINDINGS}
+    handles = [drawn.get(name, nothing) for name in FINDINGS]
+    figure.legend(handles, names.values(), loc="outside right upper", fontsize=9, handlelength=3.2, frameon=False)
+    _write(path, figure)
+
+
+def _draw_grid_panel(axes: Axes, panel: Panel) -> dict[str, Line2D]:
+    """Draw one panel of a grid; returns the curves of the findings that have one."""
+    curves, areas = {}, []
+    axes.plot([0, 1], [0, 1], color="0.75", linewidth=0.8)
+    for k, name in enumerate(FINDINGS):
+        area = auc(panel.scores[:, k], panel.labels[:, k])
+        if area is not None:
+            areas.append(area)
+            curves[name] = _draw_curve(axes, panel, k, linewidth=1.2)
+    average = number_text(float(np.mean(areas)) if areas else None)
+    title = textwrap.wrap(panel.title, _TITLE_WIDTH, max_lines=_TITLE_LINES, placeholder="…")
+    _set_up_roc(axes, "\n".join([*title, f"AVG {average}"]), fontsize=9)
+    axes.tick_params(labelsize=8)
+    return curves
 
 
 def _draw_roc(axes: Axes, panel: Panel) -> None:
     axes.plot([0, 1], [0, 1], color="0.75", linewidth=0.8)
-    for k, (name, (colour, dash)) in enumerate(zip(LABELS, STYLES, strict=True)):
-        scores, labels = panel.scores[:, k], panel.labels[:, k]
-        area = auc(scores, labels)
-        title = name.replace("_", " ")
+    for k, name in enumerate(LABELS):
+        area = auc(panel.scores[:, k], panel.labels[:, k])
         if area is None:
-            axes.plot([], [], linestyle="none", label=f"{title} {UNDEFINED}")
-            continue
-        style = {"color": colour, "linestyle": dash, "linewidth": 1.5}
-        axes.plot(*_roc_points(scores, labels), **style, label=f"{title} {area:.3f}")
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axes.set(xlabel="False positive rate", ylabel="True positive rate")
-    axes.set_title(panel.title, fontsize=11, parse_math=False)  # so that a "$" in the title stays a "$"
-    axes.grid(color="0.92", linewidth=0.6)
-    axes.set_axisbelow(True)
+            axes.plot([], [], linestyle="none", label=f"{readable(name)} {UNDEFINED}")
+        else:
+            _draw_curve(axes, panel, k, linewidth=1.5, label=f"{readable(name)} {area:.3f}")
+    _set_up_roc(axes, panel.title, fontsize=11)
     # Below the diagonal, where no curve is that is better than chance.
     axes.legend(loc="lower right", fontsize=7.5, handlelength=3.2, labelspacing=0.3, framealpha=0.9)
+
+
+def _draw_curve(axes: Axes, panel: Panel, k: int, **style: object) -> Line2D:
+    """The curve of label k, in the style that it has in every figure."""
+    colour, dash = STYLES[k]
+    points = _roc_points(panel.scores[:, k], panel.labels[:, k])
+    return axes.plot(*points, color=colour, linestyle=dash, **style)[0]
+
+
+def _set_up_roc(axes: Axes, title: str, fontsize: float) -> None:
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.set_xlabel("False positive rate", fontsize=min(fontsize, 10))
+    axes.set_ylabel("True positive rate", fontsize=min(fontsize, 10))
+    axes.set_title(title, fontsize=fontsize, parse_math=False)  # so that a "$" in the title stays a "$"
+    axes.grid(color="0.92", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _new_figure(width_px: int, height_px: int) -> Figure:
+    figure = Figure(figsize=(width_px / _DPI, height_px / _DPI), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _write(path: Path | str, figure: Figure) -> None:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
 
 
 def _roc_points(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,9 +191,7 @@ def plot_reliability(
         title: The title of the whole figure.
     """
     rows = math.ceil(len(LABELS) / _RELIABILITY_COLUMNS)
-    side = SMALL_PANEL_PX / _DPI
-    figure = Figure(figsize=(side * _RELIABILITY_COLUMNS, side * rows), dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _new_figure(SMALL_PANEL_PX * _RELIABILITY_COLUMNS, SMALL_PANEL_PX * rows)
     for k, axes in enumerate(figure.subplots(rows, _RELIABILITY_COLUMNS, sharex=True, sharey=True).flat):
         changed = after is not None and not np.array_equal(before[:, k], after[:, k])
         _draw_reliability(axes, LABELS[k], labels[:, k], before[:, k], after[:, k] if changed else None)
@@ -136,8 +200,7 @@ def plot_reliability(
     figure.supylabel("Share of positives", fontsize=8)
     handles = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()[1:]}
     figure.legend(handles.values(), handles, loc="upper right", ncols=len(handles), fontsize=7.5, frameon=False)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
+    _write(path, figure)
 
 
 def _draw_reliability(axes: Axes, name: str, labels: np.ndarray, before: np.ndarray, after: np.ndarray | None) -> None:

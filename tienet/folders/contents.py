@@ -57,8 +57,11 @@ DESCRIPTION = Kind("the description of a data set", (), title=": what is in it",
 EVALUATION = Kind(
     "an evaluation",
     ("metrics.json", "table1.*", "table2.*", "tables.html", "protocol-r2gen.*", "protocol-rexrank*"),
-    replaces=("scores.csv", "reports.csv", "roc.png", "reliability.png", "table.txt", "judged.csv", "judged-*.csv"),
-)
+    replaces=(
+        "scores.csv", "reports.csv", "roc.png", "roc-grid.png", "reliability.png", "table.txt", "judged.csv",
+        "judged-*.csv",
+    ),
+)  # fmt: skip
 LOCATIONS = Kind("boxes that were judged", ("locate.csv",), replaces=("locate.txt", "locate.html"))
 PAGES = Kind("a set of study pages", ("study-*.html",), title=">Studies", replaces=("index.html",))
 MODEL = Kind("an exported model", ("saved_model.pb",))
