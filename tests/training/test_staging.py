@@ -10,7 +10,7 @@ from tienet.config import preset
 from tienet.training import placement
 
 tf1 = tf.compat.v1
-UPDATES = 4
+UPDATES = 3
 
 
 def weights_after_updates(studies, towers: int) -> list[np.ndarray]:
@@ -20,10 +20,12 @@ def weights_after_updates(studies, towers: int) -> list[np.ndarray]:
         return trainer.sess.run(tf1.trainable_variables())
 
 
-@pytest.mark.parametrize(("mode", "towers"), [("annotate", 1), ("annotate", 2), ("classify", 1)])
-def test_training_is_the_same_with_the_batch_of_a_step_there_before_it(monkeypatch, tmp_path, mode, towers):
-    config = preset("openi", mode).replace(**SMALL["train/annotate"]["settings"])
-    studies = training.studies_with_features(tmp_path, config, 12)  # three batches, so that one comes again
+@pytest.mark.parametrize("towers", [1, 2])
+def test_training_is_the_same_with_the_batch_of_a_step_there_before_it(monkeypatch, tmp_path, towers):
+    config = preset("openi", "classify").replace(**SMALL["train/annotate"]["settings"])
+    studies = training.studies_with_features(tmp_path, config, 8)  # two batches, so that one comes again
+    different = np.random.default_rng(0).random(studies.features.shape, np.float32).astype(np.float16)
+    (studies.features.folder / "features.f16").write_bytes(different.tobytes())
     found = []
     for staged in (False, True):
         monkeypatch.setattr(placement, "stages_inputs", lambda staged=staged: staged)
