@@ -2,7 +2,7 @@
 
 Places are shares of the image's width and height, 0 to 1; a box is (left, upper, right, lower). N cases, R resamples.
 
-From a map [D, D] to boxes, a rule that was fixed before any result was seen, after section 4.2 of Wang et al. (2017),
+From a map [D, D] to boxes, a rule that was fixed before any result was seen, after that of Wang et al. (2017),
 who normalise a map to 0..255, threshold it by 60 and by 180, and draw a box around each isolated region of both:
 1. The map is upsampled bilinearly to POINTS_PER_CELL points for each side of a cell, and scaled from its minimum and
    maximum to 0..255. A map that is the same everywhere has one region, the whole image.
