@@ -1,4 +1,4 @@
-"""tienet show: a picture of each mode, with what belongs in it."""
+"""tienet show: the pictures of each mode, with what belongs in them."""
 
 import io
 
@@ -23,6 +23,7 @@ def test_each_mode(runs, opened, phantom, tmp_path, mode, monkeypatch, capsys):
     folder = runs[mode]
     monkeypatch.chdir(tmp_path)
     opened.clear()
+    capsys.readouterr()  # what the training printed, if this test is the first one that needs the run
     assert run(folder, phantom.images[0]) == 0 and opened == [folder]
     name = f"{phantom.images[0].stem}-tienet.png"
     assert capsys.readouterr().out.strip() == name
@@ -38,6 +39,65 @@ def test_a_caption_has_the_map_of_its_words(runs, phantom, tmp_path, monkeypatch
     map_ = show_figure.attention_map(found)
     assert found.a_ws is None and map_.shape == (16, 16) and len(found.a) == len(found.words)
     assert map_.sum() == pytest.approx(1, rel=1e-4)
+
+
+def test_every_row_of_the_text_attention_is_drawn_of_a_report_alone(runs, opened, tmp_path, monkeypatch, capsys):
+    """What is drawn is what the annotator says of the report."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "chest.txt").write_text("The heart is huge.")
+    drawn, draw, folder = [], show_figure.draw_attention, runs["annotate-text"]
+
+    def keep(path, name, prediction):
+        drawn.append((name, prediction))
+        draw(path, name, prediction)
+
+    monkeypatch.setattr(show_figure, "draw_attention", keep)
+    opened.clear()
+    capsys.readouterr()
+    flags = ["--figure", "attention", "--gpu", "cpu"]
+    assert dispatch(["show", "--load", str(folder), "--report", "chest.txt", *flags]) == 0 and opened == [folder]
+    assert capsys.readouterr().out.strip() == "chest-attention.png"
+    ((name, found),) = drawn
+    assert name == "chest.txt" and " ".join(found.words) == "<START> the heart is huge ."
+    with Annotator.load(folder) as annotator:
+        (expected,) = annotator.annotate(["The heart is huge."], maps=True)
+        np.testing.assert_allclose(found.G, expected.G, atol=1e-6)
+    assert cv2.imread("chest-attention.png").shape[1] == show_figure.WIDTH_PX
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"The heart is huge.")))
+    assert dispatch(["show", "--load", str(folder), "--report", "-", *flags]) == 0
+    assert capsys.readouterr().out.strip() == "report-attention.png" and drawn[1][0] == "report"
+
+
+def test_every_row_of_the_text_attention_is_drawn_of_the_report_that_is_written(runs, phantom, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(show_figure, "draw_attention", lambda path, name, prediction: drawn.append((name, prediction)))
+    image = phantom.images[0]
+    assert run(runs["report"], image, "--figure", "attention", "--out", tmp_path / "o.png") == 0
+    ((name, found),) = drawn
+    assert name == image.name and found.report is not None and found.G.shape[1] == len(found.words)
+
+
+@pytest.mark.parametrize(
+    ("mode", "figure", "image", "report", "message"),
+    [
+        ("report", "overview", False, False, "IMAGE is missing; expected a PNG, JPEG or DICOM file"),
+        ("report", "attention", False, False, "mode report reads an image; IMAGE is missing"),
+        ("annotate", "attention", False, True, "mode annotate reads an image; IMAGE is missing"),
+        ("annotate", "attention", True, False, "mode annotate reads the image's report, too; give it with --report"),
+        ("annotate-text", "attention", False, False, "mode annotate-text reads a report; give it with --report FILE"),
+        ("annotate-text", "attention", True, True, "mode annotate-text reads no image; leave IMAGE out"),
+        ("classify", "attention", True, False, "mode classify, but tienet show --figure attention needs report or"),
+        ("caption", "attention", True, False, "mode caption, but tienet show --figure attention needs report or"),
+    ],
+)
+def test_a_figure_that_the_mode_or_the_input_does_not_give(
+    runs, phantom, tmp_path, mode, figure, image, report, message
+):
+    (tmp_path / "r.txt").write_text("clear")
+    given = [str(phantom.images[0])] * image + ["--report", str(tmp_path / "r.txt")] * report
+    with pytest.raises(InputError, match=message) as error:
+        dispatch(["show", "--load", str(runs[mode]), *given, "--figure", figure, "--out", str(tmp_path / "o.png")])
+    assert "\n" not in str(error.value) and not (tmp_path / "o.png").exists()
 
 
 @pytest.mark.parametrize("source", ["file", "-"])

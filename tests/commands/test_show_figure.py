@@ -1,14 +1,16 @@
-"""The figure of tienet show: the map, the shaded words, the findings."""
+"""The figures of tienet show: the map, the shaded words, the findings; the rows of the text attention."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from tests.commands.predictions import prediction_with
 from tienet.commands import show_figure
 from tienet.labels import LABELS, K, readable
+from tienet.predict import Prediction
 
 
 def test_the_map_is_where_the_attention_is(tmp_path):
@@ -94,3 +96,80 @@ def test_without_a_ws_the_map_is_the_mean_of_the_words_maps(tmp_path):
     show_figure.draw(plain, "x", np.full((400, 400), 120, np.uint8), prediction_with())
     show_figure.draw(mapped, "x", np.full((400, 400), 120, np.uint8), prediction_with(a=a))
     assert (np.abs(cv2.imread(str(plain)).astype(int) - cv2.imread(str(mapped))).max(axis=2) > 20).sum() > 100
+
+
+def attention_with(n: int, rows: int, words: tuple[str, ...] = ("opacity",)) -> Prediction:
+    """A prediction of <START> and n words, which are taken in turn; each row of G sums to 1."""
+    G = np.random.default_rng(0).dirichlet(np.ones(n + 1), rows).astype(np.float32)
+    return prediction_with(words=["<START>", *(words[t % len(words)] for t in range(n))], G=G, report=None)
+
+
+@pytest.fixture
+def drawn(monkeypatch) -> list[Figure]:
+    """The figures that are written, after they were laid out."""
+    figures = []
+
+    def keep(figure, path, **_):
+        figure.canvas.draw()
+        figures.append(figure)
+        path.touch()
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return figures
+
+
+def maps_of(figure: Figure) -> list:
+    *maps, bar = figure.axes
+    return maps
+
+
+@pytest.mark.parametrize(
+    ("n", "lines"), [(0, [1]), (44, [45]), (45, [23, 23]), (128, [43, 43, 43]), (129, [44, 44, 42])]
+)
+def test_every_cell_of_the_heat_map_is_its_share_of_g(tmp_path, drawn, n, lines):
+    prediction = attention_with(n, rows=5, words=("heart", "is", "$5"))
+    show_figure.draw_attention(tmp_path / "x.png", "x", prediction)
+    maps = maps_of(drawn[0])
+    meshes = [axes.collections[0] for axes in maps]
+    assert [mesh.get_array().shape for mesh in meshes] == [(5, words) for words in lines]
+    np.testing.assert_array_equal(np.hstack([mesh.get_array() for mesh in meshes]), prediction.G)
+    assert {mesh.get_clim() for mesh in meshes} == {(0, prediction.G.max())}  # one scale for all of them
+    named = [label.get_text() for axes in maps for label in axes.get_xticklabels()]
+    assert named == [word.replace("$", r"\$") for word in prediction.words]
+    for axes in maps:
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["1", "2", "3", "4", "5"]
+        assert axes.yaxis_inverted()  # row 1 is the upper one
+
+
+@pytest.mark.parametrize(("n", "rows"), [(0, 1), (7, 5), (128, 5), (128, 16), (300, 40)])
+def test_a_heat_map_can_be_read(tmp_path, drawn, n, rows):
+    """No word lies over another one, over a map or over the title, however long it is."""
+    prediction = attention_with(n, rows, ("a", "pneumothoraces", "x" * 90, "."))
+    show_figure.draw_attention(tmp_path / "x.png", "$" * 300, prediction)
+    (figure,) = drawn
+    renderer = figure.canvas.get_renderer()
+    texts = [text.get_window_extent(renderer) for text in figure.texts]
+    boxes = [axes.get_tightbbox(renderer) for axes in figure.axes]
+    for one, other in combinations([*boxes, *texts], 2):
+        assert not one.overlaps(other)
+    for box in boxes:
+        assert min(box.x0, box.y0) >= 0 and box.x1 <= figure.bbox.width and box.y1 <= figure.bbox.height
+    for axes in maps_of(figure):
+        columns = [label.get_window_extent(renderer) for label in axes.get_xticklabels()]
+        numbers = [label.get_window_extent(renderer) for label in axes.get_yticklabels()]
+        assert all(left.x1 <= right.x0 for left, right in pairwise(columns))
+        assert all(upper.y0 >= lower.y1 for upper, lower in pairwise(numbers))
+
+
+def test_the_file_of_a_heat_map_is_darkest_where_g_is_largest(tmp_path):
+    """Of two words and two rows: the cell of row 2 and word 3."""
+    prediction = prediction_with(words=["<START>", "a", "b"], G=np.array([[0.5, 0.5, 0], [0, 0, 1]], np.float32))
+    show_figure.draw_attention(tmp_path / "x.png", "x", prediction)
+    picture = cv2.imread(str(tmp_path / "x.png"))
+    assert picture.shape[1] == show_figure.WIDTH_PX and [path.name for path in tmp_path.iterdir()] == ["x.png"]
+    cells = (picture[110:].astype(int).max(axis=2) - picture[110:].min(axis=2)) > 60  # in colour, below the colour bar
+    dark = cells & (picture[110:, :, 2] < 140)
+    ys, xs = np.nonzero(cells)
+    dark_ys, dark_xs = np.nonzero(dark)
+    assert dark_xs.min() > xs.min() + (xs.max() - xs.min()) * 0.6 and dark_xs.max() == xs.max()
+    assert dark_ys.min() > (ys.min() + ys.max()) / 2 - 2

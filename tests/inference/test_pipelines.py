@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tienet.checkpoint.run_folder import open_run
 from tienet.data import manifest as manifests
 from tienet.data.image import read_gray
 from tienet.data.manifest import Manifest
@@ -49,7 +50,7 @@ def reporter(runs):
 
 def assert_same(ours: Prediction, theirs: Prediction, atol: float = 1e-6) -> None:
     assert (ours.report, ours.words) == (theirs.report, theirs.words)
-    for name in ("probabilities", "thresholds", "labels", "g", "a", "a_ws"):
+    for name in ("probabilities", "thresholds", "labels", "g", "G", "a", "a_ws"):
         one, other = getattr(ours, name), getattr(theirs, name)
         assert (one is None) == (other is None), name
         if one is not None:
@@ -87,7 +88,30 @@ def test_an_annotator_gives_what_evaluation_gives(annotator, runs, studies, imag
     assert predictions[0].probabilities.dtype == predictions[0].labels.dtype == np.float32
     assert predictions[0].words == ["<START>", *tokenize(studies.reports[0])[:30]]
     assert (predictions[0].report, predictions[0].log_probability) == (None, None)
-    assert (predictions[0].g, predictions[0].a, predictions[0].a_ws) == (None, None, None)
+    first = predictions[0]
+    assert (first.g, first.G, first.a, first.a_ws) == (None,) * 4
+
+
+def test_every_row_of_the_text_attention_is_given_where_maps_are_asked_for(
+    annotator, text_annotator, reporter, runs, studies, images
+):
+    """Of each word: the rows sum to 1 over the words of a report, however long the others of its batch are."""
+    reports = [*studies.reports[:5], ""]
+    found = {
+        "annotate": annotator.annotate(reports, images, maps=True),
+        "annotate-text": text_annotator.annotate(reports, maps=True),
+        "report": reporter.report(images, maps=True),
+    }
+    for mode, predictions in found.items():
+        rows = open_run(runs[mode]).config.attention_rows
+        assert len({len(prediction.words) for prediction in predictions}) > 1 or mode == "report"
+        for prediction in predictions:
+            assert prediction.G.shape == (rows, len(prediction.words)) and prediction.G.dtype == np.float32
+            np.testing.assert_allclose(prediction.G.sum(axis=1), 1, atol=1e-5)
+            np.testing.assert_array_equal(prediction.G.max(axis=0), prediction.g)
+            assert prediction.G.base is None  # the batch is not kept
+    whole = found["annotate-text"][0].G
+    assert np.abs(whole - whole[0]).max() > 0  # not one row, again and again
 
 
 def test_one_study_is_read_as_in_a_batch_of_any_size(annotator, reporter, text_annotator, studies, images):
@@ -173,6 +197,7 @@ def test_classify_has_labels_and_no_words_and_caption_a_report_and_no_labels(run
         with pytest.raises(InputError, match="writes no reports"):
             classifier.report(images[:1], decoding=Decoding("beam"))
     assert labelled.report is None and labelled.words == [] and labelled.a is None
+    assert labelled.G is None and written.G is None
     assert set(np.unique(labelled.labels)) <= {0, 1}
     for values in (written.probabilities, written.thresholds, written.labels):
         assert values.shape == (K,) and np.isnan(values).all()

@@ -60,6 +60,7 @@ def test_the_thresholds_are_chosen_on_the_mean_over_the_validation_split(seeds, 
 
 def test_the_attention_is_the_mean_where_they_read_the_same_words(alone, together):
     np.testing.assert_allclose(together[0].g, (alone[0][0].g + alone[1][0].g) / 2, rtol=1e-6)
+    assert alone[0][0].G is not None and together[0].G is None  # the rows of different networks have no order
     assert together[0].words == alone[0][0].words and together[0].cut_at is None
     assert (alone[0][2].cut_at, alone[1][2].cut_at) == (None, 10)
     assert together[2].words == alone[1][2].words and together[2].cut_at == 10 and together[2].g is None

@@ -6,6 +6,10 @@
 For a PNG, JPEG or DICOM file. The map is a_ws; for a run of mode caption, which gives no findings, it is the mean of
 the words' maps. A run of mode classify gives neither words nor a map. A run of mode annotate reads the image with the
 report that is given.
+
+    tienet show --load runs/annotate-text --report chest.txt --figure attention
+
+draws every row of the text attention over the words. A run of mode annotate-text reads the report alone.
 """
 
 import argparse
@@ -25,45 +29,86 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 
+FIGURES = {
+    "overview": ("report", "classify", "caption", "annotate"),
+    "attention": ("report", "annotate", "annotate-text"),
+}
+"""The figures, and the modes that have what is drawn."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `tienet show`."""
-    flags.add_load(parser, "report, classify, caption or annotate")
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="a PNG, JPEG or DICOM file")
+    flags.add_load(parser, "report, classify, caption or annotate, or for --figure attention annotate-text")
+    parser.add_argument(
+        "image", type=Path, nargs="?", metavar="IMAGE", help="a PNG, JPEG or DICOM file; none for mode annotate-text"
+    )
     parser.add_argument(
         "--report",
         metavar="FILE",
-        help=f"for a run of mode annotate: a text file with the image's report; {STANDARD_INPUT}: standard input",
+        help=f"for a run of mode annotate or annotate-text: a text file with the report; {STANDARD_INPUT}: standard "
+        "input",
     )
-    parser.add_argument("--out", type=Path, metavar="PNG", help="the picture (NAME-tienet.png in this folder)")
+    parser.add_argument(
+        "--figure",
+        default="overview",
+        choices=tuple(FIGURES),
+        help="overview: the image, its map, the findings and the words; attention: every row of the text attention G "
+        "as a heat map over the words (overview)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="PNG", help="the picture (NAME-tienet.png or NAME-attention.png in this folder)"
+    )
     flags.add_gpu(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict for one image and draw the figure; returns the exit status."""
-    out = args.out or Path(f"{args.image.stem}-tienet.png")
+    """Predict for one image, or one report, and draw the figure; returns the exit status."""
+    if args.image is None and args.figure == "overview":
+        raise InputError("IMAGE is missing; expected a PNG, JPEG or DICOM file")
+    out = args.out or Path(f"{_stem(args)}-{'tienet' if args.figure == 'overview' else args.figure}.png")
     if out.suffix.lower() != ".png":
         raise InputError(f"--out {out}: expected a name that ends in .png")
     if out.is_dir():
         raise InputError(f"--out {out} is a folder; expected the name of a PNG file")
-    if out.resolve() == args.image.resolve():
+    if args.image is not None and out.resolve() == args.image.resolve():
         raise InputError(f"--out {out} is the image itself; choose another name")
-    from tienet.data.dicom.reader import read_gray_and_remarks
-
-    gray, remarks = read_gray_and_remarks(args.image)
-    for remark in remarks:
-        print(f"note: {args.image}: the file {remark}", file=sys.stderr)
+    gray = None if args.image is None else _read_image(args.image)
     report = None if args.report is None else read_report(args.report)
-    opened = open_for(args.load, report, args.report)
+    opened = open_for(args.load, report, args.report, args.figure, gray is not None)
     files.check_writable(out)
-    if opened.config.map_remark:
+    if args.figure == "overview" and opened.config.map_remark:
         print(f"note: {args.load}: {opened.config.map_remark}", file=sys.stderr)
     flags.start(args.gpu)
-    from tienet.commands.show_figure import draw
+    from tienet.commands import show_figure
 
-    draw(out, args.image.name, gray, _predict(opened, gray, report))
+    prediction = _predict(opened, gray, report)
+    if args.figure == "attention":
+        show_figure.draw_attention(out, _name(args), prediction)
+    else:
+        show_figure.draw(out, _name(args), gray, prediction)
     print(out)
     return 0
+
+
+def _name(args: argparse.Namespace) -> str:
+    """What the figure is of: the image's name, or the report's where there is no image."""
+    if args.image is not None:
+        return args.image.name
+    return "report" if args.report in (None, STANDARD_INPUT) else Path(args.report).name
+
+
+def _stem(args: argparse.Namespace) -> str:
+    return Path(_name(args)).stem
+
+
+def _read_image(path: Path) -> "np.ndarray":
+    """The image, uint8 [H, W]; what its file is remarkable for is said."""
+    from tienet.data.dicom.reader import read_gray_and_remarks
+
+    gray, remarks = read_gray_and_remarks(path)
+    for remark in remarks:
+        print(f"note: {path}: the file {remark}", file=sys.stderr)
+    return gray
 
 
 def read_report(name: str) -> str:
@@ -104,28 +149,37 @@ def _where(name: str) -> str:
     return "--report -: standard input" if name == STANDARD_INPUT else f"--report {name}"
 
 
-def open_for(load: str, report: str | None, name: str | None) -> "OpenedRun":
-    """Open the run, and check that it reads the image with this report, or without one.
+def open_for(load: str, report: str | None, name: str | None, figure: str, image: bool) -> "OpenedRun":
+    """Open the run, and check that it has what is drawn, and reads the image and the report that are given.
 
     Args:
         load: As `--load`.
-        report: The report's text for mode annotate; None for the other modes.
+        report: The report's text for modes annotate and annotate-text; None for the other modes.
         name: As `--report`.
+        figure: As `--figure`.
+        image: Whether an image is given.
     Raises:
-        InputError: There is a report and the mode reads none, or the other way round; or the network knows too few
-            words of the report; or a file of the run is missing.
+        InputError: The mode has no such figure; or there is a report and the mode reads none, or the other way round;
+            or so it is with the image; or the network knows too few words of the report; or a file of the run is
+            missing.
     """
     from tienet.checkpoint.run_folder import open_run
     from tienet.data.text import find_report_fault, tokenize
     from tienet.predict import Reporter
 
     opened = open_run(load)
-    opened.check_mode("tienet show", (*Reporter.MODES, "annotate"))
+    needed = "tienet show" if figure == "overview" else f"tienet show --figure {figure}"
+    opened.check_mode(needed, FIGURES[figure])
     mode, max_words = opened.config.mode, opened.config.max_words
     if mode in Reporter.MODES and report is not None:
         raise InputError(f"--report: {load} is of mode {mode}, which reads no report; leave it out")
     if mode not in Reporter.MODES and report is None:
-        raise InputError(f"--load {load}: mode {mode} reads the image's report, too; give it with --report FILE")
+        reads = "the image's report, too" if opened.config.mode_parts.image else "a report"
+        raise InputError(f"--load {load}: mode {mode} reads {reads}; give it with --report FILE")
+    if opened.config.mode_parts.image and not image:
+        raise InputError(f"--load {load}: mode {mode} reads an image; IMAGE is missing")
+    if image and not opened.config.mode_parts.image:
+        raise InputError(f"--load {load}: mode {mode} reads no image; leave IMAGE out")
     opened.check_files()
     if report is None:
         return opened
@@ -138,12 +192,12 @@ def open_for(load: str, report: str | None, name: str | None) -> "OpenedRun":
     return opened
 
 
-def _predict(opened: "OpenedRun", gray: "np.ndarray", report: str | None) -> "Prediction":
-    """The prediction for an image, uint8 [H, W], with attention maps; with its report if there is one."""
+def _predict(opened: "OpenedRun", gray: "np.ndarray | None", report: str | None) -> "Prediction":
+    """The prediction for an image, uint8 [H, W], its report, or both, with attention maps."""
     from tienet.predict import Annotator, Reporter
 
     if report is None:
         with Reporter.load(opened) as reporter:
             return reporter.report([gray], maps=True)[0]
     with Annotator.load(opened) as annotator:
-        return annotator.annotate([report], [gray], maps=True)[0]
+        return annotator.annotate([report], None if gray is None else [gray], maps=True)[0]

@@ -1,5 +1,10 @@
-"""The figure of `tienet show`: the image under its attention map, words shaded by g_t, and findings as bars."""
+"""The figures of `tienet show`.
 
+The overview is the image under its attention map, words shaded by g_t, and findings as bars. The other one is the text
+attention as a heat map, every row of G over the words, as in the paper's section 3.3 and Figure 10.
+"""
+
+import math
 from pathlib import Path
 
 import cv2
@@ -24,6 +29,11 @@ WIDTH_PX, DPI = 1500, 125
 _MARGIN, _LINE_INCHES, _BAR_INCHES = 0.35, 0.255, 0.3  # inches
 _WORD_POINTS = 10.5  # font size of the words
 _CHARACTER_INCHES = _WORD_POINTS * 0.602 / 72  # width of a character of DejaVu Sans Mono
+_MAP_WORDS, _MAP_CHARACTERS = 45, 18  # in a line of a heat map, the most words; of a word, the most characters
+_TITLE_CHARACTERS = 75  # of the title of a heat map, at most
+_MAP_POINTS = 9.5  # font size of the words of a heat map
+_MAP_COLOURS = "Oranges"  # of Matplotlib: nearly white at 0, darker for more, as the shades of the words
+_MAP_ROW_INCHES, _MAP_ROWS_INCHES = 0.22, 4.4  # the height of a row of G, and of all of them, at most
 _SHADE, _POSITIVE, _NEGATIVE, _INK = "#e8871e", "#0072B2", "#b8c4cc", "#222222"
 
 
@@ -68,6 +78,71 @@ def draw(path: Path, name: str, gray: np.ndarray, prediction: Prediction) -> Non
     figure.text(_MARGIN / width, 0.2 / height, foot, fontsize=9, color="#666666")
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png")
+
+
+def draw_attention(path: Path, name: str, prediction: Prediction) -> None:
+    """Draw every row of the text attention G as a heat map, and write it as a PNG.
+
+    The words stand over their columns, in lines of the same number of words (up to _MAP_WORDS). One scale of colours,
+    from 0 to the largest share in G, is for all of them.
+
+    Args:
+        path: The file that is written.
+        name: The name of the image or the report, the title of the figure.
+        prediction: With G, [r, n + 1].
+    """
+    G, words = prediction.G, [_shorten(word, _MAP_CHARACTERS) for word in prediction.words]
+    per_line = math.ceil(len(words) / math.ceil(len(words) / _MAP_WORDS))
+    lines = [slice(first, min(first + per_line, len(words))) for first in range(0, len(words), per_line)]
+    width, left, gap = WIDTH_PX / DPI, 0.85, 0.25
+    cell = (width - left - _MARGIN) / max(per_line, _MAP_WORDS // 2)  # a few words have no cells as broad as a hand
+    words_heights = [0.1 + max(map(len, words[line])) * _MAP_POINTS * 0.602 / 72 for line in lines]
+    rows_height = min(len(G) * _MAP_ROW_INCHES, _MAP_ROWS_INCHES)
+    top = 1.1
+    height = top + sum(words_heights) + len(lines) * (rows_height + gap) + 0.45
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+
+    title = "Preliminary report" if prediction.report is not None else "Report"
+    note = f"{title}: the share of each word in every row of the text attention G"
+    figure.text(
+        _MARGIN / width,
+        1 - 0.42 / height,
+        _plain(_shorten(name, _TITLE_CHARACTERS)),
+        fontsize=14,
+        weight="bold",
+        color=_INK,
+    )
+    figure.text(_MARGIN / width, 1 - 0.83 / height, note, fontsize=10, color=_INK)
+    for line, words_height in zip(lines, words_heights, strict=True):
+        top += words_height + rows_height
+        size = (line.stop - line.start) * cell / width, rows_height / height
+        axes = figure.add_axes((left / width, 1 - top / height, *size))
+        edges = {"edgecolors": "#dddddd", "linewidth": 0.5}
+        mesh = axes.pcolormesh(G[:, line], cmap=_MAP_COLOURS, vmin=0, vmax=float(G.max()), **edges)
+        _name_cells(axes, words[line], len(G), rows_height)
+        top += gap
+    bar = figure.add_axes(((width - _MARGIN - 3) / width, 1 - 0.87 / height, 3 / width, 0.16 / height))
+    figure.colorbar(mesh, cax=bar, orientation="horizontal")
+    bar.xaxis.tick_top()
+    bar.tick_params(labelsize=8.5)
+    figure.text(_MARGIN / width, 0.2 / height, DISCLAIMER, fontsize=9, color="#666666")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _name_cells(axes: Axes, words: list[str], rows: int, height: float) -> None:
+    """Write the words over the columns of a heat map, and the numbers of the rows, as many as there is room for."""
+    style = {"fontsize": _MAP_POINTS, "family": "DejaVu Sans Mono", "rotation": 90, "color": _INK}
+    axes.xaxis.tick_top()
+    axes.set_xticks([t + 0.5 for t in range(len(words))], [_plain(word) for word in words], **style)
+    step = math.ceil(rows * 0.16 / height)
+    axes.set_yticks([row + 0.5 for row in range(0, rows, step)], range(1, rows + 1, step), fontsize=9, color=_INK)
+    axes.set_ylabel("row", fontsize=9, color=_INK)
+    axes.set_ylim(rows, 0)
+    axes.tick_params(length=0, pad=3)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
 
 
 def attention_map(prediction: Prediction) -> np.ndarray | None:
@@ -138,7 +213,7 @@ def _lay_out(words: list[str], columns: int) -> list[list[tuple[int, int, str]]]
     lines: list[list[tuple[int, int, str]]] = []
     column = columns + 1
     for t, word in enumerate(words):
-        word = word if len(word) <= columns else word[: columns - 1] + "…"
+        word = _shorten(word, columns)
         starts = t > 0 and words[t : t + 2] == ["impression", ":"]
         if starts or column + len(word) > columns:
             lines.append([])
@@ -146,6 +221,10 @@ def _lay_out(words: list[str], columns: int) -> list[list[tuple[int, int, str]]]
         lines[-1].append((t, column, word))
         column += len(word) + 1
     return lines
+
+
+def _shorten(word: str, most: int) -> str:
+    return word if len(word) <= most else word[: most - 1] + "…"
 
 
 def _plain(text: str) -> str:

@@ -54,10 +54,12 @@ class Prediction:
         a: float32 [n + 1, D, D], the spatial attention of each word; None in modes without an image.
         a_ws: float32 [D, D], eq. 4; None where g or a is None.
         precision, recall: float32 [K], what the thresholds gave on the validation split; NaN where that is not known.
+        G: float32 [r, n + 1], the text attention that g is the largest of, eq. 3: each of its r rows sums to 1 over the
+            words. None where g is, and of several runs, whose rows have no order.
         cut_at: The number of words after which the report was cut, because no more are read or written; None if it is
             whole. A written report of as many words as may be written counts as cut: it did not come to its end.
 
-    g, a and a_ws are also None unless maps were asked for.
+    g, G, a and a_ws are also None unless maps were asked for.
     """
 
     probabilities: np.ndarray
@@ -72,6 +74,7 @@ class Prediction:
     precision: np.ndarray = field(default_factory=lambda: np.full(K, np.nan, np.float32))
     recall: np.ndarray = field(default_factory=lambda: np.full(K, np.nan, np.float32))
     cut_at: int | None = None
+    G: np.ndarray | None = None
 
 
 class _Pipeline:
@@ -188,21 +191,23 @@ class _Pipeline:
             report, words = vocab.decode(written), [vocab.words[i] for i in written]
             cut_at = len(words) if len(words) == network.decoding.max_words else None
         words = ["<START>", *words] if mode.reads else []
+        G = study[outputs.G][:, : len(words)].copy() if outputs.G in study else None
         probabilities = study.get(outputs.PROBABILITIES, np.full(K, np.nan, np.float32))
         calibration = self.run.calibration
         shares = {} if calibration is None else {"precision": calibration.precision, "recall": calibration.recall}
         return Prediction(
-            probabilities=probabilities.copy(),  # copies, here and below: a view would keep the whole batch in memory
+            probabilities=probabilities.copy(),  # copies, above and below: a view would keep the whole batch in memory
             thresholds=self._thresholds.copy(),
             labels=name_labels(probabilities, self._thresholds),
             report=report,
             log_probability=float(study[outputs.LOG_PROBABILITY]) if mode.writes else None,
             words=words,
-            g=study[outputs.G][:, : len(words)].max(axis=0) if outputs.G in study else None,
+            g=None if G is None else G.max(axis=0),
             a=study[outputs.A][: len(words)].copy() if outputs.A in study else None,
             a_ws=study[outputs.A_WS].copy() if outputs.A_WS in study else None,
             **shares,
             cut_at=cut_at,
+            G=G,
         )
 
     def _check_images(self, images: Sequence[np.ndarray]) -> None:
@@ -240,7 +245,7 @@ class Annotator(_Pipeline):
         Args:
             reports: The reports; an empty string is allowed.
             images: One image for each report if `needs_image`, otherwise None.
-            maps: Give g, a and a_ws, too.
+            maps: Give g, G, a and a_ws, too.
         Returns:
             A prediction for each study. Its words are those of the report, also those that the network does not know.
         Raises:
@@ -320,7 +325,7 @@ class Reporter(_Pipeline):
 
         Args:
             images: The images, of any size.
-            maps: Give g, a and a_ws, too.
+            maps: Give g, G, a and a_ws, too.
             decoding: How reports are written; None: as the Reporter was loaded, by default greedily. The first call
                 with another decoding takes about as long as loading; the networks of the last few are kept.
         Returns:

@@ -96,7 +96,8 @@ def mean_prediction(of_study: Sequence[_Prediction], calibration: Calibration) -
     """What several networks say together of one study.
 
     A report that some networks cut is shown as the one that cut it first has read it. The attention is the mean of
-    theirs where they have read the same words on grids of the same size, else None.
+    theirs where they have read the same words on grids of the same size, else None; the rows G of different networks
+    have nothing in common, and so no mean.
 
     Args:
         of_study: What each says, a `tienet.inference.pipelines.Prediction`.
@@ -112,6 +113,7 @@ def mean_prediction(of_study: Sequence[_Prediction], calibration: Calibration) -
         recall=calibration.recall,
         cut_at=min((p.cut_at for p in of_study if p.cut_at is not None), default=None),
         **{name: _mean_map([getattr(p, name) for p in of_study]) for name in ("g", "a", "a_ws")},
+        G=None,
     )
 
 
