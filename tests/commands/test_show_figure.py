@@ -158,6 +158,7 @@ def test_a_heat_map_can_be_read(tmp_path, drawn, n, rows):
         columns = [label.get_window_extent(renderer) for label in axes.get_xticklabels()]
         numbers = [label.get_window_extent(renderer) for label in axes.get_yticklabels()]
         assert all(left.x1 <= right.x0 for left, right in pairwise(columns))
+        assert all(len(label.get_text()) <= 18 for label in axes.get_xticklabels())  # else a word makes a map of a page
         assert all(upper.y0 >= lower.y1 for upper, lower in pairwise(numbers))
 
 
