@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -200,3 +201,17 @@ def test_a_row_that_was_changed_is_refused(tmp_path, name, row):
     path.write_bytes(header + b"\n" + row + rest)
     with pytest.raises(InputError, match=f"{name}, row 2: not what was written there; choose another --out"):
         work(tmp_path / "out.csv")
+
+
+def test_the_text_of_evidence_stays_as_it_is(tmp_path):
+    """A sentence is found by its place in the report, with all of its white space."""
+    evidence = [{"label": "Mass", "text": 'a  mass,\n"round"\u2028and\tlarge'}]
+    path = tmp_path / "out.csv"
+    for rows in (1, 2):  # the second time the first row is read again
+        with LabelsFile(path, IDENTITY, path, evidence=True) as out:
+            for study in [study for study in STUDIES[2:4][:rows] if not out.has(study)]:
+                out.write(study, np.full(K, 0.5, np.float32), np.ones(K, np.float32), evidence)
+            lines = out.write_json_lines().read_text(encoding="utf-8")
+        assert [json.loads(line) for line in lines.removesuffix("\n").split("\n")] == [
+            {"study_id": study.study_id, "evidence": evidence} for study in STUDIES[2:4][:rows]
+        ]

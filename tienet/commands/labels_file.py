@@ -145,8 +145,8 @@ class LabelsFile:
         """
         probability_cells = [str(value) for value in probabilities.astype(np.float32)]
         label_cells = ["" if np.isnan(value) else str(int(value)) for value in labels]
-        more = [] if evidence is None else [json.dumps(evidence, ensure_ascii=False)]
-        self._out.write(_line([study.study_id, *probability_cells, *label_cells, *more]))
+        more = [] if evidence is None else [json.dumps(evidence, ensure_ascii=False)]  # its line breaks are escaped
+        self._out.write(_line([study.study_id, *probability_cells, *label_cells], more))
         self._out.flush()
         self.written += 1
 
@@ -251,8 +251,8 @@ def _read_rows(path: Path, header: Sequence[str]) -> Iterator[list[str]]:
             yield cells
 
 
-def _line(cells: Sequence[str]) -> str:
-    """The cells as one line of CSV; line breaks in a cell become spaces."""
+def _line(cells: Sequence[str], as_they_are: Sequence[str] = ()) -> str:
+    """The cells as one line of CSV; line breaks in a cell become spaces, and those in `as_they_are` must have none."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow([" ".join(cell.split()) for cell in cells])
+    csv.writer(text, lineterminator="\n").writerow([*(" ".join(cell.split()) for cell in cells), *as_they_are])
     return text.getvalue()
