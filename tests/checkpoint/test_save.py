@@ -51,7 +51,7 @@ class Disk:
 
     @staticmethod
     def hook(event: str, args: tuple) -> None:
-        disk = Disk.watching
+        disk = Disk and Disk.watching  # at the end of the process the class is gone, and the hook is not
         if disk is None:
             return
         if event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
