@@ -9,8 +9,8 @@ taken out (comprehensiveness: by how much the probability falls, more is better)
 much it falls then, less is better). A run of mode `report` reads the words that it wrote itself, cut in the same
 ways.
 
-The headings stay words like others. What is printed is the mean over all named findings, with a 95% interval from a
-bootstrap over studies.
+The headings stay words like others. The probabilities of a report that `report` reads are not calibrated. What is
+printed is the mean over all named findings, with a 95% interval from a bootstrap over studies.
 """
 
 import argparse

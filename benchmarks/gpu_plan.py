@@ -11,7 +11,6 @@ from benchmarks.case import Case
 GRAPHS = "--xla_gpu_enable_command_buffer=+WHILE --xla_gpu_command_buffer_unroll_loops=true"
 
 VARIANTS: list[tuple[str, str, dict[str, str]]] = [
-    ("shapes on the GPU", "train/annotate", {"TIENET_SHAPES": "gpu"}),
     ("graphs unrolled", "head", {"XLA_FLAGS": GRAPHS}),
     ("code kept", "train/annotate", {"TIENET_XLA_CACHE": "FOLDER/xla"}),
     ("code kept, again", "train/annotate", {"TIENET_XLA_CACHE": "FOLDER/xla"}),
@@ -115,8 +114,8 @@ def plan(pictures: str, data: tuple[str, str] | None, small: bool = False) -> li
         case("head", "gpu_rows:head"),
         case("head in PyTorch", "gpu_rows:torch_head"),
         case("write", "gpu_rows:writing"),
-        case("train/annotate", "gpu_rows:training", 60, mode="annotate"),
-        case("train/report", "gpu_rows:training", 80, mode="report", settings=half),
+        case("train/annotate", "gpu_rows:training", 120, mode="annotate"),
+        case("train/report", "gpu_rows:training", 150, mode="report", settings=half),
         case("features", "gpu_images:features", 90, folder=pictures),
         case("classify", "gpu_images:classify", 90, folder=pictures),
         case("one image", "gpu_images:one_image", folder=pictures),

@@ -139,3 +139,19 @@ def browser():
         started = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox", "--disable-gpu"])
         yield started
         started.close()
+
+
+@pytest.fixture
+def drawn(monkeypatch) -> list:
+    """Matplotlib's figures that are written, after they were laid out; an empty file stands for each."""
+    from matplotlib.figure import Figure  # only here, because most tests draw nothing
+
+    figures = []
+
+    def keep(figure, path, **_):
+        figure.canvas.draw()
+        figures.append(figure)
+        path.touch()
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return figures

@@ -104,20 +104,6 @@ def attention_with(n: int, rows: int, words: tuple[str, ...] = ("opacity",)) -> 
     return prediction_with(words=["<START>", *(words[t % len(words)] for t in range(n))], G=G, report=None)
 
 
-@pytest.fixture
-def drawn(monkeypatch) -> list[Figure]:
-    """The figures that are written, after they were laid out."""
-    figures = []
-
-    def keep(figure, path, **_):
-        figure.canvas.draw()
-        figures.append(figure)
-        path.touch()
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return figures
-
-
 def maps_of(figure: Figure) -> list:
     *maps, bar = figure.axes
     return maps

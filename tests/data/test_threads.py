@@ -1,6 +1,7 @@
 """Work on several files at once: in order, by as many threads as cores, or by the caller where there are few."""
 
 import threading
+import time
 
 import pytest
 
@@ -24,6 +25,24 @@ def test_with_few_cores_the_caller_works(monkeypatch):
     assert set(map_in_threads(lambda _: threading.current_thread(), range(4), least_cores=3)) == {
         threading.current_thread()
     }
+
+
+@pytest.mark.usefixtures("four_cores")
+def test_an_error_is_raised_when_no_thread_works_any_more():
+    """A thread that still wrote could write into another file, which was opened under the number of the closed one."""
+    failed, ended = threading.Event(), []
+
+    def work(n: int) -> None:
+        if n == 0:
+            failed.set()
+            raise OSError("full")
+        failed.wait(timeout=30)
+        time.sleep(0.1)
+        ended.append(n)
+
+    with pytest.raises(OSError, match="full"):
+        map_in_threads(work, range(4))
+    assert sorted(ended) == [1, 2, 3]
 
 
 @pytest.mark.usefixtures("four_cores")

@@ -61,20 +61,6 @@ def test_a_grid_has_the_size_of_its_panels_and_legend(tmp_path, counts, shape):
     assert [path.name for path in tmp_path.iterdir()] == ["grid.png"]
 
 
-@pytest.fixture
-def drawn(monkeypatch) -> list[Figure]:
-    """The figures that are written, after they were laid out."""
-    figures = []
-
-    def keep(figure, path, **_):
-        figure.canvas.draw()
-        figures.append(figure)
-        path.touch()
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return figures
-
-
 def test_a_grid_has_the_curves_of_the_findings_in_the_same_styles_and_their_mean(tmp_path, drawn):
     scores, labels = scores_and_labels()
     other = labels.copy()

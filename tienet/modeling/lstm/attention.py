@@ -42,7 +42,7 @@ class Locations(NamedTuple):
     """The locations that all steps attend to, made once for a batch of images."""
 
     x: tf.Tensor  # [B, L, C]
-    E: tf.Tensor  # [B, L, A], `exponential` of u
+    E: tf.Tensor  # [B, L, A], `exponential` of u (on a GPU u itself)
 
 
 def locations(x: tf.Tensor, u: tf.Tensor) -> Locations:

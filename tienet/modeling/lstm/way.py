@@ -1,8 +1,8 @@
 """Which of the two ways the loops over the words are compiled in: the one place where the device decides.
 
 A CPU takes groups of images whose locations stay in its cache, and compiles blocks of a few steps (`loop`, `groups`). A
-GPU takes the whole batch, and all steps are one compiled call (`whole`): its time goes to the calls, not to the sums.
-XLA must know the number of turns when it compiles, or it copies the loop's condition to the host at each turn. So
+GPU takes the whole batch, and all steps are one compiled call (`whole`): its time goes to calls and to kernels that
+wait. XLA must know the number of turns when it compiles, or it copies the loop's condition to the host at each turn. So
 reports are padded to one of a few lengths, and writing goes in blocks of `WORDS` words, with one test between two.
 """
 
