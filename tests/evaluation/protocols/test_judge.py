@@ -14,9 +14,9 @@ from tests.evaluation.protocols.annotations import TRAIN
 from tests.light_run import light_run
 from tienet import cli
 from tienet.data import manifest as manifests
+from tienet.data.readable_text import split_sections
 from tienet.data.text import tokenize
 from tienet.evaluation.protocols import judge as judge_module
-from tienet.evaluation.protocols.sections import split_sections
 
 SAID = {"a": "findings : the heart is normal . impression : normal .", "b": "impression : no acute disease ."}
 """What the run in the folder of this name writes of every study but the last, of which it writes nothing."""

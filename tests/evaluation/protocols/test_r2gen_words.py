@@ -2,10 +2,10 @@
 
 import pytest
 
+from tienet.data.readable_text import join_words
 from tienet.data.text import tokenize
 from tienet.evaluation.protocols.published_studies import read_published
 from tienet.evaluation.protocols.r2gen_words import MAX_TOKENS, R2GenWords, clean
-from tienet.evaluation.protocols.sections import join_words
 
 
 @pytest.mark.parametrize(

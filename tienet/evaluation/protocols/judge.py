@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tienet import files
+from tienet.data.readable_text import split_sections
 from tienet.data.text import tokenize
 from tienet.evaluation.cache import EvaluationCache
 from tienet.evaluation.controls.reports import nearest_reports
@@ -19,7 +20,6 @@ from tienet.evaluation.protocols import rexrank
 from tienet.evaluation.protocols.published_studies import PublishedStudies, find_studies, read_published
 from tienet.evaluation.protocols.r2gen import R2GenTest, published_rows, spreads
 from tienet.evaluation.protocols.r2gen_table import table_csv, table_text
-from tienet.evaluation.protocols.sections import split_sections
 from tienet.folders import contents
 from tienet.inference.predictor import Predictor
 

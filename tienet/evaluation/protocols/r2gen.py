@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tienet.data.readable_text import join_words
 from tienet.errors import InputError
 from tienet.evaluation.metrics.captions import CAPTION_METRICS, CaptionScorer
 from tienet.evaluation.protocols.published_studies import PublishedStudies
 from tienet.evaluation.protocols.r2gen_words import UNKNOWN, R2GenWords, clean
-from tienet.evaluation.protocols.sections import join_words
 
 TEST_STUDIES = 590
 """The test studies of R2Gen's split of OpenI, on which the published figures are."""

@@ -8,13 +8,13 @@ is kept.
 
 from collections.abc import Sequence
 
+from tienet.data.readable_text import as_prose, split_sections
 from tienet.evaluation.protocols.published_studies import (
     FINDINGS_FIELD,
     IMPRESSION_FIELD,
     PublishedStudies,
     PublishedStudy,
 )
-from tienet.evaluation.protocols.sections import as_prose, split_sections
 
 PREDICTION_FIELD = "model_prediction"
 
