@@ -33,6 +33,9 @@ def test_named_findings_stand_with_the_sentences_of_the_report_that_was_read(run
         predictions = network.predict(studies)
         pages = list(study_pages(network, studies, predictions, 4))
         named = name_labels(predictions.probabilities, network.run.thresholds()) == 1
+    for page in pages:
+        np.testing.assert_array_equal(page.G.max(axis=0), page.g)
+        np.testing.assert_allclose(page.G.sum(axis=1), 1, atol=1e-5)
     if mode == "report":
         assert all(page.origins is None for page in pages)
         return

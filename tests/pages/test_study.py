@@ -110,7 +110,7 @@ def test_pages_need_no_network(page, tmp_path):
         for tag, attributes in found.tags:
             assert tag not in ("link", "iframe", "object", "base", "form")
             assert (attributes.get("src") or "data:").startswith("data:")
-            assert attributes.get("href") in (None, "index.html")
+            assert attributes.get("href") in (None, "index.html", "cases.html")
         assert not re.search(r"https?:|url\(|@import|fetch\(|XMLHttp|import\(", re.sub(r"base64,[^\"]*", "", html))
         policy = found.all("meta", **{"http-equiv": "Content-Security-Policy"})
         assert "default-src 'none'" in policy[0]["content"]
@@ -165,11 +165,13 @@ def test_files_are_safe_unique_and_listed(page, tmp_path):
     assert len({path.name.lower() for path in written}) == len(ids)
     assert all(path.parent == folder and path.is_file() for path in written)
     assert all(re.fullmatch(r"study-[A-Za-z0-9._-]*\.html", path.name) for path in written)
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*(p.name for p in written), "index.html"])
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [*(path.name for path in written), "index.html", "cases.html"]
+    )
     assert list(tmp_path.iterdir()) == [folder]
     index = Tags((folder / "index.html").read_text(encoding="utf-8"))
     links = [found["href"] for found in index.all("a")]
-    assert links == [path.name for path in written for _ in range(2)]  # thumbnail and name
+    assert links == ["cases.html", *(path.name for path in written for _ in range(2))]  # thumbnail and name
     assert decode(index.all("img")[0]["src"]).shape == (96, 96)
     for study, path in zip(ids, written, strict=True):
         assert study in Tags(path.read_text(encoding="utf-8")).text
@@ -321,7 +323,7 @@ def test_pages_of_an_earlier_call_are_removed_and_nothing_else(page, tmp_path):
         (tmp_path / name).write_text("kept")
     (tmp_path / "study-folder.html").mkdir()
     write_pages(tmp_path, [replace(page, study_id="b")])
-    kept = sorted([*others, "study-folder.html", "study-b.html", "index.html"])
+    kept = sorted([*others, "study-folder.html", "study-b.html", "index.html", "cases.html"])
     assert sorted(path.name for path in tmp_path.iterdir()) == kept
 
 
@@ -334,7 +336,12 @@ def test_a_failed_call_removes_nothing(page, tmp_path):
 
     with pytest.raises(RuntimeError):
         write_pages(tmp_path, failing())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "study-a.html", "study-b.html"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "cases.html",
+        "index.html",
+        "study-a.html",
+        "study-b.html",
+    ]
 
 
 def test_no_study_at_all_gives_an_empty_list(tmp_path):

@@ -249,6 +249,7 @@ def test_the_filter_lives_in_the_address(tab, folder):
 
 def test_the_filter_works_by_keyboard(tab, folder):
     tab.goto((folder / "index.html").as_uri())
+    tab.keyboard.press("Tab")  # the link to the sheets
     tab.keyboard.press("Tab")
     tab.keyboard.type("Effus")
     tab.keyboard.press("Tab")

@@ -108,6 +108,7 @@ def as_page(study_id: str, image: np.ndarray, prediction: Prediction) -> StudyPa
         a_ws=prediction.a_ws,
         words=prediction.words,
         g=prediction.g,
+        G=prediction.G,
         a=prediction.a,
         probabilities=prediction.probabilities if labelled else None,
         labels=None,

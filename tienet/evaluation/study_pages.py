@@ -41,6 +41,7 @@ def study_pages(predictor: Predictor, studies: Studies, predictions: Predictions
             uniform_share=predictor.config.uniform_share,
             words=words,
             g=explanation.g,
+            G=explanation.G,
             a=explanation.a,
             true_words=tokenize(report) if mode.writes else None,
             probabilities=predictions.probabilities[n] if mode.classifies else None,

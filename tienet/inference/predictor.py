@@ -40,12 +40,14 @@ class Explanation:
     Attributes:
         words: <START> and the n words that the network read or wrote.
         g: float32 [n + 1], the text attention of each word, g_t = max over r of G[:, t]; None in mode caption.
+        G: float32 [r, n + 1], every row of it; None in mode caption.
         a: float32 [n + 1, D, D], the spatial attention of each word; None in modes without an image.
         a_ws: float32 [D, D], eq. 4; None where g or a is None.
     """
 
     words: list[str]
     g: np.ndarray | None
+    G: np.ndarray | None
     a: np.ndarray | None
     a_ws: np.ndarray | None
 
@@ -227,15 +229,16 @@ class Predictor:
         mode = self.config.mode_parts
         names = outputs.explanation_outputs(mode)
         if not mode.reads:
-            return [Explanation([], None, None, None) for _ in indices]
+            return [Explanation([], None, None, None, None) for _ in indices]
         explanations = []
         for n in indices:
             batch = self.run_batch(names, studies.batch(np.array([n])))
             study = {name: array[0] for name, array in batch.items()}
             ids = study.get(outputs.WORD_IDS, studies.word_ids[n])
             words = ["<START>", *(self.run.vocab.words[i] for i in ids[1:])]
-            g = study[outputs.G].max(axis=0) if mode.classifies else None
-            explanations.append(Explanation(words, g, study.get(outputs.A), study.get(outputs.A_WS)))
+            G = study[outputs.G] if mode.classifies else None
+            g = None if G is None else G.max(axis=0)
+            explanations.append(Explanation(words, g, G, study.get(outputs.A), study.get(outputs.A_WS)))
         return explanations
 
     def fetch(self, studies: Studies, names: Sequence[str], progress: bool = False) -> Rows:

@@ -10,7 +10,7 @@ Letters: T words; D cells on a side of the attention grid; px pixels on a side o
 import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from tienet.files import write_text
 from tienet.labels import LABELS, K, readable
-from tienet.pages import attention_map, template, verdicts
+from tienet.pages import attention_map, cases, template, text_rows, verdicts
 from tienet.pages.verdicts import Verdict
 
 DISCLAIMER = "Research software, not a medical device: not for diagnosis."
@@ -79,6 +79,7 @@ class StudyPage:
         cut_at: The number of words after which the report was cut, since no more are read or written; None: it is
             whole.
         origins: Which sentence each named finding comes from; None where that was not asked.
+        G: float [r, T], at least 0, the text attention in each of its rows; None: they are not shown.
     Raises:
         ValueError: A shape is wrong, a value is NaN or below 0, or there is a map and no image.
     """
@@ -99,12 +100,15 @@ class StudyPage:
     uniform_share: float = 0.0
     cut_at: int | None = None
     origins: Sequence[Origin] | None = None
+    G: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.image is not None and (self.image.ndim != 2 or self.image.dtype != np.uint8):
             raise ValueError(f"image must be uint8 [px, px], not {self.image.dtype} {self.image.shape}")
         if self.g is not None and np.shape(self.g) != (len(self.words),):
             raise ValueError(f"g has shape {np.shape(self.g)} for {len(self.words)} words")
+        if self.G is not None and np.shape(self.G)[1:] != (len(self.words),):
+            raise ValueError(f"G must be [r, T] for {len(self.words)} words, not {np.shape(self.G)}")
         self._check_maps()
         for name in ("probabilities", "labels", "thresholds", "precision", "recall"):
             value = getattr(self, name)
@@ -171,11 +175,12 @@ def write_pages(folder: Path | str, pages: Iterable[StudyPage]) -> list[Path]:
     The pages are taken one at a time, so a generator need not hold all images. A page's file is named after its study,
     with all characters replaced but letters, digits, ".", "_" and "-", and with a number if two studies would get the
     same name. At the end, pages of an earlier call are removed, which are the folder's other files named study-*.html.
+    Where the truth is known, `cases.html` has the studies with a report on sheets of four (`tienet.pages.cases`).
 
     Returns:
         The paths of the pages in the given order, without the index.
     """
-    folder, written, rows = Path(folder), [], []
+    folder, written, rows, sheet_cases = Path(folder), [], [], []
     taken: set[str] = set()
     named_or_missed = truth_known = False
     for page in pages:
@@ -183,9 +188,15 @@ def write_pages(folder: Path | str, pages: Iterable[StudyPage]) -> list[Path]:
         write_text(path, render(page, home="index.html"))
         written.append(path)
         rows.append(_index_row(page, path.name))
+        if page.has_truth and page.probabilities is not None and page.words:
+            sheet_cases.append(_case_html(page, path.name))
         named_or_missed |= any(code in "rwmn" for code in _codes(page))
         truth_known |= page.has_truth
-    write_text(folder / "index.html", _index_html(rows, named_or_missed, truth_known))
+    if sheet_cases:
+        write_text(folder / cases.FILE_NAME, cases.sheets(sheet_cases, DISCLAIMER))
+    else:
+        (folder / cases.FILE_NAME).unlink(missing_ok=True)
+    write_text(folder / "index.html", _index_html(rows, named_or_missed, truth_known, bool(sheet_cases)))
     _remove_stale(folder, taken)
     return written
 
@@ -232,6 +243,8 @@ def _each_report_html(page: StudyPage) -> Iterator[str]:
     if page.cut_at is not None:
         words.append("[...]")
         keys.append(f'<p class="key">{cut_text(page.cut_at, written)}</p>')
+    if page.G is not None:
+        keys.append(text_rows.heat_map(page.G, page.words))
     yield _report_html("Written report" if written else "Report", "\n".join(words), "\n".join(keys))
     if page.origins:
         yield template.fill("origins.html", rows="\n".join(map(_origin_html, page.origins)))
@@ -321,13 +334,14 @@ def _codes(page: StudyPage) -> str:
     return verdicts.codes(page.verdicts(), page.known_labels())
 
 
-def _index_html(rows: list[str], named_or_missed: bool, truth_known: bool) -> str:
+def _index_html(rows: list[str], named_or_missed: bool, truth_known: bool, has_cases: bool) -> str:
     """The list of all pages as HTML.
 
     Args:
         rows: A table row for each page.
         named_or_missed: Whether some label of some study is named or missed.
         truth_known: Whether the truth of some label of some study is known.
+        has_cases: Whether there are sheets of studies beside the pages.
     """
     findings = "\n".join(f'<option value="{name}">{readable(name)}</option>' for name in LABELS)
     filters = ""
@@ -341,11 +355,20 @@ def _index_html(rows: list[str], named_or_missed: bool, truth_known: bool) -> st
         style=template.read("page.css"),
         script=template.read("index.js"),
         count=len(rows),
+        cases=template.fill("cases_link.html", address=cases.FILE_NAME) if has_cases else "",
         filters=filters,
         key=template.read("key_verdicts.html") if named_or_missed and truth_known else "",
         rows="\n".join(rows),
         disclaimer=DISCLAIMER,
     )
+
+
+def _case_html(page: StudyPage, file_name: str) -> str:
+    marked = " ".join(_marked_words(replace(page, a=None)))
+    reports = [("Written report" if page.true_words is not None else "Report", marked)]
+    if page.true_words is not None:
+        reports.insert(0, ("True report", " ".join(_lines(page.true_words, map(html.escape, page.true_words)))))
+    return cases.case(page.study_id, file_name, page.image, _chips_html(page), reports)
 
 
 def _index_row(page: StudyPage, file_name: str) -> str:
