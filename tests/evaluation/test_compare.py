@@ -1,8 +1,10 @@
 """Several checkpoints in one evaluation: the tables, the controls that they share, and the paired tests."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -115,6 +117,12 @@ def test_the_paired_test_tells_apart_what_has_the_same_probability():
     areas = [[roc_auc_score(labels[:, m], of_run[:, m]) for m in range(K - 1)] for of_run in logits.values()]
     assert abs(found["avg"]["difference"]) == pytest.approx(np.mean(areas[0]) - np.mean(areas[1]), abs=1e-9)
     assert abs(found["avg"]["difference"]) > 0.3
+
+
+def test_the_page_of_the_tables_leads_to_figures_and_studies(out):
+    links = re.findall(r'<li><a href="(.*?)">', (out / "tables.html").read_text())
+    assert "roc-grid.png" in links and any(link.endswith("/cases.html") for link in links)
+    assert all((out / unquote(link)).is_file() for link in links) and len(set(links)) == len(links) > 3
 
 
 def test_the_roc_curves_of_table_1_are_beside_each_other(out):

@@ -83,8 +83,23 @@ def _compare(inputs: dict[str, InputsByRun], out: Path, cache: EvaluationCache) 
     of_runs_together = {run.load: load for load, (_, together) in several.items() for run in together.runs}
     _write_roc_grid(out / ROC_GRID, results, titles, folder_names, of_runs_together)
     paired = {name: _paired_tests(by_run, titles, cache.options) for name, by_run in results.items()}
-    tables = write_tables(out, table_1(columns, paired), table_2(columns), _list_differences(results, names, in_order))
+    differences = _list_differences(results, names, in_order)
+    tables = write_tables(
+        out, table_1(columns, paired), table_2(columns), differences, _links(out, columns, folder_names)
+    )
     return "\n".join([tables, *_text_of_together(several, results)])
+
+
+def _links(out: Path, columns: dict[str, list[Column]], folder_names: dict[str, str]) -> list[tuple[str, str]]:
+    """The figure of all ROC curves, and the pages of the studies of each evaluation, where they are."""
+    found = [("ROC curves of every input and test set, as the paper's Figure 3", ROC_GRID)]
+    for data, of_data in columns.items():
+        for column in of_data:
+            folder = folder_names[column.run]
+            title, pages = f"{column.paper_name} ({folder}) on {data}", f"{data}/{folder}/pages"
+            found.append((f"{title}: a page for each study", f"{pages}/index.html"))
+            found.append((f"{title}: four studies on a sheet", f"{pages}/cases.html"))
+    return [(text, address) for text, address in found if (out / address).exists()]
 
 
 def _name_together(runs: Sequence[OpenedRun]) -> dict[str, tuple[str, OpenedRuns]]:

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 from tienet.evaluation.paper.layout import TESTS_TITLE, Grid, Table, cell_texts, column_headings
 from tienet.pages.plain_text import UNDEFINED
@@ -23,6 +24,12 @@ def table_html(table: Table) -> Iterator[str]:
 def list_html(lines: Sequence[str]) -> str:
     """The lines as an HTML list."""
     return "<ul>\n" + "\n".join(f"<li>{html.escape(line)}</li>" for line in lines) + "\n</ul>"
+
+
+def links_html(links: Sequence[tuple[str, str]]) -> str:
+    """The links, each its text and its relative address, as an HTML list."""
+    items = (f'<li><a href="{html.escape(quote(address))}">{html.escape(text)}</a></li>' for text, address in links)
+    return "<ul>\n" + "\n".join(items) + "\n</ul>"
 
 
 def _grid_html(grid: Grid, label: str) -> Iterator[str]:

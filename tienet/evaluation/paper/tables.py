@@ -10,7 +10,7 @@ from pathlib import Path
 from tienet import files
 from tienet.evaluation.metrics.auroc import AVG10_POSITIVES, MEANS
 from tienet.evaluation.metrics.captions import CAPTION_METRICS
-from tienet.evaluation.paper.html import list_html, table_html
+from tienet.evaluation.paper.html import links_html, list_html, table_html
 from tienet.evaluation.paper.layout import (
     Block,
     Cell,
@@ -276,7 +276,13 @@ def _caption_notes(data: str, heads: Sequence[Head], metrics: Sequence[Mapping])
 # ---- the files ----
 
 
-def write_tables(out: Path, table_1: Table | None, table_2: Table | None, notes: Sequence[str]) -> str:
+def write_tables(
+    out: Path,
+    table_1: Table | None,
+    table_2: Table | None,
+    notes: Sequence[str],
+    links: Sequence[tuple[str, str]] = (),
+) -> str:
     """Write table1 and table2 as .txt, .csv and .json, and both as tables.html, into `out`.
 
     A table that is None is not written, and its files of an earlier call are removed.
@@ -285,6 +291,7 @@ def write_tables(out: Path, table_1: Table | None, table_2: Table | None, notes:
         out: The folder to write into.
         table_1, table_2: The tables, as the functions of these names compose them.
         notes: Lines on how each run differs from the paper's, which stand under every table.
+        links: The text and the address, relative to `out`, of what lies beside the tables; only on the page.
     Returns:
         The tables as text for the terminal.
     """
@@ -302,6 +309,8 @@ def write_tables(out: Path, table_1: Table | None, table_2: Table | None, notes:
         files.write_text(out / f"{name}.csv", table_csv(table))
         files.write_json(out / f"{name}.json", table_json(table) | {"runs": list(notes)})
         html_parts += table_html(table)
+    if links:
+        html_parts += ["<section>", "<h2>Figures and studies</h2>", links_html(links), "</section>"]
     write_page(out / "tables.html", html_parts, "How the runs differ from the paper", notes)
     return "\n".join(text for text in (*texts, differs) if text)
 
