@@ -2,12 +2,15 @@
 
     tienet report --load runs/report chest.png scans/ --out pages
     tienet report --load runs/report --json chest.dcm
+    tienet report --load runs/report --format dicom-sr chest.dcm --out documents
 
 Images are PNG, JPEG or DICOM files, folders of these, or CSV files with a column image. A run of mode classify gives
 no report, one of caption no labels; several of classify label as one model. --json prints a line for each image: image,
 study_id, probabilities, thresholds, labels (1, 0, or null without a threshold), precision and recall of the thresholds
-in validation, report, cut_at (the number of words at which it was cut, or null), log_probability. What cannot be read
-is named on standard error; the exit status is then 1, or 2 if nothing could be read.
+in validation, report, cut_at (the number of words at which it was cut, or null), log_probability. --format writes a
+document for each image into --out, and its path is printed: dicom-sr for a PACS, fhir for a record system; both say
+that nobody has verified them. What cannot be read is named on standard error; the exit status is then 1, or 2 if
+nothing could be read.
 """
 
 import argparse
@@ -25,14 +28,15 @@ from tienet.errors import InputError
 from tienet.folders import contents
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from tienet.checkpoint.run_folder import OpenedRun
+    from tienet.clinical.fhir import Image
+    from tienet.commands.documents import Documents
+    from tienet.commands.image_input import ImageInput
     from tienet.commands.study_input import StudyInput
     from tienet.pages.study import StudyPage
     from tienet.predict import Reporter
 
-    Batch = tuple[list[StudyInput], list[np.ndarray]]
+    Batch = list[tuple[StudyInput, ImageInput, Image | None]]
 
 MAX_BATCH = 8
 """The largest number of images that are read and predicted together."""
@@ -45,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="JSON lines instead of text")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="also a page for each image, and index.html; replaces earlier pages"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("dicom-sr", "fhir"),
+        help="documents in place of the pages: DICOM structured reports of DICOM files (.sr.dcm), or FHIR R4B "
+        "DiagnosticReports (.fhir.json)",
     )
     flags.add_gpu(parser)
     writing_flags.add_arguments(parser)
@@ -67,10 +77,23 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("the following arguments are required: IMAGE")
     if args.out and args.out.exists() and not args.out.is_dir():
         raise InputError(f"--out {args.out} is a file; expected a folder")
+    if args.format:
+        _check_format(args)
     with contextlib.ExitStack() as stack:
         if args.out:
-            stack.enter_context(contents.writing(args.out, contents.PAGES, "--out"))
+            kind = contents.DOCUMENTS if args.format else contents.PAGES
+            stack.enter_context(contents.writing(args.out, kind, "--out"))
         return _report(args)
+
+
+def _check_format(args: argparse.Namespace) -> None:
+    from tienet.commands.documents import check_image, check_installed
+
+    if not args.out:
+        raise UsageError(f"--format {args.format} writes a file for each image; --out DIR says where")
+    check_installed(args.format)
+    if len(args.images) == 1:  # of several, one that is of no use stops nothing
+        check_image(args.format, args.images[0])
 
 
 def _report(args: argparse.Namespace) -> int:
@@ -83,6 +106,11 @@ def _report(args: argparse.Namespace) -> int:
     mode = opened.runs[0].config.mode_parts
     if decoding is not None and not mode.writes:
         raise InputError(f"{opened.load}: mode {mode.name} writes no reports; leave --decode out")
+    documents = None
+    if args.format:
+        from tienet.commands.documents import Documents
+
+        documents = Documents(args.format, args.out, opened.runs)
     judges = writing_flags.judges_of(args, opened)
     for note in judges.notes if judges else ():
         print(f"note: {note}", file=sys.stderr)
@@ -92,21 +120,21 @@ def _report(args: argparse.Namespace) -> int:
             print(f"note: {one.folder}: {one.writing_flaw}", file=sys.stderr)
     if args.json:
         print(DISCLAIMER, file=sys.stderr)
-    job = _Job(opened.runs, args)
+    job = _Job(opened.runs, args, documents)
     batches = job.batches()
     first = next(batches, None)
     if first is not None:  # nothing is loaded or written where no image can be read
         flags.start_tensorflow()
         with judges or contextlib.nullcontext(), Reporter.load(opened, decoding, judges) as reporter:
             pages = job.pages(reporter, itertools.chain([first], batches))
-            if args.out:
+            if args.out and not args.format:
                 write_pages(args.out, pages)
             else:
                 for _ in pages:
                     pass
     if not args.json:
         print(DISCLAIMER)
-    if args.out and first is not None:
+    if args.out and not args.format and first is not None:
         print(args.out / "index.html", file=sys.stderr if args.json else sys.stdout)
     if job.failed:
         print(f"{job.failed:,} of {job.failed + job.predicted:,} could not be read", file=sys.stderr)
@@ -121,45 +149,66 @@ class _Job:
         failed: The number of images that could not be read.
     """
 
-    def __init__(self, runs: "Sequence[OpenedRun]", args: argparse.Namespace) -> None:
+    def __init__(
+        self, runs: "Sequence[OpenedRun]", args: argparse.Namespace, documents: "Documents | None" = None
+    ) -> None:
         from tienet.checkpoint.together import image_px_of
 
         self._image_px, self._page_px = image_px_of(runs), runs[0].config.image_px
-        self._paths, self._json, self._maps = args.images, args.json, args.out is not None
+        self._paths, self._json, self._documents = args.images, args.json, documents
+        self._maps = args.out is not None and args.format != "fhir"
         self.predicted = self.failed = 0
 
     def batches(self) -> "Iterator[Batch]":
         """Read the images, and yield those that could be read, as the network takes them; the others are named."""
-        from tienet.commands.image_input import read_image_input
-
         studies = self._studies()
         while batch := list(itertools.islice(studies, MAX_BATCH)):
-            readable, images = [], []
+            readable = []
             for study in batch:
-                image = None if study.fault else read_image_input(study.image, self._image_px)
-                fault = study.fault or image.fault
-                if fault:
+                image, document = self._read(study)
+                if image.fault:
                     self.failed += 1
-                    print(f"passed over: {fault.message}", file=sys.stderr)
-                else:
-                    readable.append(study)
-                    images.append(image.pixels)
-                    for remark in image.remarks:
-                        print(f"note: {study.image}: the file {remark}", file=sys.stderr)
+                    print(f"passed over: {image.fault.message}", file=sys.stderr)
+                    continue
+                readable.append((study, image, document))
+                for remark in image.remarks:
+                    print(f"note: {study.image}: the file {remark}", file=sys.stderr)
             if readable:
-                yield readable, images
+                yield readable
+
+    def _read(self, study: "StudyInput") -> "tuple[ImageInput, Image | None]":
+        """An image, and what a document on it needs of its file if there are documents."""
+        from tienet.commands.image_input import UNREADABLE, ImageInput, read_image_input
+        from tienet.commands.study_input import Fault
+
+        image = ImageInput(None, study.fault) if study.fault else read_image_input(study.image, self._image_px)
+        if image.fault or not self._documents:
+            return image, None
+        try:
+            document = self._documents.open(study)
+        except InputError as error:
+            return ImageInput(None, Fault(UNREADABLE, str(error))), None
+        return ImageInput(image.pixels, remarks=(*image.remarks, *document.remarks)), document
 
     def pages(self, reporter: "Reporter", batches: "Iterable[Batch]") -> "Iterator[StudyPage | bool]":
-        """Print the prediction for each image, and yield the image's page, or True if no pages are wanted."""
+        """Print the prediction for each image, and yield the image's page, or True if no pages are wanted.
+
+        If there are documents, write that of the image, and print its path.
+        """
         from tienet.commands.output_formats import as_json, as_page, as_text
         from tienet.data.image import resize
 
-        for readable, images in batches:
-            predictions = reporter.report(images, maps=self._maps)
-            for study, pixels, prediction in zip(readable, images, predictions, strict=True):
+        for batch in batches:
+            predictions = reporter.report([image.pixels for _, image, _ in batch], maps=self._maps)
+            for (study, image, document), prediction in zip(batch, predictions, strict=True):
                 self.predicted += 1
                 print(as_json(study, prediction) if self._json else as_text(study, prediction), flush=True)
-                shown = pixels if self._image_px else resize(pixels, self._page_px)
+                if document:
+                    path = self._documents.write(document, prediction, image.remarks)
+                    print(path, file=sys.stderr if self._json else sys.stdout, flush=True)
+                    yield True
+                    continue
+                shown = image.pixels if self._image_px else resize(image.pixels, self._page_px)
                 yield as_page(study.study_id, shown, prediction) if self._maps else True
 
     def _studies(self) -> "Iterator[StudyInput]":

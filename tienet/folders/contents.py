@@ -64,9 +64,13 @@ EVALUATION = Kind(
 )  # fmt: skip
 LOCATIONS = Kind("boxes that were judged", ("locate.csv",), replaces=("locate.txt", "locate.html"))
 PAGES = Kind("a set of study pages", ("study-*.html",), title=">Studies", replaces=("index.html",))
+DOCUMENTS = Kind("reports for a PACS or a record", ("*.sr.dcm", "*.fhir.json"))
 MODEL = Kind("an exported model", ("saved_model.pb",))
 WEIGHTS = Kind("weights of a backbone", ("*.npz",))
-KINDS = (DATA_SET, RUN, CHECKPOINTS, EVALUATION, LOCATIONS, MODEL, FEATURES, VOCABULARY, PAGES, DESCRIPTION, WEIGHTS)
+KINDS = (
+    DATA_SET, RUN, CHECKPOINTS, EVALUATION, LOCATIONS, DOCUMENTS, MODEL, FEATURES, VOCABULARY, PAGES, DESCRIPTION,
+    WEIGHTS,
+)  # fmt: skip
 
 _IGNORED = ("lost+found", "Thumbs.db", "desktop.ini")
 """What file systems and file managers put into folders."""
