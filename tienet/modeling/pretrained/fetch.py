@@ -2,45 +2,26 @@
 
     tienet weights fetch [--out pretrained/resnet50.npz] [--keep FILE.h5]
 
-Where the download fails (no network, a bad answer, another md5 than expected) nothing is left behind.
+A download that was cut off goes on where it was with the same command (tienet/data/download.py). One that is another
+file than expected, by its md5, is removed.
 """
 
 import argparse
 import contextlib
-import hashlib
-import http.client
 import importlib
 import re
-import ssl
-import tempfile
-import urllib.error
+import shutil
 import urllib.parse
-import urllib.request
 from pathlib import Path
 
-from tqdm import tqdm
-
 from tienet import cli, files
+from tienet.data import download
 from tienet.errors import InputError
 from tienet.modeling.pretrained import convert
 
 KERAS_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 KERAS_BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
 KERAS_MD5 = "4d473c1dd8becc155b73f8504c6f6626"
-
-TIMEOUT_S = 60.0
-"""The longest wait for the server's next bytes."""
-
-CHUNK_BYTES = 1 << 18
-
-# Not all of OSError: a full disk is no error of the network.
-NETWORK_ERRORS = (
-    urllib.error.URLError,
-    http.client.HTTPException,
-    ConnectionError,
-    TimeoutError,
-    ssl.SSLError,
-)
 
 
 def published() -> tuple[str, str]:
@@ -65,50 +46,29 @@ def fetch(url: str, md5: str, out: Path, keep: Path | None = None) -> str:
     Raises:
         InputError: The download failed or is another file than expected; `out` and `keep` are as before.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=out.parent) as folder:
-        name = Path(urllib.parse.urlsplit(url).path).name or "weights"
-        downloaded = Path(folder) / name
-        found = download(url, downloaded)
-        if found != md5:
-            raise InputError(
-                f"{url}: the file has md5 {found}, expected {md5}: damaged on its way, or another file; "
-                "run the same command again"
-            )
+    name = Path(urllib.parse.urlsplit(url).path).name or "weights"
+    downloaded = out.parent / ".fetch" / name
+    download.download(url, downloaded, lambda path: _check(url, path, md5))
+    try:
         written = convert.convert(downloaded, out, "res5c")
         if keep is not None:
             with files.replacing(keep) as temporary:
-                temporary.write_bytes(downloaded.read_bytes())
+                shutil.copyfile(downloaded, temporary)
             written += f"\n{keep}: the download itself"
+    finally:
+        downloaded.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a part of another download is in it
+            downloaded.parent.rmdir()
     return written
 
 
-def download(url: str, path: Path) -> str:
-    """Stream `url` to `path` with a progress bar; returns the md5 in hex. Raises InputError if the download fails."""
-    digest = hashlib.md5(usedforsecurity=False)
-    received = 0
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, path.open("wb") as stream:
-            expected = answer.length  # None if the server does not send a length
-            with tqdm(total=expected, unit="B", unit_scale=True, desc=path.name) as bar:
-                while chunk := answer.read(CHUNK_BYTES):
-                    stream.write(chunk)
-                    digest.update(chunk)
-                    received += len(chunk)
-                    bar.update(len(chunk))
-    except NETWORK_ERRORS as error:
-        raise InputError(f"{url}: {_reason(error)}; try again, or another --url") from None
-    if expected is not None and received != expected:
-        raise InputError(f"{url}: the download ended after {received} of {expected} bytes; run it again")
-    return digest.hexdigest()
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, urllib.error.HTTPError):
-        return f"the server answers {error.code} {error.reason}"
-    if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
-        return f"no answer in {TIMEOUT_S:g} s"
-    return f"no download ({getattr(error, 'reason', None) or error or type(error).__name__})"
+def _check(url: str, path: Path, md5: str) -> None:
+    found = download.digest_of(path, "md5")
+    if found != md5:
+        raise InputError(
+            f"{url}: the file has md5 {found}, expected {md5}: damaged on its way, or another file; "
+            "run the same command again"
+        )
 
 
 def _address(url: str) -> str:
