@@ -2,8 +2,9 @@
 # make test   the tests
 # make lint   the style checks
 # make bench  what each part costs (benchmarks/README.md)
-# make openi OPENI=DIR VECTORS=FILE   the paper's tables on OpenI, from the raw files (benchmarks/RESULTS.md)
-# make openi-cv OPENI=DIR VECTORS=FILE   the same over five folds, so that every study is judged once
+# make openi  the paper's tables on OpenI: NLM's archives are downloaded; 8 GB of disk (benchmarks/RESULTS.md)
+# make openi-cv   the same over five folds, so that every study is judged once
+#             both from a folder of OpenI's files and from word vectors: OPENI=DIR VECTORS=FILE
 # Each makes .venv and installs what it needs, once.
 
 PYTHON ?= python3
@@ -63,38 +64,62 @@ $(DEMO)/%/eval/phantom-test/roc.png: $(DEMO)/%/best.json
 .PRECIOUS: $(DEMO)/%/best.json
 
 # ---- openi: the paper's tables on two splits, with the controls beside them ----
-# DIR is the folder of OpenI's files. Word vectors come from ready-made ones, VECTORS=FILE, or from a text with one abstract
-# a line, PUBMED=FILE. Each step leaves a file, so that it is done once; a training that was stopped goes on. All modes are
-# trained with each of OPENI_SEEDS, classify-lse once. Without Java, EVAL_FLAGS=--no-java leaves METEOR out.
+# With nothing given, NLM's archives and the ResNet-50 are downloaded, labels come from MeSH, and word vectors from the
+# training reports. OPENI=DIR (or FROM=DIR) is a folder of files that were downloaded by hand: NLMCXR_reports.tgz, and
+# NLMCXR_png.tgz or a folder images; it may have indiana_projections.csv, openi_gld_std14.csv, and r2gen_annotation.json
+# for the second split. Word vectors are better ready-made, VECTORS=FILE, or from a text with one abstract a line,
+# PUBMED=FILE. Each step leaves a file, so that it is done once; a download and a training that were stopped go on. All
+# modes are trained with each of OPENI_SEEDS, classify-lse once. Without Java, EVAL_FLAGS=--no-java leaves METEOR out.
+# OPENI_MODES="annotate-text annotate" does some modes, TRAIN_FLAGS="--epochs 1" is for every training, OPENI_FLAGS
+# for tienet prepare openi (also the environment's TIENET_OPENI_URL), and WEIGHTS_FLAGS for tienet weights fetch. Beside the
+# archives and images, OPENI_SPACE GB of the disk have to be free, for features and trainings.
 
+FROM ?=
+OPENI ?= $(FROM)
+OPENI_FLAGS ?=
+WEIGHTS_FLAGS ?=
+TRAIN_FLAGS ?=
 EVAL_FLAGS ?=
-OPENI_SETS := openi openi-r2gen
-OPENI_MODES := annotate-text annotate classify classify-lse caption report    # -lse: with LSE pooling, the paper's I
+OPENI_SPACE ?= 5
+OPENI_SETS ?= openi $(if $(wildcard $(OPENI:%=%/r2gen_annotation.json)),openi-r2gen)
+ALL_MODES := annotate-text annotate classify classify-lse caption report    # -lse: with LSE pooling, the paper's I
+OPENI_MODES ?= $(ALL_MODES)
 OPENI_SEEDS ?= $(if $(filter openi-cv,$(MAKECMDGOALS)),0,0 1 2)
 SEEDED := annotate-text annotate classify caption report
 runs_of = $(foreach mode,$1,$(if $(filter $(SEEDED),$(mode)),$(OPENI_SEEDS:%=$(mode)-%),$(mode)))
+# Modes with what they go on from; annotate-text, as it reads the reports.
+whole = $(filter annotate-text $1 $(if $(filter report,$1),caption) $(if $(filter report caption,$1),classify),$(ALL_MODES))
 LABELLER := annotate-text-$(firstword $(OPENI_SEEDS))
 
 ifneq ($(filter openi openi-cv,$(MAKECMDGOALS)),)
-ifeq ($(and $(OPENI),$(or $(VECTORS),$(PUBMED))),)
-$(error give OPENI=DIR (OpenI's files: NLMCXR_reports.tgz, images/ ...) and VECTORS=FILE (word vectors) or PUBMED=FILE (a text))
+ifneq ($(OPENI),)
+ifeq ($(wildcard $(OPENI)/.),)
+$(error OPENI=$(OPENI): there is no such folder; give the folder of OpenI's files, or leave OPENI out)
 endif
-ifeq ($(wildcard $(OPENI)/NLMCXR_reports.tgz),)
-$(error OPENI=$(OPENI): there is no NLMCXR_reports.tgz in it; give the folder of OpenI's files)
 endif
+ifneq ($(VECTORS)$(PUBMED),)
 ifeq ($(wildcard $(or $(VECTORS),$(PUBMED))),)
 $(error $(if $(VECTORS),VECTORS=$(VECTORS): there is no such file; give word vectors,PUBMED=$(PUBMED): there is no such file; give a text with one abstract a line))
+endif
+else
+$(info no VECTORS=FILE and no PUBMED=FILE: word vectors will be learnt from the training reports alone)
+endif
+ifneq ($(filter-out $(ALL_MODES),$(OPENI_MODES)),)
+$(error OPENI_MODES=$(OPENI_MODES): expected some of $(ALL_MODES))
 endif
 ifeq ($(shell command -v java)$(filter --no-java,$(EVAL_FLAGS)),)
 $(error METEOR needs Java, which is not here (Debian: default-jre-headless); or give EVAL_FLAGS=--no-java)
 endif
 endif
+ifneq ($(filter openi,$(MAKECMDGOALS)),)
+$(if $(filter openi-r2gen,$(OPENI_SETS)),,$(info no r2gen_annotation.json in OPENI=DIR: there will be the split by a hash alone, without R2Gen's))
+endif
 
 openi: $(OPENI_SETS:%=tables/%/.evaluated)
 	@for data in $(OPENI_SETS); do echo; cat tables/$$data/table1.txt; echo; cat tables/$$data/table2.txt; done
+	@echo; echo "Pages: $(OPENI_SETS:%=tables/%/tables.html)"
 
-prepare_openi = $(BIN)/python data_prep/openi.py --reports $(OPENI)/NLMCXR_reports.tgz --images $(OPENI)/images \
-	--projections $(OPENI)/indiana_projections.csv --labels $(OPENI)/openi_gld_std14.csv --out $(@D) --split
+prepare_openi = $(BIN)/python data_prep/openi.py $(OPENI:%=--from %) $(OPENI_FLAGS) --out $(@D) --split
 
 # The training of a run: $1 is RUN, which is MODE-SEED or classify-lse, and $2 the data set. Mode caption goes on from what
 # classify has learnt with the same seed, and report from what caption has learnt.
@@ -106,22 +131,22 @@ flags_report = --load runs/$2/caption-$(seed_of)/checkpoints/checkpoint --vocab 
 flags_of = $(if $(filter classify-lse,$1),--set pooling=lse,--seed $(seed_of) $(flags_$(mode_of)))
 define train
 if test -e $@; then rm -rf $(@D); fi
-$(BIN)/python train.py --mode $(mode_of) --data $2 --preset openi $(flags_of) --logdir $(@D) --resume
+$(BIN)/python train.py --mode $(mode_of) --data $2 --preset openi $(flags_of) $(TRAIN_FLAGS) --logdir $(@D) --resume
 endef
 make_vocabulary = PYTHON=$(BIN)/python bash data_prep/build_vocab.sh --data $* \
-	$(if $(VECTORS),--vectors $(VECTORS),--corpus $(PUBMED))
+	$(if $(VECTORS),--vectors $(VECTORS),$(PUBMED:%=--corpus %))
 
 data/openi/manifest.csv: | $(INSTALLED)
-	$(prepare_openi) hash
+	$(prepare_openi) hash --leave-free $(OPENI_SPACE)
 
-data/openi-r2gen/manifest.csv: | $(INSTALLED)
+data/openi-r2gen/manifest.csv: | data/openi/manifest.csv
 	$(prepare_openi) $(OPENI)/r2gen_annotation.json
 
 $(OPENI_SETS:%=data/%/vocab/embeddings.npy): data/%/vocab/embeddings.npy: data/%/manifest.csv
 	$(make_vocabulary)
 
 pretrained/resnet50.npz: | $(INSTALLED)
-	$(BIN)/python pretrained/fetch.py
+	$(BIN)/python pretrained/fetch.py $(WEIGHTS_FLAGS)
 
 data/openi/.features: data/openi/manifest.csv pretrained/resnet50.npz
 	$(BIN)/python data_prep/cache_features.py --data openi --backbone-end res4f --image-px 256
@@ -132,7 +157,7 @@ data/openi-r2gen/.features: data/openi/.features data/openi-r2gen/manifest.csv
 	touch $@
 
 # A run of older data is started anew; one that was only stopped is resumed.
-OPENI_RUNS := $(call runs_of,$(OPENI_MODES))
+OPENI_RUNS := $(call runs_of,$(call whole,$(OPENI_MODES)))
 $(foreach data,$(OPENI_SETS),$(OPENI_RUNS:%=runs/$(data)/%/.trained)): runs/%/.trained:
 	$(call train,$(notdir $*),$(patsubst %/,%,$(dir $*)))
 	touch $@
@@ -155,8 +180,7 @@ $(OPENI_SETS:%=tables/%/.evaluated): tables/%/.evaluated:
 FOLDS ?= 1 2 3 4 5
 MODES ?= $(OPENI_MODES)
 CV_FOLDS := 1 2 3 4 5
-CV_MODES := $(filter annotate-text $(MODES) $(if $(filter report,$(MODES)),caption) \
-	$(if $(filter report caption,$(MODES)),classify),$(OPENI_MODES))
+CV_MODES := $(call whole,$(MODES))
 CV_RUNS := $(call runs_of,$(CV_MODES))
 CV_SETS := $(FOLDS:%=openi-fold-%)
 CV_TABLES := $(CV_FOLDS:%=tables/openi-fold-%/.evaluated)
@@ -166,15 +190,15 @@ ifneq ($(filter openi-cv,$(MAKECMDGOALS)),)
 ifneq ($(filter-out $(CV_FOLDS),$(FOLDS)),)
 $(error FOLDS=$(FOLDS): expected some of $(CV_FOLDS))
 endif
-ifneq ($(filter-out $(OPENI_MODES),$(MODES)),)
-$(error MODES=$(MODES): expected some of $(OPENI_MODES))
+ifneq ($(filter-out $(ALL_MODES),$(MODES)),)
+$(error MODES=$(MODES): expected some of $(ALL_MODES))
 endif
 endif
 
 openi-cv: $(CV_SETS:%=tables/%/.evaluated) $(if $(CV_MISSING),,tables/openi-cv/metrics.json)
 	@$(if $(CV_MISSING),echo "not put together yet: fold $(patsubst tables/openi-fold-%/.evaluated,%,$(firstword $(CV_MISSING))) is missing",cat tables/openi-cv/table.txt)
 
-$(CV_SETS:%=data/%/manifest.csv): data/openi-fold-%/manifest.csv: | $(INSTALLED)
+$(CV_SETS:%=data/%/manifest.csv): data/openi-fold-%/manifest.csv: | data/openi/manifest.csv
 	$(prepare_openi) fold=$*/$(words $(CV_FOLDS))
 
 $(CV_SETS:%=data/%/vocab/embeddings.npy): data/%/vocab/embeddings.npy: data/%/manifest.csv

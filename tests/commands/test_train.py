@@ -178,24 +178,36 @@ def test_the_settings_of_the_demo_have_an_effect():
     assert channels == {"annotate-text": 128, "annotate": 64}
 
 
-def test_openi_takes_ready_made_vectors_or_a_text_and_one_of_them_has_to_be_there(tmp_path):
-    (tmp_path / "NLMCXR_reports.tgz").touch()
-    (tmp_path / "vectors.npz").touch()
+def make_openi(*words: str) -> subprocess.CompletedProcess:
+    """What `make openi` would do."""
     make = shutil.which("make") or pytest.skip("needs make")
+    given = [make, "-n", "-B", "openi", "EVAL_FLAGS=--no-java", *words]
+    return subprocess.run(given, cwd=ROOT, capture_output=True, text=True)
 
-    def said(*words: str) -> subprocess.CompletedProcess:
-        given = [make, "-n", "-B", "openi", f"OPENI={tmp_path}", "EVAL_FLAGS=--no-java", *words]
-        return subprocess.run(given, cwd=ROOT, capture_output=True, text=True)
 
-    assert f"--vectors {tmp_path / 'vectors.npz'}" in said(f"VECTORS={tmp_path / 'vectors.npz'}").stdout
-    assert "give OPENI=DIR" in said().stderr and "VECTORS=FILE (word vectors) or PUBMED=FILE" in said().stderr
-    assert "VECTORS=none: there is no such file; give word vectors" in said("VECTORS=none").stderr
-    assert "PUBMED=none: there is no such file; give a text" in said("PUBMED=none").stderr
+def test_openi_takes_what_it_is_given_and_makes_the_rest_itself(tmp_path):
+    (tmp_path / "vectors.npz").touch()
+    nothing, given = make_openi(), make_openi(f"FROM={tmp_path}", f"VECTORS={tmp_path / 'vectors.npz'}")
+    assert "word vectors will be learnt from the training reports alone" in nothing.stdout
+    assert "the split by a hash alone" in nothing.stdout and "runs/openi-r2gen" not in nothing.stdout
+    assert not {"--from", "--vectors", "--corpus"} & set(nothing.stdout.split()) and nothing.returncode == 0
+    assert f"--from {tmp_path}" in given.stdout and f"--vectors {tmp_path / 'vectors.npz'}" in given.stdout
+    (tmp_path / "r2gen_annotation.json").touch()
+    assert f"--split {tmp_path}/r2gen_annotation.json" in make_openi(f"OPENI={tmp_path}").stdout
+    assert "VECTORS=none: there is no such file; give word vectors" in make_openi("VECTORS=none").stderr
+    assert "PUBMED=none: there is no such file; give a text" in make_openi("PUBMED=none").stderr
+    assert "OPENI=none: there is no such folder" in make_openi("OPENI=none").stderr
+
+
+def test_openi_does_some_of_the_modes_with_what_they_go_on_from():
+    modes = {config.mode for config in trainings_of("openi", "OPENI_MODES=caption", "EVAL_FLAGS=--no-java").values()}
+    assert modes == {"annotate-text", "classify", "caption"}
+    assert "OPENI_MODES=captoin: expected some of annotate-text" in make_openi("OPENI_MODES=captoin").stderr
 
 
 def test_openi_has_the_papers_i_beside_that_of_the_preset(tmp_path):
-    (tmp_path / "NLMCXR_reports.tgz").touch()
-    texts = f"PUBMED={tmp_path / 'NLMCXR_reports.tgz'}"
+    (tmp_path / "r2gen_annotation.json").touch()
+    texts = f"PUBMED={tmp_path / 'r2gen_annotation.json'}"
     trained = trainings_of("openi", f"OPENI={tmp_path}", texts, "EVAL_FLAGS=--no-java")
     assert len(trained) == 32 and {config.mode for config in trained.values()} == set(MODES)
     for data in ("openi", "openi-r2gen"):

@@ -290,8 +290,9 @@ def test_empty_folder(run, capsys, tmp_path, flag):
     assert f"{tmp_path / 'empty'}: no ." in refused(run, capsys, **{flag: tmp_path / "empty"})
 
 
-def test_missing_flag(run, capsys):
-    assert "--labels" in refused(run, capsys, labels=None)
+def test_without_labels_they_come_from_mesh(run, capsys):
+    status, _ = run(labels=None)
+    assert status == 0 and "\nlabels: mesh\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,13 @@
 """OpenI (Indiana University chest X-rays) -> data/openi/manifest.csv.
 
-    tienet prepare openi --reports NLMCXR_reports.tgz --images DIR --projections indiana_projections.csv \\
-        --labels openi_gld_std14.csv --split hash --out data/openi
+    tienet prepare openi                 # NLM's archives are downloaded, checked and unpacked: about 3 GB
+    tienet prepare openi --from DIR      # from what was downloaded by hand
+    tienet prepare openi --reports NLMCXR_reports.tgz --images DIR --projections indiana_projections.csv
+
+Each step is done once, and the same command goes on where it was stopped. --from takes from a folder what it has of
+NLMCXR_reports.tgz, NLMCXR_png.tgz (or a folder images), indiana_projections.csv and openi_gld_std14.csv; a flag for
+each file goes before both. Which view is frontal is read in indiana_projections.csv, which is Kaggle's, or told from
+NLM's XML, with the same outcome (tienet/datasets/openi/frontal.py).
 
 A study is a frontal image with its report. A report with several frontal images gives several studies, which have
 its number as their patient_id (OpenI names no patients) and so lie in one split. Image files are matched by name,
@@ -11,7 +17,7 @@ stay where they are.
 --split fold=K/N makes the K-th of N data sets whose test splits together have every study once: train and evaluate
 each, and the command pool puts the evaluations together (tienet/training/README.md).
 
-Labels come from a file in NegBio's form, or from MeSH (--labels mesh) by the rules of tienet/datasets/openi/mesh.py.
+Labels come from a file in NegBio's form, or without one from MeSH by the rules of tienet/datasets/openi/mesh.py.
 Their counts are printed beside those of the paper's Table 1. --compare compares them with another source of labels:
 agreement and kappa are printed, and each label that differs is named in disagreements.csv.
 
@@ -36,14 +42,15 @@ from tienet.data.text import MAX_REPORT_CHARACTERS
 from tienet.datasets import label_agreement, paper_counts
 from tienet.datasets import left_out as left_outs
 from tienet.datasets.new_data_set import new_data_set
-from tienet.datasets.openi import mesh
+from tienet.datasets.openi import frontal, mesh, sources
 from tienet.datasets.openi import views as openi_views
 from tienet.datasets.openi.reports import Report, read_reports
+from tienet.datasets.openi.sources import MESH
 from tienet.datasets.openi.views import Views
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, NO_FINDING, canonical
 
-NO_FRONTAL = "report without a frontal view in the projections"
+NO_FRONTAL = "report without a frontal view"
 NO_FILE = "frontal view without an image file"
 NO_TEXT = "report without findings and impression"
 TOO_LONG = f"report of more than {MAX_REPORT_CHARACTERS:,} characters"
@@ -51,10 +58,9 @@ NO_LABELS = "report without labels"
 NO_SPLIT = "report in no split of the split file"
 NO_REPORT = "frontal view without a report"
 LATERAL_VIEW = "lateral view"
-UNKNOWN_IMAGE = "image file that is not in the projections"
+UNKNOWN_IMAGE = "image file of a view that is not known"
 SPARE_IMAGE = "second image file of a view"
 UNKNOWN_LABELS = "labels without a report"
-MESH = "mesh"
 
 
 Labels = dict[str, dict[str, float]]
@@ -66,13 +72,7 @@ _MOST_DIGITS = 19  # of a report's number, by which reports are sorted
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags."""
-    for flag, kind, metavar, text in (
-        ("--reports", Path, "TGZ|DIR", "NLMCXR_reports.tgz, or a folder of its XML"),
-        ("--images", Path, "DIR", "folder of PNG or JPEG files, also in folders below it"),
-        ("--projections", Path, "CSV", "indiana_projections.csv: uid,filename,projection"),
-        ("--labels", str, f"FILE|{MESH}", "CSV: filename CXR<uid>, 14 findings; or mesh: MeSH majors"),
-    ):
-        parser.add_argument(flag, type=kind, required=True, metavar=metavar, help=text)
+    sources.add_arguments(parser)
     parser.add_argument("--compare", metavar=f"FILE|{MESH}", help="other labels, to compare those of --labels with")
     parser.add_argument(
         "--split",
@@ -91,24 +91,33 @@ def run(args: argparse.Namespace) -> int:
 
 def _make(args: argparse.Namespace, out: Path) -> int:
     split_of = splits.rule(args.split)
-    views = openi_views.read_projections(args.projections)
-    image_of, spare = openi_views.index_images(args.images)
-    reports = read_reports(args.reports)
-    labels_of = labels_from(args.labels, reports)
+    found = sources.find(args)
+    views = openi_views.read_projections(found.projections) if found.projections else None
+    image_of, spare = openi_views.index_images(found.images)
+    reports = read_reports(found.reports)
+    views = views or _told_views(reports)
+    labels_of = labels_from(found.labels, reports)
     others = labels_from(args.compare, reports) if args.compare else None
     rows, left_out = assemble(reports, views, image_of, labels_of, split_of, out)
     left_out = pd.concat([left_out, unused(reports, views, image_of, spare, labels_of)], ignore_index=True)
     if rows.empty:
         raise InputError(f"no study is left; {left_outs.reasons(left_out) or 'there are no reports'}")
     _write(out, rows, left_out)
-    print(f"\nlabels: {args.labels}")
+    print(f"\nlabels: {found.labels}")
     with_view = {uid: labels for uid, labels in labels_of.items() if uid in reports and uid in views.frontal}
     print(*paper_counts.describe_openi(with_view), sep="\n")
     if others is not None:
-        print(f"\nlabels: ours are {args.labels}, theirs are {args.compare}")
+        print(f"\nlabels: ours are {found.labels}, theirs are {args.compare}")
         compare(labels_of, others, reports, out / "disagreements.csv")
     print(out / "manifest.csv")
     return 0
+
+
+def _told_views(reports: dict[str, Report]) -> Views:
+    views = frontal.told_views({uid: report.codes for uid, report in reports.items()})
+    counts = [sum(map(len, of_report.values())) for of_report in (views.frontal, views.lateral)]
+    print("views: {:,} frontal, {:,} lateral, told from the reports' XML (no --projections)".format(*counts))
+    return views
 
 
 def _write(out: Path, rows: pd.DataFrame, left_out: pd.DataFrame) -> None:

@@ -1,11 +1,9 @@
 """The reports of OpenI, each of which is an XML file in NLM's archive or in a folder."""
 
-import lzma
 import sys
 import tarfile
-import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
@@ -13,18 +11,15 @@ from defusedxml import DefusedXmlException, ElementTree
 from tqdm import tqdm
 
 from tienet.data.text import report_text
+from tienet.datasets.openi import frontal
+from tienet.datasets.openi.archive import DAMAGED
+from tienet.datasets.openi.views import view_name
 from tienet.errors import InputError
 from tienet.files import is_hidden, printable
 
 MAX_XML_BYTES = 10_000_000  # a real report has about 10 kB
 MAX_DEPTH = 100
 """The largest number of elements in one another; a real report has about ten."""
-
-_DAMAGED = (
-    tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError,
-    ValueError, OverflowError, MemoryError, RecursionError,
-)  # fmt: skip
-"""What reading a tar archive raises, packed or not; the last ones come from numbers and names in its headers."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +29,12 @@ class Report:
     Attributes:
         text: The findings and the impression as one string (`tienet.data.text.report_text`).
         majors: The MeSH majors.
+        codes: The codes of each of its views, by the name of the view, for `frontal.told_views`.
     """
 
     text: str
     majors: tuple[str, ...]
+    codes: dict[str, tuple[frontal.Code, ...]] = field(default_factory=dict)
 
 
 def read_reports(source: Path) -> dict[str, Report]:
@@ -58,7 +55,8 @@ def read_reports(source: Path) -> dict[str, Report]:
             uid = " ".join(uid.split())
             raise InputError(f"{name}: report CXR{uid} is there already in another file; keep one of them")
         majors = tuple(major.text or "" for major in root.findall("MeSH/major"))
-        reports[uid] = Report(report_text(_section(root, "FINDINGS"), _section(root, "IMPRESSION")), majors)
+        text = report_text(_section(root, "FINDINGS"), _section(root, "IMPRESSION"))
+        reports[uid] = Report(text, majors, dict(map(_codes, root.iter("parentImage"))))
     if not reports:
         raise InputError(f"{source}: no .xml file in it; expected the reports of OpenI (NLMCXR_reports.tgz)")
     return reports
@@ -84,6 +82,12 @@ class _ShallowTreeBuilder(TreeBuilder):
     def end(self, tag: str) -> Element:
         self._depth -= 1
         return super().end(tag)
+
+
+def _codes(image: Element) -> tuple[str, tuple[frontal.Code, ...]]:
+    """The name of the view of an image, and its codes."""
+    codes = ((kind, (image.findtext(f".//{kind}") or "").strip()) for kind in frontal.KINDS)
+    return view_name(image.get("id") or ""), tuple(codes)
 
 
 def _section(root: Element, label: str) -> str:
@@ -128,7 +132,7 @@ def _xml_files(source: Path) -> Iterator[tuple[str, bytes]]:
                     yield name, _limited(name, member.size, archive.extractfile(member).read)
     except InputError:
         raise
-    except _DAMAGED:
+    except DAMAGED:
         raise InputError(f"--reports {source}: not a whole tar archive, or a damaged one; get it again") from None
 
 
