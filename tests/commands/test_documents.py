@@ -25,7 +25,7 @@ def run(load, *flags) -> int:
 
 
 def answers(out: str) -> list[dict]:
-    """The lines of JSON that the command has printed; a thread of the training before may end with a line of its own."""
+    """The lines of JSON that the command has printed; a thread of a training may add its own."""
     return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
 
 
@@ -120,7 +120,7 @@ def test_images_of_the_same_name_have_files_of_their_own(light, film, tmp_path):
     needs.need_fhir_resources()
     names = [
         documents.write(documents.open(StudyInput(1, name, path)), prediction, ()).name
-        for name, path in [("../film 1", film), ("../film 1", other), ("../film 2", film), ("../film 1", film)]
+        for name, path in [("../film 1", film), ("../film 1", other), ("../film 2", film), ("../film 1.dcm", film)]
     ]
     assert len(set(names)) == 3 and names[0] == names[3] and all(not name.startswith(".") for name in names)
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(names)

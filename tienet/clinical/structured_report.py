@@ -166,7 +166,7 @@ def _region_group(
     from pydicom.sr.codedict import codes as dicom_codes
 
     image = sr.SourceImageForRegion(source["SOPClassUID"], source["SOPInstanceUID"])
-    rule = f"Where the network looked: its attention over the image is {SHARE:g} of the peak or more. It is no finding."
+    rule = f"Where the network looked: around the peak of its attention, down to {SHARE:g} of it. It is no finding."
     return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(result, source, "Attention"),
         referenced_region=sr.ImageRegion(sr.GraphicTypeValues.POLYLINE, region, image),

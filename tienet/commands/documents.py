@@ -14,6 +14,7 @@ from tienet.clinical import fhir
 from tienet.clinical.result import Result, Software, findings_of
 from tienet.clinical.source import read_source
 from tienet.clinical.structured_report import check_source, structured_report
+from tienet.commands.study_columns import IMAGE_ENDING
 from tienet.commands.study_input import StudyInput
 from tienet.data.dicom.reader import is_dicom
 from tienet.errors import InputError
@@ -135,6 +136,7 @@ class Documents:
 
 def _file_name(image: fhir.Image, ending: str) -> str:
     """A safe name: the study's, and a hash, so that studies of the same name do not share one."""
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", image.name).lstrip(".")[:100]
-    of_image = hashlib.sha256(f"{image.name}\0{image.key}".encode()).hexdigest()[:8]
+    name = IMAGE_ENDING.sub("", image.name)
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip(".")[:100]
+    of_image = hashlib.sha256(f"{name}\0{image.key}".encode()).hexdigest()[:8]
     return f"{stem}-{of_image}{ending}"
