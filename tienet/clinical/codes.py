@@ -1,14 +1,16 @@
 """The codes by which a document names the labels and what is said of them: one table for DICOM and FHIR.
 
-Every code of SNOMED CT was looked up in two places at least: in DICOM's own dictionary, as pydicom has it (PS3.16), in
-published value sets of HL7's implementation guides, or in dumps of SNOMED CT's browser; its check digit is tested, too.
-DICOM's dictionary alone is not enough: it gives 287272002, which is an enlarged foramen ovale, as Cardiomegaly.
+Every code of SNOMED CT was found with this meaning in two public sources at least: DICOM's dictionary as pydicom has it
+(PS3.16), value sets of FHIR implementation guides (lung nodule, mass, consolidation, emphysema, fibrosis, hernia, no
+abnormality), pages of SNOMED CT's browser (lung nodule), a list of the UMLS (infiltrate), tables of other projects (the
+others). Its check digit is tested. A release of SNOMED CT itself was not at hand: compare before clinical use. DICOM's
+dictionary alone is not enough: it gives 287272002, "Enlarged septal foramen of heart", as Cardiomegaly.
 
 - A label means the lung where it can: Mass, Nodule, Edema, Emphysema and Fibrosis are those of the lung, Effusion that
   of the pleura, as the label's name and the reports of ChestX-ray14 have it.
 - Hernia is "Diaphragmatic hernia", of which the hiatal one that OpenI indexes is a kind.
-- Nobody publishes a code of SNOMED CT for pleural thickening that could be confirmed, and RadLex 4.3 has none. It has a
-  code of this project's own scheme, as DICOM allows (designators that start with 99 are private).
+- No code for pleural thickening could be confirmed, in SNOMED CT or in RadLex 4.3. It has a code of this project's own
+  scheme, as DICOM allows (designators that start with 99 are private).
 - No_Finding says that there is none of the 14 findings; "No abnormality detected" is the nearest there is.
 
 SNOMED CT belongs to SNOMED International. Who exchanges its codes in a country that is no member needs a licence.
