@@ -3,6 +3,7 @@
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from tienet.data.image import read_gray
 from tienet.data.manifest import Manifest
 from tienet.data.text import tokenize
 from tienet.errors import InputError
+from tienet.inference import pipelines
 from tienet.labels import K, name_labels
 from tienet.predict import Annotator, Decoding, Prediction, Predictor, Reporter
 
@@ -50,7 +52,7 @@ def reporter(runs):
 
 def assert_same(ours: Prediction, theirs: Prediction, atol: float = 1e-6) -> None:
     assert (ours.report, ours.words) == (theirs.report, theirs.words)
-    for name in ("probabilities", "thresholds", "labels", "g", "G", "a", "a_ws"):
+    for name in ("probabilities", "thresholds", "labels", "g", "G", "a", "a_ws", "finding_maps"):
         one, other = getattr(ours, name), getattr(theirs, name)
         assert (one is None) == (other is None), name
         if one is not None:
@@ -89,7 +91,7 @@ def test_an_annotator_gives_what_evaluation_gives(annotator, runs, studies, imag
     assert predictions[0].words == ["<START>", *tokenize(studies.reports[0])[:30]]
     assert (predictions[0].report, predictions[0].log_probability) == (None, None)
     first = predictions[0]
-    assert (first.g, first.G, first.a, first.a_ws) == (None,) * 4
+    assert (first.g, first.G, first.a, first.a_ws, first.finding_maps) == (None,) * 5
 
 
 def test_every_row_of_the_text_attention_is_given_where_maps_are_asked_for(
@@ -112,6 +114,21 @@ def test_every_row_of_the_text_attention_is_given_where_maps_are_asked_for(
             assert prediction.G.base is None  # the batch is not kept
     whole = found["annotate-text"][0].G
     assert np.abs(whole - whole[0]).max() > 0  # not one row, again and again
+
+
+def test_the_map_of_a_finding_is_in_the_log_odds_of_its_probability(annotator, text_annotator, studies, images):
+    """A logit is divided by its temperature, and so is each place's share of it."""
+    (found,) = annotator.annotate(studies.reports[:1], images[:1], maps=True)
+    assert found.finding_maps.shape == (K, 16, 16) and found.finding_maps.dtype == np.float32
+    network = annotator._network
+    rows = network.fetch(network.studies(studies.take([0])), ["finding_maps"])["finding_maps"]
+    assert network.calibration is None
+    np.testing.assert_allclose(np.moveaxis(found.finding_maps, 0, -1), rows[0], rtol=1e-3, atol=1e-6)
+    calibration = SimpleNamespace(temperatures=np.linspace(0.5, 2, K))
+    expected = np.moveaxis(rows[0] / calibration.temperatures, -1, 0)
+    np.testing.assert_allclose(pipelines._finding_maps({"finding_maps": rows[0]}, calibration), expected, rtol=1e-5)
+    assert found.finding_maps.base is None  # the batch is not kept
+    assert text_annotator.annotate(["clear"], maps=True)[0].finding_maps is None
 
 
 def test_one_study_is_read_as_in_a_batch_of_any_size(annotator, reporter, text_annotator, studies, images):

@@ -17,11 +17,11 @@ tf1 = tf.compat.v1
 
 LABELS = {"probabilities", "logits"}
 WRITTEN = {"written/word_ids", "written/word_len", "written/log_probability"}
-OF_REPORT = LABELS | {"a", "a_entropy", "G", "G_entropy", "a_ws"}
+OF_REPORT = LABELS | {"a", "a_entropy", "G", "G_entropy", "a_ws", "finding_maps"}
 PROMISED = {
     "annotate": OF_REPORT,
     "annotate-text": LABELS | {"G", "G_entropy"},
-    "classify": LABELS | {"class_activation"},
+    "classify": LABELS | {"class_activation", "finding_maps"},
     "caption": {"a", "a_entropy", "read/a", "read/a_entropy", "read/L_R"} | WRITTEN,
     "report": OF_REPORT | {f"read/{name}" for name in OF_REPORT} | {"read/L_R"} | WRITTEN,
 }
@@ -118,7 +118,7 @@ def test_the_class_activation_is_the_classifier_at_each_place(evaluate, random, 
 
 def test_training_has_no_class_activation(graph):
     build_small(config_of("classify"), training=True)
-    assert not [op.name for op in graph.get_operations() if "activation" in op.name.lower()]
+    assert not [op.name for op in graph.get_operations() if "activation" in op.name.lower() or "finding" in op.name]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -130,14 +130,16 @@ def test_each_use_asks_for_what_the_mode_has(mode):
         outputs.validation_outputs,
         outputs.saved_model_outputs,
         outputs.map_outputs,
+        outputs.finding_map_outputs,
     ):
         names = ask(mode)
         assert len(names) == len(set(names)) and set(names) <= PROMISED[mode.name]
     maps = {name for name in ("G", "a", "a_ws") if name in PROMISED[mode.name]}
+    of_findings = {"finding_maps"} & PROMISED[mode.name]
     written, label = WRITTEN & PROMISED[mode.name], {"probabilities"} & PROMISED[mode.name]
     assert set(outputs.map_outputs(mode)) == maps
     assert set(outputs.prediction_outputs(mode)) == label | written
-    assert set(outputs.prediction_outputs(mode, maps=True)) == label | written | maps
+    assert set(outputs.prediction_outputs(mode, maps=True)) == label | written | maps | of_findings
     assert set(outputs.saved_model_outputs(mode)) == ({"logits"} if label else set()) | written | maps
 
 

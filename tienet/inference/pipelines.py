@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from tienet.checkpoint.calibration import Calibration
 from tienet.checkpoint.run_folder import OpenedRun
 from tienet.checkpoint.together import Load, OpenedRuns, open_model
 from tienet.data.dataflow import pad
@@ -58,8 +59,11 @@ class Prediction:
             words. None where g is, and of several runs, whose rows have no order.
         cut_at: The number of words after which the report was cut, because no more are read or written; None if it is
             whole. A written report of as many words as may be written counts as cut: it did not come to its end.
+        finding_maps: float32 [K, D, D], what each place of the image adds to the log-odds of each label, with the
+            attention as it is (`tienet.modeling.finding_maps`); above 0 where it speaks for the label. None in mode
+            caption and without an image; of several runs the mean.
 
-    g, G, a and a_ws are also None unless maps were asked for.
+    g, G, a, a_ws and finding_maps are also None unless maps were asked for.
     """
 
     probabilities: np.ndarray
@@ -75,6 +79,7 @@ class Prediction:
     recall: np.ndarray = field(default_factory=lambda: np.full(K, np.nan, np.float32))
     cut_at: int | None = None
     G: np.ndarray | None = None
+    finding_maps: np.ndarray | None = None
 
 
 class _Pipeline:
@@ -208,6 +213,7 @@ class _Pipeline:
             **shares,
             cut_at=cut_at,
             G=G,
+            finding_maps=_finding_maps(study, network.calibration),
         )
 
     def _check_images(self, images: Sequence[np.ndarray]) -> None:
@@ -245,7 +251,7 @@ class Annotator(_Pipeline):
         Args:
             reports: The reports; an empty string is allowed.
             images: One image for each report if `needs_image`, otherwise None.
-            maps: Give g, G, a and a_ws, too.
+            maps: Give g, G, a, a_ws and finding_maps, too.
         Returns:
             A prediction for each study. Its words are those of the report, also those that the network does not know.
         Raises:
@@ -325,7 +331,7 @@ class Reporter(_Pipeline):
 
         Args:
             images: The images, of any size.
-            maps: Give g, G, a and a_ws, too.
+            maps: Give g, G, a, a_ws and finding_maps, too.
             decoding: How reports are written; None: as the Reporter was loaded, by default greedily. The first call
                 with another decoding takes about as long as loading; the networks of the last few are kept.
         Returns:
@@ -359,6 +365,14 @@ class Reporter(_Pipeline):
             for network in self._others.values():
                 network.close()
             self._others.clear()
+
+
+def _finding_maps(study: dict[str, np.ndarray], calibration: Calibration | None) -> np.ndarray | None:
+    """The maps of the findings in the log-odds of the calibrated probabilities, float32 [K, D, D]."""
+    if outputs.FINDING_MAPS not in study:
+        return None
+    temperatures = 1.0 if calibration is None else calibration.temperatures
+    return np.moveaxis(study[outputs.FINDING_MAPS] / temperatures, -1, 0).astype(np.float32)
 
 
 def _ensure_size(image: np.ndarray, image_px: int) -> np.ndarray:

@@ -112,7 +112,7 @@ def mean_prediction(of_study: Sequence[_Prediction], calibration: Calibration) -
         precision=calibration.precision,
         recall=calibration.recall,
         cut_at=min((p.cut_at for p in of_study if p.cut_at is not None), default=None),
-        **{name: _mean_map([getattr(p, name) for p in of_study]) for name in ("g", "a", "a_ws")},
+        **{name: _mean_map([getattr(p, name) for p in of_study]) for name in ("g", "a", "a_ws", "finding_maps")},
         G=None,
     )
 

@@ -18,6 +18,7 @@ from tienet.modeling import backbone, candidates, embedding, generate, losses, o
 from tienet.modeling.decoder import Decoder, ImageContext
 from tienet.modeling.decoding import Decoding
 from tienet.modeling.draws import Draws
+from tienet.modeling.finding_maps import finding_maps
 from tienet.modeling.layers import fully_connected, l2_loss, transition, with_position
 from tienet.modeling.lstm import way
 from tienet.modeling.optimizers import DenseOptimizer, TwoRatesOptimizer
@@ -43,11 +44,13 @@ class _Report(NamedTuple):
 
 
 class _Classification(NamedTuple):
-    """The logits of a report's labels and the attention that they come from; `a_ws` is None without an image."""
+    """The logits of a report's labels and what they come from; `a_ws` and `x` are None without an image."""
 
     logits: tf.Tensor  # [B, K]
     G: tf.Tensor  # [B, r, T]
     a_ws: tf.Tensor | None  # [B, D, D]
+    x: tf.Tensor | None  # [B, D, D, C], as SW-GAP takes it, on which G and a_ws do not depend
+    embeddings: list[tf.Tensor]  # what the classifier takes: x_aete, and x_swgap behind it
 
 
 class TieNet(ModelDesc):
@@ -134,8 +137,10 @@ class TieNet(ModelDesc):
             return self._loss(self._training_terms(features, batch))
         x = self._transition(features) if mode.image else None
         if not mode.reads:
-            labels = _label_outputs(self._classify_image(x))
-            outputs.name_outputs(mode, {**labels, outputs.CLASS_ACTIVATION: self._classify_places(x)})
+            pooled = self._pool(x)
+            labels = _label_outputs(self._classify([pooled]))
+            activation, maps = self._classify_places(x), self._finding_maps(x, [pooled])
+            outputs.name_outputs(mode, {**labels, outputs.CLASS_ACTIVATION: activation, outputs.FINDING_MAPS: maps})
             return None
         decoder = Decoder(self.config, self.vocab_size, self.word_dim, x)
         tensors = self._outputs(decoder, x, batch["word_ids"], batch["word_len"])
@@ -161,7 +166,7 @@ class TieNet(ModelDesc):
         """L_C, the penalty, L_R, Xu's term and the L2 term, as far as the mode has them."""
         mode, config, terms = self.config.mode_parts, self.config, {}
         if not mode.reads:
-            terms["L_C"] = losses.classification_loss(self._classify_image(x), labels, self.label_weights)
+            terms["L_C"] = losses.classification_loss(self._classify([self._pool(x)]), labels, self.label_weights)
             return terms | {"l2": l2_loss(config.l2)}
         words_in, len_in = words.words_in_training(config, self._draws, decoder, word_ids, word_len)
         report = self._read(decoder, x, words_in, len_in)
@@ -270,13 +275,14 @@ class TieNet(ModelDesc):
             tensors[outputs.G_ENTROPY] = tf.reduce_mean(losses.relative_entropy(found.G, word_count[:, None]), 1)
             if found.a_ws is not None:
                 tensors[outputs.A_WS] = found.a_ws
+                tensors[outputs.FINDING_MAPS] = self._finding_maps(found.x, found.embeddings)
         return tensors
 
     # ---- the parts of the network ----
 
-    def _classify_image(self, x: tf.Tensor) -> tf.Tensor:
-        """Mode `classify`: pooling and one layer, to the logits [B, K]."""
-        return self._classify([embedding.pool(x, self.config.pooling, self.config.lse_r)])
+    def _pool(self, x: tf.Tensor) -> tf.Tensor:
+        """The pooling of mode `classify`, to [B, C]; one layer makes the logits of it."""
+        return embedding.pool(x, self.config.pooling, self.config.lse_r)
 
     def _classify_places(self, x: tf.Tensor) -> tf.Tensor:
         """Class activation: the classifier of mode `classify` on x of each place, to [B, D, D, K].
@@ -286,6 +292,10 @@ class TieNet(ModelDesc):
         """
         with tf1.variable_scope(tf1.get_variable_scope(), reuse=True):
             return self._classify([x])
+
+    def _finding_maps(self, x: tf.Tensor, embeddings: list[tf.Tensor]) -> tf.Tensor:
+        """What each place adds to the logits, [B, D, D, K]; the last of the embeddings is pooled from x."""
+        return finding_maps(x, embeddings[-1], tf.concat(embeddings, -1), self.config.output_hidden)
 
     def _features(self, image: tf.Tensor) -> tf.Tensor:
         """The backbone's features, [B, side, side, channels]: what is given, or with `features=off` those of images."""
@@ -319,11 +329,11 @@ class TieNet(ModelDesc):
         config = self.config
         with tf1.variable_scope(tf1.get_variable_scope(), reuse=tf1.AUTO_REUSE):
             G = embedding.text_attention(report.h, report.mask, config.attention_rows, config.attention_hidden)
-            embeddings, a_ws = [embedding.aete(G, report.h)], None
+            embeddings, a_ws, x = [embedding.aete(G, report.h)], None, None
             if report.a is not None:
-                a_ws = embedding.saliency_attention(G, report.a)
-                embeddings.append(embedding.sw_gap(embedding.spread(a_ws, config.uniform_share), report.x))
-            return _Classification(self._classify(embeddings), G, a_ws)
+                a_ws, x = embedding.saliency_attention(G, report.a), tf.identity(report.x)
+                embeddings.append(embedding.sw_gap(embedding.spread(a_ws, config.uniform_share), x))
+            return _Classification(self._classify(embeddings), G, a_ws, x, embeddings)
 
     def _classify(self, embeddings: list[tf.Tensor]) -> tf.Tensor:
         """From x_aete and what comes from the image, or from one of the two, to the logits [B, K]."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PROBABILITIES = "probabilities"  # float32 [B, K], sigmoid(logits), not calibrated
 LOGITS = "logits"  # float32 [B, K]
+FINDING_MAPS = "finding_maps"  # float32 [B, D, D, K], what each place adds to the logits (`modeling.finding_maps`)
 CLASS_ACTIVATION = "class_activation"  # float32 [B, D, D, K], the classifier at each place; mode `classify`
 G = "G"  # float32 [B, r, T], text attention, eq. 3
 A = "a"  # float32 [B, T, D, D], spatial attention of each word
@@ -56,6 +57,7 @@ def graph_outputs(mode: Mode, candidates: bool = False) -> list[str]:
         candidates: Whether the network writes candidates, of which one is chosen.
     """
     names = [PROBABILITIES, LOGITS] * mode.classifies + [CLASS_ACTIVATION] * mode.pools + map_outputs(mode)
+    names += finding_map_outputs(mode)
     names += [G_ENTROPY] * (G in names) + [A_ENTROPY] * (A in names)
     if mode.writes:
         names += [of_true_report(name) for name in names] + [L_R, *WRITTEN] + [*CANDIDATES] * candidates
@@ -74,9 +76,15 @@ def map_outputs(mode: Mode) -> list[str]:
     return [G] * mode.classifies + [A] * mode.image + [A_WS] * (mode.classifies and mode.image)
 
 
+def finding_map_outputs(mode: Mode) -> list[str]:
+    """The map of each finding, in the modes that label by an image."""
+    return [FINDING_MAPS] * (mode.classifies and mode.image)
+
+
 def prediction_outputs(mode: Mode, maps: bool = False) -> list[str]:
-    """What a prediction is made of: the probabilities, the written report and, if asked for, the attention maps."""
-    return [PROBABILITIES] * mode.classifies + [*WRITTEN] * mode.writes + map_outputs(mode) * maps
+    """What a prediction is made of: the probabilities, the written report and, if asked for, the maps."""
+    maps_of_mode = map_outputs(mode) + finding_map_outputs(mode)
+    return [PROBABILITIES] * mode.classifies + [*WRITTEN] * mode.writes + maps_of_mode * maps
 
 
 def explanation_outputs(mode: Mode) -> list[str]:
