@@ -37,7 +37,17 @@ def prediction(words: list[str], report: str | None, seed: float) -> Prediction:
     labels = name_labels(probabilities, thresholds)
     log_probability = None if report is None else -3.5
     return Prediction(
-        probabilities, thresholds, labels, report, log_probability, words, g, a, (a * g[:, None, None]).sum(0), **shares
+        probabilities,
+        thresholds,
+        labels,
+        report,
+        log_probability,
+        words,
+        g,
+        a,
+        (a * g[:, None, None]).sum(0),
+        **shares,
+        finding_maps=rng.standard_normal((K, D, D)).astype(np.float32),
     )
 
 
@@ -101,6 +111,7 @@ class FakeCaptioner(FakeReporter):
     def report(self, images, maps=False):
         unknown = np.full(K, np.nan, np.float32)
         nothing = {"probabilities": unknown, "thresholds": unknown, "labels": unknown, "g": None, "a_ws": None}
+        nothing["finding_maps"] = None
         return [replace(prediction, **nothing) for prediction in super().report(images, maps)]
 
 
@@ -111,7 +122,7 @@ class FakeTextAnnotator(FakeAnnotator):
 
     def annotate(self, reports, images=None, maps=False):
         assert images is None
-        return [replace(prediction, a=None, a_ws=None) for prediction in super().annotate(reports)]
+        return [replace(prediction, a=None, a_ws=None, finding_maps=None) for prediction in super().annotate(reports)]
 
 
 def engine(

@@ -39,6 +39,9 @@ def test_a_report_holds_what_the_network_gave(client):
     np.testing.assert_allclose([word["g"] for word in answer["words"]], expected.g, atol=1e-6)
     np.testing.assert_allclose(answer["a"], expected.a, atol=1e-6)
     np.testing.assert_allclose(answer["a_ws"], expected.a_ws, atol=1e-6)
+    np.testing.assert_allclose([found[name]["map"] for name in LABELS], expected.finding_maps, atol=1e-6)
+    assert answer["text"] == "Findings: No effusion.\nImpression: Normal."
+    assert "".join(word["text"] for word in answer["words"]) == answer["text"] and answer["words"][0]["text"] == ""
     assert (answer["height"], answer["width"], answer["name"], answer["mode"]) == (60, 40, "chest.png", "report")
     head, _, jpeg = answer["picture"].partition(",")
     assert head == "data:image/jpeg;base64"
@@ -51,6 +54,7 @@ def test_classify_has_labels_and_no_report():
         answer = client.post("/api/report", files=FILE).json()
         assert client.get("/api/model").json()["report"]["mode"] == answer["mode"] == "classify"
         assert answer["report"] is answer["log_probability"] is answer["a"] is answer["a_ws"] is None
+        assert answer["text"] is None and np.shape(answer["findings"][0]["map"]) == (fakes.D, fakes.D)
         assert answer["words"] == [] and all(finding["probability"] is not None for finding in answer["findings"])
 
 
@@ -59,13 +63,14 @@ def test_caption_has_a_report_and_no_labels():
         answer = client.post("/api/report", files=FILE).json()
         assert answer["report"].startswith("findings : no effusion") and len(answer["a"]) == len(answer["words"])
         for finding in answer["findings"]:
-            assert finding["probability"] is finding["threshold"] is finding["named"] is None
+            assert finding["probability"] is finding["threshold"] is finding["named"] is finding["map"] is None
         assert all(word["g"] is None for word in answer["words"]) and answer["a_ws"] is None
 
 
 def test_maps_and_picture_are_left_out_where_they_are_not_wanted(client):
     answer = client.post("/api/report?maps=false", files=FILE).json()
     assert answer["a"] is answer["a_ws"] is answer["picture"] is None and answer["words"][0]["g"] is not None
+    assert all(finding["map"] is None for finding in answer["findings"])
 
 
 def test_an_answer_says_which_file_and_which_text_it_is_of(client):

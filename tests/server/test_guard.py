@@ -70,7 +70,7 @@ def test_a_token_in_the_address_becomes_a_cookie_of_this_site_only(client):
     assert answer.status_code == 200 and "HttpOnly" in cookie and "SameSite=strict" in cookie and TOKEN not in cookie
     assert 'content="0; url=/"' in answer.text and TOKEN not in answer.text
     assert client.get("/api/model").status_code == 200
-    assert "Choose a file" in client.get("/").text
+    assert "Choose files" in client.get("/").text
     client.cookies.clear()
     assert client.get("/api/model").status_code == 401
 

@@ -1,62 +1,23 @@
 """The page in a real browser: files, words and their maps, both answers, the downloaded page, no other address."""
 
-import re
-from pathlib import Path
-
 import pytest
 
 from tests.server import fakes
 from tests.server.conftest import serving
+from tests.server.page_actions import (
+    ANNOTATE,
+    ANNOTATE_WORDS,
+    NO_SIDEWAYS,
+    PIXELS,
+    REPORT_WORDS,
+    SAMPLE,
+    choose,
+    drop,
+    label,
+)
 from tienet.server.app import create_app
 
 TOKEN = "correct-horse-7"
-ANNOTATE, SAMPLE = re.compile(r"/api/annotate\?"), re.compile(r"/api/samples/[^/]+$")
-PIXELS = """() => {
-  const canvas = document.querySelector("canvas.map");
-  return canvas.hidden ? null : canvas.toDataURL();
-}"""
-DROP = """([names, base64]) => {
-  const content = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  const data = new DataTransfer();
-  for (const name of names) data.items.add(new File([content], name));
-  document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
-}"""
-NO_SIDEWAYS = "document.documentElement.scrollWidth <= innerWidth"
-REPORT_WORDS, ANNOTATE_WORDS = (f"[data-answer={kind}] .word" for kind in ("report", "annotate"))
-
-
-@pytest.fixture
-def tab(browser, address):
-    """A tab that fails the test where a script fails or a request goes to another address; 4xx answers are noted."""
-    context = browser.new_context(viewport={"width": 1300, "height": 900}, accept_downloads=True)
-    tab, errors, requests = context.new_page(), [], []
-    tab.set_default_timeout(10_000)
-    tab.refusals = []
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    tab.on("console", lambda message: message.type in ("error", "warning") and errors.append(message.text))
-    tab.on("request", lambda request: requests.append(request.url))
-    tab.on("response", lambda response: response.status >= 400 and tab.refusals.append(response.status))
-    tab.goto(address)
-    tab.wait_for_selector(".samples li")
-    yield tab
-    context.close()
-    # Chromium writes each refused request into the console.
-    assert [error for error in errors if not (tab.refusals and "status of 4" in error)] == []
-    assert [url[:80] for url in requests if not url.startswith((address, "data:", "blob:", "file:"))] == []
-
-
-@pytest.fixture(scope="module")
-def xray() -> tuple[str, bytes]:
-    """A real one where there is one."""
-    folder = Path(__file__).resolve().parents[3] / "shared/data/openi/images"
-    found = next(iter(sorted(folder.glob("*.jpg"))), None) if folder.is_dir() else None
-    return (found.name, found.read_bytes()) if found else ("drawn.png", fakes.png(fakes.xray(300, 280)))
-
-
-def drop(tab, name: str, content: bytes, *others: str) -> None:
-    import base64
-
-    tab.evaluate(DROP, [[name, *others], base64.b64encode(content).decode()])
 
 
 def restore_text(route) -> None:
@@ -65,20 +26,10 @@ def restore_text(route) -> None:
     route.fulfill(response=page, body=page.text().replace("</textarea>", "Text of a patient before</textarea>"))
 
 
-def label(tab, report: str) -> None:
-    tab.fill("#report", report)
-    tab.click("#annotate")
-    tab.wait_for_selector(f"[data-answer=annotate]:not(.stale) .of:has-text('{report[:20]}')")
-
-
-def choose(tab, name: str, content: bytes) -> None:
-    tab.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": content})
-
-
 def test_a_dropped_xray_gets_labels_and_a_report(tab, xray):
     drop(tab, *xray)
     tab.wait_for_selector(REPORT_WORDS)
-    assert "no effusion" in tab.inner_text("[data-answer=report] .words")
+    assert tab.inner_text("[data-answer=report] .words") == "Findings: No effusion.\nImpression: Normal."
     assert tab.locator("[data-answer=report] tbody tr").count() == 15
     assert tab.locator("[data-answer=report] .track s").count() == 14  # one threshold is not known
     named = tab.locator("[data-answer=report] tr.named th").all_inner_texts()
@@ -94,13 +45,13 @@ def test_pointing_at_a_word_changes_the_map(tab, xray):
     choose(tab, *xray)
     tab.wait_for_selector(REPORT_WORDS)
     whole, caption = tab.evaluate(PIXELS), tab.inner_text("figcaption")
-    assert whole and caption.startswith("All words together")
-    tab.hover(f"{REPORT_WORDS} >> nth=4")
+    assert whole and caption == "Where the network looked while writing the report, all words together."
+    tab.hover(f"{REPORT_WORDS} >> nth=3")
     word = tab.evaluate(PIXELS)
-    assert word != whole and tab.inner_text("figcaption").startswith("“effusion” (word 5 of 10, g = ")
+    assert word != whole and tab.inner_text("figcaption") == "Where the network looked at “effusion”."
     tab.mouse.move(2, 2)
     assert tab.evaluate(PIXELS) == whole and tab.inner_text("figcaption") == caption
-    tab.click(f"{REPORT_WORDS} >> nth=4")
+    tab.click(f"{REPORT_WORDS} >> nth=3")
     tab.mouse.move(2, 2)
     assert tab.evaluate(PIXELS) == word
     tab.keyboard.press("Escape")
@@ -117,17 +68,18 @@ def test_all_of_it_goes_by_keyboard(tab):
     tab.keyboard.press("Enter")
     tab.wait_for_selector(REPORT_WORDS)
     tab.wait_for_selector(ANNOTATE_WORDS)  # the sample came with its report
-    tab.focus("#opacity")
+    tab.focus(".zoom-in")
     seen = []
-    for _ in range(3):
+    for _ in range(13):
         tab.keyboard.press("Tab")
-        seen.append(tab.evaluate("document.activeElement.className || document.activeElement.name"))
-    assert seen[0] == "whose" and "word" in seen[1]
+        seen.append(tab.evaluate("(e => e.className || e.name || e.localName)(document.activeElement)"))
+    kinds = ["drag", "frame", "summary", "", "", "", "whose", "word", "input", "finding", "copy", "word", "input"]
+    assert all(kind in one for kind, one in zip(kinds, seen, strict=True)), seen
     tab.focus(f"{REPORT_WORDS} >> nth=0")
     tab.keyboard.press("ArrowRight")
     tab.keyboard.press("Enter")
     assert tab.get_attribute(f"{REPORT_WORDS} >> nth=1", "aria-pressed") == "true"
-    assert tab.inner_text("figcaption").startswith("“findings” (word 2 of 10")
+    assert tab.inner_text("figcaption") == "Where the network looked at “:”."
     assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     tab.keyboard.press("Space")
     assert tab.get_attribute(f"{REPORT_WORDS} >> nth=1", "aria-pressed") == "false"
@@ -146,8 +98,8 @@ def test_a_pasted_report_gives_the_second_answer_beside_the_first(tab, xray):
     tab.fill("#report", "Large effusion.")
     tab.click("#annotate")
     tab.wait_for_selector(ANNOTATE_WORDS)
-    assert tab.locator(ANNOTATE_WORDS).all_inner_texts() == ["<START>", "large", "effusion."]
-    assert tab.locator(REPORT_WORDS).count() == 10
+    assert tab.locator(ANNOTATE_WORDS).all_inner_texts() == ["Large", "effusion."]
+    assert tab.locator(REPORT_WORDS).count() == 9
     both = tab.evaluate(PIXELS)
     assert both != alone and tab.is_checked(".whose input[value=annotate]")
     tab.check(".whose input[value=report]")
@@ -167,7 +119,7 @@ def test_a_new_xray_clears_the_report_which_can_be_put_back_until_the_next_chang
     tab.wait_for_selector("[data-answer=report] .of:has-text('second.png')")
     assert tab.input_value("#report") == "" and tab.locator(ANNOTATE_WORDS).count() == 0
     assert tab.inner_text("#status").startswith("second.png. image alone: ")
-    assert tab.inner_text("#status").endswith("One X-ray at a time: 1 other file left out.")
+    assert tab.locator(".studies button").count() == 3
     tab.focus("#put-back")
     tab.keyboard.press("Enter")
     assert tab.input_value("#report") == "Large effusion." and tab.locator("#put-back").count() == 0
@@ -175,6 +127,7 @@ def test_a_new_xray_clears_the_report_which_can_be_put_back_until_the_next_chang
     assert tab.locator(ANNOTATE_WORDS).count() == 0 and "with second.png until you" in tab.inner_text("#status")
     tab.keyboard.press("Control+Enter")
     tab.wait_for_selector(f"{of}:has-text('second.png')")
+    tab.click("#samples summary")
     tab.click(".samples button >> nth=1")  # it comes with a report of its own
     tab.wait_for_selector(f"{of}:has-text('drawn-')")
     assert tab.is_visible("#put-back")
@@ -198,7 +151,7 @@ def test_a_changed_text_greys_the_labels_until_they_are_made_again(tab, xray):
     assert tab.evaluate(f"getComputedStyle(document.querySelector('{old}')).filter") == "grayscale(1)"
     assert tab.inner_text(f"{pane} .warned").startswith("The report was changed.")
     assert tab.inner_text(f"{pane} h2") == "From the image and the report, before the report was changed"
-    assert tab.inner_text("figcaption").startswith("Before the report was changed: All words")
+    assert tab.inner_text("figcaption").startswith("Before the report was changed: Where the network looked")
     assert "image and report: not read again since the report was changed" in tab.inner_text("#status")
     assert "“Large effusion.”" in tab.inner_text(f"{pane} .of")
     for _ in " No":
@@ -224,12 +177,16 @@ def test_an_answer_or_a_sample_that_comes_late_is_not_shown(tab, xray):
         tab.fill("#report", "No effusion.")
     with tab.expect_request(ANNOTATE):
         tab.click("#annotate")
-    with tab.expect_event("requestfailed"):
-        choose(tab, "second.png", xray[1])
-    tab.unroute(ANNOTATE)
+    choose(tab, "second.png", xray[1])
     tab.wait_for_selector("[data-answer=report] .of:has-text('second.png')")
+    with tab.expect_response(ANNOTATE):
+        held[1].continue_()
+    tab.wait_for_selector(".studies button:not([aria-current]):not(:has-text('reading'))")
     assert tab.locator(ANNOTATE_WORDS).count() == 0 and tab.input_value("#report") == ""
     assert len(held) == 2 and tab.inner_text("#status").startswith("second.png. image alone: ")
+    tab.click(".studies button >> nth=0")  # where it belongs it is shown
+    assert tab.input_value("#report") == "No effusion." and tab.locator(ANNOTATE_WORDS).count() == 2
+    tab.click("#samples summary")
     tab.route(SAMPLE, lambda route: held.append(route))
     with tab.expect_request(SAMPLE):
         tab.click(".samples button >> nth=0")
@@ -239,7 +196,7 @@ def test_an_answer_or_a_sample_that_comes_late_is_not_shown(tab, xray):
     tab.wait_for_selector("[data-answer=report] .of:has-text('third.png')")
     assert tab.inner_text("#status").startswith("third.png. ") and tab.input_value("#report") == ""
     # Also one that is there before it can be given up is of the text that it was asked for, not of that in the box.
-    tab.evaluate("labelled = 'asked'; study.answers.annotate = study.answers.report; display()")
+    tab.evaluate("study.labelled = 'asked'; study.answers.annotate = study.answers.report; display()")
     assert tab.is_visible("[data-answer=annotate].stale")
 
 
@@ -290,8 +247,8 @@ def test_the_downloaded_page_works_without_a_server(tab, xray, tmp_path):
     tab.context.set_offline(True)
     tab.goto(path.as_uri())
     assert tab.evaluate(PIXELS) == whole and tab.evaluate("document.querySelector('.xray').naturalWidth") > 100
-    assert tab.locator(REPORT_WORDS).count() == 10 and tab.locator(ANNOTATE_WORDS).count() == 4
-    tab.hover(f"{REPORT_WORDS} >> nth=4")
+    assert tab.locator(REPORT_WORDS).count() == 9 and tab.locator(ANNOTATE_WORDS).count() == 3
+    tab.hover(f"{REPORT_WORDS} >> nth=3")
     assert tab.evaluate(PIXELS) != whole
     assert "not a medical device" in tab.inner_text("header") and tab.title().endswith("ü.png")
     assert "http:" not in path.read_text() and "https:" not in path.read_text()
@@ -307,22 +264,16 @@ def test_a_narrow_screen_does_not_scroll_sideways(tab, xray, address, scheme):
         tab.wait_for_selector(REPORT_WORDS)
         tab.wait_for_selector(ANNOTATE_WORDS)
         assert tab.evaluate(NO_SIDEWAYS), width
+        session = tab.locator("#session").bounding_box()
+        assert 0 <= session["y"] < 20, width  # the result is in view
         tab.click(f"{REPORT_WORDS} >> nth=4")
         picture, word = (tab.locator(css).bounding_box() for css in (".picture", f"{REPORT_WORDS} >> nth=4"))
         assert picture["y"] >= 0 and picture["y"] + picture["height"] <= word["y"] < 844  # seen together
-        tab.goto(f"{address}/api/docs")
+        tab.goto(f"{address}/api")
         tab.wait_for_selector("#docs[aria-busy=false] section")
         assert tab.evaluate(NO_SIDEWAYS), width
     dark = tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(16, 19, 24)"
     assert dark == (scheme == "dark")
-
-
-def test_the_description_shows_every_address(tab, address):
-    tab.goto(f"{address}/api/docs")
-    tab.wait_for_selector("#docs[aria-busy=false] section")
-    text = tab.inner_text("#docs")
-    for part in ("POST /api/report", "POST /api/annotate", "GET /api/samples/{name}", "413", "503", "a_ws"):
-        assert part in text
 
 
 def test_only_reports_only_images_and_no_server(browser, xray):
@@ -360,8 +311,15 @@ def test_classify_and_caption_show_what_they_have(browser, xray):
         tab.wait_for_selector(".samples li")
         choose(tab, *xray)
         tab.wait_for_selector("[data-answer=report] .labels")
-        assert tab.locator(".word").count() == 0 and not tab.is_visible(".controls")
-        assert tab.is_visible(".xray") and tab.inner_text("figcaption") == ""
+        assert tab.locator(".word").count() == 0 and tab.is_visible(".xray")
+        assert (
+            tab.evaluate(PIXELS) is None
+            and tab.inner_text("figcaption") == "Choose a word or a finding to see its map."
+        )
+        tab.hover("[data-answer=report] .finding >> nth=1")
+        assert tab.evaluate(PIXELS) and tab.inner_text("figcaption").startswith(
+            "Cardiomegaly: warm places speak for it"
+        )
         assert "Preliminary report" not in tab.inner_text("[data-answer=report]")
     with fakes.engine_of(fakes.FakeCaptioner(), None) as engine, serving(create_app(engine)) as address:
         tab.goto(address)
@@ -370,9 +328,9 @@ def test_classify_and_caption_show_what_they_have(browser, xray):
         tab.wait_for_selector(REPORT_WORDS)
         assert tab.locator(".labels, .chips").count() == 0
         assert tab.inner_text("#status").endswith("image alone: a report, no labels.")
-        assert tab.evaluate(PIXELS) is None and tab.inner_text("figcaption") == "Choose a word to see its map."
-        tab.hover(f"{REPORT_WORDS} >> nth=4")
-        assert tab.evaluate(PIXELS) and tab.inner_text("figcaption").startswith("“effusion” (word 5 of 10)")
+        assert tab.evaluate(PIXELS) is None and tab.locator(".finding").count() == 0
+        tab.hover(f"{REPORT_WORDS} >> nth=3")
+        assert tab.evaluate(PIXELS) and tab.inner_text("figcaption") == "Where the network looked at “effusion”."
     context.close()
 
 
@@ -397,7 +355,7 @@ def test_annotate_text_is_a_box_for_a_report(browser, xray, tmp_path):
             tab.click("#save")
         download.value.save_as(tmp_path / "page.html")
         tab.goto((tmp_path / "page.html").as_uri())
-        assert tab.locator(ANNOTATE_WORDS).count() == 3 and not tab.is_visible("[data-answer=report]")
+        assert tab.locator(ANNOTATE_WORDS).count() == 2 and not tab.is_visible("[data-answer=report]")
         assert tab.inner_text("[data-answer=annotate] h2") == "From the report alone"
     context.close()
 
@@ -424,7 +382,7 @@ def test_annotate_text_beside_a_network_for_images(browser, xray):
         assert tab.locator(ANNOTATE_WORDS).count() == 0 and tab.input_value("#report") == ""
         label(tab, "No effusion")
         assert tab.is_visible(".xray") and tab.locator("[data-answer=annotate] .word[role]").count() == 0
-        assert tab.locator("[data-answer=report] .word[role]").count() == 10
+        assert tab.locator("[data-answer=report] .word[role]").count() == 9
         assert "report alone: " in tab.inner_text("#status")
     context.close()
 
@@ -445,3 +403,36 @@ def test_the_token_is_asked_for_once(browser, engine):
         tab.reload()
         tab.wait_for_selector(".samples li")
     context.close()
+
+
+def test_the_api_shows_its_description_where_a_request_can_be_tried(tab, address, xray):
+    tab.goto(f"{address}/api")
+    tab.wait_for_selector("#docs[aria-busy=false] section")
+    text = tab.inner_text("main")
+    for part in ("POST /api/report", "POST /api/annotate", "GET /api/samples/{name}", "413", "503", "a_ws"):
+        assert part in text
+    tab.click("a[href='#post-api-annotate']")
+    card = "#post-api-annotate"
+    tab.click(f"{card} summary")
+    form = f"{card} .try"
+    tab.set_input_files(f"{form} input[type=file]", {"name": "it's.png", "mimeType": "image/png", "buffer": xray[1]})
+    tab.fill(f"{form} textarea", "Large effusion.")
+    assert tab.is_checked(f"{form} input[type=checkbox] >> nth=0")
+    tab.keyboard.press("Tab")
+    tab.click(f"{form} button")
+    tab.wait_for_selector(f"{form} [role=status]:has-text('200')")
+    command, answer = tab.locator(f"{form} pre").all_inner_texts()
+    assert "--form 'image=@it'\\''s.png' --form-string 'report=Large effusion.'" in command
+    assert command.endswith(f"'{address}/api/annotate?maps=true&picture=false'")
+    assert '"mode": "annotate"' in answer and "... (4 in all)" not in answer and '"picture": null' in answer
+    tab.click("#get-api-samples-name-thumbnail summary")
+    tab.fill("#get-api-samples-name-thumbnail input[type=text]", "no such")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#get-api-samples-name-thumbnail [role=status]:has-text('404')")
+    assert "no sample" in tab.inner_text("#get-api-samples-name-thumbnail .try")
+    name = tab.evaluate("fetch('/api/samples').then((response) => response.json()).then(([first]) => first.name)")
+    tab.fill("#get-api-samples-name-thumbnail input[type=text]", name)
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#get-api-samples-name-thumbnail img")
+    unnamed = "els => els.filter(e => !(e.labels?.length || e.textContent.trim())).length"
+    assert tab.eval_on_selector_all("input, button, textarea, summary", unnamed) == 0

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, Field
 
-from tienet.labels import LABELS
+from tienet.data.readable_text import pieces
+from tienet.labels import LABELS, K
 from tienet.predict import Prediction
 from tienet.server.engine import ServedNetwork
 from tienet.server.images import DecodedImage
@@ -33,12 +34,19 @@ class Finding(BaseModel):
         description="whether the probability reaches the threshold, and for No_Finding no finding's does; null where "
         "there is no threshold"
     )
+    map: list[list[float]] | None = Field(
+        description="what each place of the image adds to the log-odds of the label, the attention as it is: above "
+        "0 it speaks for the label; rows of the grid from the top; null unless maps=true, and where the mode has none"
+    )
 
 
 class Word(BaseModel):
     """A word that was read or written."""
 
     word: str
+    text: str = Field(
+        description="what it is in the report as text to read, with the space or new line before it; empty for <START>"
+    )
     g: float | None = Field(description="its text attention g_t; null in mode caption")
 
 
@@ -68,9 +76,15 @@ class Answer(BaseModel):
     given: GivenReport | None = Field(description="the report that was sent; null in modes that read none")
     height: int | None = Field(description="of the image, in pixels; null without one")
     width: int | None
-    notes: list[str] = Field(description="what a user should know of the file and of the network")
+    notes: list[str] = Field(
+        description="sentences that a user should know: first those on the file (a lateral view, mirrored, text burned "
+        "in), then those on the network, which GET /api/model has, too; empty if there are none"
+    )
     findings: list[Finding] = Field(description="14 findings, then No_Finding")
-    report: str | None = Field(description="the report that it wrote; null in modes that do not write")
+    report: str | None = Field(description="the words of the report that it wrote; null in modes that do not write")
+    text: str | None = Field(
+        description="the report that it wrote or read as text to read, a line for each section; null in mode classify"
+    )
     log_probability: float | None = Field(description="of that report")
     cut_at: int | None = Field(
         description="the number of words after which the report was cut, as no more are read or written; null: whole"
@@ -105,8 +119,7 @@ class Answer(BaseModel):
             notes: What a user should know of the network (`ServedNetwork.notes`).
         """
         g = [None] * len(prediction.words) if prediction.g is None else _numbers(prediction.g)
-        values = (prediction.probabilities, prediction.thresholds, prediction.precision, prediction.recall)
-        named = [None if positive is None else bool(positive) for positive in _numbers(prediction.labels)]
+        texts = pieces(prediction.words)
         return cls(
             mode=mode,
             name=name,
@@ -114,14 +127,14 @@ class Answer(BaseModel):
             height=image and image.height,
             width=image and image.width,
             notes=[*(image.notes if image else ()), *notes],
-            findings=[
-                Finding(name=label, probability=p, threshold=t, precision=precision, recall=recall, named=is_named)
-                for label, p, t, precision, recall, is_named in zip(LABELS, *map(_numbers, values), named, strict=True)
-            ],
+            findings=_findings(prediction, maps),
             report=prediction.report,
             log_probability=prediction.log_probability,
             cut_at=prediction.cut_at,
-            words=[Word(word=word, g=g_t) for word, g_t in zip(prediction.words, g, strict=True)],
+            text="".join(texts) if prediction.words else None,
+            words=[
+                Word(word=word, text=text, g=g_t) for word, text, g_t in zip(prediction.words, texts, g, strict=True)
+            ],
             a_ws=_rounded(prediction.a_ws) if maps else None,
             a=_rounded(prediction.a) if maps else None,
             picture=image and image.data_uri,
@@ -183,6 +196,15 @@ class Health(BaseModel):
     """Whether the server works."""
 
     status: Literal["ok", "stopping"]
+
+
+def _findings(prediction: Prediction, maps: bool) -> list[Finding]:
+    """What is known of each label, in the order of `LABELS`; its map if `maps` are in the answer."""
+    values = (prediction.probabilities, prediction.thresholds, prediction.precision, prediction.recall)
+    named = [None if positive is None else bool(positive) for positive in _numbers(prediction.labels)]
+    of_findings = _rounded(prediction.finding_maps if maps else None) or [None] * K
+    columns = zip(LABELS, *map(_numbers, values), named, of_findings, strict=True)
+    return [Finding(**dict(zip(Finding.model_fields, row, strict=True))) for row in columns]
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:

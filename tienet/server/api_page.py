@@ -1,6 +1,7 @@
-"""The page at /api: the calls of the API in short, without a script. /api/docs has all of it."""
+"""The page at /api: the calls of the API in short, without a script. Scripts add all fields, and forms to try them."""
 
 import html
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template
@@ -33,7 +34,8 @@ def _calls(openapi: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]
 
 
 def _row(path: str, method: str, call: dict[str, Any]) -> str:
-    name = f'<th scope="row"><code>{method.upper()} {html.escape(path)}</code></th>'
+    anchor = f"{method}-{re.sub('[^A-Za-z]+', '-', path).strip('-')}"  # as in docs.js
+    name = f'<th scope="row"><a href="#{anchor}"><code>{method.upper()} {html.escape(path)}</code></a></th>'
     takes = html.escape(", ".join(_inputs(call))) or "nothing"
     return f"<tr>{name}<td>{html.escape(call['description'])}</td><td>{takes}</td></tr>"
 

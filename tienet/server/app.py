@@ -99,13 +99,14 @@ class PageRoutes:
 
     def add_to(self, app: FastAPI) -> None:
         """Add the addresses."""
-        for address, name in (("/", "index.html"), ("/favicon.ico", "icon.svg"), ("/api/docs", "docs.html")):
+        for address, name in (("/", "index.html"), ("/favicon.ico", "icon.svg")):
             app.get(address, include_in_schema=False, response_class=FileResponse)(_file_endpoint(STATIC / name))
-        app.get("/api", include_in_schema=False, response_class=HTMLResponse)(self.api)
+        for address in ("/api", "/api/docs"):
+            app.get(address, include_in_schema=False, response_class=HTMLResponse)(self.api)
         app.get(HEALTH, response_model=Health, responses={503: {"model": Health}}, tags=["server"])(self.health)
 
     async def api(self, request: Request) -> HTMLResponse:
-        """The calls of the API on one page."""
+        """The description of the API, where its calls can be tried."""
         networks = {"report": self._engine.report, "annotate": self._engine.annotate}
         served = {kind: network.image_px is not None for kind, network in networks.items() if network is not None}
         return HTMLResponse(render_api_page(request.app.openapi(), str(request.base_url).rstrip("/"), served))

@@ -1,22 +1,19 @@
 "use strict";
-// The page: it takes an X-ray or a report, asks the API for predictions, and shows them with view.js.
+// The page: it takes X-rays or a report, asks the API for predictions, and shows them with view.js.
 //
-// No answer may be taken for that of another X-ray or another text. A new X-ray begins a new study: what is asked about
-// the one before is given up, and the box of the report is cleared. Where the text changes, labels of the text before are
-// greyed until they are made again. A file that is refused leaves nothing of the study before it.
+// No answer may be taken for that of another X-ray or another text. Each X-ray is a study of its own (session.js), which
+// has its own report and answers. Where the text changes, labels of the text before are greyed until they are made again.
+// A file that is refused shows nothing of another study.
 const $ = (css) => document.querySelector(css);
 const root = $("#study");
-const TRIES = 6; // how often a request is sent while the server is busy
 const REFUSED = [400, 413]; // the statuses of a file that cannot be read
 let models = null;
-let file = null; // the X-ray; none after a file that was refused
-let study = null;
-const under = {}; // the requests that are running: report or annotate -> AbortController
+let study = null; // the one that is shown
 let turns = 0; // how many X-rays were taken, by which a sample knows that it comes too late
-let aside = ""; // what the status line says of other files that were dropped with the X-ray
+let aside = ""; // what the status line says of files that were left out
 let text = ""; // what is in the report's box
 let early = false; // whether that text was begun before there was an X-ray, so that it belongs to the next one
-let labelled = null; // the text that study.answers.annotate is of
+let toResult = null; // the study whose first answer is brought into view on a narrow screen
 let failed = null; // report or annotate: what the error is about; null if about something else
 
 start();
@@ -45,41 +42,9 @@ function describe() {
   $("#report").disabled = !models.annotate;
   if (!readsReportsAlone()) return;
   $("#report-title label").textContent = "Report";
-  $("#report-hint").textContent = "A report that somebody wrote: it is labelled by its words alone." + (seesImages() ? " A new X-ray clears it." : "");
+  $("#report-hint").textContent = "A report that somebody wrote: it is labelled by its words alone." + (seesImages() ? " It stays with its X-ray." : "");
   $("#annotate").textContent = "Label report";
   $("#xray").hidden = !seesImages();
-}
-
-async function getJson(address) {
-  const response = await fetch(address);
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(body.detail ?? `The server answered ${response.status}`);
-  return body;
-}
-
-async function showSamples(samples) {
-  const list = $(".samples");
-  for (const sample of samples) {
-    const small = element("img", { src: `/api/samples/${encodeURIComponent(sample.name)}/thumbnail`, alt: "", loading: "lazy", width: 72, height: 72 });
-    const button = element("button", { type: "button" }, small, element("span", {}, sample.title));
-    button.onclick = () => takeSample(sample);
-    list.append(element("li", {}, button));
-  }
-  $("#samples").hidden = !samples.length;
-  if (samples.some((sample) => sample.drawn))
-    $("#samples").append(element("p", { class: "faint" }, "Drawings, no X-rays of patients: the networks may not know what to make of them."));
-}
-
-async function takeSample(sample) {
-  const turn = ++turns;
-  try {
-    const response = await fetch(`/api/samples/${encodeURIComponent(sample.name)}`);
-    if (!response.ok) throw new Error((await response.json()).detail);
-    const content = await response.blob();
-    if (turn === turns) take([new File([content], sample.name)], models.annotate ? sample.report ?? "" : "");
-  } catch (error) {
-    if (turn === turns) fail(error.message);
-  }
 }
 
 function listen() {
@@ -97,18 +62,20 @@ function listen() {
     over(false);
     if (event.dataTransfer.files.length) take([...event.dataTransfer.files]);
   });
+  if (matchMedia("(pointer: coarse)").matches) $(".drag input[value=move]").checked = true; // fingers scroll the page
   $("#report").value = ""; // some browsers put back what was there before the page was loaded again
   $("#report").oninput = () => {
-    if (!text.trim()) early = !file;
+    if (!text.trim()) early = !study?.file;
     followText();
   };
   $("#report").onkeydown = (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("#annotate").click(); };
-  $("#annotate").onclick = () => ask("annotate");
+  $("#annotate").onclick = () => askForLabels();
+  $("#forget").onclick = forgetAll;
   $("#save").onclick = () => savePage(study, nameRead() || "report").catch((error) => fail(error.message));
 }
 
 function enable() {
-  $("#annotate").disabled = !models?.annotate || !text.trim() || !(file || readsReportsAlone());
+  $("#annotate").disabled = !models?.annotate || !text.trim() || !(study?.file || readsReportsAlone());
 }
 
 // ---- the report ----
@@ -116,31 +83,30 @@ function enable() {
 // Notice that the text in the report's box is another one.
 function followText() {
   text = $("#report").value;
+  if (study) study.text = text;
   $("#cleared").replaceChildren(); // what was cleared can be put back until the next change
-  if (failed === "annotate") fail("");
-  if (study && (under.annotate || study.stale !== isStale())) {
-    giveUp("annotate");
-    study.missing.annotate = missing().annotate;
-    if (!root.hidden) display();
-    tell();
+  if (failed === "annotate") {
+    study.error = study.errorKind = null;
+    fail("");
+  }
+  if (study && (study.under.annotate || study.stale !== isStale(study))) {
+    giveUp(study, "annotate");
+    study.missing.annotate = missing(study).annotate;
+    display();
   }
   enable();
 }
 
-function isStale() {
-  return Boolean(study?.answers.annotate) && labelled !== text;
+function isStale(of) {
+  return Boolean(of.answers.annotate) && of.labelled !== of.text;
 }
 
-// Clear the report for a new X-ray, or replace it by the report that came with it; the user may put it back.
-function changeReport(report) {
-  const before = text;
-  $("#report").value = report;
-  followText();
-  early = false;
-  if (!before.trim() || before === report) return;
-  const button = element("button", { type: "button", id: "put-back" }, "Put it back");
+// Offer the report of the study before for the one that is shown now.
+function offerBack(before) {
+  if (!before.trim() || before === text) return;
+  const button = element("button", { type: "button", id: "put-back" }, "Put it here");
   button.onclick = () => putBack(before);
-  $("#cleared").replaceChildren(element("span", {}, "The report that was here was cleared for the new X-ray."), button);
+  $("#cleared").replaceChildren(element("span", {}, "The report that was here belongs to the X-ray before."), button);
 }
 
 function putBack(before) {
@@ -149,158 +115,190 @@ function putBack(before) {
   early = false;
   $("#report").focus();
   if ($("#annotate").disabled) return;
-  const beside = readsReportsAlone() ? "" : ` with ${file.name}`;
+  const beside = readsReportsAlone() ? "" : ` with ${study.name}`;
   say(`The report is back. It is not read${beside} until you choose “${$("#annotate").textContent}”.`);
 }
 
-// ---- the X-ray ----
+// ---- the studies ----
 
-// Take the first of some files as the X-ray, with the report that came with it (undefined if none could have).
+// Take files as X-rays, each as a study, and show the first; the report that came with it is undefined if none could have.
 function take(files, report) {
   turns++;
-  const [first] = files;
   if (!models) return fail("The server has not said yet what it has; try again");
   if (!seesImages()) return fail("This server reads reports alone; paste one");
-  forget();
-  fail("");
-  aside = files.length > 1 ? ` One X-ray at a time: ${counted(files.length - 1, "other file")} left out.` : "";
-  if (report !== undefined || !early) changeReport(report ?? "");
-  if (first.size > models.upload_bytes)
-    return refuse(`${first.name} has ${megabytes(first.size)} MB; at most ${megabytes(models.upload_bytes)} MB are read`);
-  file = first;
-  early = false;
-  begin(file.name);
-  enable();
-  if (models.report) ask("report");
-  if (text.trim() && models.annotate) ask("annotate");
-  else if (!models.report) preview();
+  const room = MAX_STUDIES - session.length;
+  if (room <= 0) return fail(`${MAX_STUDIES} studies are kept at most; choose “${$("#forget").textContent}” to go on`);
+  const before = text;
+  const taken = files.slice(0, room).map((file, n) => begin(file.name, file, n ? "" : report ?? (early ? before : "")));
+  openStudy(taken[0]);
+  aside = files.length > room ? ` ${counted(files.length - room, "file")} left out: ${MAX_STUDIES} studies are kept at most.` : "";
+  offerBack(before);
+  $("#samples").open = false;
+  for (const one of taken) {
+    if (one.file.size > models.upload_bytes) {
+      refuse(one, `${one.name} has ${megabytes(one.file.size)} MB; at most ${megabytes(models.upload_bytes)} MB are read`);
+      continue;
+    }
+    if (models.report) ask("report", one);
+    if (one.text.trim() && models.annotate) ask("annotate", one);
+    else if (!models.report) preview(one);
+  }
+  toResult = taken[0];
 }
 
-function begin(name) {
+function begin(name, file, withText) {
   const titles = { report: "From the image alone", annotate: `From the ${given("annotate").replace("and", "and the")}` };
-  study = { name, picture: null, answers: { report: null, annotate: null }, missing: missing(), titles, stale: false };
+  const remarks = [models.report, models.annotate].flatMap((model) => model?.notes ?? []);
+  const of = newStudy(name, file, withText, titles, remarks, $("#details").checked);
+  of.missing = missing(of);
+  return of;
 }
 
-// Give up the study, so that nothing of it is on the page.
-function forget() {
-  giveUp("report");
-  giveUp("annotate");
-  file = study = labelled = null;
-  root.hidden = $("#save-row").hidden = true;
-  $(".xray").removeAttribute("src");
+// Show a study, with its own report.
+function openStudy(next) {
+  study = next;
+  $("#report").value = text = next.text;
+  $("#cleared").replaceChildren();
+  early = false;
+  aside = "";
+  fail(next.refused ?? next.error ?? "", next.refused ? null : next.errorKind);
+  display();
+  enable();
 }
 
-function giveUp(kind) {
-  under[kind]?.abort();
-  delete under[kind];
+function forgetAll() {
+  clearSession();
+  turns++;
+  study = null;
+  $("#report").value = text = aside = "";
+  $("#cleared").replaceChildren();
+  early = false;
+  fail("");
+  display();
+  enable();
+  $("#samples").open = true;
+  $("#file").focus();
+}
+
+function giveUp(of, kind) {
+  of.under[kind]?.abort();
+  delete of.under[kind];
 }
 
 // Say why a file is not read, and show no other as if it were this one.
-function refuse(why) {
-  forget();
+function refuse(of, why) {
+  for (const kind of KINDS) giveUp(of, kind);
+  Object.assign(of, { refused: why, file: null, picture: null, answers: { report: null, annotate: null } });
+  if (of === study) fail(why);
+  changed(of);
   enable();
-  tell();
-  fail(why);
 }
 
-function missing() {
+function missing(of) {
   const run = (mode) => `This server was started without a run of mode ${mode}.`;
   const paste = readsReportsAlone() ? "Paste a report above to have it labelled." : "Paste a report above to have the image labelled with it.";
   return {
-    report: models.report ? file ? "Not asked yet." : "Choose an X-ray above." : seesImages() ? run("report") : null,
+    report: models.report ? of.file ? "Not asked yet." : "Choose an X-ray above." : seesImages() ? run("report") : null,
     annotate: models.annotate ? paste : run("annotate"),
   };
 }
 
 // Where no network reads images alone: show the file as the browser does, until there is an answer.
-function preview() {
-  say(`Paste the report that belongs to ${study.name}.${aside}`);
+function preview(of) {
   const reader = new FileReader();
-  const [of, kind] = [study, /\.(png|jpe?g)$/i.exec(file.name)];
-  reader.onload = () => { if (of === study && !study.picture) { study.picture = reader.result; display(); } };
-  if (kind) reader.readAsDataURL(file);
-  $("#report").focus();
+  reader.onload = () => { if (!of.picture && !of.refused) { of.picture = reader.result; changed(of); } };
+  if (/\.(png|jpe?g)$/i.test(of.name)) reader.readAsDataURL(of.file);
+  if (of === study) $("#report").focus();
 }
 
-async function ask(kind) {
+// ---- answers ----
+
+function askForLabels() {
+  if (readsReportsAlone() && (!study || study.refused)) {
+    const withText = text;
+    openStudy(begin("report", null, withText));
+  }
+  if (!study || !(study.file || readsReportsAlone())) return;
+  if ([...text].length > models.report_characters)
+    return fail(`The report has ${counted([...text].length, "character")}; at most ${models.report_characters.toLocaleString("en")} are read`, "annotate");
+  early = false;
+  ask("annotate", study);
+}
+
+async function ask(kind, of) {
   const textAlone = kind === "annotate" && readsReportsAlone();
-  if (!study && textAlone) begin("report");
-  if (!study || !(file || textAlone)) return;
-  const asked = text;
-  if (kind === "annotate" && [...asked].length > models.report_characters)
-    return fail(`The report has ${counted([...asked].length, "character")}; at most ${models.report_characters.toLocaleString("en")} are read`, kind);
-  giveUp(kind);
-  const abort = (under[kind] = new AbortController());
-  const of = study;
+  const asked = of.text;
+  giveUp(of, kind);
+  const abort = (of.under[kind] = new AbortController());
   const form = new FormData();
-  if (!textAlone) form.append("image", file, file.name);
+  if (!textAlone) form.append("image", of.file, of.file.name);
   if (kind === "annotate") form.append("report", asked);
-  if (kind === "annotate") early = false;
   of.missing[kind] = "Reading ...";
-  fail("");
-  tell();
+  of.error = of.errorKind = null;
+  if (of === study) fail("");
+  changed(of);
   try {
-    const answer = await post(`/api/${kind}?picture=true`, form, abort.signal);
-    if (of !== study || under[kind] !== abort) return;
+    const busy = (seconds) => of === study && say(`The server is busy; trying again in ${seconds} s.`);
+    const answer = await upload(`/api/${kind}?picture=true`, form, abort.signal, busy);
+    if (of.under[kind] !== abort) return;
     of.answers[kind] = answer;
     of.picture = answer.picture ?? of.picture;
-    if (kind === "annotate") labelled = asked;
-    delete under[kind];
-    display();
-    tell();
+    if (kind === "annotate") of.labelled = asked;
+    delete of.under[kind];
   } catch (error) {
-    if (error.name === "AbortError" || of !== study || under[kind] !== abort) return;
-    if (!textAlone && REFUSED.includes(error.status))
-      return refuse(error.status === 413 ? `${file.name}: ${error.message}` : error.message);
-    delete under[kind];
+    if (error.name === "AbortError" || of.under[kind] !== abort) return;
+    if (!textAlone && REFUSED.includes(error.status)) return refuse(of, error.status === 413 ? `${of.name}: ${error.message}` : error.message);
+    delete of.under[kind];
     of.missing[kind] = "No answer.";
-    tell();
-    fail(error.message, kind);
-    if (!root.hidden) display();
+    Object.assign(of, { error: error.message, errorKind: kind });
+    if (of === study) fail(error.message, kind);
   }
+  changed(of);
 }
 
-async function post(address, form, signal) {
-  for (let tries = 1; ; tries++) {
-    const response = await fetch(address, { method: "POST", body: form, signal }).catch((error) => {
-      if (error.name === "AbortError") throw error;
-      throw new Error("The server does not answer; is it still running?");
-    });
-    if (response.status === 503 && tries < TRIES) {
-      const seconds = Math.min(30, Number(response.headers.get("Retry-After")) || 2);
-      say(`The server is busy; trying again in ${seconds} s.`);
-      await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
-      if (signal.aborted) throw new DOMException("", "AbortError");
-      continue;
-    }
-    const body = await response.json().catch(() => ({}));
-    if (!response.ok) throw Object.assign(new Error(body.detail ?? `The server answered ${response.status}`), { status: response.status });
-    return body;
-  }
+// Show what is new of a study; that of another one is not touched.
+function changed(of) {
+  if (of === study) display();
+  else showSession(study);
 }
 
+// Show the study, the list of all, and the status line.
 function display() {
-  root.hidden = false;
-  study.stale = isStale();
-  showStudy(root, study);
-  $("#save-row").hidden = !study.answers.report && !study.answers.annotate;
+  document.body.classList.toggle("has-study", session.length > 0);
+  showSession(study);
+  const answered = study && KINDS.some((kind) => study.answers[kind]);
+  root.hidden = !study || !(answered || study.picture);
+  $("#save-row").hidden = !answered;
+  if (root.hidden) for (const css of [".xray", ".warnings"]) { // nothing of another study is left
+    $(css).removeAttribute("src");
+    $(css).replaceChildren();
+  } else {
+    study.stale = isStale(study);
+    showStudy(root, study, () => { showSession(study); tell(); });
+  }
+  tell();
+  if (answered && toResult === study) {
+    toResult = null;
+    if (matchMedia("(max-width: 799px)").matches) $("#session").scrollIntoView();
+  }
 }
 
 // Write the status line: what is running, else a summary of the answers.
 function tell() {
-  const running = Object.keys(under).length > 0;
+  const running = Boolean(study) && Object.keys(study.under).length > 0;
   root.setAttribute("aria-busy", running);
   document.body.classList.toggle("busy", running);
-  if (!study) return say(`No X-ray is loaded.${aside}`);
-  if (running) return say(`Reading ${under.report || !readsReportsAlone() ? study.name : "the report"} ...${aside}`);
-  const said = Object.entries(study.answers).filter(([, answer]) => answer).map(([which, answer]) => {
-    if (which === "annotate" && study.stale) return `${given(which)}: not read again since the report was changed`;
-    const named = answer.findings.filter((finding) => finding.named).map((finding) => readable(finding.name));
-    const classified = answer.findings.some((finding) => finding.probability !== null);
-    return `${given(which)}: ${classified ? named.join(", ") || "no label named" : "a report, no labels"}`;
+  if (!study || study.refused) return say(`No X-ray is loaded.${aside}`);
+  if (running) return say(`Reading ${study.under.report || !readsReportsAlone() ? study.name : "the report"} ...${aside}`);
+  const said = ["report", "annotate"].filter((kind) => study.answers[kind]).map((kind) => {
+    if (kind === "annotate" && study.stale) return `${given(kind)}: not read again since the report was changed`;
+    const classified = study.answers[kind].findings.some((finding) => finding.probability !== null);
+    const moved = study.shifts[kind] ? " (at thresholds that you moved)" : "";
+    return `${given(kind)}: ${classified ? (namedIn(study, kind).join(", ") || "no label named") + moved : "a report, no labels"}`;
   });
   const name = nameRead();
-  say(said.length ? `${name ? `${name}. ` : ""}${said.join(". ")}.${aside}` : "");
+  if (said.length) return say(`${name ? `${name}. ` : ""}${said.join(". ")}.${aside}`);
+  say(study.file && !models.report ? `Paste the report that belongs to ${study.name}.${aside}` : "");
 }
 
 // The name of the file that there is an answer of; empty if there is none.

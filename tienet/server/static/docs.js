@@ -1,14 +1,11 @@
 "use strict";
-// The page that describes the API, made from /api/openapi.json.
+// Every call of the API with its fields and statuses, made from /api/openapi.json, and a form to try it.
 fetch("/api/openapi.json").then((response) => response.json()).then(showApi).catch((error) => {
   document.querySelector("#docs").append(element("p", { role: "alert" }, error.message));
 });
 
 function showApi(api) {
   const main = document.querySelector("#docs");
-  main.append(element("section", { class: "card" }, element("h2", {}, "Example"), element("pre", { tabindex: 0 },
-    `curl -F image=@chest.png ${location.origin}/api/report\n`
-    + `curl -F image=@chest.png -F "report=No effusion." "${location.origin}/api/annotate?maps=false"`)));
   for (const [path, methods] of Object.entries(api.paths))
     for (const [method, operation] of Object.entries(methods)) main.append(described(path, method, operation));
   for (const [name, schema] of Object.entries(api.components.schemas)) main.append(schemaCard(name, schema));
@@ -16,7 +13,7 @@ function showApi(api) {
 }
 
 function described(path, method, operation) {
-  const card = element("section", { class: "card" }, element("h2", {}, element("code", {}, `${method.toUpperCase()} ${path}`)));
+  const card = element("section", { class: "card", id: anchor(path, method) }, element("h2", {}, element("code", {}, `${method.toUpperCase()} ${path}`)));
   card.append(element("p", {}, operation.description ?? operation.summary ?? ""));
   const form = operation.requestBody?.content["multipart/form-data"]?.schema;
   const inputs = (operation.parameters ?? []).map((one) => [`${one.name} (${one.in})`, one.schema, one.required, one.description]);
@@ -26,8 +23,13 @@ function described(path, method, operation) {
     [name, typeOf(schema), `${required ? "required" : "optional"}${text ? `: ${text}` : ""}`])));
   card.append(table(["Status", "Body", "When"], Object.entries(operation.responses).map(([status, response]) =>
     [status, Object.entries(response.content ?? {}).map(([kind, { schema }]) =>
-      kind === "application/json" ? typeOf(schema) : kind).join(", "), response.description])));
+      kind === "application/json" ? typeOf(schema) : kind).join(", "), response.description])), tryForm(path, method, operation));
   return card;
+}
+
+// As `_row` of api_page.py has it.
+function anchor(path, method) {
+  return `${method}-${path.replace(/[^a-z]+/gi, "-").replace(/^-|-$/g, "")}`;
 }
 
 function schemaCard(name, schema) {

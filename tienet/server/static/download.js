@@ -1,11 +1,14 @@
 "use strict";
-// The page as a file to download: one HTML file with view.js and what it shows, which needs no server.
+// The page as a file to download: one HTML file with what it shows, its style sheets and scripts, which needs no server.
 const skeleton = document.querySelector("#study").innerHTML; // the empty page, with which the file begins
+const parts = (css) => [...document.querySelectorAll(`${css}[data-of-study]`)].map((part) => part.src ?? part.href);
 
 async function savePage(study, name) {
-  const kept = { ...study, name, answers: {} }; // copied before another X-ray can come
+  const { picture, missing, titles, stale, film, shifts, details, remarks } = study;
+  const kept = { name, picture, missing, titles, stale, film, shifts, details, remarks, answers: {} };
   for (const [kind, answer] of Object.entries(study.answers)) kept.answers[kind] = answer && { ...answer, picture: null };
-  const [style, script] = await Promise.all(["style.css", "view.js"].map(async (file) => (await fetch(`/static/${file}`)).text()));
+  const read = async (files) => (await Promise.all(files.map(async (file) => (await fetch(file)).text()))).join("\n");
+  const [style, script] = await Promise.all([read(parts("link")), read(parts("script"))]);
   const link = element("a", {
     href: URL.createObjectURL(new Blob([wholePage(kept, style, script)], { type: "text/html" })),
     download: `tienet-${name.replace(/[^A-Za-z0-9._-]+/g, "_")}.html`,
