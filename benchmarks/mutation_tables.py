@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks.mutated_bytes import BYTES, TEXT, in_gzip
 from benchmarks.mutated_texts import OF_CSV
 from benchmarks.mutation_kinds import Seed, Step, demand, demand_labels
+from tienet.commands.labels_row import HEADER
 from tienet.data.dicom.reader import Reader
 from tienet.data.splits import SPLITS
 from tienet.data.text import MAX_REPORT_CHARACTERS, SPECIALS, Vocab
@@ -89,7 +90,7 @@ def _users_tables(folder: Path) -> dict[str, tuple[bytes, tuple[Step, ...]]]:
     hand = table_of(["Image Index", *FINDINGS, "sex"], FILES, *labels, "fmfm")
     listed = table_of(["image", "Finding Labels"], FILES, words)
     rows = [["0.500000"] * 4 for _ in range(K)] + [["1", "0", "", "1"] for _ in range(K)]
-    done = table_of(["study_id", *(f"{label}_probability" for label in LABELS), *LABELS], ids, *rows)
+    done = table_of(HEADER, ids, *rows, ["Mass"] * 4, [""] * 4)
     errors = table_of(["row", "study_id", "reason", "message"], "67", "xy", ["no report"] * 2, ["it is empty"] * 2)
     both = reports.replace(b"a.png", b"/data/films/a.png").replace(b"p1/", b"/data/films/p1/").replace(b"p2/", b"p2\\")
     return {
@@ -135,6 +136,7 @@ def annotate(path: Path, image: bool) -> None:
                 demand(0 < len(ids) <= 300 and ids.dtype == np.int32 and ids.max() < len(VOCAB), "odd ids of words")
                 demand(study.study_id and len(study.report) <= MAX_REPORT_CHARACTERS, "a study without a name")
                 table.write(study, np.full(K, 0.5), np.zeros(K))
+            table.finish()
         demand_line(*studies.notes)
         demand(count == studies.total, f"{count} studies, {studies.total} were counted")
         with LabelsFile(out, identity, path) as table:
@@ -158,7 +160,7 @@ def _go_on(path: Path, ending: str) -> None:
     from tienet.commands.study_input import Fault, StudyInput
 
     out = path.with_name("again.csv")
-    out.write_bytes(table_of(["study_id", *(f"{label}_probability" for label in LABELS), *LABELS], *[()] * (1 + 2 * K)))
+    out.write_bytes(table_of(HEADER, *[()] * len(HEADER)))
     out.with_name(f"{out.name}{ending}").write_bytes(path.read_bytes())
     identity = IDENTITY | {"input": {}}
     files.write_json(out.with_name("again.csv.run.json"), identity)
@@ -168,7 +170,7 @@ def _go_on(path: Path, ending: str) -> None:
                 study = StudyInput(n + 2, f"s{n}", report="x", fault=Fault("no report", "empty") if n > 3 else None)
                 if not table.has(study):
                     table.pass_over(study) if study.fault else table.write(study, np.zeros(K), np.full(K, np.nan))
-            table.check_end()
+            table.finish()
     finally:
         for left in path.parent.glob("again.csv*"):
             left.unlink()

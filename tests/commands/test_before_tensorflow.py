@@ -177,7 +177,7 @@ MISTAKES = {
     f"{ANNOTATE} --load runs/seed-0 runs/other-val": "runs/seed-0 and runs/other-val: were validated on other studies",
     f"{ANNOTATE} --load runs/seed-0 runs/seed-1 runs/broken": "its .validation.npz file is not what was written",
     f"{ANNOTATE} --load runs/seed-0 runs/relabelled": "runs/relabelled/run.json: the labels are ['Cat']",
-    "tienet annotate --load runs/seed-0 runs/seed-1 --out out.csv": "arguments are required: CSV|FOLDER",
+    "tienet annotate --load runs/seed-0 runs/seed-1 --out out.csv": "arguments are required: FILE|FOLDER|-",
     "tienet annotate --load runs/seed-0 a.csv b.csv --out out.csv": "unrecognized arguments: b.csv",
     ANNOTATE.replace("reports.csv", "no-report.csv"): "no-report.csv, row 1: no column report",
     ANNOTATE.replace("reports.csv", "nowhere.csv"): "nowhere.csv does not exist",

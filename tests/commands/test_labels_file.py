@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from tienet import files
-from tienet.commands.labels_file import HEADER, LabelsFile
+from tienet.commands.labels_file import LabelsFile
+from tienet.commands.labels_row import HEADER
 from tienet.commands.study_input import Fault, StudyInput
 from tienet.errors import InputError
 from tienet.labels import LABELS, K
 
 IDENTITY = {"checkpoint": "abc", "thresholds_or_temperatures": [None, None], "input": {}}
+LABEL_CELLS = np.array([1, 0, np.nan] * 5, np.float32)
 STUDIES = [
     StudyInput(n + 2, f"s{n}", fault=Fault("no report", "it is empty") if n in (1, 4) else None) for n in range(7)
 ]
@@ -29,12 +31,10 @@ def work(path: Path, studies: list[StudyInput] = STUDIES, identity: dict = IDENT
         for study in missing:
             if study.fault:
                 out.pass_over(study)
-        for study in missing:
-            if not study.fault:
-                labels = np.array([1, 0, np.nan] * 5, np.float32)
-                out.write(study, np.full(K, study.row / 100, np.float32), labels)
+            else:
+                out.write(study, np.full(K, study.row / 100, np.float32), LABEL_CELLS)
                 done += 1
-        out.check_end()
+        out.finish()
         assert sum(out.reasons.values()) == sum(study.fault is not None for study in studies)
         assert out.written == sum(study.fault is None for study in studies)
     return done
@@ -44,10 +44,11 @@ def test_the_table(tmp_path):
     assert work(tmp_path / "out.csv") == 5
     with (tmp_path / "out.csv").open() as file:
         rows = list(csv.reader(file))
-    assert tuple(rows[0]) == HEADER and len(set(HEADER)) == 1 + 2 * K == 31
-    assert HEADER[1] == "Atelectasis_probability" and HEADER[16:] == LABELS
-    assert rows[1] == ["s0", *["0.02"] * K, *["1", "0", ""] * 5]
-    assert [row[0] for row in rows[1:]] == ["s0", "s2", "s3", "s5", "s6"]
+    assert tuple(rows[0]) == HEADER and len(set(HEADER)) == 1 + 2 * K + 2 == 33
+    assert HEADER[1] == "Atelectasis_probability" and HEADER[16:31] == LABELS
+    assert rows[1] == ["s0", *["0.02"] * K, *["1", "0", ""] * 5, ";".join(LABELS[::3]), ""]
+    assert rows[2] == ["s1", *[""] * (2 * K + 1), "no report"]
+    assert [row[0] for row in rows[1:]] == [f"s{n}" for n in range(7)]
     errors = (tmp_path / "out.csv.errors.csv").read_text().splitlines()
     assert errors == ["row,study_id,reason,message", "3,s1,no report,it is empty", "6,s4,no report,it is empty"]
 
@@ -57,6 +58,7 @@ def test_probabilities_come_back_bit_for_bit(tmp_path):
     probabilities = np.exp(-20 * np.random.default_rng(0).random(K)).astype(np.float32)
     with LabelsFile(tmp_path / "out.csv", IDENTITY, tmp_path / "in.csv") as out:
         out.write(StudyInput(1, "a"), probabilities, np.zeros(K, np.float32))
+        out.flush()
     cells = (tmp_path / "out.csv").read_text().splitlines()[1].split(",")[1 : K + 1]
     np.testing.assert_array_equal(np.array(cells, np.float32), probabilities)
 
@@ -107,7 +109,7 @@ def test_other_files_and_other_studies_are_refused_and_left_alone(tmp_path):
     assert foreign.read_text() == "a,b\n1,2\n"
     path = tmp_path / "out.csv"
     work(path)
-    with pytest.raises(InputError, match=r"has 's0' where the input has 's2'"):
+    with pytest.raises(InputError, match=r"has 's0' where the input has 's2' \(row 4\)"):
         work(path, STUDIES[2:])
     with pytest.raises(InputError, match=r"has 's5', which the input does not have"):
         work(path, STUDIES[:5])
@@ -128,6 +130,7 @@ def test_an_error_before_the_first_row_leaves_nothing_of_a_new_table(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(ZeroDivisionError), LabelsFile(path, IDENTITY, tmp_path) as out:
         out.write(STUDIES[0], np.full(K, 0.5, np.float32), np.ones(K, np.float32))
+        out.flush()
         1 / 0  # noqa: B018
     begun = path.read_bytes()
     with pytest.raises(ZeroDivisionError), LabelsFile(path, IDENTITY, tmp_path):
@@ -211,7 +214,8 @@ def test_the_text_of_evidence_stays_as_it_is(tmp_path):
         with LabelsFile(path, IDENTITY, path, evidence=True) as out:
             for study in [study for study in STUDIES[2:4][:rows] if not out.has(study)]:
                 out.write(study, np.full(K, 0.5, np.float32), np.ones(K, np.float32), evidence)
-            lines = out.write_json_lines().read_text(encoding="utf-8")
+            (lines,) = out.finish()
+        lines = lines.read_text(encoding="utf-8")
         assert [json.loads(line) for line in lines.removesuffix("\n").split("\n")] == [
             {"study_id": study.study_id, "evidence": evidence} for study in STUDIES[2:4][:rows]
         ]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tienet.commands import study_input
+from tienet.commands import table_rows
 from tienet.commands.study_input import Needs, StudyInput, open_studies
 from tienet.data.text import MAX_REPORT_CHARACTERS, report_text
 from tienet.errors import InputError
@@ -85,12 +85,13 @@ def test_rows_are_named_by_the_line_where_they_start_and_bad_ones_are_passed_ove
         (b'study_id,report\n1,a\n2,"a"b\n', "row 3: not CSV"),
         (b'study_id,report\n1,a\n2,"never closed\n3,b\n', "row 3: not CSV"),
         (b"study_id,report\n1,caf\xe9\n", "not UTF-8 text"),
-        (b"\x1f\x8b\x08\x00rest", "not UTF-8 text"),
+        (b"\x1f\x8b\x08\x00rest", "after row 1: the gzip file is cut off or damaged"),
+        (b"PK\x03\x04\xff", "not UTF-8 text"),
         (b"study_id,report\n1," + b"a" * 300 + b"\n", "row 2: not CSV"),
     ],
 )
 def test_what_is_no_such_table_is_refused_before_anything_is_done(tmp_path, content, message, monkeypatch):
-    monkeypatch.setattr(study_input, "MAX_CELL_CHARACTERS", 299)
+    monkeypatch.setattr(table_rows, "MAX_CELL_CHARACTERS", 299)
     (tmp_path / "in.csv").write_bytes(content)
     with pytest.raises(InputError, match=message):
         open_studies(tmp_path / "in.csv", TEXT)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Columns:
     sections: bool
 
     @classmethod
-    def from_header(cls, path: Path, header: list[str], needs: Needs) -> "Columns":
+    def from_header(cls, path: Path | str, header: list[str], needs: Needs) -> "Columns":
         """Find the columns; raises InputError if the header lacks one that is needed, or has one twice."""
         names = [name.strip().lower().replace("_", " ") for name in header]
         counts = Counter(names)
@@ -107,19 +107,29 @@ class Columns:
         texts = list(map(without_nothing, texts))
         return report_text(*texts) if self.sections else texts[0], nothing
 
-    def describe(self) -> str:
-        """Which column is taken for what, in one line."""
+    @property
+    def used(self) -> set[int]:
+        """The indices of the columns that are read."""
+        return {index for indices in self._taken().values() for index in indices}
+
+    def _taken(self) -> dict[str, list[int]]:
         taken = {"study_id": self.id_indices[:1], "image": (self.image_index,), "report": self.report_indices}
-        taken = {what: [index for index in indices if index >= 0] for what, indices in taken.items()}
+        return {what: [index for index in indices if index >= 0] for what, indices in taken.items()}
+
+    def describe(self, kept: Collection[int] = ()) -> str:
+        """Which column is taken for what, in one line; `kept` are the indices of those that the output keeps."""
         parts = [
             f"{what} from column {' and '.join(self.names[index] for index in indices)}"
-            for what, indices in taken.items()
+            for what, indices in self._taken().items()
             if indices
         ]
-        used = {index for indices in taken.values() for index in indices}
-        unused = [name for index, name in enumerate(self.names) if index not in used]
-        more = [f"{len(unused) - _MAX_COLUMNS} more"] if len(unused) > _MAX_COLUMNS else []
-        return ", ".join(parts) + (f"; not read: {', '.join([*unused[:_MAX_COLUMNS], *more])}" if unused else "")
+        unused = [index for index in range(len(self.names)) if index not in self.used and index not in kept]
+        return ", ".join(parts) + self._listed("kept", kept) + self._listed("not read", unused)
+
+    def _listed(self, what: str, indices: Collection[int]) -> str:
+        names = [self.names[index] for index in indices]
+        more = [f"{len(names) - _MAX_COLUMNS} more"] if len(names) > _MAX_COLUMNS else []
+        return f"; {what}: {', '.join([*names[:_MAX_COLUMNS], *more])}" if names else ""
 
 
 def is_file_name(name: str) -> bool:
