@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from tests.commands.predictions import prediction_with
 from tienet.commands import show_figure
 from tienet.labels import LABELS, K, readable
+from tienet.pages.probability import AXIS, percent, place
 from tienet.predict import Prediction
 
 
@@ -43,11 +44,29 @@ def test_words_are_darker_the_larger_their_g(tmp_path):
 
 
 def test_words_are_laid_out_line_by_line_and_the_impression_starts_one():
-    lines = show_figure._lay_out(["<START>", "aa", "bbb", "cccc", "impression", ":", "dd"], 14)
-    found = [" ".join(word for _, _, word in line) for line in lines]
-    assert found == ["<START> aa bbb", "cccc", "impression :", "dd"]
+    words = ["<START>", "findings", ":", "aa", ",", "bbb", "cccc", ".", "impression", ":", "dd"]
+    lines = show_figure._lay_out(words, 14)
+    found = ["".join(word.rjust(column - end + len(word)) for end, column, word in _ends(line)) for line in lines]
+    assert found == ["Findings: Aa,", "bbb cccc.", "Impression: Dd"]  # a comma stays at its word
+    assert [t for line in lines for t, _, _ in line] == list(range(1, len(words)))
     assert all(column + len(word) <= 14 for line in lines for _, column, word in line)
-    assert show_figure._lay_out([], 10) == []
+    assert show_figure._lay_out([], 10) == show_figure._lay_out(["<START>"], 10) == []
+
+
+def _ends(line: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """For each word of a line where the word before it ends, its own column, and the word."""
+    ends = [0, *(column + len(word) for _, column, word in line)]
+    return [(end, column, word) for end, (_, column, word) in zip(ends, line, strict=False)]
+
+
+def test_bars_and_thresholds_are_on_the_scale_of_all_pages(tmp_path, drawn):
+    values = {"probabilities": np.full(K, 0.02, np.float32), "thresholds": np.full(K, 0.1, np.float32)}
+    show_figure.draw(tmp_path / "x.png", "x", np.zeros((40, 40), np.uint8), prediction_with(**values))
+    axes = next(axes for axes in drawn[0].axes if axes.patches)
+    assert {round(bar.get_width(), 6) for bar in axes.patches} == {round(place(0.02), 6)}
+    assert axes.lines and all(line.get_xdata()[0] == pytest.approx(place(0.1)) for line in axes.lines)
+    assert {text.get_text() for text in axes.texts} == {"2%"}
+    assert [label.get_text() for label in axes.get_xticklabels()] == [percent(p) for p in AXIS][1::2]
 
 
 def test_without_labels_or_words_there_is_still_a_picture(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from tienet.labels import LABELS, K
 from tienet.pages import attention_map
+from tienet.pages.probability import AXIS, place
 from tienet.pages.study import Origin, StudyPage, render, write_pages
 
 NAN = np.nan
@@ -81,7 +82,9 @@ def test_labels_have_verdicts_bars_and_ticks(page):
     assert (css["Edema"], css["Mass"], css["Nodule"]) == ("right", "wrong", "missed")
     assert (css["Hernia"], css["Fibrosis"]) == ("unknown", "absent")
     edema = next(rest for _, name, rest in rows if name == "Edema")
-    assert "width:90.00%" in edema and "left:50.00%" in edema and "0.900" in edema and "✓" in edema
+    assert f"width:{100 * place(0.9):.2f}%" in edema and "left:50.00%" in edema and ">90%<" in edema and "✓" in edema
+    marks = re.findall(r'<span style="left:([\d.]+)%">([\d.]+)%</span>', html)
+    assert [(float(at), float(mark)) for at, mark in marks] == [(round(100 * place(p), 2), 100 * p) for p in AXIS]
     chips = re.findall(r'<li class="(\w+)">.*?<strong>(.*?)</strong>', html)
     assert chips == [("wrong", "Mass"), ("missed", "Nodule"), ("right", "Edema"), ("unknown", "Hernia")]
 
@@ -130,7 +133,7 @@ def test_text_never_becomes_markup(page, tmp_path):
     found = Tags(render(nasty))
     assert len(found.all("script")) == 1
     assert not any("onmouseover" in attributes for _, attributes in found.tags)
-    assert found.text.count(NASTY) == 4  # title, heading, word, true word
+    assert found.text.lower().count(NASTY.lower()) == 5  # title, heading, word as text and as it is, true word
     write_pages(tmp_path, [nasty])
     index = Tags((tmp_path / "index.html").read_text(encoding="utf-8"))
     assert len(index.all("script")) == 1 and NASTY in index.text
@@ -140,7 +143,7 @@ def test_modes_without_image_or_map(page):
     text_only = Tags(render(replace(page, image=None, a_ws=None)))
     assert text_only.all("figure") == [] and text_only.all("img") == []
     no_map = Tags(render(replace(page, a_ws=None)))
-    assert len(no_map.all("img")) == 1 and no_map.all("input") == []
+    assert len(no_map.all("img")) == 1 and [found["id"] for found in no_map.all("input")] == ["details"]
 
 
 def test_empty_report_and_no_attention(page):
@@ -186,8 +189,10 @@ def test_words_carry_their_maps_and_what_is_said_of_them(page):
     levels = np.frombuffer(base64.b64decode(canvas["data-maps"]), np.uint8).reshape(8, 4, 4)
     np.testing.assert_array_equal(levels, attention_map.levels(a))
     captions = [word["data-caption"] for word in found.all("span", class_="word")]
-    assert captions[2] == f"“edema” (word 3 of 8, g = 0.400): {attention_map.word_caption(a[2])}"
-    assert all(attention_map.word_caption(a_t) in caption for a_t, caption in zip(a, captions, strict=True))
+    numbers = [word["data-numbers"] for word in found.all("span", class_="word")]
+    assert captions[2] == "Where the network looked at “edema”."
+    assert numbers[2] == f"Word 3 of 8, g = 0.400: {attention_map.word_caption(a[2])}"
+    assert all(attention_map.word_caption(a_t) in said for a_t, said in zip(a, numbers, strict=True))
     assert "hidden" in found.all("p", class_="key hint")[0]  # it tells of what only the script can do
 
 
@@ -205,8 +210,18 @@ def test_a_written_report_stands_beside_the_true_one(page):
     assert headings(html) == ["Written report", "True report", "Labels"]
     written, true = re.findall('<p class="words">(.*?)</p>', html, re.DOTALL)
     assert written.count('class="word"') == 8
-    assert true.split() == ["no", "edema", ".", "<br>", "impression", ":", "normal"]
+    assert true == "No edema.<br>Impression: Normal"
+    assert re.sub("<[^>]*>", "", re.sub('<span class="token">.*?</span>|<br>', "", written)) == (
+        "Findings: Edema.Impression: Edema."
+    )
+    assert re.findall('<span class="token">([^ ]+?)</span>', written) == page.words
     assert headings(render(page)) == ["Report", "Labels"]
+
+
+def test_start_is_for_the_details(page):
+    html = render(replace(page, words=["<START>", *page.words[1:]]))
+    assert '<span class="word unread" data-t="0"' in html and html.count('class="word"') == 7
+    assert 'id="details"' in html and 'id="details"' not in render(replace(page, words=[], g=np.zeros(0), a_ws=None))
 
 
 def test_an_empty_true_report_is_still_a_true_report(page):
@@ -225,8 +240,8 @@ def test_a_mode_that_does_not_classify(page):
         assert found.all("table") == [] and found.all("ul") == [] and found.all("i", class_="shades") == []
         words = found.all("span", class_="word")
         assert len(words) == 8
-        assert all("style" not in word and word["data-caption"].startswith("“") for word in words)
-        assert len(found.all("img")) == 1 and "hidden" in found.all("input", type="checkbox")[0]
+        assert all("style" not in word and word["data-caption"].startswith("Where") for word in words)
+        assert len(found.all("img")) == 1 and "hidden" in found.all("input", id="show-map")[0]
 
 
 def test_a_mode_without_a_report_shows_none(page):
@@ -383,8 +398,8 @@ def test_findings_stand_beside_the_sentences_that_they_come_from(page):
     text = render(replace(page, true_words=None, written=False, origins=origins))
     read = Tags(text).text
     assert "Where the findings come from" in read
-    assert "Pleural Thickening“A & B.” without it 0.12" in re.sub(r"\n", "", read)
-    assert f"“{NASTY}” told more than once; this sentence alone gives 0.75" in read
+    assert "Pleural Thickening“A & B.” without it 12%" in re.sub(r"\n", "", read)
+    assert f"“{NASTY}” told more than once; this sentence alone gives 75%" in read
     assert "<script>alert" not in text
     for nothing in (None, []):
         assert "Where the findings" not in render(replace(page, true_words=None, written=False, origins=nothing))

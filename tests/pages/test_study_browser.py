@@ -106,7 +106,13 @@ def test_a_click_pins_a_words_map_and_escape_lets_it_go(tab, folder):
     pinned = map_on_screen(tab)
     assert pinned != before
     assert pressed(tab) == ["4"] and tab.is_visible("canvas.map") and not tab.is_visible("img.map")
-    assert caption(tab) == f"“effusion” (word 5 of 10, g = 0.222): {attention_map.word_caption(STUDIES[0].a[4])}"
+    assert caption(tab) == "Where the network looked at “effusion”."
+    tab.check("#details")
+    tab.click('.word[data-t="4"]')
+    numbers = f"Word 5 of 10, g = 0.222: {attention_map.word_caption(STUDIES[0].a[4])}"
+    assert caption(tab) == f"Where the network looked at “effusion”. {numbers}"
+    tab.uncheck("#details")
+    tab.click('.word[data-t="4"]')
     tab.keyboard.press("Escape")
     assert map_on_screen(tab) == before and caption(tab) == usual and pressed(tab) == []
 
@@ -126,10 +132,10 @@ def test_pointing_shows_a_map_only_for_as_long(tab, folder):
     open_study(tab, folder)
     usual = caption(tab)
     tab.click('.word[data-t="3"]')
-    tab.hover('.word[data-t="0"]')
-    assert caption(tab).startswith("“<START>” (word 1 of 10") and pressed(tab) == ["3"]
+    tab.hover('.word[data-t="1"]')
+    assert caption(tab) == "Where the network looked at “findings”." and pressed(tab) == ["3"]
     tab.mouse.move(1, 1)
-    assert caption(tab).startswith("“large”")
+    assert caption(tab) == "Where the network looked at “large”."
     tab.keyboard.press("Escape")
     assert caption(tab) == usual
 
@@ -139,27 +145,35 @@ def test_the_keyboard_does_all_that_the_mouse_does(tab, folder):
     before, usual = map_on_screen(tab), caption(tab)
     tab.focus("input[type=range]")
     tab.keyboard.press("Tab")
-    assert caption(tab).startswith("“<START>”")
+    assert caption(tab) == "Where the network looked at “findings”."
+    tab.focus("#details")
+    tab.keyboard.press("Space")
+    tab.focus("input[type=range]")
+    tab.keyboard.press("Tab")
+    assert caption(tab).startswith("Where the network looked at “<START>”. Word 1 of 10")
     for key, word in (("ArrowRight", 1), ("ArrowDown", 2), ("ArrowLeft", 1), ("End", 9), ("ArrowRight", 9)):
         tab.keyboard.press(key)
-        assert f"(word {word + 1} of 10" in caption(tab), key
+        assert f"Word {word + 1} of 10" in caption(tab), key
     tab.keyboard.press("Home")
     tab.keyboard.press("Enter")
     tab.keyboard.press("ArrowRight")
     tab.keyboard.press("Tab")  # one stop for all words
     assert tab.evaluate("document.activeElement.classList.contains('word')") is False
-    assert caption(tab).startswith("“<START>”") and pressed(tab) == ["0"]
+    assert "“<START>”" in caption(tab) and pressed(tab) == ["0"]
     tab.keyboard.press("Shift+Tab")  # back to the word that was left
-    assert "(word 2 of 10" in caption(tab) and pressed(tab) == ["0"]
+    assert "Word 2 of 10" in caption(tab) and pressed(tab) == ["0"]
     tab.keyboard.press("ArrowLeft")
     tab.keyboard.press("Space")
-    assert pressed(tab) == [] and caption(tab) == usual and map_on_screen(tab) == before
+    assert pressed(tab) == []
+    tab.uncheck("#details")
+    assert caption(tab) == usual and map_on_screen(tab) == before
     roles = tab.eval_on_selector_all(".word", "words => words.map(w => w.getAttribute('role'))")
     assert roles == ["button"] * len(WORDS)
 
 
 def test_the_script_draws_the_map_as_the_overlay_is_drawn(tab, folder):
     open_study(tab, folder)
+    tab.check("#details")
     for t in (0, 4):
         tab.hover(f'.word[data-t="{t}"]')
         found = tab.eval_on_selector("canvas.map", PIXELS)
@@ -190,7 +204,7 @@ def test_a_mode_without_text_attention_shows_its_words_maps(tab, tmp_path):
     tab.goto(path.as_uri())
     before = map_on_screen(tab)
     tab.click('.word[data-t="4"]')
-    assert map_on_screen(tab) != before and "(word 5 of 10):" in caption(tab)
+    assert map_on_screen(tab) != before and caption(tab) == "Where the network looked at “effusion”."
     tab.keyboard.press("Escape")
     assert map_on_screen(tab) == before
     tab.goto((tmp_path / "index.html").as_uri() + "#how=missed")  # nothing is named or missed here
@@ -311,6 +325,25 @@ def test_on_a_narrow_screen_a_word_and_its_map_are_seen_together(tab, folder):
     tab.evaluate("scrollTo(0, 200)")
     assert tab.locator(".frame").bounding_box()["y"] >= 0
     tab.evaluate("scrollTo(0, 400)")  # the first words go under the picture
-    tab.focus('.word[data-t="0"]')
-    figure, word = (tab.locator(css).bounding_box() for css in (".picture", '.word[data-t="0"]'))
+    tab.focus('.word[data-t="1"]')
+    figure, word = (tab.locator(css).bounding_box() for css in (".picture", '.word[data-t="1"]'))
     assert word["y"] >= figure["y"] + figure["height"]  # not under the picture
+
+
+def test_a_report_reads_as_text_and_the_details_show_it_as_the_network_has_it(tab, folder):
+    open_study(tab, folder)
+    written = ".reports .report >> nth=0 >> .words"
+    assert tab.inner_text(written) == "Findings: Large effusion.\nImpression: Effusion."
+    assert "a_ws" not in caption(tab) and "row" not in caption(tab)
+    tab.check("#details")
+    assert tab.inner_text(written) == "<START> findings : large effusion .\nimpression : effusion ."
+    assert "cells" in caption(tab) and "(row " in caption(tab)
+
+
+def test_on_a_narrow_screen_the_columns_keep_their_heads(tab, folder):
+    tab.set_viewport_size({"width": 390, "height": 844})
+    open_study(tab, folder)
+    for head, column in (("Verdict", ".verdict"), ("Probability", "td.number:not(.share)")):
+        title = tab.locator(f".labels thead th:has-text('{head}')").bounding_box()
+        cell = tab.locator(f".labels tbody tr >> nth=2 >> {column}").bounding_box()
+        assert abs(title["x"] + title["width"] - cell["x"] - cell["width"]) < 4, head

@@ -5,6 +5,7 @@ import pytest
 
 from tienet.labels import LABELS, K, readable
 from tienet.pages import verdicts
+from tienet.pages.probability import place
 
 NAN = np.nan
 
@@ -38,7 +39,7 @@ def test_rows_show_what_the_thresholds_gave_on_the_validation_split():
     precision, recall = np.full(K, 0.5), np.full(K, 0.25)
     precision[1] = NAN
     first, second, *_ = verdicts.rows(*np.full((3, K), 0.5), precision, recall)
-    assert first.count('<td class="number share">') == 2 and ">0.50</td><td" in first and ">0.25</td><td" in first
+    assert first.count('<td class="number share">') == 2 and ">50%</td><td" in first and ">25%</td><td" in first
     assert ">-</td>" in second
 
 
@@ -82,4 +83,5 @@ def test_rows_are_in_the_order_of_the_labels():
     rows = list(verdicts.rows(np.full(K, 0.25), np.zeros(K), np.full(K, NAN)))
     assert len(rows) == K
     for row, name in zip(rows, LABELS, strict=True):
-        assert f">{readable(name)}</th>" in row and "width:25.00%" in row and "no threshold</td>" in row
+        assert f">{readable(name)}</th>" in row and "no threshold</td>" in row
+        assert f"width:{100 * place(0.25):.2f}%" in row and ">25%<" in row

@@ -17,6 +17,8 @@ from tienet.commands.output_formats import DISCLAIMER, by_probability
 from tienet.files import replacing
 from tienet.labels import LABELS, readable
 from tienet.pages.attention_map import overlay
+from tienet.pages.probability import AXIS, percent, place
+from tienet.pages.prose import pieces
 from tienet.predict import Prediction
 
 MAX_IMAGE_PX = 1024
@@ -171,24 +173,26 @@ def _draw_image(axes: Axes, gray: np.ndarray, map_: np.ndarray | None) -> None:
 
 
 def _draw_findings(axes: Axes, prediction: Prediction, shown: list[int]) -> None:
-    """A bar for each of the shown labels, with a tick at its threshold."""
+    """A bar for each of the shown labels, with a tick at its threshold, on the scale of `tienet.pages.probability`."""
     for row, k in enumerate(shown):
         probability, threshold = float(prediction.probabilities[k]), float(prediction.thresholds[k])
         color = _POSITIVE if prediction.labels[k] == 1 else _NEGATIVE
-        axes.barh(row, probability, color=color, height=0.62)
-        axes.text(1.02, row, f"{probability:.3f}", va="center", fontsize=10, color=_INK)
+        axes.barh(row, place(probability), color=color, height=0.62)
+        axes.text(1.02, row, percent(probability), va="center", fontsize=10, color=_INK)
         if not np.isnan(threshold):
-            axes.plot([threshold] * 2, [row - 0.42, row + 0.42], color=_INK, linewidth=1.6)
+            axes.plot([place(threshold)] * 2, [row - 0.42, row + 0.42], color=_INK, linewidth=1.6)
     names = [("● " if prediction.labels[k] == 1 else "") + readable(LABELS[k]) for k in shown]
     axes.set_yticks(range(len(shown)), names, fontsize=11, color=_INK)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlim(0, 1)
+    axes.set_xticks([place(p) for p in AXIS[1::2]], [percent(p) for p in AXIS[1::2]])
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=9)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     known = not np.isnan(prediction.thresholds).all()
     axes.set_title("Probability" + ("; | threshold, ● named" if known else ""), fontsize=10, loc="left", color=_INK)
+    axes.set_xlabel("on the scale of the odds", fontsize=9, color=_INK)
 
 
 def _draw_words(axes: Axes, lines: list[list[tuple[int, int, str]]], prediction: Prediction, columns: int) -> None:
@@ -209,18 +213,34 @@ def _draw_words(axes: Axes, lines: list[list[tuple[int, int, str]]], prediction:
 
 
 def _lay_out(words: list[str], columns: int) -> list[list[tuple[int, int, str]]]:
-    """The lines of the text: for each word its index t, its column and the word; the impression starts a new line."""
+    """The lines of the report as text to read: for each word its index t, its column and what is written for it.
+
+    Each section starts a line. What belongs together, such as a word and the comma behind it, stays together.
+    """
     lines: list[list[tuple[int, int, str]]] = []
     column = columns + 1
-    for t, word in enumerate(words):
-        word = _shorten(word, columns)
-        starts = t > 0 and words[t : t + 2] == ["impression", ":"]
-        if starts or column + len(word) > columns:
+    for group in _groups(pieces(words)):
+        shown = [(t, _shorten(piece.strip(), columns)) for t, piece in group]
+        length = sum(len(piece) for _, piece in shown)
+        if group[0][1].startswith("\n") or column + length > columns:
             lines.append([])
             column = 0
-        lines[-1].append((t, column, word))
-        column += len(word) + 1
+        for t, piece in shown:
+            lines[-1].append((t, column, piece))
+            column += len(piece)
+        column += 1
     return lines
+
+
+def _groups(texts: list[str]) -> list[list[tuple[int, str]]]:
+    """The pieces of a text with their indices, those with no space between them together; empty ones are left out."""
+    groups: list[list[tuple[int, str]]] = []
+    for t, text in enumerate(texts):
+        if text and (not groups or text[0].isspace()):
+            groups.append([])
+        if text:
+            groups[-1].append((t, text))
+    return groups
 
 
 def _shorten(word: str, most: int) -> str:

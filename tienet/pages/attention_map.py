@@ -109,9 +109,9 @@ def _map_caption(a_ws: np.ndarray, uniform_share: float) -> str:
     row, column, share = _peak(a_ws / total)
     by_map = f" The labels go by it for {1 - uniform_share:.0%}, and for the rest by all cells alike."
     return (
-        f"Attention a<sub>ws</sub>, {a_ws.shape[0]} by {a_ws.shape[1]} cells. It sums to {total:.2f};"
-        f" the peak (row {row}, column {column}) holds {share:.1%} of that."
-        f"{by_map if uniform_share else ''}"
+        f"Where the network looked, all words together.{by_map if uniform_share else ''}"
+        f' <span class="numbers">Attention a<sub>ws</sub>, {a_ws.shape[0]} by {a_ws.shape[1]} cells. It sums to'
+        f" {total:.2f}; the peak (row {row}, column {column}) holds {share:.1%} of that.</span>"
     )
 
 

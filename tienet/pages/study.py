@@ -19,13 +19,13 @@ import numpy as np
 
 from tienet.files import write_text
 from tienet.labels import LABELS, K, readable
-from tienet.pages import attention_map, cases, template, text_rows, verdicts
+from tienet.pages import attention_map, cases, prose, template, text_rows, verdicts
+from tienet.pages.probability import SCALE_TEXT, percent
 from tienet.pages.verdicts import Verdict
 
 DISCLAIMER = "Research software, not a medical device: not for diagnosis."
 
 _THUMBNAIL_PX = 96
-_IMPRESSION = "impression"  # this word and a colon begin the second part of a report, which gets a new line
 _THRESHOLD_TEXT = (
     "A label is named where its bar reaches the tick, its threshold; No Finding only where no finding is named."
 )
@@ -160,6 +160,7 @@ def render(page: StudyPage, home: str | None = None) -> str:
         study_id=html.escape(page.study_id),
         home=f'<a class="home" href="{html.escape(home)}">← all studies</a>' if home else "",
         chips=_chips_html(page),
+        details=template.read("details.html") if page.words or page.a_ws is not None else "",
         picture=""
         if page.image is None
         else attention_map.figure(page.study_id, page.image, page.a_ws, a, page.uniform_share),
@@ -239,23 +240,23 @@ def _each_report_html(page: StudyPage) -> Iterator[str]:
         keys.append(template.fill("key_shade.html", largest=f"{float(np.max(page.g)):.3f}"))
     if page.a is not None and len(page.words):
         keys.append(template.read("key_word.html"))
-    words = [*_marked_words(page)]
+    words = [*_marked_words(page, details=True)]
     if page.cut_at is not None:
-        words.append("[...]")
+        words.append(" [...]")
         keys.append(f'<p class="key">{cut_text(page.cut_at, written)}</p>')
     if page.G is not None:
         keys.append(text_rows.heat_map(page.G, page.words))
-    yield _report_html("Written report" if written else "Report", "\n".join(words), "\n".join(keys))
+    yield _report_html("Written report" if written else "Report", "".join(words), "\n".join(keys))
     if page.origins:
         yield template.fill("origins.html", rows="\n".join(map(_origin_html, page.origins)))
     if page.true_words is not None:
-        yield _report_html("True report", "\n".join(_lines(page.true_words, map(html.escape, page.true_words))), "")
+        yield _report_html("True report", _lines_html(prose.as_report(" ".join(page.true_words))), "")
 
 
 def _origin_html(origin: Origin) -> str:
-    how = f"without it {origin.without:.2f}"
+    how = f"without it {percent(origin.without)}"
     if origin.alone is not None:
-        how = f"told more than once; this sentence alone gives {origin.alone:.2f}"
+        how = f"told more than once; this sentence alone gives {percent(origin.alone)}"
     return f"<dt>{readable(origin.label)}</dt><dd>“{html.escape(origin.sentence)}” <span>{how}</span></dd>"
 
 
@@ -271,11 +272,16 @@ def _report_html(title: str, words: str, keys: str) -> str:
     return template.fill("report.html", title=html.escape(title), words=words, keys=keys)
 
 
-def _marked_words(page: StudyPage) -> Iterator[str]:
-    """Yield each word in an HTML element, shaded by its g_t relative to the largest, with the caption of its map."""
-    marked = []
+def _marked_words(page: StudyPage, details: bool) -> Iterator[str]:
+    """Yield each word in an HTML element, shaded by its g_t relative to the largest, with the space before it.
+
+    It has the word as text to read and, with `details`, as the network has it, of which the page shows one; and where
+    words have maps the caption of its map, and the numbers behind it.
+    """
     largest = float(np.max(page.g)) if page.g is not None and len(page.g) else 0.0
-    for t, word in enumerate(page.words):
+    for t, (word, piece) in enumerate(zip(page.words, prose.pieces(page.words), strict=True)):
+        if not (piece or details):
+            continue
         shade, position = "", f"word {t + 1} of {len(page.words)}"
         if page.g is not None:
             g_t = float(page.g[t])
@@ -283,19 +289,26 @@ def _marked_words(page: StudyPage) -> Iterator[str]:
             position += f", g = {g_t:.3f}"
         caption = ""
         if page.a is not None:
-            caption = (
-                f' data-caption="{html.escape(f"“{word}” ({position}): {attention_map.word_caption(page.a[t])}")}"'
-            )
-        marked.append(f'<span class="word" data-t="{t}"{shade}{caption}>{html.escape(word)}</span>')
-    yield from _lines(page.words, marked)
+            numbers = f"{position[0].upper()}{position[1:]}: {attention_map.word_caption(page.a[t])}"
+            said = f"Where the network looked at “{word}”."
+            caption = f' data-caption="{html.escape(said)}" data-numbers="{html.escape(numbers)}"'
+        token = f'<span class="token">{html.escape(word)}</span>' if details else ""
+        text = html.escape(piece.strip())
+        kind = "word" if piece else "word unread"
+        yield (
+            f'{_space_html(piece, details and t > 0)}<span class="{kind}" data-t="{t}"{shade}{caption}>'
+            f'<span class="text">{text}</span>{token}</span>'
+        )
 
 
-def _lines(words: list[str], marked: Iterable[str]) -> Iterator[str]:
-    """Yield the HTML of the words, `marked`, with a line break before the impression."""
-    for t, word_html in enumerate(marked):
-        if t and words[t : t + 2] == [_IMPRESSION, ":"]:
-            yield "<br>"
-        yield word_html
+def _space_html(piece: str, details: bool) -> str:
+    """What stands before a word: nothing, a space or a new line, and a space where words are shown as they are."""
+    space = "<br>" if piece.startswith("\n") else piece[: len(piece) - len(piece.lstrip())]
+    return space or ('<span class="token"> </span>' if details else "")
+
+
+def _lines_html(text: str) -> str:
+    return html.escape(text).replace("\n", "<br>")
 
 
 # ---- the labels ----
@@ -309,15 +322,18 @@ def _labels_html(page: StudyPage) -> str:
     rows = verdicts.rows(page.probabilities, page.known_labels(), page.known_thresholds(), *shares)
     ticks = not np.isnan(page.known_thresholds()).all()
     if page.has_truth:
-        columns, key = ["Truth", "Verdict"], template.read("key_verdicts.html")
+        columns, key = [("truth", "Truth"), ("verdict", "Verdict")], template.read("key_verdicts.html")
     else:
-        columns, key = ["Named"] * ticks, ""
-    columns = ["Precision", "Recall"] * known + columns
+        columns, key = [("verdict", "Named")] * ticks, ""
+    columns = [("share", "Precision"), ("share", "Recall")] * known + columns
     return template.fill(
         "labels.html",
         rows="\n".join(rows),
-        columns="".join(f'<th scope="col">{column}</th>' for column in columns),
-        threshold=" ".join([_THRESHOLD_TEXT, *[_SHARES_TEXT] * known]) if ticks else _NO_THRESHOLD_TEXT,
+        columns="".join(f'<th scope="col" class="{css}">{column}</th>' for css, column in columns),
+        axis=verdicts.axis(),
+        threshold=" ".join(
+            [_THRESHOLD_TEXT if ticks else _NO_THRESHOLD_TEXT, SCALE_TEXT, *[_SHARES_TEXT] * (known and ticks)]
+        ),
         key=key,
     )
 
@@ -364,10 +380,10 @@ def _index_html(rows: list[str], named_or_missed: bool, truth_known: bool, has_c
 
 
 def _case_html(page: StudyPage, file_name: str) -> str:
-    marked = " ".join(_marked_words(replace(page, a=None)))
+    marked = "".join(_marked_words(replace(page, a=None), details=False))
     reports = [("Written report" if page.true_words is not None else "Report", marked)]
     if page.true_words is not None:
-        reports.insert(0, ("True report", " ".join(_lines(page.true_words, map(html.escape, page.true_words)))))
+        reports.insert(0, ("True report", _lines_html(prose.as_report(" ".join(page.true_words)))))
     return cases.case(page.study_id, file_name, page.image, _chips_html(page), reports)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tienet.labels import LABELS, name_labels, readable
+from tienet.pages.probability import AXIS, percent, place
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def rows(
     precision: np.ndarray | None = None,
     recall: np.ndarray | None = None,
 ) -> Iterator[str]:
-    """Yield an HTML table row per label: name, bar with a tick at the threshold, probability, truth, verdict.
+    """Yield an HTML table row per label: name, bar with a tick at the threshold (`tienet.pages.probability`),
+    probability, truth, verdict.
 
     If the truth of no label is known, there is no cell for the truth, and the last cell says whether the label is
     named; if no threshold is known either, there is no such cell. The cells before the truth have the precision and the
@@ -119,18 +121,24 @@ def rows(
     show_verdict = truth_known or not np.isnan(thresholds).all()
     for k, (name, verdict) in enumerate(zip(LABELS, verdicts, strict=True)):
         probability, label, threshold = (float(v[k]) for v in (probabilities, labels, thresholds))
-        tick = "" if math.isnan(threshold) else f'<s style="left:{100 * threshold:.2f}%"></s>'
-        hint = "no threshold" if math.isnan(threshold) else f"threshold {threshold:.3f}"
+        tick = "" if math.isnan(threshold) else f'<s style="left:{100 * place(threshold):.2f}%"></s>'
+        hint = "no threshold" if math.isnan(threshold) else f"threshold {percent(threshold)}"
         truth = "unknown" if math.isnan(label) else ("yes" if label else "no")
         shares = [] if precision is None or recall is None else [float(precision[k]), float(recall[k])]
-        cells = "".join(f'<td class="number share">{"-" if math.isnan(x) else f"{x:.2f}"}</td>' for x in shares)
+        cells = "".join(f'<td class="number share">{percent(x)}</td>' for x in shares)
         cells += f'<td class="truth">{truth}</td>' if truth_known else ""
         cells += f'<td class="verdict">{_mark_html(verdict)} {verdict.text}</td>' if show_verdict else ""
         yield (
             f'<tr class="{verdict.css}"><th scope="row">{readable(name)}</th>'
-            f'<td class="bar" title="{hint}"><div><i style="width:{100 * probability:.2f}%"></i>{tick}</div>'
-            f'</td><td class="number">{probability:.3f}</td>{cells}</tr>'
+            f'<td class="bar" title="{hint}"><div><i style="width:{100 * place(probability):.2f}%"></i>{tick}</div>'
+            f'</td><td class="number">{percent(probability)}</td>{cells}</tr>'
         )
+
+
+def axis() -> str:
+    """The marks over the bars, as HTML."""
+    marks = (f'<span style="left:{100 * place(p):.2f}%">{percent(p)}</span>' for p in AXIS)
+    return f'<div class="axis" aria-hidden="true">{"".join(marks)}</div>'
 
 
 def _mark_html(verdict: Verdict) -> str:

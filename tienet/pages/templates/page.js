@@ -31,9 +31,9 @@ function showWords(canvas) {
     if (word) draw(canvas, words.indexOf(word));
     canvas.hidden = !word;
     if (overallMap) overallMap.hidden = Boolean(word);
-    if (word) caption.textContent = word.dataset.caption;
+    if (word) caption.replaceChildren(word.dataset.caption, " ", numbers(word.dataset.numbers));
     else caption.innerHTML = overallCaption;
-    canvas.setAttribute("aria-label", word ? `attention map of the word ${word.textContent}` : "");
+    canvas.setAttribute("aria-label", word ? `attention map of the word ${word.querySelector(".token").textContent}` : "");
     for (const each of words) {
       each.setAttribute("aria-pressed", each === pinned);
       each.classList.toggle("shown", each === word);
@@ -54,16 +54,20 @@ function showWords(canvas) {
     point(word);
   }
   function move(key, word) {
-    const at = words.indexOf(word);
-    const steps = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: words.length - 1 };
-    const next = words[steps[key]];
+    const seen = visible();
+    const at = seen.indexOf(word);
+    const steps = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: seen.length - 1 };
+    const next = seen[steps[key]];
     if (next) next.focus();
     return key in steps;
   }
 
-  words.forEach((word, t) => {
+  const visible = () => words.filter((word) => word.getClientRects().length); // <START> is seen with the details alone
+  const reach = () => words.forEach((word) => { word.tabIndex = word === visible()[0] ? 0 : -1; }); // by Tab; arrow keys reach the others
+  document.querySelector("#details").addEventListener("change", () => { unpin(); reach(); });
+
+  words.forEach((word) => {
     word.setAttribute("role", "button");
-    word.tabIndex = t ? -1 : 0; // Tab stops at one word; the arrow keys move to the others
     word.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && point(word));
     word.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && point(null));
     word.addEventListener("focus", () => {
@@ -83,7 +87,15 @@ function showWords(canvas) {
   figure.classList.add("follows");
   for (const control of figure.querySelectorAll(".control")) control.hidden = false;
   for (const hint of document.querySelectorAll(".hint")) hint.hidden = false;
+  reach();
   show();
+}
+
+function numbers(text) {
+  const span = document.createElement("span");
+  span.className = "numbers";
+  span.textContent = text;
+  return span;
 }
 
 // Draws the map of word t in colour: resized by bicubic interpolation and then scaled by its maximum, as a_ws is.
