@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from tienet.data.text import PAD, Vocab, tokenize
 from tienet.data.vector_files import DAMAGED, VECTOR_FILES, read_vectors
 from tienet.errors import InputError
+from tienet.progress import Progress, over
 
 __all__ = [
     "VECTOR_FILES",
@@ -43,7 +43,7 @@ def describe_corpus(path: Path) -> dict[str, object]:
     """
     described = describe_file(path)
     n_lines = n_words = 0
-    for line in tqdm(read_lines(path), desc=f"checking {path.name}", unit=" lines"):
+    for line in over(read_lines(path), f"checking {path.name}", "lines"):
         n_lines += 1
         n_words += len(line.split())
     if not n_words:
@@ -71,7 +71,7 @@ def read_lines(path: Path) -> Iterator[str]:
 class _Sentences:
     """The words of each line of the corpora and then of each report; each pass reads the files again from the disk."""
 
-    def __init__(self, corpora: Sequence[Path], reports: Sequence[str], bar: tqdm) -> None:
+    def __init__(self, corpora: Sequence[Path], reports: Sequence[str], bar: Progress) -> None:
         self.corpora, self.reports, self.bar = corpora, reports, bar
 
     def __iter__(self) -> Iterator[list[str]]:
@@ -113,7 +113,7 @@ def train_word2vec(
 
     logging.getLogger("gensim").setLevel(logging.ERROR)  # because it warns of small corpora
     passes = 1 + epochs  # the first pass counts the words
-    with tqdm(total=passes * (n_lines + len(reports)), desc="word2vec", unit=" lines", unit_scale=True) as bar:
+    with Progress(passes * (n_lines + len(reports)), "word2vec", "lines", scaled=True) as bar:
         model = Word2Vec(
             _Sentences(corpora, reports, bar),
             vector_size=dim,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from tqdm import tqdm
 
 from tienet import devices
 from tienet.checkpoint.calibration import with_temperatures
@@ -25,6 +24,7 @@ from tienet.data.text import IMPRESSION, Vocab
 from tienet.errors import InputError
 from tienet.modeling import backbone_weights, outputs
 from tienet.modeling.decoding import Decoding
+from tienet.progress import Progress
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -88,6 +88,8 @@ class Predictor:
         config: The run's settings, with `features` as given.
         calibration: The checkpoint's temperatures and thresholds; None if it is not calibrated.
         decoding: How reports are written, in the modes that write.
+        image_distribution: How the features of the training images are distributed; None where features are given
+            instead of images, and where the run does not know it.
         inputs: The placeholders by name, in the order of `TieNet.study_inputs`.
 
     Args:
@@ -124,6 +126,7 @@ class Predictor:
         if self.config.mode_parts.image and features == "off":
             weights = self.run.backbone_weights()
         statistics = self.run.feature_statistics()
+        self.image_distribution = self.run.image_distribution() if features == "off" else None
         self._session = self._load(weights, statistics, decoding, untrained)
 
     def _load(
@@ -310,7 +313,7 @@ def predict_all(
 
     with (
         ThreadPoolExecutor(1) as thread,
-        tqdm(total=len(studies), desc="studies", unit="study", disable=not progress) as bar,
+        Progress(len(studies), "studies", "studies", show=progress) as bar,
     ):
         for indices, count, arrays in ahead(thread, read, evaluation_batches(studies.lengths, batch), 2):
             for name, array in predict(arrays).items():

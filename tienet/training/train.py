@@ -4,7 +4,7 @@ import sys
 from contextlib import ExitStack
 
 import tensorflow as tf
-from tensorpack.callbacks import Callback, JSONWriter, MergeAllSummaries, ProgressBar, TFEventWriter
+from tensorpack.callbacks import Callback, JSONWriter, MergeAllSummaries, TFEventWriter
 from tensorpack.tfutils.sesscreate import NewSessionCreator
 
 from tienet import devices
@@ -16,6 +16,7 @@ from tienet.interruption import Interruption
 from tienet.modeling.model import TieNet
 from tienet.training.callbacks import EpochLength, LearningRateDrop, StopEarly
 from tienet.training.choice import Choice
+from tienet.training.epoch_progress import EpochProgress
 from tienet.training.placement import CPU
 from tienet.training.places import SINGLE_PROCESS, Parallelism, Places
 from tienet.training.profiling import Profile
@@ -99,7 +100,7 @@ def _run_epochs(setup: Setup) -> None:
         trainer = _build_trainer(setup, model)
         trainer.train_with_defaults(
             callbacks=_callbacks(setup, validation),
-            extra_callbacks=[ProgressBar(names=["loss"]), MergeAllSummaries()] if setup.is_chief else [],
+            extra_callbacks=[_progress(setup), MergeAllSummaries()] if setup.is_chief else [],
             monitors=[TFEventWriter(), json_log] if setup.is_chief else [],
             session_creator=_session_creator(setup),
             session_init=session_init(setup),
@@ -109,6 +110,10 @@ def _run_epochs(setup: Setup) -> None:
         )
     if error := trainer.failure or setup.batches.error:
         raise error
+
+
+def _progress(setup: Setup) -> EpochProgress:
+    return EpochProgress(setup.config.epochs, setup.batches.steps_per_epoch, setup.state.step)
 
 
 def _session_creator(setup: Setup) -> NewSessionCreator:

@@ -1,14 +1,12 @@
 """Threads that work on many files at once, each with its own process that reads DICOM files."""
 
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TypeVar
 
-from tqdm import tqdm
-
 from tienet.data.dicom.reader import Reader
+from tienet.progress import over
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,7 +41,7 @@ class ReaderPool:
                 self._free.put(reader)
 
         results = self._executor.map(run, items)
-        return list(tqdm(results, total=len(items), desc=what, unit="", file=sys.stderr, disable=None))
+        return list(over(results, what, "files", len(items)))
 
     def __enter__(self) -> "ReaderPool":
         return self

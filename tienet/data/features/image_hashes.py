@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,10 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
-from tqdm import tqdm
-
 from tienet import files
 from tienet.data.manifest import Manifest
+from tienet.progress import Progress
 
 THREADS = 4  # cv2 and hashlib release the GIL
 
@@ -95,9 +93,9 @@ def read_json(path: Path) -> dict | None:
     return found if isinstance(found, dict) else None
 
 
-def image_bar(items: Sequence | dict, what: str, progress: bool) -> tqdm:
-    """A progress bar over images on standard error; it is hidden if there is nothing to do."""
-    return tqdm(total=len(items), desc=what, unit="image", disable=not (progress and items), file=sys.stderr)
+def image_bar(items: Sequence | dict, what: str, progress: bool) -> Progress:
+    """The progress over images; it is hidden if there is nothing to do."""
+    return Progress(len(items), what, "images", show=progress)
 
 
 def ahead(pool: ThreadPoolExecutor, work: Callable, items: Iterable, count: int) -> Iterator:

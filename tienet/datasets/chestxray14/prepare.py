@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from tienet import files
 from tienet.cli import UsageError
@@ -40,6 +39,7 @@ from tienet.datasets.new_data_set import new_data_set
 from tienet.errors import InputError
 from tienet.labels import LABELS
 from tienet.modes import MODES
+from tienet.progress import over
 
 ENDINGS = (".jpg", ".jpeg", ".png")  # where an image has several files, the one with the last of these is taken
 FOLDERS_DEEP = 2  # images_001/images
@@ -266,7 +266,7 @@ def add_boxes(data_set: DataSet, boxes: pd.DataFrame) -> None:
     is_there = boxes.study_id.isin(rows.index)
     boxes, lost = boxes[is_there].reset_index(drop=True), boxes[~is_there]
     scales = {}
-    for name in tqdm(boxes.study_id.unique(), desc="images with boxes", unit="", file=sys.stderr, disable=None):
+    for name in over(boxes.study_id.unique(), "images with boxes", "images"):
         cell = rows.image[name]
         height, width = read_gray(data_set.out / cell).shape if cell else (tables.BOX_FRAME_PX,) * 2
         scales[name] = (width / tables.BOX_FRAME_PX, height / tables.BOX_FRAME_PX)

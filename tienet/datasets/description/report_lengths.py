@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from tienet.data.text import tokenize
 from tienet.datasets.description.counts import has_text
+from tienet.progress import over
 
 MAX_BINS = 24
 
@@ -46,7 +46,7 @@ def measure_reports(reports: Sequence[str], study_ids: Sequence[str], progress: 
     words: dict[str, int] = {}
     spelling: dict[str, str] = {}
     times: Counter[str] = Counter()
-    for text, count in tqdm(texts.items(), desc="reports", unit="report", disable=not progress, leave=False):
+    for text, count in over(texts.items(), "reports", "reports", show=progress, keep=False):
         tokens = tokenize(text)
         key = " ".join(tokens)
         words[text] = len(tokens)

@@ -32,7 +32,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from tienet.cli import UsageError
 from tienet.data import image_files
@@ -44,6 +43,7 @@ from tienet.datasets.new_data_set import new_data_set
 from tienet.errors import InputError
 from tienet.labels import LABELS, NO_FINDING
 from tienet.modes import MODES
+from tienet.progress import over
 
 FRONTAL = ("PA", "AP")
 ENDINGS = (".jpg", ".jpeg", ".png")  # where an image has several files, the one with the first of these is taken
@@ -222,7 +222,7 @@ def find_images(rows: pd.DataFrame, folder: Path, out: Path) -> list[str]:
     shown = str(folder.relative_to(out) if folder.is_relative_to(out) else folder)
     cells = []
     names = zip(rows.subject_id, rows.study_id, rows.index, strict=True)
-    for subject, study, dicom in tqdm(names, "images", len(rows), unit="", file=sys.stderr, disable=None):
+    for subject, study, dicom in over(names, "looking for images", "images", len(rows)):
         below = f"{_patient_folder(subject)}/s{study}/{dicom}"
         there = (ending for ending in ENDINGS if os.path.isfile(f"{folder}/{below}{ending}"))  # noqa: PTH113  fast
         ending = next(there, None)
@@ -240,7 +240,7 @@ def read_reports(rows: pd.DataFrame, folder: Path) -> tuple[dict[str, str], dict
     cuts: dict[str, list[str]] = {cut: [] for cut in sections.CUTS}
     studies = rows.drop_duplicates("study_id")
     names = zip(studies.subject_id, studies.study_id, strict=True)
-    for subject, study in tqdm(names, "reports", len(studies), unit="", file=sys.stderr, disable=None):
+    for subject, study in over(names, "reading", "reports", len(studies)):
         text = _read_report(folder / _patient_folder(subject) / f"s{study}.txt")
         if text is not None:
             found = sections.sections(text)

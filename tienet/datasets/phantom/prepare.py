@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from tienet import files
 from tienet.cli import UsageError
@@ -28,6 +27,7 @@ from tienet.datasets.phantom.anatomy import Anatomy
 from tienet.datasets.phantom.drawing import draw
 from tienet.datasets.phantom.facts import PhantomStudy
 from tienet.labels import FINDINGS, NO_FINDING
+from tienet.progress import over
 
 IMAGE_PX = (64, 4096)
 BOX_COLUMNS = ("study_id", "finding", "x", "y", "w", "h", "side", "zone", "severity")
@@ -54,7 +54,7 @@ def _make(args: argparse.Namespace, out: Path) -> int:
     rows: list[dict[str, object]] = []
     boxes: list[tuple[object, ...]] = []
     studies = phantom_facts.plan(args.studies, args.seed)
-    for study in tqdm(studies, desc="drawing", unit="study", file=sys.stderr, disable=None):
+    for study in over(studies, "drawing", "studies"):
         image, study_boxes = draw_study(study, args.image_px, args.seed)
         name = f"images/{study.study_id}.png"
         write_png(out / name, image)

@@ -15,12 +15,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from tienet.data.text import tokenize
 from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import auc
 from tienet.labels import FINDINGS, LABELS, K
+from tienet.progress import Progress
 
 # The values of C that are tried. The first is used where there are no validation studies to choose by.
 TFIDF_C = (10.0, 1.0, 100.0)
@@ -109,7 +109,7 @@ def _score_by_label(
     scores, val_scores, best = np.full((test.shape[0], K), np.nan, np.float32), None, -1.0
     grid = grid if val is not None else grid[:1]
     # One thread: the products are small, and threads that wait for each other take fifteen times as long.
-    with threadpool_limits(1), tqdm(total=len(grid) * K, desc=title, unit=" models") as bar:
+    with threadpool_limits(1), Progress(len(grid) * K, title, "models") as bar:
         for C in grid:
             models = []
             for label in range(K):

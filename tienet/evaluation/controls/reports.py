@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from tienet.data.text import tokenize
 from tienet.errors import InputError
+from tienet.progress import Progress
 
 TIE = 1e-6
 """Cosines that differ by less count as equal, because float32 products of equal images differ in their last digits."""
@@ -56,7 +56,7 @@ def nearest_reports(train_features: np.ndarray, train_reports: Sequence[str], fe
     if not len(candidates):
         raise InputError(_no_reports_message(len(train_reports)))
     best, nearest = np.full(len(features), -np.inf, np.float32), np.zeros(len(features), np.int64)
-    with tqdm(total=len(candidates), desc="nearest-image control", unit=" images") as bar:
+    with Progress(len(candidates), "nearest-image control", "images") as bar:
         for block in _blocks(candidates, _TRAIN_PER_BLOCK):
             train = _unit(train_features, block, "train_features")
             for rows in _blocks(np.arange(len(features)), _STUDIES_PER_BLOCK):
