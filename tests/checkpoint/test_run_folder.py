@@ -13,6 +13,7 @@ from tienet.checkpoint.run_folder import create_run, load_run, open_run
 from tienet.checkpoint.writing import Writing
 from tienet.config import Config
 from tienet.data.features import statistics
+from tienet.data.features.image_distribution import ImageDistribution
 from tienet.data.leaks import Fingerprint
 from tienet.data.text import SPECIALS, Vocab
 from tienet.errors import InputError
@@ -112,6 +113,14 @@ def test_feature_statistics_are_there_where_features_are_standardised(run):
     for config in (CONFIG.replace(feature_norm=False), CONFIG.replace(mode="annotate-text")):
         config.save(run / "config.json")
         assert load_run(run).feature_statistics() is None
+
+
+def test_a_distribution_of_images_that_is_damaged_or_of_another_network_is_refused(run):
+    assert load_run(run).image_distribution() is None
+    drawn = np.random.default_rng(0).normal(size=(5, 8))
+    ImageDistribution.fit(drawn, drawn).save(run / "images.npz")
+    with pytest.raises(InputError, match=r"images\.npz: damaged, or of another network"):
+        load_run(run).image_distribution()
 
 
 # ---- a run that is opened ----

@@ -50,6 +50,21 @@ def reporter(runs):
         yield reporter
 
 
+def test_an_image_that_is_no_chest_is_remarked_on_and_one_like_those_of_training_is_not(reporter, images):
+    other = np.add.outer(np.arange(256), np.arange(256)).astype(np.uint8)
+    like, unlike = reporter.report([images[0], other])
+    assert 0.3 < like.image_distance < 1.15 and like.remarks == ()
+    assert unlike.image_distance > 2 and unlike.remarks[0].startswith("is unlike the training images (distance ")
+
+
+def test_a_run_that_does_not_know_its_training_images_says_nothing_of_them(runs, images, tmp_path):
+    run = shutil.copytree(runs["classify"], tmp_path / "run")
+    (run / "images.npz").unlink()
+    with Reporter.load(run) as older:
+        (found,) = older.report([images[0]])
+    assert found.image_distance is None and found.remarks == ()
+
+
 def assert_same(ours: Prediction, theirs: Prediction, atol: float = 1e-6) -> None:
     assert (ours.report, ours.words) == (theirs.report, theirs.words)
     for name in ("probabilities", "thresholds", "labels", "g", "G", "a", "a_ws", "finding_maps"):
@@ -57,6 +72,7 @@ def assert_same(ours: Prediction, theirs: Prediction, atol: float = 1e-6) -> Non
         assert (one is None) == (other is None), name
         if one is not None:
             np.testing.assert_allclose(one, other, atol=atol, err_msg=name)
+    assert ours.image_distance == (theirs.image_distance and pytest.approx(theirs.image_distance, rel=1e-3))
 
 
 def test_a_reporter_gives_what_evaluation_gives(reporter, runs, studies, images):

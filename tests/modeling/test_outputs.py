@@ -17,13 +17,14 @@ tf1 = tf.compat.v1
 
 LABELS = {"probabilities", "logits"}
 WRITTEN = {"written/word_ids", "written/word_len", "written/log_probability"}
+OF_IMAGE = {"pooled_features"}
 OF_REPORT = LABELS | {"a", "a_entropy", "G", "G_entropy", "a_ws", "finding_maps"}
 PROMISED = {
-    "annotate": OF_REPORT,
+    "annotate": OF_REPORT | OF_IMAGE,
     "annotate-text": LABELS | {"G", "G_entropy"},
-    "classify": LABELS | {"class_activation", "finding_maps"},
-    "caption": {"a", "a_entropy", "read/a", "read/a_entropy", "read/L_R"} | WRITTEN,
-    "report": OF_REPORT | {f"read/{name}" for name in OF_REPORT} | {"read/L_R"} | WRITTEN,
+    "classify": LABELS | {"class_activation", "finding_maps"} | OF_IMAGE,
+    "caption": {"a", "a_entropy", "read/a", "read/a_entropy", "read/L_R"} | WRITTEN | OF_IMAGE,
+    "report": OF_REPORT | {f"read/{name}" for name in OF_REPORT} | {"read/L_R"} | WRITTEN | OF_IMAGE,
 }
 EVERYTHING = set.union(*PROMISED.values())
 

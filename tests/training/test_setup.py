@@ -77,6 +77,20 @@ def test_feature_statistics_are_the_same_without_a_cache(runs, data_root, tmp_pa
     np.testing.assert_allclose(ours, cached, rtol=1e-2)
 
 
+def test_the_distribution_of_the_images_is_the_same_without_a_cache_and_an_older_run_learns_it(
+    runs, data_root, tmp_path
+):
+    build_model(setup_of(config_of("classify", features="off", epochs=1), data_root, tmp_path / "off"))
+    older = shutil.copytree(runs["classify"], tmp_path / "older")
+    (older / "images.npz").unlink()
+    setup_of(config_of("classify", max_words=30, feature_norm=True), data_root, older, resume=True)
+    pooled = np.random.default_rng(1).uniform(0, 2, (5, 1024)).astype(np.float32)
+    expected = load_run(runs["classify"]).image_distribution().distances(pooled)
+    assert expected.min() > 1
+    np.testing.assert_array_equal(load_run(older).image_distribution().distances(pooled), expected)
+    np.testing.assert_allclose(load_run(tmp_path / "off").image_distribution().distances(pooled), expected, rtol=0.05)
+
+
 def test_a_resumed_run_keeps_its_feature_statistics(runs, data_root, tmp_path):
     run = shutil.copytree(runs["classify"], tmp_path / "run")
     before = (run / "feature_norm.npy").read_bytes()

@@ -6,6 +6,7 @@ run.json           the list of labels, the size of the word vectors, the fingerp
 studies.json       fingerprints of the studies that the run was trained and validated on
 backbone.npz       the frozen weights of the backbone (in modes with an image)
 feature_norm.npy   the mean and standard deviation of the backbone's channels (where `feature_norm` is set)
+images.npz         how the backbone's features of the training images are distributed (in modes with an image)
 calibration.json   temperatures and thresholds of calibrated checkpoints
 checkpoints/       latest-STEP.*, best-STEP.*: weights and the optimizer's state, in TensorFlow's format, and, in modes
                    that classify, NAME.validation.npz: the logits, labels and fingerprints of the validation split
@@ -32,7 +33,8 @@ from tienet.checkpoint import calibration
 from tienet.checkpoint.calibration import Calibration
 from tienet.checkpoint.entries import Entry, complete_entries, damaged, find_missing, named_entry, read_entry
 from tienet.config import Config
-from tienet.data.features import statistics
+from tienet.data.features import image_distribution, statistics
+from tienet.data.features.image_distribution import ImageDistribution
 from tienet.data.leaks import Fingerprint
 from tienet.data.text import Vocab
 from tienet.errors import InputError
@@ -103,6 +105,17 @@ class Run:
         if self.facts.get("feature_statistics_fingerprint") not in (None, statistics_fingerprint(measured)):
             raise InputError(f"{path}: not the statistics that this run was trained with; put them back")
         return measured
+
+    def image_distribution(self) -> ImageDistribution | None:
+        """How the features of the training images are distributed; None without an image, and in older runs.
+
+        Raises:
+            InputError: images.npz is damaged, or of another network.
+        """
+        if not self.config.mode_parts.image:
+            return None
+        path = self.folder / image_distribution.FILE_NAME
+        return image_distribution.load(path, ENDS[self.config.backbone_end][1])
 
     def studies(self) -> dict[str, list[Fingerprint]] | None:
         """The fingerprints of the studies of each split; None for an older run, which has no studies.json."""
@@ -175,7 +188,7 @@ class OpenedRun(Run):
         Raises:
             InputError: A file is missing, has another size than what was written, or is broken.
         """
-        _ = self.calibration, self.feature_statistics()
+        _ = self.calibration, self.feature_statistics(), self.image_distribution()
         if self.config.mode_parts.image:
             backbone_weights.check_is_file(self.backbone_path)
         if flaw := find_missing(self.prefix):

@@ -25,6 +25,7 @@ from tienet.evaluation.metrics.calibration import (
     fit_temperatures,
 )
 from tienet.folders import locks
+from tienet.inference.image_statistics import keep_distribution
 from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS, K
 from tienet.pages.plain_text import align
@@ -40,11 +41,13 @@ class CalibrationInputs:
         run: The opened run.
         val: The studies that it was validated on.
         objective: What the thresholds are chosen for.
+        train: The studies that it was trained on, if the run is older than what it keeps of their images; else None.
     """
 
     run: OpenedRun
     val: Manifest
     objective: Objective
+    train: Manifest | None = None
 
 
 def open_inputs(
@@ -71,10 +74,14 @@ def open_inputs(
     with locks.writing(run.folder, again=True):
         calibration_file.discard_broken(run.prefix)
     run.check_files()
-    val = manifests.load(run.config.data, data_root).split("val")
+    data_set = manifests.load(run.config.data, data_root)
+    val = data_set.split("val")
     check_studies(run.config, val, training=False)
     _check_studies(val, run)
-    return CalibrationInputs(run, val, objective)
+    train = None
+    if run.config.mode_parts.image and run.image_distribution() is None:
+        train = data_set.split("train") if data_set.fingerprint() == run.facts.get("data_fingerprint") else None
+    return CalibrationInputs(run, val, objective, train)
 
 
 def calibrate(
@@ -87,7 +94,8 @@ def calibrate(
     """Choose a checkpoint's temperatures and thresholds and write them to calibration.json in its run's folder.
 
     From then on `Predictor` gives calibrated probabilities for this checkpoint. Calibrating again replaces them. A
-    checkpoint without a record of the validation split gets one (`tienet.checkpoint.validation_record`).
+    checkpoint without a record of the validation split gets one (`tienet.checkpoint.validation_record`), and a run
+    that does not know how its training images are distributed learns it (`tienet.data.features.image_distribution`).
 
     Args:
         load: An opened run, a run's folder (its best checkpoint) or a checkpoint.
@@ -114,6 +122,14 @@ def calibrate_inputs(inputs: CalibrationInputs, features: str = "cache", progres
         if validation_record.read(inputs.run.prefix) is None:  # it is older than the records
             record = ValidationRecord(logits, inputs.val.labels, leaks.fingerprints(inputs.val))
             validation_record.add(inputs.run.prefix, record)
+        if inputs.train is not None:
+            keep_distribution(
+                inputs.run.folder,
+                predictor.config,
+                predictor.studies(inputs.train),
+                predictor.studies(inputs.val),
+                inputs.run.backbone_weights(),
+            )
     return calibration
 
 

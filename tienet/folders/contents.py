@@ -44,8 +44,9 @@ RUN = Kind(
     "a run",
     ("run.json",),
     parts=(
-        "config.json", "vocab.txt", "studies.json", "backbone.npz", "feature_norm.npy", "checkpoints", "latest.json",
-        "best.json", "calibration.json", "stats.json*", "log.log*", "events.out.tfevents.*", "profile", "eval",
+        "config.json", "vocab.txt", "studies.json", "backbone.npz", "feature_norm.npy", "images.npz", "checkpoints",
+        "latest.json", "best.json", "calibration.json", "stats.json*", "log.log*", "events.out.tfevents.*", "profile",
+        "eval",
     ),
     alone=True,
 )  # fmt: skip
@@ -65,7 +66,7 @@ EVALUATION = Kind(
 LOCATIONS = Kind("boxes that were judged", ("locate.csv",), replaces=("locate.txt", "locate.html"))
 PAGES = Kind("a set of study pages", ("study-*.html",), title=">Studies", replaces=("index.html",))
 DOCUMENTS = Kind("reports for a PACS or a record", ("*.sr.dcm", "*.fhir.json"))
-MODEL = Kind("an exported model", ("saved_model.pb",))
+MODEL = Kind("an exported model", ("saved_model.pb", "model.onnx"))
 WEIGHTS = Kind("weights of a backbone", ("*.npz",))
 KINDS = (
     DATA_SET, RUN, CHECKPOINTS, EVALUATION, LOCATIONS, DOCUMENTS, MODEL, FEATURES, VOCABULARY, PAGES, DESCRIPTION,

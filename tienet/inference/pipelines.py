@@ -15,6 +15,7 @@ from tienet.checkpoint.calibration import Calibration
 from tienet.checkpoint.run_folder import OpenedRun
 from tienet.checkpoint.together import Load, OpenedRuns, open_model
 from tienet.data.dataflow import pad
+from tienet.data.features import image_distribution
 from tienet.data.image import check_gray, resize
 from tienet.data.text import OOV, START, ReportFault, find_report_fault, tokenize
 from tienet.errors import InputError
@@ -34,6 +35,7 @@ MAX_REPORTS = 64
 A call with several times as many is faster for each: reports of about the same length are then read together.
 """
 
+_DISTANCE = "image distance"  # beside the network's outputs for a batch, float32 [B]
 _MAX_DECODINGS = 3  # that a Reporter keeps beside the one that it was loaded with
 
 _Self = TypeVar("_Self", bound="_Pipeline")
@@ -59,6 +61,8 @@ class Prediction:
             words. None where g is, and of several runs, whose rows have no order.
         cut_at: The number of words after which the report was cut, because no more are read or written; None if it is
             whole. A written report of as many words as may be written counts as cut: it did not come to its end.
+        image_distance: How far the image is from the training images
+            (`tienet.data.features.image_distribution`); None without an image, and of runs that do not know theirs.
         finding_maps: float32 [K, D, D], what each place of the image adds to the log-odds of each label, with the
             attention as it is (`tienet.modeling.finding_maps`); above 0 where it speaks for the label. None in mode
             caption and without an image; of several runs the mean.
@@ -80,6 +84,13 @@ class Prediction:
     cut_at: int | None = None
     G: np.ndarray | None = None
     finding_maps: np.ndarray | None = None
+    image_distance: float | None = None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of the prediction should know of the image; each goes on after the words "the image"."""
+        said = None if self.image_distance is None else image_distribution.remark(self.image_distance)
+        return () if said is None else (said,)
 
 
 class _Pipeline:
@@ -178,11 +189,16 @@ class _Pipeline:
         order = sorted(range(len(word_ids)), key=lambda n: len(word_ids[n]))
         size = MAX_IMAGES if self.needs_image else MAX_REPORTS
         names = outputs.prediction_outputs(network.config.mode_parts, maps)
+        distribution = network.image_distribution
+        if distribution is not None:
+            names.append(outputs.POOLED_FEATURES)
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
             ids = [word_ids[n] for n in chosen]
             resized = [_ensure_size(images[n], network.config.image_px) for n in chosen] if self.needs_image else []
             rows = network.run_batch(names, _batch(network, ids, resized))
+            if distribution is not None:
+                rows[_DISTANCE] = distribution.distances(rows.pop(outputs.POOLED_FEATURES))
             for row, n in enumerate(chosen):
                 study = {name: array[row] for name, array in rows.items()}
                 predictions[n] = self._prediction(network, study, None if words is None else words[n])
@@ -214,6 +230,7 @@ class _Pipeline:
             cut_at=cut_at,
             G=G,
             finding_maps=_finding_maps(study, network.calibration),
+            image_distance=float(study[_DISTANCE]) if _DISTANCE in study else None,
         )
 
     def _check_images(self, images: Sequence[np.ndarray]) -> None:

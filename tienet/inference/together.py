@@ -97,7 +97,7 @@ def mean_prediction(of_study: Sequence[_Prediction], calibration: Calibration) -
 
     A report that some networks cut is shown as the one that cut it first has read it. The attention is the mean of
     theirs where they have read the same words on grids of the same size, else None; the rows G of different networks
-    have nothing in common, and so no mean.
+    have nothing in common, and so no mean. The image's distance is the largest.
 
     Args:
         of_study: What each says, a `tienet.inference.pipelines.Prediction`.
@@ -114,6 +114,7 @@ def mean_prediction(of_study: Sequence[_Prediction], calibration: Calibration) -
         cut_at=min((p.cut_at for p in of_study if p.cut_at is not None), default=None),
         **{name: _mean_map([getattr(p, name) for p in of_study]) for name in ("g", "a", "a_ws", "finding_maps")},
         G=None,
+        image_distance=max((p.image_distance for p in of_study if p.image_distance is not None), default=None),
     )
 
 

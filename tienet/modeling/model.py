@@ -135,18 +135,22 @@ class TieNet(ModelDesc):
         features = self._features(inputs[0]) if mode.image else None
         if training:
             return self._loss(self._training_terms(features, batch))
-        x = self._transition(features) if mode.image else None
+        x, of_image = None, {}
+        if mode.image:
+            x = self._transition(features)
+            of_image[outputs.POOLED_FEATURES] = tf.reduce_mean(tf.cast(features, tf.float32), [1, 2])
         if not mode.reads:
             pooled = self._pool(x)
             labels = _label_outputs(self._classify([pooled]))
             activation, maps = self._classify_places(x), self._finding_maps(x, [pooled])
-            outputs.name_outputs(mode, {**labels, outputs.CLASS_ACTIVATION: activation, outputs.FINDING_MAPS: maps})
+            maps = {outputs.CLASS_ACTIVATION: activation, outputs.FINDING_MAPS: maps}
+            outputs.name_outputs(mode, labels | maps | of_image)
             return None
         decoder = Decoder(self.config, self.vocab_size, self.word_dim, x)
         tensors = self._outputs(decoder, x, batch["word_ids"], batch["word_len"])
         if mode.writes:
             tensors |= self._written_outputs(decoder, x, inputs[0])
-        outputs.name_outputs(mode, tensors, outputs.CANDIDATE_IDS in tensors)
+        outputs.name_outputs(mode, tensors | of_image, outputs.CANDIDATE_IDS in tensors)
         return None
 
     # ---- training ----

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PROBABILITIES = "probabilities"  # float32 [B, K], sigmoid(logits), not calibrated
 LOGITS = "logits"  # float32 [B, K]
 FINDING_MAPS = "finding_maps"  # float32 [B, D, D, K], what each place adds to the logits (`modeling.finding_maps`)
+POOLED_FEATURES = "pooled_features"  # float32 [B, channels], the backbone's features, the mean over their grid
 CLASS_ACTIVATION = "class_activation"  # float32 [B, D, D, K], the classifier at each place; mode `classify`
 G = "G"  # float32 [B, r, T], text attention, eq. 3
 A = "a"  # float32 [B, T, D, D], spatial attention of each word
@@ -61,12 +62,12 @@ def graph_outputs(mode: Mode, candidates: bool = False) -> list[str]:
     names += [G_ENTROPY] * (G in names) + [A_ENTROPY] * (A in names)
     if mode.writes:
         names += [of_true_report(name) for name in names] + [L_R, *WRITTEN] + [*CANDIDATES] * candidates
-    return names
+    return names + [POOLED_FEATURES] * mode.image
 
 
 def is_of_written_report(name: str) -> bool:
     """Whether an output depends on the report that is written, in the modes that write."""
-    return not name.startswith(of_true_report("")) and name not in CANDIDATES
+    return not name.startswith(of_true_report("")) and name not in (*CANDIDATES, POOLED_FEATURES)
 
 
 def map_outputs(mode: Mode) -> list[str]:

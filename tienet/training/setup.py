@@ -28,6 +28,7 @@ from tienet.data.features import statistics as feature_statistics
 from tienet.data.manifest import Manifest
 from tienet.data.text import IMPRESSION, Vocab
 from tienet.errors import InputError
+from tienet.inference.image_statistics import keep_distribution, measure_statistics
 from tienet.inference.predictor import cached_features
 from tienet.interruption import Interruption
 from tienet.labels import FINDINGS
@@ -351,16 +352,20 @@ def _start_folder(setup: Setup, manifest: Manifest, sources: Sources) -> None:
     config, logdir = setup.config, setup.places.logdir
     logdir.mkdir(parents=True, exist_ok=True)
     if setup.resumed_from:
-        note_other_versions(run_folder.load_run(logdir))
+        run = run_folder.load_run(logdir)
+        note_other_versions(run)
+        if config.mode_parts.image and run.image_distribution() is None:  # a run of an older version
+            keep_distribution(logdir, config, setup.train_studies, setup.val_studies, run.backbone_weights())
         truncate_log(logdir, setup.resumed_from.state.epoch)
     else:
         if sources.backbone is not None:
             backbone_weights.save_weights(logdir / "backbone.npz", sources.backbone, config.backbone_end)
             if config.feature_norm:
                 if sources.statistics is None:
-                    measured = _measure_statistics(config, setup.train_studies, sources.backbone)
+                    measured = measure_statistics(config, setup.train_studies, sources.backbone)
                     sources = with_statistics(sources, measured)
                 feature_statistics.save(logdir / "feature_norm.npy", sources.statistics)
+            keep_distribution(logdir, config, setup.train_studies, setup.val_studies, sources.backbone)
         word_dim = setup.word_vectors.shape[1]
         facts = {
             "word_dim": word_dim,
@@ -371,15 +376,3 @@ def _start_folder(setup: Setup, manifest: Manifest, sources: Sources) -> None:
         studies = {name: leaks.fingerprints(manifest.split(name)) for name in ("train", "val")}
         run_folder.create_run(logdir, config, setup.vocab, facts | sources.identity.facts(), studies)
     logger.set_logger_dir(str(logdir), action="k")
-
-
-def _measure_statistics(config: Config, studies: Studies, weights: dict[str, np.ndarray]) -> np.ndarray:
-    """float32 [2, channels], the mean and standard deviation of the features of the training split."""
-    from tienet.modeling.backbone import FeatureExtractor
-
-    if studies.features is not None:
-        return feature_statistics.channel_statistics(len(studies), studies.image_inputs)
-    with FeatureExtractor(weights, config.backbone_end, config.image_px, dtype=config.backbone_dtype) as extract:
-        return feature_statistics.channel_statistics(
-            len(studies), lambda indices: extract(studies.image_inputs(indices))
-        )

@@ -29,6 +29,7 @@ from pydicom.pixels import apply_color_lut, convert_color_space, get_decoder
 from tienet.data.dicom.bits import UNCHANGED, coding_of, stored_values
 from tienet.data.dicom.display import NEXT_WINDOW, NO_WINDOW, displays, is_padding, modality_values, whole_range
 from tienet.data.dicom.elements import BROKEN, RefusedError, integer, text_of, value_of
+from tienet.data.dicom.subject import other_body_part
 from tienet.data.dicom.view import DESCRIPTIONS, orientation_of, view_of
 from tienet.data.image import MAX_PIXELS
 
@@ -42,8 +43,8 @@ FORMAT = "DICOM of a format that is not read"
 
 _HEADER = (
     "PatientID", "StudyInstanceUID", "SOPInstanceUID", "AccessionNumber", "Modality", "ViewPosition",
-    "ViewCodeSequence", "PatientOrientation", "SpecificCharacterSet", "BurnedInAnnotation", "PresentationIntentType",
-    *DESCRIPTIONS,
+    "ViewCodeSequence", "PatientOrientation", "BodyPartExamined", "AnatomicRegionSequence", "SpecificCharacterSet",
+    "BurnedInAnnotation", "PresentationIntentType", *DESCRIPTIONS,
 )  # fmt: skip
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
 _GRAYS = ("MONOCHROME1", "MONOCHROME2")
@@ -106,6 +107,7 @@ def _header(ds: Dataset) -> dict[str, object]:
         "modality": text_of(ds, "Modality").upper(),
         "view": view_of(ds),
         "orientation": orientation_of(ds),
+        "body_part": other_body_part(ds),
         "notes": [note for note, holds in notes.items() if holds],
     }
 

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from tienet.data import image
+from tienet.data.dicom.subject import is_no_x_ray
 from tienet.data.dicom.view import LATERAL, is_upright
 from tienet.errors import InputError
 
@@ -38,6 +39,8 @@ NOT_DICOM = "file that is no DICOM"
 DIED = "DICOM at which the decoder stopped"
 
 TURNED = "says that the picture is stored mirrored or turned; it is read as it is stored"
+OTHER_PART = "says that it shows another part of the body ({}); the networks know the chest"
+NO_X_RAY = "says that it is no plain X-ray (modality {}); the networks know plain X-rays"
 SIDEWAYS = "says that this is a lateral view; the networks know frontal ones"
 
 
@@ -62,6 +65,7 @@ class Dicom:
         modality: The modality, such as CR or DX.
         view: "PA", "AP", "LATERAL", "OTHER" (a view is named, but none of these), or "".
         orientation: PatientOrientation, such as L\F.
+        body_part: The part of the body if it is named and not the chest, in one word of `subject`'s, such as "knee".
         notes: Remarks on the image that a user should know, without values of the file.
     """
 
@@ -73,6 +77,7 @@ class Dicom:
     modality: str
     view: str
     orientation: str
+    body_part: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -83,8 +88,13 @@ class Dicom:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader of its labels or report should know; each goes on after the words "the file"."""
-        turned = () if self.upright else (TURNED,)
-        return (*self.notes, *turned, *((SIDEWAYS,) if self.view == LATERAL else ()))
+        found = {
+            TURNED: not self.upright,
+            SIDEWAYS: self.view == LATERAL,
+            OTHER_PART.format(self.body_part): bool(self.body_part),
+            NO_X_RAY.format(self.modality): is_no_x_ray(self.modality),
+        }
+        return (*self.notes, *(remark for remark, holds in found.items() if holds))
 
 
 def is_dicom(path: Path | str) -> bool:

@@ -30,6 +30,7 @@ from tienet.data import image_names
 from tienet.data import manifest as manifests
 from tienet.data.dicom.pool import ReaderPool
 from tienet.data.dicom.reader import Reader
+from tienet.data.dicom.subject import NO_MODALITY
 from tienet.datasets.chestxray14 import tables as nih_tables
 from tienet.datasets.folder import files as own_files
 from tienet.datasets.folder.conversion import IMAGES, Names, convert, is_hashed
@@ -38,7 +39,6 @@ from tienet.datasets.folder.pseudonyms import SALT_FILE, Pseudonyms, read_salt
 from tienet.datasets.folder.studies import (
     CHOSEN,
     COLUMN,
-    NO_MODALITY,
     NOT_UTF8,
     UNREADABLE,
     Fault,

@@ -9,16 +9,13 @@ import numpy as np
 from tienet.data import splits
 from tienet.data.dicom import view
 from tienet.data.dicom.reader import Dicom
+from tienet.data.dicom.subject import NO_MODALITY, OTHER_MODALITIES, X_RAY
 from tienet.datasets.folder.files import Folder, NamedValues, Source
 from tienet.datasets.folder.matching import Film
 from tienet.errors import InputError
 from tienet.labels import FINDINGS, LABELS
 
 COLUMN = "column"
-X_RAY = ("CR", "DX", "DR", "RG", "XR")
-NO_MODALITY = ("", "OT")
-OTHER_MODALITIES = ("CT", "MR", "US", "NM", "PT", "MG", "XA", "RF", "PX", "IO", "SR", "SEG", "SC", "PR", "KO", "ES")
-
 LATERAL = "lateral view"
 OTHER_VIEW = "view that is neither frontal nor lateral"
 MIRRORED = "stored mirrored or turned (PatientOrientation)"
