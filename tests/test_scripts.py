@@ -42,7 +42,7 @@ def test_help_names_the_script_and_shows_how_it_is_called(script):
 @pytest.mark.parametrize(
     ("script", "flags", "line"),
     [
-        ("train.py", ["--mode", "anotate"], "train.py: mode 'anotate' is not known"),
+        ("train.py", ["--mode", "anotate"], "train.py: argument --mode: invalid choice: 'anotate'"),
         ("eval.py", ["--load", "a", "--data", "b", "--beam", "3"], "eval.py: --decode greedy: width is a setting of"),
         ("data_prep/cache_features.py", ["--data", "x", "--batch", "0"], "cache_features.py: --batch 0: expected 1 or"),
         ("data_prep/build_vocab.sh", ["--dim", "0"], "build_vocab.sh: --dim 0: it must be 1 or more (see --help)"),

@@ -273,7 +273,7 @@ def settings_without_effect(mode: str) -> dict[str, str]:
 
 
 _TYPES = typing.get_type_hints(Config)
-_CHOICES = {
+CHOICES = {
     "backbone_end": ("res5c", "res4f"),
     "backbone_dtype": BACKBONE_DTYPES,
     "features": ("cache", "off"),
@@ -283,6 +283,8 @@ _CHOICES = {
     "classify_on": ("true", "own", "half"),
     "report_loss": ("reports", "words"),
 }
+"""Maps each setting that is one of several words to these words."""
+
 _AT_LEAST_ONE = (
     "image_px", "transition_channels", "attention_units", "lstm_units", "attention_rows", "attention_hidden",
     "max_words", "written_words", "findings_words", "batch", "epochs",
@@ -351,7 +353,7 @@ def _check_ranges(config: Config) -> None:
         value = getattr(config, name)
         return value is not None and not is_allowed(value)  # no comparison with NaN is true
 
-    for name, choices in _CHOICES.items():
+    for name, choices in CHOICES.items():
         if getattr(config, name) not in choices:
             refuse(name, " or ".join(choices))
     for name in _AT_LEAST_ONE:

@@ -1,9 +1,12 @@
 """`tienet train`: how flags become settings, what a resumed run keeps, and what is refused before TensorFlow starts."""
 
 import argparse
+import json
+import re
 import shlex
 import shutil
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,9 @@ import pytest
 from tests.command_line import tienet
 from tests.conftest import ROOT
 from tienet import cli
-from tienet.commands import train
-from tienet.config import Config, preset, preset_settings
+from tienet.commands import evaluate, train
+from tienet.commands.main import top_parser
+from tienet.config import Config, preset, preset_settings, settings_without_effect
 from tienet.data.text import SPECIALS, Vocab
 from tienet.errors import InputError
 from tienet.evaluation.paper.published import column_of
@@ -115,7 +119,8 @@ class TestResumedConfig:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--mode", "anotate"], "mode 'anotate' is not known"),
+        (["--mode", "anotate"], "argument --mode: invalid choice: 'anotate'"),
+        (["--set", "mode=anotate"], "mode 'anotate' is not known; choose one of annotate, annotate-text"),
         (["--preset", "none"], "none"),
         (["--set", "penalty"], "--set penalty: expected KEY=VALUE"),
         (["--peer-timeout", "0"], "--peer-timeout 0: expected a number of seconds above 0"),
@@ -160,6 +165,38 @@ def test_a_leak_check_trains_nothing(data_root, tmp_path, capsys, monkeypatch):
     logdir = tmp_path / "run"
     assert tienet("train", "--data", manifest, "--logdir", logdir, "--leak-check", manifest) == 0
     assert "manifest.csv" in capsys.readouterr().out and not logdir.exists()
+
+
+def test_help_has_the_choices_and_what_each_preset_takes(capsys):
+    with pytest.raises(SystemExit):
+        parse("--help")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--features {cache,off}" in said and "--mode {annotate,annotate-text,classify,caption,report}" in said
+    assert "(50; openi: 18; openi, classify: 10)" in said and "(512; openi: 256)" in said
+    assert "--preset openi --mode annotate-text, in addition: shuffle_sentences=true join_reports=0.3" in said
+    assert all(f" {name}=" in said for name in asdict(Config()).keys() - train.SETTING_OF_FLAG.values())
+
+
+def test_the_settings_in_the_help_are_taken_as_they_stand():
+    pairs = [word.split("=") for word in train.settings_text().split() if "=" in word and not word.startswith("KEY")]
+    assert len(pairs) > 50
+    for name, text in pairs:
+        if name not in train.SETTING_OF_FLAG.values():
+            mode = next(mode for mode in MODES if name not in settings_without_effect(mode))
+            value = getattr(Config(mode=mode).with_texts({name: text}), name)
+            assert text == value or json.loads(text) == value
+
+
+@pytest.mark.parametrize("command", [train, evaluate])
+def test_the_examples_of_the_help_are_calls(command):
+    calls = re.findall(r"^    tienet (\S+) (.*)$", command.__doc__, re.MULTILINE)
+    assert len(calls) > 4
+    for name, words in calls:
+        args = top_parser(whole=True).parse_args([name, *shlex.split(words, comments=True)])
+        if command is train:
+            preset(args.preset, args.mode or Config.mode).with_texts(train.texts_of(args), train.settings_of(args))
+        else:
+            evaluate.options_of(args)
 
 
 def trainings_of(*target: str) -> dict[str, Config]:

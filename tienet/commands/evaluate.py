@@ -1,24 +1,26 @@
 """Evaluate trained TieNets: AUCs, ROC curves, caption metrics, scores, reports and pages.
 
+    tienet evaluate --load runs/ours --data ours                                    # into runs/ours/eval/ours-test
+    tienet evaluate --load runs/ours --data ours --split val --controls --pages 50
+    tienet evaluate --load runs/report --data ours --labeller runs/annotate-text    # also the findings in the reports
+    tienet evaluate --load runs/report --data ours --decode consistent --reader runs/annotate-text --judge runs/classify
+    tienet evaluate --load runs/report runs/annotate runs/annotate-text --data ours openi --out tables
     tienet evaluate --load checkpoint --data chestxray14
-
-Several runs or data sets also give the paper's two tables.
-
     tienet evaluate --load runs/report --data openi-r2gen --protocol r2gen --protocol-file annotation.json
 
-judges the reports as another work does, and nothing else.
+--load takes a run's folder, for its best checkpoint, or a checkpoint. Several runs or data sets also give the paper's
+two tables. With --protocol reports are judged as another work does, and nothing else is measured.
 """
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tienet.commands import flags, writing_flags
+from tienet.config import CHOICES
+from tienet.data.splits import SPLITS
 from tienet.errors import InputError
+from tienet.evaluation.options import METRICS, PROTOCOLS, Options
 from tienet.folders import contents
-
-if TYPE_CHECKING:
-    from tienet.evaluation.options import Options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,11 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="NAME of data/NAME, a data set's folder, or a manifest; or several",
     )
     parser.add_argument("--data-root", default="data", type=Path, metavar="DIR", help="folder of the data sets (data)")
-    parser.add_argument("--split", default="test", help="train, val or test (test)")
+    parser.add_argument("--split", default="test", choices=SPLITS, help="whose studies are judged (test)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where results go (RUN/eval/NAME-SPLIT)")
     parser.add_argument("--gpu", default="0", metavar="N", help="a GPU, or cpu (0)")
-    parser.add_argument("--features", default="cache", help="cache or off, as in train.py (cache)")
-    parser.add_argument("--metrics", default="all", help="auc, captions, or all that the mode has (all)")
+    parser.add_argument("--features", default="cache", choices=CHOICES["features"], help="as in train.py (cache)")
+    parser.add_argument("--metrics", default="all", choices=METRICS, help="all: those that the mode has (all)")
     parser.add_argument(
         "--controls",
         action="store_true",
@@ -54,14 +56,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|FILE",
         help="an annotate-text checkpoint that names the findings in reports; or several as one model",
     )
-    parser.add_argument("--no-java", action="store_true", help="go on without METEOR")
+    parser.add_argument(
+        "--no-java", action="store_true", help="go on without METEOR and the standard tokenizer, which need Java"
+    )
     parser.add_argument("--pages", type=int, default=20, metavar="N", help="studies that get a page (20)")
     parser.add_argument("--resamples", type=int, default=1000, metavar="N", help="of the bootstrap (1000)")
     parser.add_argument(
         "--allow-seen", action="store_true", help="judge studies that the checkpoint was trained on; else refused"
     )
     parser.add_argument(
-        "--protocol", metavar="r2gen|rexrank", help="judge reports as R2Gen does, or write the file that ReXrank takes"
+        "--protocol", choices=PROTOCOLS, help="judge reports as R2Gen does, or write the file that ReXrank takes"
     )
     parser.add_argument(
         "--protocol-file",
@@ -72,10 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     writing_flags.add_arguments(parser)
 
 
-def options_of(args: argparse.Namespace) -> "Options":
+def options_of(args: argparse.Namespace) -> Options:
     """What the flags ask for; raises InputError if a value is wrong."""
-    from tienet.evaluation.options import Options
-
     return Options(
         split=args.split,
         features=args.features,

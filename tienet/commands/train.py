@@ -1,17 +1,27 @@
-"""Train TieNet.
+"""Train TieNet on a data set.
 
-    tienet train --gpu 0,1,2,3 --mode annotate
+    tienet train --mode annotate --data ours --preset openi            # into runs/ours-annotate
+    tienet train --mode report --data ours --preset openi --epochs 8 --set alpha=0.25 --logdir runs/report
+    tienet train --resume --data ours --preset openi --logdir runs/report --mode report --epochs 12
+    tienet train --mode report --data ours --preset openi --load runs/caption --vocab runs/caption --logdir runs/second
+    tienet train --gpu 0,1,2,3 --mode annotate                         # ChestX-ray14 with the paper's settings
+    tienet train --data phantom --preset openi --gpu cpu --backbone-weights random    # a trial: no GPU, no weights
 
-All settings are in tienet/config.py.
+Modes are annotate (image and report to labels), annotate-text (report to labels), classify (image to labels), caption
+(image to report) and report (image to report and labels). Each epoch is evaluated on the validation split, and the best
+checkpoint is kept. Ctrl-C leaves a checkpoint. The command evaluate judges a run on the test split.
 """
 
 import argparse
+import json
+import textwrap
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 
 from tienet.commands.flags import choose_gpus, start_tensorflow
-from tienet.config import PRESETS, Config, preset, preset_settings
+from tienet.config import CHOICES, PRESETS, PRESETS_BY_MODE, Config, preset, preset_settings
 from tienet.data.batch_split import check_halves
 from tienet.distributed.cluster import Cluster
 from tienet.errors import InputError
@@ -31,29 +41,37 @@ MAY_CHANGE = ("epochs", "patience")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags; settings that are not given stay None."""
-    parser.add_argument("--mode", help=f"{', '.join(MODES)} (default: annotate)")
+
+    def add(flag: str, help_text: str, **options: object) -> None:
+        """Add a flag, with the value that it has without being given: the paper's, and other presets'."""
+        parser.add_argument(
+            flag, help=f"{help_text} ({defaults_text(SETTING_OF_FLAG[flag[2:].replace('-', '_')])})", **options
+        )
+
+    parser.add_argument("--mode", choices=MODES, help="what is trained (annotate)")
     parser.add_argument(
         "--data", metavar="NAME|DIR|FILE", help="NAME of data/NAME, its folder, or a manifest (chestxray14)"
     )
     parser.add_argument("--data-root", default="data", type=Path, metavar="DIR", help="folder of the data sets (data)")
+    parser.add_argument(
+        "--preset", default="paper", choices=PRESETS, help="settings that go together, see below (paper)"
+    )
     parser.add_argument("--gpu", default="0", metavar="LIST", help="GPUs, such as 0 or 0,1,2,3, or cpu (0)")
     parser.add_argument(
         "--backbone-weights", metavar="FILE",
         help="ResNet-50 weights, or a run, whose are taken; 'random' for untrained ones (pretrained/resnet50.npz)",
     )  # fmt: skip
-    parser.add_argument("--backbone-end", help="res5c or res4f (res5c)")
-    parser.add_argument(
-        "--backbone-dtype", metavar="TYPE", help="what the ResNet-50 computes in: float32 or bfloat16 (float32)"
-    )
-    parser.add_argument("--image-px", type=int, metavar="N", help="images are resized to N x N pixels (512)")
-    parser.add_argument("--batch", type=int, metavar="N", help="studies per update (32)")
+    add("--backbone-end", "last layer of the frozen ResNet-50", choices=CHOICES["backbone_end"])
+    add("--backbone-dtype", "what the ResNet-50 computes in", choices=CHOICES["backbone_dtype"])
+    add("--image-px", "images are resized to N x N pixels", type=int, metavar="N")
+    add("--batch", "studies per update", type=int, metavar="N")
     parser.add_argument(
         "--tower-batch", type=int, metavar="N",
-        help="studies on a GPU at a time; a smaller number than its share accumulates gradients",
+        help="studies on a GPU at a time; a smaller number than its share accumulates gradients (all of its share)",
     )  # fmt: skip
-    parser.add_argument("--epochs", type=int, metavar="N", help="at most (50)")
-    parser.add_argument("--lr", type=float, metavar="X", help="learning rate of Adam (0.001)")
-    parser.add_argument("--seed", type=int, metavar="N", help="of weights, batch order and dropout (0)")
+    add("--epochs", "at most", type=int, metavar="N")
+    add("--lr", "learning rate of Adam", type=float, metavar="X")
+    add("--seed", "of weights, batch order and dropout", type=int, metavar="N")
     parser.add_argument("--vocab", type=Path, metavar="DIR", help="vocabulary's folder, or a run (data/NAME/vocab)")
     parser.add_argument("--logdir", type=Path, metavar="DIR", help="the run's folder (runs/NAME-MODE)")
     parser.add_argument(
@@ -64,14 +82,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--leak-check", type=Path, nargs="+", default=[], metavar="FILE",
         help="only say how many test studies of other splits (manifest, table, list, R2Gen's JSON) are in training",
     )  # fmt: skip
-    parser.add_argument("--features", help="cache or off: backbone outputs computed once, or at each step (cache)")
-    parser.add_argument(
-        "--feature-dtype", metavar="TYPE", help="of the cache: float16, or int8, half as large (float16)"
-    )
+    add("--features", "backbone outputs are computed once (cache), or at each step (off)", choices=CHOICES["features"])
+    add("--feature-dtype", "how the cache keeps them; int8 is half as large", choices=CHOICES["feature_dtype"])
     parser.add_argument(
         "--profile", action="store_true", help="trace three steps: what they cost goes to LOGDIR/profile"
     )
-    parser.add_argument("--preset", default="paper", help=f"settings that go together: {', '.join(PRESETS)} (paper)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting, see below; may be repeated"
+    )
     several = parser.add_argument_group("several processes, on one machine or on many (or by TF_CONFIG)")
     several.add_argument("--workers", metavar="LIST", help="host:port,host:port,...; the first is the chief")
     several.add_argument("--task", type=int, metavar="N", help="which of --workers this process is, from 0")
@@ -82,7 +100,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds until a silent worker is lost (60; five times that at the start)",
     )
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
+    parser.epilog = settings_text()
+
+
+def defaults_text(name: str) -> str:
+    """The value that a setting has by default, and by each preset, such as "50; openi: 18; openi, classify: 10"."""
+    texts = [_as_typed(getattr(Config(), name))]
+    for name_of_preset, settings in PRESETS.items():
+        by_mode = PRESETS_BY_MODE.get(name_of_preset, {})
+        texts += [f"{name_of_preset}: {_as_typed(settings[name])}"] if name in settings else []
+        texts += [f"{name_of_preset}, {mode}: {_as_typed(own[name])}" for mode, own in by_mode.items() if name in own]
+    return "; ".join(texts)
+
+
+def settings_text() -> str:
+    """What the presets set, and every setting with its default, as a text for the end of the help."""
+    parts = []
+    for name, settings in PRESETS.items():
+        if settings:
+            parts.append(_paragraph(f"--preset {name}:", settings))
+        for mode, own in PRESETS_BY_MODE.get(name, {}).items():
+            parts.append(_paragraph(f"--preset {name} --mode {mode}, in addition:", own))
+    flags = {*SETTING_OF_FLAG.values()}
+    others = {field.name: getattr(Config(), field.name) for field in fields(Config) if field.name not in flags}
+    parts.append(_paragraph("--set takes these, here with the values of preset paper:", others))
+    parts.append("tienet/config.py says what each of them is.")
+    return "\n\n".join(parts)
+
+
+def _paragraph(heading: str, settings: Mapping[str, object]) -> str:
+    words = " ".join(f"{name}={_as_typed(value)}" for name, value in settings.items())
+    indent = "  "
+    lines = textwrap.wrap(words, 78, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return "\n".join([heading, *lines])
+
+
+def _as_typed(value: object) -> str:
+    """A setting's value as --set takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def settings_of(args: argparse.Namespace) -> dict[str, object]:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tienet.errors import InputError
+from tienet.modeling.decoding import METHODS, Decoding
 
 if TYPE_CHECKING:
     from tienet.checkpoint.run_folder import OpenedRun
     from tienet.inference.judges import Judges
-    from tienet.modeling.decoding import Decoding
 
 _OF_METHODS = {
     "width": ("beam",),
@@ -30,7 +30,7 @@ _OF_METHODS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     writing = parser.add_argument_group("how reports are written")
-    writing.add_argument("--decode", metavar="METHOD", help="greedy, beam, sample or consistent (greedy)")
+    writing.add_argument("--decode", choices=METHODS, help="the method (greedy)")
     writing.add_argument("--beam", type=int, metavar="N", help="width of the beam (3)")
     writing.add_argument(
         "--length-norm",
@@ -73,13 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def decoding_of(args: argparse.Namespace) -> "Decoding | None":
+def decoding_of(args: argparse.Namespace) -> Decoding | None:
     """How the flags say that reports are written; None if none of them was given.
 
     Raises:
         InputError: A value is wrong, or a setting was given that the method of --decode does not have.
     """
-    from tienet.modeling.decoding import Decoding
 
     flags = {
         "method": args.decode, "width": args.beam, "length_norm": args.length_norm, "temperature": args.temperature,
