@@ -14,7 +14,7 @@ import numpy as np
 from tienet.commands.study import Fault, StudyInput
 from tienet.data.text import MAX_UNKNOWN_SHARE_OF_ALL
 from tienet.errors import InputError
-from tienet.interruption import Interruption
+from tienet.interruption import Interrupted, Interruption
 from tienet.progress import Progress
 
 if TYPE_CHECKING:
@@ -56,14 +56,17 @@ class Job:
         progress = Progress(self._studies.total, "annotate", "studies")
         ahead = 1 if self._annotator.needs_image else 0
         with progress, _ImagePrefetcher(self._read_image, ahead) as prefetcher, interruption.deferred():
-            for window, missing, images in prefetcher.prefetch(self._windows(interruption, progress)):
-                done = self._annotate(window, missing, images, lambda: interruption.wanted is not None, progress)
-                if interruption.wanted is not None:
-                    progress.close()
-                    self._log_interrupted()
-                    raise interruption.error()
-                assert done
-                progress.update(len(missing))
+            try:
+                for window, missing, images in prefetcher.prefetch(self._windows(interruption, progress)):
+                    done = self._annotate(window, missing, images, lambda: interruption.wanted is not None, progress)
+                    if interruption.wanted is not None:
+                        raise interruption.error()
+                    assert done
+                    progress.update(len(missing))
+            except Interrupted:
+                progress.close()
+                self._log_interrupted()
+                raise
 
     def _windows(self, interruption: Interruption, progress: Progress) -> Iterator[tuple[Window, set[int]]]:
         """Each window that the table does not have as a whole, and which of its rows the table lacks."""

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,9 +30,9 @@ def taken() -> Iterator[BinaryIO]:
     os.dup2(2, 1)
     file = os.fdopen(kept, "wb")
     try:
-        yield file
+        with redirect_stdout(sys.stderr):
+            yield file
     finally:
-        sys.stdout.flush()
         os.dup2(kept, 1)
         with suppress(BrokenPipeError):
             file.close()
