@@ -21,7 +21,7 @@ import pytest
 from tests.command_line import tienet
 from tests.commands.predictions import prediction_with
 from tests.conftest import ROOT
-from tienet.commands import annotate, annotate_job, flags
+from tienet.commands import annotate, annotate_job, flags, studies_of_table
 from tienet.commands.labels_row import HEADER, NAMED, PASSED_OVER
 from tienet.commands.main import dispatch
 from tienet.errors import InputError
@@ -250,6 +250,7 @@ class Pipe:
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_pipe_gives_the_same_rows_and_nothing_else(expected, monkeypatch, capfdbinary, pack):
+    monkeypatch.setattr(studies_of_table, "_RECENT", 7)
     Pipe(pack(csv_of([*ROWS, ["x", "s003", "", "again", ""]])), monkeypatch)
     assert run("-", "--out", "-", "--keep") == 1
     said = capfdbinary.readouterr()
@@ -321,6 +322,8 @@ def test_rows_come_before_the_input_ends_and_a_signal_ends_the_wait(monkeypatch,
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
 
+    monkeypatch.setattr(annotate_job, "TEXT_WINDOW", 64)
+    monkeypatch.setattr(annotate_job, "FIRST_PIPED_WINDOW", 16)
     before: list[bytes] = []
     rows = [[f"{n}", f"s{n}", "", "clear", ""] for n in range(20)]
     with pytest.raises(Interrupted, match="stopped by SIGTERM") as stopped:
