@@ -285,7 +285,8 @@ def test_only_reports_only_images_and_no_server(browser, xray):
         tab.wait_for_selector(".samples li")
         choose(tab, *xray)
         tab.wait_for_selector(REPORT_WORDS)
-        assert "without a run of mode annotate" in tab.inner_text("[data-answer=annotate]")
+        picture, answer = (tab.locator(css).bounding_box() for css in (".picture", "[data-answer=report]"))
+        assert not tab.is_visible("[data-answer=annotate]") and abs(picture["width"] - answer["width"]) < 2
         assert tab.is_disabled("#report") and "without a run of mode annotate" in tab.inner_text("#annotate-missing")
     choose(tab, *xray)
     tab.wait_for_selector("#error:not(:empty)")

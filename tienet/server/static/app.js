@@ -199,7 +199,7 @@ function missing(of) {
   const paste = readsReportsAlone() ? "Paste a report above to have it labelled." : "Paste a report above to have the image labelled with it.";
   return {
     report: models.report ? of.file ? "Not asked yet." : "Choose an X-ray above." : seesImages() ? run("report") : null,
-    annotate: models.annotate ? paste : run("annotate"),
+    annotate: models.annotate ? paste : null, // beside the report's box stands why
   };
 }
 

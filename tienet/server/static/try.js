@@ -70,11 +70,16 @@ function commandOf(address, inputs) {
 
 async function answerOf(response) {
   const kind = response.headers.get("Content-Type") ?? "";
-  if (kind.startsWith("application/json")) return element("pre", { tabindex: 0 }, JSON.stringify(shortened(await response.json()), null, 2));
+  if (kind.startsWith("application/json")) return element("pre", { tabindex: 0 }, laidOut(shortened(await response.json())));
   const content = await response.blob();
   const said = element("p", { class: "faint" }, `${kind}, ${counted(content.size, "byte")}`);
   if (!kind.startsWith("image/")) return said;
   return element("figure", {}, element("img", { src: URL.createObjectURL(content), alt: "what came back", class: "came" }), said);
+}
+
+// JSON with a list of numbers or texts on one line.
+function laidOut(value) {
+  return JSON.stringify(value, null, 2).replace(/\[\n([^[\]{}]*?)\n *\]/g, (_, inside) => `[${inside.trim().replace(/,\n */g, ", ")}]`);
 }
 
 // An answer without most of its numbers, which nobody reads.
