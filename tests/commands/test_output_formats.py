@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from tests.commands.predictions import prediction_with
-from tienet.commands.output_formats import as_json, as_page, as_text
+from tienet.commands.output_formats import as_json, as_page, as_text, notes_on
 from tienet.commands.study_input import StudyInput
 from tienet.labels import K
 from tienet.pages.study import render
@@ -57,3 +57,27 @@ def test_a_page_escapes_what_a_file_is_called():
         as_page("<script>alert(1)</script>", np.zeros((8, 8), np.uint8), prediction_with(report=None, words=[]))
     )
     assert "<script>alert" not in page
+
+
+def test_every_form_has_the_notes_on_the_file_and_on_the_image():
+    study, unlike = StudyInput(1, "a", "a.png"), prediction_with(image_distance=2.5)
+    notes = notes_on(["says <b>"], unlike)
+    assert notes[0] == "The file says <b>." and "unlike the training images (distance 2.50" in notes[1]
+    line = json.loads(as_json(study, unlike, notes))
+    assert (line["notes"], line["image_distance"]) == (notes, 2.5)
+    assert as_text(study, unlike, notes).splitlines()[1:3] == [f"  note: {note}" for note in notes]
+    page = render(as_page("a", np.zeros((8, 8), np.uint8), unlike, notes))
+    assert "says &lt;b&gt;." in page and page.index("unlike the training images") < page.index("<main")
+    alike = prediction_with(image_distance=0.8)
+    assert notes_on([], alike) == [] and json.loads(as_json(study, alike))["notes"] == []
+
+
+def test_a_report_is_text_to_read_and_its_words_are_kept():
+    written = prediction_with(report="findings : heart is normal . impression : clear .")
+    assert as_text(StudyInput(1, "a", "a.png"), written).splitlines()[1:3] == [
+        "  Findings: Heart is normal.",
+        "  Impression: Clear.",
+    ]
+    line = json.loads(as_json(StudyInput(1, "a", "a.png"), written))
+    assert line["report"] == "findings : heart is normal . impression : clear ."
+    assert line["text"] == "Findings: Heart is normal.\nImpression: Clear."

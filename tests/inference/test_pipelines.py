@@ -50,11 +50,13 @@ def reporter(runs):
         yield reporter
 
 
-def test_an_image_that_is_no_chest_is_remarked_on_and_one_like_those_of_training_is_not(reporter, images):
+def test_an_image_that_is_no_chest_has_a_note_and_one_like_those_of_training_has_none(reporter, images):
     other = np.add.outer(np.arange(256), np.arange(256)).astype(np.uint8)
     like, unlike = reporter.report([images[0], other])
-    assert 0.3 < like.image_distance < 1.15 and like.remarks == ()
-    assert unlike.image_distance > 2 and unlike.remarks[0].startswith("is unlike the training images (distance ")
+    assert 0.3 < like.image_distance < 1.15 and like.notes == ()
+    assert unlike.image_distance > 2 and unlike.notes[0].startswith(
+        "The image is unlike the training images (distance "
+    )
 
 
 def test_a_run_that_does_not_know_its_training_images_says_nothing_of_them(runs, images, tmp_path):
@@ -62,7 +64,7 @@ def test_a_run_that_does_not_know_its_training_images_says_nothing_of_them(runs,
     (run / "images.npz").unlink()
     with Reporter.load(run) as older:
         (found,) = older.report([images[0]])
-    assert found.image_distance is None and found.remarks == ()
+    assert found.image_distance is None and found.notes == ()
 
 
 def assert_same(ours: Prediction, theirs: Prediction, atol: float = 1e-6) -> None:

@@ -103,13 +103,13 @@ class Documents:
         name = " ".join(files.printable(study.study_id).split())  # FHIR's strings hold no other white space
         return fhir.Image(name, sop_uid or sha256(study.image), source)
 
-    def write(self, image: fhir.Image, prediction: "Prediction", remarks: Sequence[str]) -> Path:
+    def write(self, image: fhir.Image, prediction: "Prediction", notes: Sequence[str]) -> Path:
         """Write the document on an image, and return its path.
 
         Args:
-            remarks: What a reader should know of the file; each goes on after the words "the file".
+            notes: Sentences that a reader should know.
         """
-        result = self._result(prediction, remarks)
+        result = self._result(prediction, notes)
         path = self._folder / _file_name(image, FORMATS[self._name].ending)
         if self._name == FHIR:
             files.write_text(path, fhir.diagnostic_report(result, image))
@@ -119,11 +119,11 @@ class Documents:
             report.save_as(temporary, enforce_file_format=True)
         return path
 
-    def _result(self, prediction: "Prediction", remarks: Sequence[str]) -> Result:
+    def _result(self, prediction: "Prediction", notes: Sequence[str]) -> Result:
         comments = [f"{UNVERIFIED} {DISCLAIMER}"]
         if prediction.cut_at is not None:
             comments.append(cut_text(prediction.cut_at, written=True))
-        comments += [f"The file {remark}." for remark in remarks]
+        comments += notes
         return Result(
             self._software,
             findings_of(prediction.probabilities, prediction.thresholds, prediction.labels),

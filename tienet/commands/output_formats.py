@@ -2,14 +2,16 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from tienet.checkpoint.calibration import Calibration
 from tienet.commands.study_input import StudyInput
+from tienet.data.dicom.reader import notes_of
 from tienet.labels import LABELS, readable
 from tienet.pages.plain_text import align
+from tienet.pages.prose import as_report
 from tienet.pages.study import DISCLAIMER, StudyPage, cut_text
 from tienet.predict import Prediction
 
@@ -21,12 +23,20 @@ def by_probability(prediction: Prediction) -> list[int]:
     return sorted(range(len(LABELS)), key=lambda k: (prediction.labels[k] != 1, -prediction.probabilities[k]))
 
 
-def as_text(study: StudyInput, prediction: Prediction) -> str:
-    """The prediction as lines of text: the report, and a table of the labels, those that the mode has."""
-    lines = [str(study.image)]
+def notes_on(remarks: Sequence[str], prediction: Prediction) -> list[str]:
+    """Sentences that a reader of the prediction should know: those on the file, and those on the image.
+
+    Args:
+        remarks: Those on the file (`tienet.data.dicom.reader.Dicom.remarks`).
+    """
+    return [*notes_of(remarks), *prediction.notes]
+
+
+def as_text(study: StudyInput, prediction: Prediction, notes: Sequence[str] = ()) -> str:
+    """The prediction as lines of text: notes, the report, and a table of the labels, those that the mode has."""
+    lines = [str(study.image), *(f"  note: {note}" for note in notes)]
     if prediction.report is not None:
-        report = prediction.report or "(empty)"
-        lines += [f"  {line}" for line in report.replace(" impression :", "\nimpression :").split("\n")]
+        lines += [f"  {line}" for line in (as_report(prediction.report) or "(empty)").split("\n")]
         if prediction.cut_at is not None:
             lines += [f"  [...] {cut_text(prediction.cut_at, written=True)}"]
     if not np.isnan(prediction.probabilities).all():
@@ -63,7 +73,7 @@ def threshold_table(calibration: Calibration) -> str:
     return "\n".join([title, *align(header, rows)])
 
 
-def as_json(study: StudyInput, prediction: Prediction) -> str:
+def as_json(study: StudyInput, prediction: Prediction, notes: Sequence[str] = ()) -> str:
     """The prediction as one line of JSON; values that are not known are null."""
     labelled = not np.isnan(prediction.probabilities).all()
 
@@ -81,25 +91,29 @@ def as_json(study: StudyInput, prediction: Prediction) -> str:
     fields = {
         "image": str(study.image),
         "study_id": study.study_id,
+        "notes": list(notes),
+        "image_distance": prediction.image_distance,
         "probabilities": by_label(prediction.probabilities, as_float),
         "thresholds": by_label(prediction.thresholds, as_float),
         "precision": by_label(prediction.precision, as_float),
         "recall": by_label(prediction.recall, as_float),
         "labels": by_label(prediction.labels, int),
         "report": prediction.report,
+        "text": None if prediction.report is None else as_report(prediction.report),
         "cut_at": prediction.cut_at,
         "log_probability": prediction.log_probability,
     }
     return json.dumps(fields, allow_nan=False)
 
 
-def as_page(study_id: str, image: np.ndarray, prediction: Prediction) -> StudyPage:
+def as_page(study_id: str, image: np.ndarray, prediction: Prediction, notes: Sequence[str] = ()) -> StudyPage:
     """The page that evaluation makes of a study, without true labels to compare with.
 
     Args:
         study_id: The study's name, the title of the page.
         image: uint8 [image_px, image_px].
         prediction: With attention maps.
+        notes: What a reader of the page should know of the image.
     """
     labelled = not np.isnan(prediction.probabilities).all()
     return StudyPage(
@@ -117,4 +131,5 @@ def as_page(study_id: str, image: np.ndarray, prediction: Prediction) -> StudyPa
         cut_at=prediction.cut_at,
         precision=prediction.precision if labelled else None,
         recall=prediction.recall if labelled else None,
+        notes=notes,
     )

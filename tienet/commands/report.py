@@ -6,11 +6,12 @@
 
 Images are PNG, JPEG or DICOM files, folders of these, or CSV files with a column image. A run of mode classify gives
 no report, one of caption no labels; several of classify label as one model. --json prints a line for each image: image,
-study_id, probabilities, thresholds, labels (1, 0, or null without a threshold), precision and recall of the thresholds
-in validation, report, cut_at (the number of words at which it was cut, or null), log_probability. --format writes a
-document for each image into --out, and its path is printed: dicom-sr for a PACS, fhir for a record system; both say
-that nobody has verified them. What cannot be read is named on standard error; the exit status is then 1, or 2 if
-nothing could be read.
+study_id, notes (sentences that a reader should know), image_distance (how far it is from the training images; an image
+past 1.15 is unlike them), probabilities, thresholds, labels (1, 0, or null without a threshold), precision and recall
+of the thresholds in validation, report (its words), text (the same to read), cut_at (the number of words at which it
+was cut, or null), log_probability. --format writes a document for each image into --out, and its path is printed:
+dicom-sr for a PACS, fhir for a record system; both say that nobody has verified them. What cannot be read is named on
+standard error; the exit status is then 1, or 2 if nothing could be read.
 """
 
 import argparse
@@ -171,8 +172,6 @@ class _Job:
                     print(f"passed over: {image.fault.message}", file=sys.stderr)
                     continue
                 readable.append((study, image, document))
-                for remark in image.remarks:
-                    print(f"note: {study.image}: the file {remark}", file=sys.stderr)
             if readable:
                 yield readable
 
@@ -195,21 +194,23 @@ class _Job:
 
         If there are documents, write that of the image, and print its path.
         """
-        from tienet.commands.output_formats import as_json, as_page, as_text
+        from tienet.commands.output_formats import as_json, as_page, as_text, notes_on
         from tienet.data.image import resize
 
         for batch in batches:
             predictions = reporter.report([image.pixels for _, image, _ in batch], maps=self._maps)
             for (study, image, document), prediction in zip(batch, predictions, strict=True):
                 self.predicted += 1
-                print(as_json(study, prediction) if self._json else as_text(study, prediction), flush=True)
+                notes = notes_on(image.remarks, prediction)
+                as_output = as_json if self._json else as_text
+                print(as_output(study, prediction, notes), flush=True)
                 if document:
-                    path = self._documents.write(document, prediction, image.remarks)
+                    path = self._documents.write(document, prediction, notes)
                     print(path, file=sys.stderr if self._json else sys.stdout, flush=True)
                     yield True
                     continue
                 shown = image.pixels if self._image_px else resize(image.pixels, self._page_px)
-                yield as_page(study.study_id, shown, prediction) if self._maps else True
+                yield as_page(study.study_id, shown, prediction, notes) if self._maps else True
 
     def _studies(self) -> "Iterator[StudyInput]":
         """The images of all arguments; an argument that cannot be read becomes a study with a fault."""

@@ -87,9 +87,9 @@ class Prediction:
     image_distance: float | None = None
 
     @property
-    def remarks(self) -> tuple[str, ...]:
-        """What a reader of the prediction should know of the image; each goes on after the words "the image"."""
-        said = None if self.image_distance is None else image_distribution.remark(self.image_distance)
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that a reader of the prediction should know."""
+        said = None if self.image_distance is None else image_distribution.note_on(self.image_distance)
         return () if said is None else (said,)
 
 

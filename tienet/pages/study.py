@@ -79,6 +79,7 @@ class StudyPage:
         cut_at: The number of words after which the report was cut, since no more are read or written; None: it is
             whole.
         origins: Which sentence each named finding comes from; None where that was not asked.
+        notes: Sentences that a reader of the page should know of the image; they stand above it.
         G: float [r, T], at least 0, the text attention in each of its rows; None: they are not shown.
     Raises:
         ValueError: A shape is wrong, a value is NaN or below 0, or there is a map and no image.
@@ -101,6 +102,7 @@ class StudyPage:
     cut_at: int | None = None
     origins: Sequence[Origin] | None = None
     G: np.ndarray | None = None
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.image is not None and (self.image.ndim != 2 or self.image.dtype != np.uint8):
@@ -161,6 +163,7 @@ def render(page: StudyPage, home: str | None = None) -> str:
         home=f'<a class="home" href="{html.escape(home)}">← all studies</a>' if home else "",
         chips=_chips_html(page),
         details=template.read("details.html") if page.words or page.a_ws is not None else "",
+        notes="".join(template.fill("note.html", note=html.escape(note)) for note in page.notes),
         picture=""
         if page.image is None
         else attention_map.figure(page.study_id, page.image, page.a_ws, a, page.uniform_share),

@@ -77,8 +77,9 @@ class Answer(BaseModel):
     height: int | None = Field(description="of the image, in pixels; null without one")
     width: int | None
     notes: list[str] = Field(
-        description="sentences that a user should know: first those on the file (a lateral view, mirrored, text burned "
-        "in), then those on the network, which GET /api/model has, too; empty if there are none"
+        description="sentences that a user should know: first those on the file (a lateral view, another part of the "
+        "body, mirrored, text burned in) and on the image (unlike those of training), then those on the network, which "
+        "GET /api/model has, too; empty if there are none"
     )
     findings: list[Finding] = Field(description="14 findings, then No_Finding")
     report: str | None = Field(description="the words of the report that it wrote; null in modes that do not write")
@@ -126,7 +127,7 @@ class Answer(BaseModel):
             given=None if given is None else GivenReport.from_text(given),
             height=image and image.height,
             width=image and image.width,
-            notes=[*(image.notes if image else ()), *notes],
+            notes=[*(image.notes if image else ()), *prediction.notes, *notes],
             findings=_findings(prediction, maps),
             report=prediction.report,
             log_probability=prediction.log_probability,

@@ -127,7 +127,7 @@ class ImageDecoder:
             film = reader.read(path)
         finally:
             self._free.put(reader)
-        return film.pixels, tuple(f"The file {remark}." for remark in film.remarks)
+        return film.pixels, dicom.notes_of(film.remarks)
 
 
 def check_system() -> None:

@@ -5,7 +5,7 @@ import pytest
 from sklearn.covariance import LedoitWolf
 
 from tienet.data.features import image_distribution
-from tienet.data.features.image_distribution import LIMIT, MAX_TRAINING, ImageDistribution, load, measure, remark
+from tienet.data.features.image_distribution import LIMIT, MAX_TRAINING, ImageDistribution, load, measure, note_on
 from tienet.errors import InputError
 
 C = 12
@@ -57,9 +57,9 @@ def test_fewer_images_than_channels_will_do(images):
 
 
 @pytest.mark.parametrize(("distance", "said"), [(0.2, False), (LIMIT - 0.01, False), (LIMIT, True), (np.inf, True)])
-def test_an_image_past_the_limit_is_remarked_on(distance, said):
-    assert (remark(distance) is not None) is said
-    assert not said or f"distance {distance:.2f}" in remark(distance)
+def test_there_is_a_note_on_an_image_past_the_limit(distance, said):
+    assert (note_on(distance) is not None) is said
+    assert not said or f"distance {distance:.2f}" in note_on(distance)
 
 
 @pytest.mark.parametrize("count", [1, 17, MAX_TRAINING + 500])

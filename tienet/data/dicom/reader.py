@@ -19,6 +19,7 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,6 +155,11 @@ def read_gray_and_remarks(path: Path | str) -> tuple[np.ndarray, tuple[str, ...]
         film = read_dicom(path)
         return film.pixels, film.remarks
     return image.read_gray(path), ()
+
+
+def notes_of(remarks: Sequence[str]) -> tuple[str, ...]:
+    """Remarks on a file as sentences."""
+    return tuple(f"The file {remark}." for remark in remarks)
 
 
 class Reader:

@@ -79,13 +79,13 @@ class ImageDistribution:
             np.savez(file, mean=self.mean, whitening=self.whitening)
 
 
-def remark(distance: float) -> str | None:
-    """What a user should know of an image at this distance; it goes on after the words "the image". None: nothing."""
+def note_on(distance: float) -> str | None:
+    """What a user should know of an image at this distance, a sentence; None: nothing."""
     if not distance >= LIMIT:
         return None
     return (
-        f"is unlike the training images (distance {distance:.2f}; of 100 validation images 99 are within 1): look "
-        "whether it is an upright frontal chest X-ray; of any other image the result means nothing"
+        f"The image is unlike the training images (distance {distance:.2f}; of 100 validation images 99 are within 1): "
+        "look whether it is an upright frontal chest X-ray; of any other image the result means nothing."
     )
 
 
