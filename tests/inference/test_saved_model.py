@@ -66,10 +66,14 @@ def test_a_folder_where_nothing_can_be_made_is_told_before_the_network_is_built(
 
 
 def test_a_temporary_folder_that_cannot_be_made_is_an_error_of_the_file_system(tmp_path, monkeypatch):
-    def fail(path, *_):
-        raise PermissionError(13, "Permission denied", str(path))
+    mkdir = Path.mkdir
+
+    def fail(path, *args, **kwargs):
+        if path.suffix == ".tmp":
+            raise PermissionError(13, "Permission denied", str(path))
+        mkdir(path, *args, **kwargs)
 
     monkeypatch.setattr(Path, "mkdir", fail)
     monkeypatch.setattr(saved_model, "Predictor", None)
     with pytest.raises(PermissionError):
-        saved_model._write("run", tmp_path / "model")
+        saved_model.export("run", tmp_path / "model")

@@ -1,9 +1,6 @@
 """A checkpoint as a SavedModel, which has the weights as constants, is calibrated, and gives words as strings."""
 
 import json
-import os
-import secrets
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -11,17 +8,14 @@ import numpy as np
 import tensorflow as tf
 
 from tienet.checkpoint.run_folder import OpenedRun
-from tienet.errors import InputError
-from tienet.folders import locks
+from tienet.inference.model_folder import FACTS, VOCAB, facts_of, new_folder
 from tienet.inference.predictor import Predictor
 from tienet.labels import LABELS, K
 from tienet.modeling import outputs
-from tienet.pages.study import DISCLAIMER
 
 tf1 = tf.compat.v1
 
 SIGNATURE = "serving_default"
-FACTS, VOCAB = "tienet.json", "vocab.txt"
 
 
 def export(load: str | Path | OpenedRun, out: Path) -> list[str]:
@@ -32,26 +26,16 @@ def export(load: str | Path | OpenedRun, out: Path) -> list[str]:
     Raises:
         InputError: The checkpoint does not fit, as in `Predictor`; `out` is there already, or another process makes it.
     """
-    with locks.hold(out.with_name(f".{out.name}.lock"), out, "--out"):
-        if out.exists():
-            raise InputError(f"--out {out} is there already; choose another name, or remove it")
-        signature = _write(load, out)
+    with (
+        new_folder(out) as folder,
+        Predictor(load, features="off") as network,
+        tempfile.TemporaryDirectory() as assets,
+    ):
+        model = _Model(network, Path(assets))
+        signature = model.signature()
+        tf.saved_model.save(model, str(folder), signatures={SIGNATURE: signature})
     takes = [f"takes  {_describe(name, spec)}" for name, spec in signature.structured_input_signature[1].items()]
     return takes + [f"gives  {_describe(name, tensor)}" for name, tensor in signature.structured_outputs.items()]
-
-
-def _write(load: str | Path | OpenedRun, out: Path) -> tf.types.experimental.ConcreteFunction:
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.mkdir()  # TensorFlow's errors would not say why it cannot be made
-        with Predictor(load, features="off") as network, tempfile.TemporaryDirectory() as assets:
-            model = _Model(network, Path(assets))
-            signature = model.signature()
-            tf.saved_model.save(model, str(temporary), signatures={SIGNATURE: signature})
-        temporary.rename(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return signature
 
 
 class _Model(tf.Module):
@@ -68,16 +52,7 @@ class _Model(tf.Module):
         _make_loadable(self._frozen)
         self._inputs = _inputs(network)
         network.run.vocab.save(folder / VOCAB)
-        facts = {
-            "mode": self._mode.name,
-            "image_px": network.config.image_px if self._mode.image else None,
-            "max_words": network.config.max_words if self._mode.reads else None,
-            "labels": list(LABELS),
-            "calibrated": calibration is not None,
-            "thresholds": [None if np.isnan(value) else float(str(value)) for value in self._thresholds],
-            "note": DISCLAIMER,
-        }
-        (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        (folder / FACTS).write_text(json.dumps(facts_of(network), indent=2) + "\n", encoding="utf-8")
         self.facts = tf.saved_model.Asset(str(folder / FACTS))
         self.vocab = tf.saved_model.Asset(str(folder / VOCAB))
 
