@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         for note in manifest.notes:
             print(f"note: {note}", file=sys.stderr)
         leaks = _leaks(manifest, args.leak_check or [])
-        summary = summarize(manifest, args.images, args.seed, progress=sys.stderr.isatty())
+        summary = summarize(manifest, args.images, args.seed, progress=True)
         print("\n".join([text_table(summary), *leaks]))
         write_text(out / "index.html", render(summary, args.seed))
     print(out / "index.html")

@@ -18,7 +18,7 @@ from tienet.labels import LABELS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GROUP_ROWS = 1 << 16
+GROUP_ROWS = 1 << 15
 """Rows of a row group, which are in memory together."""
 
 
