@@ -6,7 +6,7 @@ import pytest
 from benchmarks import pictures
 from tests.pages.test_study_browser import study
 from tienet.errors import InputError
-from tienet.pages.study import write_pages
+from tienet.pages.pages_folder import write_pages
 
 pytest.importorskip("fastapi", reason="needs fastapi")
 

@@ -8,7 +8,8 @@ import pytest
 
 from tienet.labels import LABELS, K
 from tienet.pages.cases import ON_A_SHEET
-from tienet.pages.study import StudyPage, write_pages
+from tienet.pages.pages_folder import write_pages
+from tienet.pages.study import StudyPage
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 
 from tienet.labels import LABELS, K
 from tienet.pages import attention_map
+from tienet.pages.pages_folder import write_pages
 from tienet.pages.probability import AXIS, place
-from tienet.pages.study import Origin, StudyPage, render, write_pages
+from tienet.pages.study import Origin, StudyPage, render
 
 NAN = np.nan
 NASTY = '<script>alert("x")</script>&\'$style'

@@ -8,7 +8,8 @@ import pytest
 
 from tienet.labels import LABELS, K
 from tienet.pages import attention_map
-from tienet.pages.study import StudyPage, write_pages
+from tienet.pages.pages_folder import write_pages
+from tienet.pages.study import StudyPage
 
 WORDS = ["<START>", "findings", ":", "large", "effusion", ".", "impression", ":", "effusion", "."]
 LONG = "x" * 300

@@ -99,7 +99,7 @@ def _check_format(args: argparse.Namespace) -> None:
 
 def _report(args: argparse.Namespace) -> int:
     from tienet.commands.output_formats import DISCLAIMER
-    from tienet.pages.study import write_pages
+    from tienet.pages.pages_folder import write_pages
     from tienet.predict import Reporter
 
     decoding = writing_flags.decoding_of(args)

@@ -40,7 +40,7 @@ from tienet.folders import contents
 from tienet.inference.predictor import Predictions, Predictor
 from tienet.labels import LABELS, name_labels
 from tienet.modes import Mode
-from tienet.pages.study import write_pages
+from tienet.pages.pages_folder import write_pages
 
 PAPER_DATA = "chestxray14"
 """The data set that the paper trains on."""

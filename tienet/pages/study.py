@@ -2,30 +2,25 @@
 
 Every page is one HTML file that needs no network: images are data URIs, and the style sheet and the script are inside.
 The script shows the map of the word that is pointed at; without it a page still shows the image, a_ws, both reports
-and the labels. `index.html` lists the pages, and its script filters the list. If the truth of no label is known, as for
-new images, the pages and the list say which labels are named, and not whether that is right or wrong.
+and the labels. `tienet.pages.pages_folder` writes the pages and their list. If the truth of no label is known, as for
+new images, a page says which labels are named, and not whether that is right or wrong.
 Letters: T words; D cells on a side of the attention grid; px pixels on a side of the image.
 """
 
 import html
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from tienet.files import write_text
-from tienet.labels import LABELS, K, readable
+from tienet.labels import K, readable
 from tienet.pages import attention_map, cases, prose, template, text_rows, verdicts
 from tienet.pages.probability import SCALE_TEXT, percent
 from tienet.pages.verdicts import Verdict
 
 DISCLAIMER = "Research software, not a medical device: not for diagnosis."
 
-_THUMBNAIL_PX = 96
 _THRESHOLD_TEXT = (
     "A label is named where its bar reaches the tick, its threshold; No Finding only where no finding is named."
 )
@@ -34,7 +29,6 @@ _SHARES_TEXT = (
     "Recall: how many that had it were named."
 )
 _NO_THRESHOLD_TEXT = "No threshold is known, so no label is named."
-_PAGE_NAME = re.compile(r"study-[A-Za-z0-9._-]*\.html")
 
 
 class Origin(NamedTuple):
@@ -161,7 +155,7 @@ def render(page: StudyPage, home: str | None = None) -> str:
         script=template.read("page.js"),
         study_id=html.escape(page.study_id),
         home=f'<a class="home" href="{html.escape(home)}">← all studies</a>' if home else "",
-        chips=_chips_html(page),
+        chips=chips_html(page),
         details=template.read("details.html") if page.words or page.a_ws is not None else "",
         notes="".join(template.fill("note.html", note=html.escape(note)) for note in page.notes),
         picture=""
@@ -171,59 +165,6 @@ def render(page: StudyPage, home: str | None = None) -> str:
         labels=_labels_html(page),
         disclaimer=DISCLAIMER,
     )
-
-
-def write_pages(folder: Path | str, pages: Iterable[StudyPage]) -> list[Path]:
-    """Write a page per study, and `index.html`, which lists them, into `folder`.
-
-    The pages are taken one at a time, so a generator need not hold all images. A page's file is named after its study,
-    with all characters replaced but letters, digits, ".", "_" and "-", and with a number if two studies would get the
-    same name. At the end, pages of an earlier call are removed, which are the folder's other files named study-*.html.
-    Where the truth is known, `cases.html` has the studies with a report on sheets of four (`tienet.pages.cases`).
-
-    Returns:
-        The paths of the pages in the given order, without the index.
-    """
-    folder, written, rows, sheet_cases = Path(folder), [], [], []
-    taken: set[str] = set()
-    named_or_missed = truth_known = False
-    for page in pages:
-        path = folder / _file_name(page.study_id, taken)
-        write_text(path, render(page, home="index.html"))
-        written.append(path)
-        rows.append(_index_row(page, path.name))
-        if page.has_truth and page.probabilities is not None and page.words:
-            sheet_cases.append(_case_html(page, path.name))
-        named_or_missed |= any(code in "rwmn" for code in _codes(page))
-        truth_known |= page.has_truth
-    if sheet_cases:
-        write_text(folder / cases.FILE_NAME, cases.sheets(sheet_cases, DISCLAIMER))
-    else:
-        (folder / cases.FILE_NAME).unlink(missing_ok=True)
-    write_text(folder / "index.html", _index_html(rows, named_or_missed, truth_known, bool(sheet_cases)))
-    _remove_stale(folder, taken)
-    return written
-
-
-def _remove_stale(folder: Path, taken: set[str]) -> None:
-    """Remove the files that are named like pages, but whose name in lower case is not in `taken`."""
-    for path in folder.iterdir():
-        if _PAGE_NAME.fullmatch(path.name) and path.name.lower() not in taken and path.is_file():
-            path.unlink()
-
-
-def _file_name(study_id: str, taken: set[str]) -> str:
-    """A safe name for a page's file that is not in `taken`, to which it is added.
-
-    Names that differ only in case count as the same, because on some file systems they are.
-    """
-    stem = "study-" + re.sub(r"[^A-Za-z0-9._-]+", "_", study_id)[:100]
-    name, number = f"{stem}.html", 1
-    while name.lower() in taken:
-        number += 1
-        name = f"{stem}-{number}.html"
-    taken.add(name.lower())
-    return name
 
 
 # ---- the reports ----
@@ -341,63 +282,24 @@ def _labels_html(page: StudyPage) -> str:
     )
 
 
-def _chips_html(page: StudyPage) -> str:
+def chips_html(page: StudyPage) -> str:
+    """The chips of the labels as HTML; empty in a mode that does not classify."""
     page_verdicts = page.verdicts()
     return "" if page_verdicts is None else verdicts.chips(page_verdicts)
 
 
-# ---- the index ----
+# ---- what the folder's other files need of it ----
 
 
-def _codes(page: StudyPage) -> str:
+def codes(page: StudyPage) -> str:
+    """A letter for each label, by which the script of the index filters."""
     return verdicts.codes(page.verdicts(), page.known_labels())
 
 
-def _index_html(rows: list[str], named_or_missed: bool, truth_known: bool, has_cases: bool) -> str:
-    """The list of all pages as HTML.
-
-    Args:
-        rows: A table row for each page.
-        named_or_missed: Whether some label of some study is named or missed.
-        truth_known: Whether the truth of some label of some study is known.
-        has_cases: Whether there are sheets of studies beside the pages.
-    """
-    findings = "\n".join(f'<option value="{name}">{readable(name)}</option>' for name in LABELS)
-    filters = ""
-    if truth_known:
-        hidden = "" if named_or_missed else "disabled hidden"
-        filters = template.fill("filter_verdicts.html", findings=findings, hidden=hidden)
-    elif named_or_missed:
-        filters = template.fill("filter_named.html", findings=findings)
-    return template.fill(
-        "index.html",
-        style=template.read("page.css"),
-        script=template.read("index.js"),
-        count=len(rows),
-        cases=template.fill("cases_link.html", address=cases.FILE_NAME) if has_cases else "",
-        filters=filters,
-        key=template.read("key_verdicts.html") if named_or_missed and truth_known else "",
-        rows="\n".join(rows),
-        disclaimer=DISCLAIMER,
-    )
-
-
-def _case_html(page: StudyPage, file_name: str) -> str:
+def case_html(page: StudyPage, file_name: str) -> str:
+    """The study on the sheets of `tienet.pages.cases`, as HTML; `file_name` is the address of its page."""
     marked = "".join(_marked_words(replace(page, a=None), details=False))
     reports = [("Written report" if page.true_words is not None else "Report", marked)]
     if page.true_words is not None:
         reports.insert(0, ("True report", _lines_html(prose.as_report(" ".join(page.true_words)))))
-    return cases.case(page.study_id, file_name, page.image, _chips_html(page), reports)
-
-
-def _index_row(page: StudyPage, file_name: str) -> str:
-    link = f'href="{html.escape(file_name)}"'
-    thumbnail = ""
-    if page.image is not None:
-        small = cv2.resize(page.image, (_THUMBNAIL_PX, _THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
-        thumbnail = f'<a {link}><img src="{attention_map.data_uri(small)}" alt=""></a>'
-    name = f"<a {link}>{html.escape(page.study_id)}</a>"
-    return (
-        f'<tr data-codes="{_codes(page)}"><td class="thumbnail">{thumbnail}</td><th scope="row">{name}</th>'
-        f"<td>{_chips_html(page)}</td></tr>"
-    )
+    return cases.case(page.study_id, file_name, page.image, chips_html(page), reports)
