@@ -13,6 +13,7 @@ checkpoints/       latest-STEP.*, best-STEP.*: weights and the optimizer's state
 latest.json, best.json          the name of that checkpoint, its epoch, validation score and thresholds, and
                                 what its reports were like
 stats.json, log.log, events.*   Tensorpack's logs
+README.md, curves.png           what the run is, and the curves of its training, for people (`tienet.training.card`)
 
 What a run's identity is, and where runs are compared by it, is in `tienet.checkpoint.identity`; the files that it
 describes are compared with it whenever they are read. How checkpoints are written is in `tienet.checkpoint.save`, from

@@ -14,6 +14,7 @@ checkpoint is kept. Ctrl-C leaves a checkpoint. The command evaluate judges a ru
 
 import argparse
 import json
+import sys
 import textwrap
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -242,9 +243,11 @@ def run(args: argparse.Namespace) -> int:
         start_tensorflow()
         from tienet.evaluation.calibrate import calibrate_after_training
         from tienet.training import train
+        from tienet.training.card.write import write_after_training
 
         train.train(config, places, gpus, args.resume, args.load, parallelism, interruption, inputs)
         if cluster.is_chief:
             calibrate_after_training(logdir, args.data_root)
+            write_after_training(logdir, inputs.manifest, sys.argv)
     print(logdir)
     return 0

@@ -46,7 +46,7 @@ RUN = Kind(
     parts=(
         "config.json", "vocab.txt", "studies.json", "backbone.npz", "feature_norm.npy", "images.npz", "checkpoints",
         "latest.json", "best.json", "calibration.json", "stats.json*", "log.log*", "events.out.tfevents.*", "profile",
-        "eval",
+        "eval", "README.md", "curves.png",
     ),
     alone=True,
 )  # fmt: skip

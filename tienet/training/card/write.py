@@ -1,0 +1,61 @@
+"""The model card of a run, RUN/README.md, and the picture of its curves, written when the training is over."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tienet import files
+from tienet.checkpoint.entries import named_entry, read_entry
+from tienet.checkpoint.run_folder import open_run
+from tienet.data.manifest import Manifest
+from tienet.errors import InputError
+from tienet.folders import locks
+from tienet.training.card.command import command_text
+from tienet.training.card.curves import plot_curves, read_log
+from tienet.training.card.figures import measure
+from tienet.training.card.text import CURVES, card_text
+
+FILE_NAME = "README.md"
+
+_MAX_MESSAGE_CHARS = 400
+
+
+def write_card(folder: Path, data_set: Manifest, argv: Sequence[str]) -> Path:
+    """Measure the best checkpoint of a run and write its card and its curves; those that are there are replaced.
+
+    Args:
+        folder: The run's folder.
+        data_set: The data set that it was trained on, with all its splits.
+        argv: The command of the training, as `sys.argv`.
+    Returns:
+        The path of the card.
+    Raises:
+        InputError: The folder holds no complete run, or the validation split is not the run's.
+    """
+    run = open_run(folder)
+    entry = read_entry(run.prefix) or named_entry(run.folder, "best")
+    if entry is None:
+        raise InputError(f"{run.prefix}: nothing is known of this checkpoint")
+    latest = named_entry(run.folder, "latest") or entry
+    trained = max(latest.state.epoch, entry.state.epoch)
+    with locks.writing(run.folder, again=True):
+        figures = measure(run, data_set)
+        has_curves = plot_curves(run.folder / CURVES, read_log(run.folder), entry.state.epoch)
+        command = command_text(argv, run.config, data_set.name)
+        text = card_text(run, entry, trained, data_set, figures, command, has_curves)
+        files.write_text(run.folder / FILE_NAME, text)
+    return run.folder / FILE_NAME
+
+
+def write_after_training(folder: Path, data_set: Manifest, argv: Sequence[str]) -> Path | None:
+    """As `write_card`; a failure prints a line on standard error, because the training is over and its checkpoints are
+    written. Returns None then.
+    """
+    try:
+        path = write_card(folder, data_set, argv)
+    except Exception as error:
+        what = " ".join(str(error).split())[:_MAX_MESSAGE_CHARS] or type(error).__name__
+        print(f"warning: {folder / FILE_NAME} not written: {what}", file=sys.stderr)
+        return None
+    print(f"{path}: what this run is, and what its validation shows", file=sys.stderr)
+    return path
