@@ -46,7 +46,7 @@ RUN = Kind(
     parts=(
         "config.json", "vocab.txt", "studies.json", "backbone.npz", "feature_norm.npy", "images.npz", "checkpoints",
         "latest.json", "best.json", "calibration.json", "stats.json*", "log.log*", "events.out.tfevents.*", "profile",
-        "eval", "README.md", "curves.png",
+        "eval",
     ),
     alone=True,
 )  # fmt: skip
@@ -64,8 +64,10 @@ EVALUATION = Kind(
     ),
 )  # fmt: skip
 LOCATIONS = Kind("boxes that were judged", ("locate.csv",), replaces=("locate.txt", "locate.html"))
-PAGES = Kind("a set of study pages", ("study-*.html",), title=">Studies", replaces=("index.html",))
-DOCUMENTS = Kind("reports for a PACS or a record", ("*.sr.dcm", "*.fhir.json"))
+PAGES = Kind("a set of study pages", ("study-*.html",), title=">Studies", replaces=("index.html", "report.jsonl"))
+DOCUMENTS = Kind(
+    "reports for a PACS or a record", ("*.sr.dcm", "*.fhir.json"), replaces=("documents.csv", "report.jsonl")
+)
 MODEL = Kind("an exported model", ("saved_model.pb", "model.onnx"))
 WEIGHTS = Kind("weights of a backbone", ("*.npz",))
 KINDS = (

@@ -125,4 +125,10 @@ def test_another_data_set_is_not_taken_and_the_training_is_not_lost(reader, data
     assert write.write_after_training(reader, other, ["tienet"]) is None
     assert "README.md not written: " in (said := capsys.readouterr().err) and "split val is not the one" in said
     assert not (reader / "README.md").exists()
+    (reader / "README.md").write_text("# notes\n")
+    assert write.write_after_training(reader, data_set, ["tienet"]) is None
+    assert "README.md: not written by TieNet; give it another name" in capsys.readouterr().err
+    assert (reader / "README.md").read_text() == "# notes\n"
+    (reader / "README.md").unlink()
+    assert write.write_after_training(reader, data_set, ["tienet"]) == reader / "README.md"
     assert write.write_after_training(reader, data_set, ["tienet"]) == reader / "README.md"

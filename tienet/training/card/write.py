@@ -16,6 +16,8 @@ from tienet.training.card.figures import measure
 from tienet.training.card.text import CURVES, card_text
 
 FILE_NAME = "README.md"
+START = "---\nlibrary_name: tienet\n"
+"""What every card starts with."""
 
 _MAX_MESSAGE_CHARS = 400
 
@@ -30,9 +32,11 @@ def write_card(folder: Path, data_set: Manifest, argv: Sequence[str]) -> Path:
     Returns:
         The path of the card.
     Raises:
-        InputError: The folder holds no complete run, or the validation split is not the run's.
+        InputError: The folder holds no complete run, or a README.md of somebody else's, or the validation split is not
+            the run's.
     """
     run = open_run(folder)
+    _check_is_card(run.folder / FILE_NAME)
     entry = read_entry(run.prefix) or named_entry(run.folder, "best")
     if entry is None:
         raise InputError(f"{run.prefix}: nothing is known of this checkpoint")
@@ -45,6 +49,14 @@ def write_card(folder: Path, data_set: Manifest, argv: Sequence[str]) -> Path:
         text = card_text(run, entry, trained, data_set, figures, command, has_curves)
         files.write_text(run.folder / FILE_NAME, text)
     return run.folder / FILE_NAME
+
+
+def _check_is_card(path: Path) -> None:
+    """Raise InputError if there is a file that is no card, so that nobody's notes are replaced."""
+    if path.is_symlink() or path.exists():
+        with path.open("rb") as file:
+            if file.read(len(START)) != START.encode():
+                raise InputError(f"{path}: not written by TieNet; give it another name, and `--resume` writes the card")
 
 
 def write_after_training(folder: Path, data_set: Manifest, argv: Sequence[str]) -> Path | None:
