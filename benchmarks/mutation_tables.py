@@ -90,7 +90,7 @@ def _users_tables(folder: Path) -> dict[str, tuple[bytes, tuple[Step, ...]]]:
     hand = table_of(["Image Index", *FINDINGS, "sex"], FILES, *labels, "fmfm")
     listed = table_of(["image", "Finding Labels"], FILES, words)
     rows = [["0.500000"] * 4 for _ in range(K)] + [["1", "0", "", "1"] for _ in range(K)]
-    done = table_of(HEADER, ids, *rows, ["Mass"] * 4, [""] * 4)
+    done = table_of(HEADER, ids, *rows, ["Mass"] * 4, *[[""] * 4] * 3)
     errors = table_of(["row", "study_id", "reason", "message"], "67", "xy", ["no report"] * 2, ["it is empty"] * 2)
     both = reports.replace(b"a.png", b"/data/films/a.png").replace(b"p1/", b"/data/films/p1/").replace(b"p2/", b"p2\\")
     return {

@@ -32,7 +32,8 @@ def work(path: Path, studies: list[StudyInput] = STUDIES, identity: dict = IDENT
             if study.fault:
                 out.pass_over(study)
             else:
-                out.write(study, np.full(K, study.row / 100, np.float32), LABEL_CELLS)
+                probabilities = np.full(K, study.row / 100, np.float32)
+                out.write(study, probabilities, LABEL_CELLS, None, 1.25, ["The image is odd."])
                 done += 1
         out.finish()
         assert sum(out.reasons.values()) == sum(study.fault is not None for study in studies)
@@ -44,10 +45,10 @@ def test_the_table(tmp_path):
     assert work(tmp_path / "out.csv") == 5
     with (tmp_path / "out.csv").open() as file:
         rows = list(csv.reader(file))
-    assert tuple(rows[0]) == HEADER and len(set(HEADER)) == 1 + 2 * K + 2 == 33
+    assert tuple(rows[0]) == HEADER and len(set(HEADER)) == 1 + 2 * K + 4 == 35
     assert HEADER[1] == "Atelectasis_probability" and HEADER[16:31] == LABELS
-    assert rows[1] == ["s0", *["0.02"] * K, *["1", "0", ""] * 5, ";".join(LABELS[::3]), ""]
-    assert rows[2] == ["s1", *[""] * (2 * K + 1), "no report"]
+    assert rows[1] == ["s0", *["0.02"] * K, *["1", "0", ""] * 5, ";".join(LABELS[::3]), "", "1.25", "The image is odd."]
+    assert rows[2] == ["s1", *[""] * (2 * K + 1), "no report", "", ""]
     assert [row[0] for row in rows[1:]] == [f"s{n}" for n in range(7)]
     errors = (tmp_path / "out.csv.errors.csv").read_text().splitlines()
     assert errors == ["row,study_id,reason,message", "3,s1,no report,it is empty", "6,s4,no report,it is empty"]

@@ -12,8 +12,9 @@ annotate, image (PNG, JPEG or DICOM, relative to the table). It is CSV, plain or
 
 The output has a row for each study, in the input's order. Column named has the labels that reach their threshold, with
 ; between them. A study that cannot be read, such as a report of words that the network does not know, has empty cells
-and the reason in column passed_over; OUT.errors.csv says more, and the exit status is then 1. The same command again
-goes on where it was stopped, but for a pipe.
+and the reason in column passed_over; OUT.errors.csv says more, and the exit status is then 1. Columns image_distance
+and notes warn of an image that is no frontal chest X-ray. The same command again goes on where it was stopped, but for
+a pipe.
 """
 
 import argparse

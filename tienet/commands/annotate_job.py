@@ -3,7 +3,7 @@
 import itertools
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
@@ -49,6 +49,7 @@ class Job:
         self._image_px = image_px_of(annotator.run.runs)
         self._logged_faults = self._truncated_reports = self._words = self._unknown_words = 0
         self._remarks: Counter[str] = Counter()
+        self._unlike = 0
         self._thresholds_checked = False
 
     def run(self, interruption: Interruption) -> None:
@@ -151,11 +152,21 @@ class Job:
             elif not study.fault:
                 _, prediction, found = next(results)
                 if study.row in missing:
-                    self._out.write(study, prediction.probabilities, prediction.labels, found)
-                    self._count_words(prediction)
-                    self._remarks.update(images[n].remarks if images[n] else ())
+                    self._write(study, prediction, found, images[n].remarks if images[n] else ())
         self._out.flush()
         return True
+
+    def _write(
+        self, study: StudyInput, prediction: "Prediction", evidence: list[dict] | None, remarks: Sequence[str]
+    ) -> None:
+        """Add the row of a study that was labelled, and count what the notes at the end tell."""
+        from tienet.commands.output_formats import notes_on
+
+        notes = notes_on(remarks, prediction)
+        self._out.write(study, prediction.probabilities, prediction.labels, evidence, prediction.image_distance, notes)
+        self._count_words(prediction)
+        self._remarks.update(remarks)
+        self._unlike += bool(prediction.notes)
 
     def _find_evidence(
         self, reports: list[str], predictions: "list[Prediction]", pixels: list[np.ndarray] | None
@@ -200,6 +211,8 @@ class Job:
             _log_note(note)
         for remark, count in self._remarks.most_common():
             _log_note(f"of {count:,} images the file {remark}")
+        if self._unlike:
+            _log_note(f"{self._unlike:,} images are unlike the training images (columns image_distance and notes)")
         if self._unknown_words > MAX_UNKNOWN_SHARE_OF_ALL * self._words:
             share = self._unknown_words / self._words
             _log_note(f"the network does not know {share:.0%} of the words; was it trained on reports like these?")

@@ -5,7 +5,8 @@ of a run that was stopped. There are these files:
 
 OUT             a row for each study, in the input's order: study_id, a probability for each label, then each label: 1,
                 0, or empty without a threshold; `named`, the labels that are 1; `passed_over`, why a study has empty
-                cells; with --evidence `evidence`, a list in JSON; the columns that are kept
+                cells; `image_distance` and `notes` on its image; with --evidence `evidence`, a list in JSON; the
+                columns that are kept
 OUT.run.json    the checkpoint and the input that the table is of, so that no run with others adds to it
 OUT.evidence.jsonl   the evidence alone, a line of JSON for each study; made at the end, with --evidence
 OUT.errors.csv  the row of each study that was passed over, and why in a sentence; only where there are such studies

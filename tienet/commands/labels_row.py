@@ -11,7 +11,10 @@ from tienet.commands.study import StudyInput
 from tienet.labels import LABELS, K
 
 NAMED, PASSED_OVER, EVIDENCE = "named", "passed_over", "evidence"
-HEADER = ("study_id", *(f"{label}_probability" for label in LABELS), *LABELS, NAMED, PASSED_OVER)
+DISTANCE, NOTES = "image_distance", "notes"
+HEADER = (
+    "study_id", *(f"{label}_probability" for label in LABELS), *LABELS, NAMED, PASSED_OVER, DISTANCE, NOTES,
+)  # fmt: skip
 SEPARATOR = ";"  # between the names in column `named`; no label has it in its name
 
 
@@ -21,7 +24,12 @@ def columns(evidence: bool, kept: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def labelled(
-    study: StudyInput, probabilities: np.ndarray, labels: np.ndarray, evidence: Sequence[dict] | None = None
+    study: StudyInput,
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    evidence: Sequence[dict] | None = None,
+    image_distance: float | None = None,
+    notes: Sequence[str] = (),
 ) -> str:
     """The row of a study that was labelled, a line or more of CSV.
 
@@ -30,17 +38,20 @@ def labelled(
         probabilities: float32 [K]; they are written with the fewest digits that give the same float32 again.
         labels: float [K], 1 or 0, NaN without a threshold.
         evidence: What the column `evidence` holds, where there is one.
+        image_distance: How far the image is from the training images; None without an image, or where it is not known.
+        notes: Sentences on the image that a user should know.
     """
     probability_cells = [str(value) for value in probabilities.astype(np.float32)]
     label_cells = ["" if np.isnan(value) else str(int(value)) for value in labels]
     named = SEPARATOR.join(label for label, value in zip(LABELS, labels, strict=True) if value == 1)
     more = [] if evidence is None else [json.dumps(evidence, ensure_ascii=False)]  # its line breaks are escaped
-    return line([study.study_id], [*probability_cells, *label_cells, named, "", *more, *study.kept])
+    of_image = ["" if image_distance is None else str(np.float32(image_distance)), " ".join(notes)]
+    return line([study.study_id], [*probability_cells, *label_cells, named, "", *of_image, *more, *study.kept])
 
 
 def passed_over(study: StudyInput, evidence: bool) -> str:
     """The row of a study that was passed over: its name, empty cells, why, and what is kept."""
-    return line([study.study_id], [*[""] * (2 * K + 1), study.fault.kind, *[""] * evidence, *study.kept])
+    return line([study.study_id], [*[""] * (2 * K + 1), study.fault.kind, "", "", *[""] * evidence, *study.kept])
 
 
 def line(cells: Sequence[str], as_they_are: Sequence[str] = ()) -> str:

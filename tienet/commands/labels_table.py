@@ -44,10 +44,16 @@ class LabelsTable(ABC):
         self._rows.append(labels_row.passed_over(study, self._evidence))
 
     def write(
-        self, study: StudyInput, probabilities: np.ndarray, labels: np.ndarray, evidence: Sequence[dict] | None = None
+        self,
+        study: StudyInput,
+        probabilities: np.ndarray,
+        labels: np.ndarray,
+        evidence: Sequence[dict] | None = None,
+        image_distance: float | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         """Add a study's row; the arguments are those of `labels_row.labelled`."""
-        self._rows.append(labels_row.labelled(study, probabilities, labels, evidence))
+        self._rows.append(labels_row.labelled(study, probabilities, labels, evidence, image_distance, notes))
         self.written += 1
 
     def flush(self) -> None:

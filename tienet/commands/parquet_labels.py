@@ -10,7 +10,7 @@ import numpy as np
 from tienet import files
 from tienet.commands import labels_row
 from tienet.commands.growing_table import AGAIN
-from tienet.commands.labels_row import EVIDENCE, HEADER, NAMED
+from tienet.commands.labels_row import DISTANCE, EVIDENCE, HEADER, NAMED
 from tienet.commands.parquet import ParquetRows, as_text, import_pyarrow
 from tienet.errors import InputError
 from tienet.labels import LABELS
@@ -27,7 +27,7 @@ def pack_rows(
 ) -> None:
     """Write the Parquet file, as a whole or not at all, a row group at a time.
 
-    study_id, `named`, `passed_over` and `evidence` are strings, probabilities float32, labels int8. Null stands for a
+    Labels are int8, probabilities and `image_distance` float32, the other columns strings. Null stands for a
     label without a threshold, and for all that is empty because a study was passed over.
 
     Args:
@@ -81,7 +81,7 @@ def _type_of(name: str) -> "pa.DataType":
     pa, _ = import_pyarrow()
     if name in LABELS:
         return pa.int8()
-    return pa.float32() if name.endswith("_probability") else pa.string()
+    return pa.float32() if name.endswith("_probability") or name == DISTANCE else pa.string()
 
 
 def count_rows(path: Path) -> int:

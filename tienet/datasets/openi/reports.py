@@ -1,6 +1,5 @@
 """The reports of OpenI, each of which is an XML file in NLM's archive or in a folder."""
 
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,7 +7,6 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 from defusedxml import DefusedXmlException, ElementTree
-from tqdm import tqdm
 
 from tienet.data.text import report_text
 from tienet.datasets.openi import frontal
@@ -16,6 +14,7 @@ from tienet.datasets.openi.archive import DAMAGED
 from tienet.datasets.openi.views import view_name
 from tienet.errors import InputError
 from tienet.files import is_hidden, printable
+from tienet.progress import over
 
 MAX_XML_BYTES = 10_000_000  # a real report has about 10 kB
 MAX_DEPTH = 100
@@ -45,7 +44,7 @@ def read_reports(source: Path) -> dict[str, Report]:
         InputError: There is no XML file, or one is broken, declares entities, or repeats a uid; the message names it.
     """
     reports: dict[str, Report] = {}
-    for name, content in tqdm(_xml_files(source), desc="reports", unit="", file=sys.stderr, disable=None):
+    for name, content in over(_xml_files(source), "reading", "reports"):
         root = _parse_xml(name, content)
         identity = root.find("uId")
         uid = (identity.get("id") or "").strip().removeprefix("CXR") if identity is not None else ""
