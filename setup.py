@@ -21,6 +21,7 @@ setup(
         "tienet": ["py.typed"],
         "tienet.pages": ["templates/*"],
         "tienet.datasets.description": ["templates/*"],
+        "tienet.datasets.openi": ["*.csv"],
         "tienet.server": ["static/*"],
     },
     entry_points={"console_scripts": ["tienet = tienet.commands.main:main"]},
@@ -52,6 +53,9 @@ setup(
     extras_require={
         "cpu": [f"tensorflow-cpu{TENSORFLOW}"],
         "gpu": [f"tensorflow[and-cuda]{TENSORFLOW}"],
+        "clinical": ["fhir.resources>=8,<9", "highdicom>=0.28,<0.29"],
+        "onnx": ["onnx>=1.16", "onnxruntime>=1.18", "tf2onnx>=1.16.1"],
+        "parquet": ["pyarrow>=15"],
         "test": [
             "filelock>=3.12",
             "httpx>=0.27",
