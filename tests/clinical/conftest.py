@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clinical import needs
+from tests import needs
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ import pytest
 from tests.command_line import tienet
 from tests.commands.predictions import prediction_with
 from tests.conftest import ROOT
+from tests.needs import need_pyarrow
 from tienet.commands import annotate, annotate_job, flags, studies_of_table
 from tienet.commands.labels_row import HEADER, NAMED, PASSED_OVER
 from tienet.commands.main import dispatch
@@ -155,7 +156,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
 def test_every_format_has_the_same_rows_however_often_it_was_stopped(archive, expected, tmp_path, ending, monkeypatch):
-    pytest.importorskip("pyarrow")
+    need_pyarrow()
     packed = tmp_path / "packed.data"
     packed.write_bytes(gzip.compress(archive.read_bytes()))
     whole, out = tmp_path / f"whole.{ending}", tmp_path / f"out.{ending}"
@@ -188,7 +189,10 @@ def test_every_format_has_the_same_rows_however_often_it_was_stopped(archive, ex
 
 
 def test_parquet_keeps_its_types_and_ids_become_text(tmp_path):
-    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    need_pyarrow()
+    import pyarrow as pa
+    from pyarrow import parquet
+
     kept = {
         "n": pa.array([None if n % 7 == 2 else n for n in range(90)], pa.int32()),
         "when": pa.array([n * 10**15 for n in range(90)], pa.timestamp("ns")),
@@ -215,7 +219,10 @@ def test_parquet_keeps_its_types_and_ids_become_text(tmp_path):
 
 
 def test_parquet_that_is_cut_off_and_parquet_without_pyarrow(tmp_path, capsys, monkeypatch):
-    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    need_pyarrow()
+    import pyarrow as pa
+    from pyarrow import parquet
+
     source = tmp_path / "in.parquet"
     parquet.write_table(pa.table({"study_id": ["a"], "report": ["clear"]}), source)
     whole = source.read_bytes()

@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from tests.clinical import needs
+from tests import needs
 from tests.data.dicom.dicom_files import dataset, save
 from tests.light_run import light_run
 from tienet.commands.documents import Documents, check_image, check_installed
@@ -134,7 +134,7 @@ def test_a_name_that_is_not_utf8(light, tmp_path):
     write_png(tmp_path / "x.png", np.zeros((8, 8), np.uint8))
     (tmp_path / "x.png").rename(path)
     documents = Documents("fhir", tmp_path / "out", [open_run(light("report"))])
-    written = documents.write(documents.open(StudyInput(1, path.name, path)), _prediction(), ("is small",))
+    written = documents.write(documents.open(StudyInput(1, path.name, path)), _prediction(), ("The file is small.",))
     report = json.loads(written.read_text())
     assert report["identifier"][1]["value"] == "R\\xf6ntgen bild.png" and "The file is small." in report["text"]["div"]
 

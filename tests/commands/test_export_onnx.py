@@ -1,13 +1,13 @@
 """tienet export --format onnx: onnxruntime gives the network's probabilities, or nothing is kept."""
 
 import json
-import os
 import shutil
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
+from tests.needs import need
 from tienet.checkpoint.calibration import Calibration
 from tienet.checkpoint.calibration import save as save_calibration
 from tienet.checkpoint.run_folder import load_run, locate
@@ -27,10 +27,8 @@ MISSING = [name for name in onnx_model.PACKAGES if find_spec(name) is None]
 
 @pytest.fixture
 def onnxruntime():
-    """The package; tests that need it skip where it is missing, and fail there in continuous integration."""
-    if MISSING:
-        missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        missing(f"needs {', '.join(MISSING)}: pip install -e '.[onnx]'")
+    """The package."""
+    need(not MISSING, f"{', '.join(MISSING)}: pip install -e '.[onnx]'")
     import onnxruntime
 
     return onnxruntime

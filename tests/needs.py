@@ -12,6 +12,10 @@ def need(there: bool, what: str) -> None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"needs {what}")
 
 
+def need_pyarrow() -> None:
+    need(find_spec("pyarrow") is not None, "pyarrow: pip install -e '.[parquet]'")
+
+
 def need_highdicom() -> None:
     need(find_spec("highdicom") is not None, "highdicom: pip install -e '.[clinical]'")
 
