@@ -37,7 +37,7 @@ def activations(network: Predictor, split: Manifest) -> dict[str, np.ndarray]:
         for op in graph.get_operations()
         if op.type == "ConcatV2" and op.outputs[0].shape.rank == 2 and op.outputs[0].shape[-1] == width
     ]
-    true, own = into  # in the order in which the graph is built
+    true, own = into[::2]  # in the order in which the graph is built; behind each is that of the maps of the findings
     (x,) = (op.outputs[0] for op in graph.get_operations() if op.type == "Relu" and op.name.startswith("transition"))
 
     def predict(arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
