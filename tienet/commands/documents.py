@@ -89,6 +89,11 @@ class Documents:
         together = hashlib.sha256("".join(checkpoints).encode()).hexdigest()
         self._software = Software(__version__, mode.name, checkpoints[0] if len(checkpoints) == 1 else together)
 
+    @property
+    def needs_maps(self) -> bool:
+        """Whether a document shows the region that an attention map gives."""
+        return self._name == DICOM_SR
+
     def open(self, study: StudyInput) -> fhir.Image:
         """What a document on an image repeats of its file.
 
@@ -129,7 +134,7 @@ class Documents:
             findings_of(prediction.probabilities, prediction.thresholds, prediction.labels),
             None if prediction.report is None else as_report(prediction.report),
             prediction.cut_at,
-            prediction.a_ws if self._name == DICOM_SR else None,
+            prediction.a_ws if self.needs_maps else None,
             tuple(comments),
         )
 

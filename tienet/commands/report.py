@@ -12,14 +12,16 @@ of the thresholds in validation, report (its words), text (the same to read), cu
 was cut, or null), log_probability. --format writes a document for each image into --out, and its path is printed:
 dicom-sr for a PACS, fhir for a record system; both say that nobody has verified them. What cannot be read is named on
 standard error; the exit status is then 1, or 2 if nothing could be read.
+
+With --out the same command again goes on where it was stopped: what is in DIR of the same image, run and settings stays
+as it is and is not printed again. At the end DIR has index.html, the list of all pages, or documents.csv, that of all
+documents (image, study_id, document, named, notes, passed_over), and report.jsonl, the JSON lines of all images.
 """
 
 import argparse
 import contextlib
 import itertools
-import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,20 +29,15 @@ from tienet.cli import UsageError
 from tienet.commands import flags, writing_flags
 from tienet.errors import InputError
 from tienet.folders import contents
+from tienet.interruption import Interrupted, Interruption
 
 if TYPE_CHECKING:
     from tienet.checkpoint.run_folder import OpenedRun
-    from tienet.clinical.fhir import Image
+    from tienet.checkpoint.together import OpenedRuns
     from tienet.commands.documents import Documents
-    from tienet.commands.image_input import ImageInput
-    from tienet.commands.study_input import StudyInput
-    from tienet.pages.study import StudyPage
-    from tienet.predict import Reporter
-
-    Batch = list[tuple[StudyInput, ImageInput, Image | None]]
-
-MAX_BATCH = 8
-"""The largest number of images that are read and predicted together."""
+    from tienet.commands.report_folder import ReportFolder
+    from tienet.inference.judges import Judges
+    from tienet.modeling.decoding import Decoding
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,11 +77,13 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--out {args.out} is a file; expected a folder")
     if args.format:
         _check_format(args)
+    interruption = Interruption()
     with contextlib.ExitStack() as stack:
         if args.out:
+            stack.enter_context(interruption)
             kind = contents.DOCUMENTS if args.format else contents.PAGES
             stack.enter_context(contents.writing(args.out, kind, "--out"))
-        return _report(args)
+        return _report(args, interruption)
 
 
 def _check_format(args: argparse.Namespace) -> None:
@@ -97,9 +96,8 @@ def _check_format(args: argparse.Namespace) -> None:
         check_image(args.format, args.images[0])
 
 
-def _report(args: argparse.Namespace) -> int:
+def _report(args: argparse.Namespace, interruption: Interruption) -> int:
     from tienet.commands.output_formats import DISCLAIMER
-    from tienet.pages.pages_folder import write_pages
     from tienet.predict import Reporter
 
     decoding = writing_flags.decoding_of(args)
@@ -121,110 +119,49 @@ def _report(args: argparse.Namespace) -> int:
             print(f"note: {one.folder}: {one.writing_flaw}", file=sys.stderr)
     if args.json:
         print(DISCLAIMER, file=sys.stderr)
-    job = _Job(opened.runs, args, documents)
-    batches = job.batches()
-    first = next(batches, None)
-    if first is not None:  # nothing is loaded or written where no image can be read
-        flags.start_tensorflow()
-        with judges or contextlib.nullcontext(), Reporter.load(opened, decoding, judges) as reporter:
-            pages = job.pages(reporter, itertools.chain([first], batches))
-            if args.out and not args.format:
-                write_pages(args.out, pages)
-            else:
-                for _ in pages:
-                    pass
+    with _open_folder(args, opened, decoding, judges) as out:
+        return _predict(args, opened, decoding, judges, documents, out, interruption)
+
+
+def _open_folder(
+    args: argparse.Namespace, opened: "OpenedRun | OpenedRuns", decoding: "Decoding | None", judges: "Judges | None"
+) -> "contextlib.AbstractContextManager[ReportFolder | None]":
+    if not args.out:
+        return contextlib.nullcontext()
+    from tienet.commands.report_folder import ReportFolder, identity_of
+
+    identity = identity_of(opened, decoding, judges, args.format or "pages")
+    return ReportFolder(args.out, identity, has_pages=not args.format)
+
+
+def _predict(
+    args: argparse.Namespace,
+    opened: "OpenedRun | OpenedRuns",
+    decoding: "Decoding | None",
+    judges: "Judges | None",
+    documents: "Documents | None",
+    out: "ReportFolder | None",
+    interruption: Interruption,
+) -> int:
+    from tienet.commands.output_formats import DISCLAIMER
+    from tienet.commands.report_job import Job
+    from tienet.predict import Reporter
+
+    job = Job(args.images, opened.runs, args.json, out, documents)
+    try:
+        batches = job.batches(interruption)
+        first = next(batches, None)
+        if first is not None:  # nothing is loaded or written where no image can be read
+            flags.start_tensorflow()
+            with judges or contextlib.nullcontext(), Reporter.load(opened, decoding, judges) as reporter:
+                job.run(reporter, itertools.chain([first], batches), interruption)
+        if out and (job.predicted or job.found):
+            out.finish()
+    except Interrupted:
+        job.log_stop()
+        raise
     if not args.json:
         print(DISCLAIMER)
-    if args.out and not args.format and first is not None:
-        print(args.out / "index.html", file=sys.stderr if args.json else sys.stdout)
-    if job.failed:
-        print(f"{job.failed:,} of {job.failed + job.predicted:,} could not be read", file=sys.stderr)
-    return 0 if not job.failed else 1 if job.predicted else 2
-
-
-class _Job:
-    """One pass over the images.
-
-    Attributes:
-        predicted: The number of images that were read and predicted.
-        failed: The number of images that could not be read.
-    """
-
-    def __init__(
-        self, runs: "Sequence[OpenedRun]", args: argparse.Namespace, documents: "Documents | None" = None
-    ) -> None:
-        from tienet.checkpoint.together import image_px_of
-
-        self._image_px, self._page_px = image_px_of(runs), runs[0].config.image_px
-        self._paths, self._json, self._documents = args.images, args.json, documents
-        self._maps = args.out is not None and args.format != "fhir"
-        self.predicted = self.failed = 0
-
-    def batches(self) -> "Iterator[Batch]":
-        """Read the images, and yield those that could be read, as the network takes them; the others are named."""
-        studies = self._studies()
-        while batch := list(itertools.islice(studies, MAX_BATCH)):
-            readable = []
-            for study in batch:
-                image, document = self._read(study)
-                if image.fault:
-                    self.failed += 1
-                    print(f"passed over: {image.fault.message}", file=sys.stderr)
-                    continue
-                readable.append((study, image, document))
-            if readable:
-                yield readable
-
-    def _read(self, study: "StudyInput") -> "tuple[ImageInput, Image | None]":
-        """An image, and what a document on it needs of its file if there are documents."""
-        from tienet.commands.image_input import UNREADABLE, ImageInput, read_image_input
-        from tienet.commands.study_input import Fault
-
-        image = ImageInput(None, study.fault) if study.fault else read_image_input(study.image, self._image_px)
-        if image.fault or not self._documents:
-            return image, None
-        try:
-            document = self._documents.open(study)
-        except InputError as error:
-            return ImageInput(None, Fault(UNREADABLE, str(error))), None
-        return ImageInput(image.pixels, remarks=(*image.remarks, *document.remarks)), document
-
-    def pages(self, reporter: "Reporter", batches: "Iterable[Batch]") -> "Iterator[StudyPage | bool]":
-        """Print the prediction for each image, and yield the image's page, or True if no pages are wanted.
-
-        If there are documents, write that of the image, and print its path.
-        """
-        from tienet.commands.output_formats import as_json, as_page, as_text, notes_on
-        from tienet.data.image import resize
-
-        for batch in batches:
-            predictions = reporter.report([image.pixels for _, image, _ in batch], maps=self._maps)
-            for (study, image, document), prediction in zip(batch, predictions, strict=True):
-                self.predicted += 1
-                notes = notes_on(image.remarks, prediction)
-                as_output = as_json if self._json else as_text
-                print(as_output(study, prediction, notes), flush=True)
-                if document:
-                    path = self._documents.write(document, prediction, notes)
-                    print(path, file=sys.stderr if self._json else sys.stdout, flush=True)
-                    yield True
-                    continue
-                shown = image.pixels if self._image_px else resize(image.pixels, self._page_px)
-                yield as_page(study.study_id, shown, prediction, notes) if self._maps else True
-
-    def _studies(self) -> "Iterator[StudyInput]":
-        """The images of all arguments; an argument that cannot be read becomes a study with a fault."""
-        from tienet.commands.study_input import Fault, Needs, StudyInput, open_studies
-
-        for path in self._paths:
-            # os.path says no of a name that is too long, where Path.is_dir raises: it is one of several images
-            if not os.path.isdir(path) and path.suffix.lower() != ".csv":  # noqa: PTH112
-                yield StudyInput(1, path.name, path)
-                continue
-            try:
-                studies = open_studies(path, Needs(image=True, report=False))
-                if studies.columns_taken:
-                    print(studies.columns_taken, file=sys.stderr)
-                yield from studies
-            except (InputError, OSError) as error:
-                yield StudyInput(1, path.name, fault=Fault("input that cannot be read", str(error)))
+    if out and (job.predicted or job.found):
+        print(out.index, file=sys.stderr if args.json else sys.stdout)
+    return job.log_summary()
