@@ -52,6 +52,7 @@ def test_punctuation_returns_to_its_words(text):
 def test_prose_has_capitals_and_the_mark_of_removed_text():
     words = "1 . no acute disease . 2 . stable x-xxxx , xxxx of the spine ? clear ."
     assert as_prose(words) == "1. No acute disease. 2. Stable x-XXXX, XXXX of the spine? Clear."
+    assert as_prose("xxxx opacities . xxxxx") == "XXXX opacities. XXXXX"
     assert as_prose("heart of 2.5 cm .") == "Heart of 2.5 cm."  # the dot in a number ends no sentence
     assert as_prose("") == ""
 

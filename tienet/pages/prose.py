@@ -21,7 +21,7 @@ _SLASH = re.compile(r" ?/ ?")
 _HYPHEN = re.compile(r"(?<=\d) - (?=\w)|(?<=\w) - (?=\d)")  # tokenize splits a hyphen off only beside a digit
 
 _SENTENCE_START = re.compile(r"(?:^|(?<=[.!?] ))[a-z]")
-_REMOVED = re.compile(r"\bx{4,}\b")  # OpenI's mark XXXX of removed text, also in x-XXXX
+_REMOVED = re.compile(r"\b[Xx]x{3,}\b")  # OpenI's mark XXXX of removed text, also in x-XXXX
 
 
 def join_words(words: str) -> str:
