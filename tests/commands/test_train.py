@@ -212,7 +212,15 @@ def trainings_of(*target: str) -> dict[str, Config]:
 
 def test_the_settings_of_the_demo_have_an_effect():
     channels = {config.mode: config.transition_channels for config in trainings_of("demo").values()}
-    assert channels == {"annotate-text": 128, "annotate": 64}
+    assert channels == dict.fromkeys(MODES, 64) | {"annotate-text": 128}
+
+
+def test_the_demo_ends_with_a_command_that_serves_what_it_has_trained():
+    make = shutil.which("make") or pytest.skip("needs make")
+    printed = subprocess.run([make, "-n", "-B", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (words,) = re.findall(r"bin/tienet (serve .*?)\"?$", printed, re.MULTILINE)
+    served = {str(run) for run in top_parser(whole=True).parse_args(words.split()).load}
+    assert served == {"runs/demo/report", "runs/demo/annotate"} <= trainings_of("demo").keys()
 
 
 def make_openi(*words: str) -> subprocess.CompletedProcess:
