@@ -13,6 +13,7 @@ import pytest
 from tests import needs
 from tests.commands.predictions import prediction_with
 from tests.light_run import light_run
+from tienet import progress
 from tienet.commands import flags
 from tienet.commands.main import dispatch
 from tienet.commands.report_job import MAX_BATCH
@@ -221,6 +222,18 @@ def test_a_signal_ends_it_between_two_batches(network, load, images, tmp_path, c
     assert len((out / NAME).read_text().splitlines()) == 1 + 2 * MAX_BATCH
     network.stop = {}
     assert run(load, images, "--out", out) == 0 and network.seen[2:] == [N - 2 * MAX_BATCH]
+
+
+def test_progress_counts_what_was_there(network, load, images, tmp_path, capsys, monkeypatch):
+    for name in ("FIRST_S", "LONGEST_S"):
+        monkeypatch.setattr(progress, name, 0)
+    stop_at(network, 1, load, images, "--out", tmp_path / "out")
+    capsys.readouterr()
+    assert run(load, images, "--out", tmp_path / "out") == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("report: ")]
+    assert lines[0].startswith(f"report: {2 * MAX_BATCH}/{N} images") and f"{N}/{N} images" in lines[1]
+    assert run(load, images / "01.png", "--out", tmp_path / "one") == 0 and run(load, images) == 0
+    assert "report: " not in capsys.readouterr().err
 
 
 def test_pages_outlive_a_command_that_can_read_nothing(network, load, images, tmp_path):
