@@ -76,7 +76,7 @@ $(addsuffix /.trained,$(DEMO_RUNS) $(DEMO)/caption $(DEMO)/classify): $(DEMO)/%/
 	touch $@
 
 $(DEMO)/tables/tables.html: $(DEMO_RUNS:%=%/.trained)
-	$(BIN)/python eval.py --load $(DEMO_RUNS) --data phantom --gpu cpu --controls --labeller $(DEMO)/annotate-text \
+	$(BIN)/python eval.py --load $(DEMO_RUNS) --data phantom --gpu cpu --controls --labeller $(DEMO)/annotate-text --pages 240 \
 		--out $(@D) $(if $(shell command -v java),,--no-java)
 	touch $@
 
