@@ -71,7 +71,8 @@ def test_all_that_is_a_path_is_completed():
     def names(wanted: str | None) -> set[str]:
         return {action.dest for action in actions_of(top_parser(whole=True)) if what_completes(action) == wanted}
 
-    assert names("DIRECTORY") == {"out", "data_root", "logdir", "vocab", "images", "root", "jpg", "load", "samples"}
+    folders = {"out", "data_root", "logdir", "vocab", "images", "root", "jpg", "load", "samples", "source", "downloads"}
+    assert names("DIRECTORY") == folders
     assert {"load", "reports", "labels", "entry", "corpus", "keep", "studies", "backbone_weights"} <= names("FILE")
     assert {"mode", "seed", "gpu", "set", "token", "shell"} <= names(None)
     assert not {"load", "data_root", "vocab"} & names(None)
