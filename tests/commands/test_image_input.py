@@ -76,7 +76,7 @@ def test_a_command_resizes_each_image_once(runs, tmp_path, resized, command, mod
 @pytest.mark.parametrize(
     ("command", "mode", "said"),
     [
-        ("report", "classify", "note: {}: the file {}"),
+        ("report", "classify", "note: The file {1}"),
         ("show", "classify", "note: {}: the file {}"),
         ("annotate", "annotate", "note: of 1 images the file {1}"),
     ],
@@ -90,6 +90,6 @@ def test_a_command_says_what_a_reader_should_know_of_a_file(runs, tmp_path, caps
     source = path.parent if command == "annotate" else path
     out = [] if command == "report" else ["--out", str(tmp_path / ("o.png" if command == "show" else "o.csv"))]
     assert dispatch([command, "--load", str(runs[mode]), "--gpu", "cpu", str(source), *out]) == 0
-    printed = capsys.readouterr().err
+    printed = "".join(capsys.readouterr())
     for remark in ("has a window or VOI LUT that cannot be used", "says that the picture is stored mirrored or turned"):
         assert said.format(path, remark) in printed

@@ -50,7 +50,7 @@ def test_every_call_is_in_the_list():
         (["anotate"], "tienet: argument COMMAND: invalid choice: 'anotate'"),
         (["--vresion"], "tienet: the following arguments are required: COMMAND"),
         (["annotate"], "tienet annotate: the following arguments are required: --load, --out"),
-        (["annotate", "--load", "x", "--out", "y"], "required: CSV|FOLDER"),
+        (["annotate", "--load", "x", "--out", "y"], "required: FILE|FOLDER|-"),
         (["report", "--load", "x"], "required: IMAGE"),
     ],
 )

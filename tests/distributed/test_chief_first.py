@@ -151,9 +151,9 @@ def test_the_chief_is_stopped_at_its_work(often, by):
 
 
 def test_a_wish_to_stop_that_comes_as_the_chief_ends_stops_it(often):
-    interruption, workers = Interruption(), FakeWorkers(True, [[0, 1, 0]])
-    with pytest.raises(Interrupted):
-        first(workers, interruption)
+    """Whichever thread meets the others: the one in the background sends this process a signal."""
+    with Interruption() as interruption, pytest.raises(Interrupted):
+        first(FakeWorkers(True, [[0, 1, 0]]), interruption)
     assert interruption.wanted == signal.SIGTERM
 
 

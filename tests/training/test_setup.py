@@ -80,7 +80,7 @@ def test_feature_statistics_are_the_same_without_a_cache(runs, data_root, tmp_pa
 def test_the_distribution_of_the_images_is_the_same_without_a_cache_and_an_older_run_learns_it(
     runs, data_root, tmp_path
 ):
-    build_model(setup_of(config_of("classify", features="off", epochs=1), data_root, tmp_path / "off"))
+    setup_of(config_of("classify", features="off", epochs=1), data_root, tmp_path / "off")
     older = shutil.copytree(runs["classify"], tmp_path / "older")
     (older / "images.npz").unlink()
     setup_of(config_of("classify", max_words=30, feature_norm=True), data_root, older, resume=True)
