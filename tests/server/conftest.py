@@ -18,6 +18,7 @@ from tests.server import fakes
 from tienet.server.app import create_app
 
 LOCAL = {"localhost", "127.0.0.1", "::1"}
+SECONDS_TO_END = 20
 
 
 @contextlib.contextmanager
@@ -26,7 +27,7 @@ def serving(app) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, args=([listener],))
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         try:
             while not server.started and thread.is_alive():
@@ -34,7 +35,9 @@ def serving(app) -> Iterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join()
+            thread.join(SECONDS_TO_END)
+            server.force_exit = True  # one that waits for a request that nobody ends does not hold up all tests
+            thread.join(SECONDS_TO_END)
 
 
 @pytest.fixture(scope="session")
