@@ -18,7 +18,6 @@ from tests.server import fakes
 from tienet.server.app import create_app
 
 LOCAL = {"localhost", "127.0.0.1", "::1"}
-SECONDS_TO_END = 20
 
 
 @contextlib.contextmanager
@@ -27,7 +26,7 @@ def serving(app) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
             while not server.started and thread.is_alive():
@@ -35,9 +34,7 @@ def serving(app) -> Iterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join(SECONDS_TO_END)
-            server.force_exit = True  # one that waits for a request that nobody ends does not hold up all tests
-            thread.join(SECONDS_TO_END)
+            thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from tienet.training.epoch_progress import EpochProgress
 @pytest.fixture
 def clock(monkeypatch) -> list[float]:
     now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    # Not time.monotonic itself: event loops that other tests have left running in threads go by it.
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 
