@@ -5,6 +5,7 @@ made by the first row that needs them, in a folder that all rows share.
 """
 
 import os
+import queue
 import shutil
 import subprocess
 import sys
@@ -240,50 +241,88 @@ def untrained_run(folder: Path, config: Config) -> None:
 def data_set(data: str, backbone_weights: str, flags: Sequence[str] = ()) -> Iterator[Row]:
     """Features, all five modes with preset `openi`, and their tables: the seconds of each command, and of all.
 
+    The trainings that do not go on from each other run at once, as `make -j3 openi` does.
+
     Args:
         data: The data set's folder.
         flags: Further flags of each training.
     """
     folder, name = Path(data).resolve().parent, Path(data).name
     source = ["--data", name, "--data-root", str(folder)]
-    total = 0.0
+    start = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
-        runs = {mode: str(Path(temporary) / mode) for mode in MODES_IN_ORDER}
-        sizes = ["--backbone-end", "res4f", "--image-px", "256"]
-        commands = {"features": ["features", *source, "--backbone-weights", backbone_weights, *sizes]}
-        for mode, run in runs.items():
+        runs = {mode: str(Path(temporary) / mode) for chain in CHAINS for mode in chain}
+
+        def training(mode: str) -> list[str]:
             more = [] if mode == "annotate-text" else ["--backbone-weights", backbone_weights]
             if mode == "caption":
                 more += ["--load", runs["classify"]]
             if mode == "report":
                 more += ["--load", f"{runs['caption']}/checkpoints/checkpoint", "--vocab", runs["caption"], *OF_REPORT]
-            commands[mode] = ["train", *source, "--mode", mode, "--preset", "openi", "--logdir", run, *more, *flags]
+            return ["train", *source, "--mode", mode, "--preset", "openi", "--logdir", runs[mode], *more, *flags]
+
+        sizes = ["--backbone-end", "res4f", "--image-px", "256"]
+        yield _command("features", ["features", *source, "--backbone-weights", backbone_weights, *sizes])
+        yield from _at_once([[(mode, training(mode)) for mode in chain] for chain in CHAINS])
         tables = ["--out", str(Path(temporary) / "tables"), "--no-java"]
-        commands["tables"] = ["evaluate", "--load", *runs.values(), *source, *tables]
-        for what, command in commands.items():
-            taken, said = _run([sys.executable, "-m", "tienet", *command], what)
-            total += taken
-            yield Row(f"openi/{what}", taken, "s", note=said if what == "features" else "")
+        yield _command("tables", ["evaluate", "--load", *runs.values(), *source, *tables])
+        total = time.perf_counter() - start
         table = (Path(temporary) / "tables" / "table1.txt").read_text(encoding="utf-8").splitlines()
-        columns, means = (next(line for line in table if start in line) for start in (" R ", "AVG "))
+        columns, means = (next(line for line in table if text in line) for text in (" R ", "AVG "))
         yield Row("openi/all", total, "s", note=f"{' '.join(columns.split())}: {' '.join(means.split())}")
 
 
-MODES_IN_ORDER = ("annotate-text", "annotate", "classify", "caption", "report")
-"""`caption` goes on from what `classify` has learnt, and `report` from what `caption` has, as in the Makefile."""
+CHAINS = (("annotate-text",), ("annotate",), ("classify", "caption", "report"))
+"""The modes: each one of a chain goes on from what the one before has learnt, as in the Makefile."""
 
 OF_REPORT = ["--set", "alpha=0.25", "--set", "writer_rate=0.1", "--epochs", "8"]
 
 
-def _run(command: list[str], what: str) -> tuple[float, str]:
-    """Run a command; returns its seconds and the first line that it prints.
+def _at_once(chains: Sequence[Sequence[tuple[str, list[str]]]]) -> Iterator[Row]:
+    """Run chains of commands, with their names, side by side; yields a row as soon as a command has ended.
+
+    Raises:
+        FailedError: A command failed; the others of its chain were not started.
+    """
+    done: queue.Queue[Row | FailedError | None] = queue.Queue()
+
+    def run(chain: Sequence[tuple[str, list[str]]]) -> None:
+        try:
+            for name, command in chain:
+                done.put(_command(name, command))
+        except FailedError as error:
+            done.put(error)
+        finally:
+            done.put(None)
+
+    failed = None
+    with ThreadPoolExecutor(len(chains)) as pool:
+        for chain in chains:
+            pool.submit(run, chain)
+        going = len(chains)
+        while going:
+            row = done.get()
+            if row is None:
+                going -= 1
+            elif isinstance(row, Row):
+                yield row
+            else:
+                failed = failed or row
+    if failed:
+        raise failed
+
+
+def _command(what: str, command: list[str]) -> Row:
+    """Run a command of the program; returns its seconds, with the first line that it prints.
 
     Raises:
         FailedError: It failed; the message has the last line of its errors.
     """
     start = time.perf_counter()
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    program = [sys.executable, "-m", "tienet", *command]
+    ended = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
     if ended.returncode:
         lines = ended.stderr.strip().splitlines() or ["no message"]
         raise FailedError(f"{what}: {lines[-1]}")
-    return time.perf_counter() - start, ended.stdout.partition("\n")[0]
+    said = ended.stdout.partition("\n")[0] if what == "features" else ""
+    return Row(f"openi/{what}", time.perf_counter() - start, "s", note=said)

@@ -99,7 +99,9 @@ class Process:
                 self._errors.seek(0)
                 raise FailedError(f"{self._case.name}: {_reason(self._process.returncode, self._errors.read())}")
         except (TimeoutError, subprocess.TimeoutExpired):
-            raise FailedError(f"{self._case.name}: not done after {timeout:.0f} s") from None
+            self._errors.seek(0)
+            reason = f"not done after {timeout:.0f} s; the last line of its errors: {_reason(0, self._errors.read())}"
+            raise FailedError(f"{self._case.name}: {reason}") from None
         finally:
             self.end()
 

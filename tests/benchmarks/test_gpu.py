@@ -1,14 +1,16 @@
 """The plan for a GPU machine, processes and their rows, the table, and a few rows in small on the CPU."""
 
 import json
+import threading
 
 import pytest
 
-from benchmarks import gpu, gpu_plan, gpu_rows
+from benchmarks import gpu, gpu_images, gpu_plan, gpu_rows
 from benchmarks.case import Case, FailedError
 from benchmarks.gpu_plan import AIMS, Aim, Planned, plan
 from benchmarks.gpu_process import Process, Row
 from tienet.errors import InputError
+from tienet.modes import MODES
 
 
 def test_cases_have_names_of_their_own_and_arguments_for_json():
@@ -102,3 +104,38 @@ def test_a_row_of_this_process():
     (row,) = gpu_rows.head(**gpu_plan.SMALL["head"])
     assert row.name == "head/T=3"
     assert 0 < row.value < 1000 * row.compile_s
+
+
+def test_chains_run_side_by_side_and_one_that_fails_ends_none_of_the_others(monkeypatch):
+    order, second_began = [], threading.Event()
+
+    def command(what: str, _: list[str]) -> Row:
+        order.append(what)
+        if what == "a1":
+            assert second_began.wait(10), "the second chain waits for the first"
+        if what == "b1":
+            second_began.set()
+            raise FailedError("b1: no memory")
+        return Row(what, 1.0, "s")
+
+    monkeypatch.setattr(gpu_images, "_command", command)
+    rows = []
+    with pytest.raises(FailedError, match="b1: no memory"):
+        rows.extend(row.name for row in gpu_images._at_once([[("a1", []), ("a2", [])], [("b1", []), ("b2", [])]]))
+    assert sorted(order) == ["a1", "a2", "b1"]
+
+
+def test_each_mode_of_a_data_set_comes_after_what_it_goes_on_from(monkeypatch):
+    monkeypatch.setattr(
+        gpu_images, "_command", lambda what, command: commands.setdefault(what, command) and Row(what, 1.0, "s")
+    )
+    commands = {}
+    with pytest.raises(FileNotFoundError):  # no table was written
+        list(gpu_images.data_set("data/openi", "weights.npz"))
+    assert next(iter(commands)) == "features"
+    assert list(commands)[-1] == "tables"
+    written = {what: command[command.index("--logdir") + 1] for what, command in commands.items() if what in MODES}
+    assert set(written) == set(MODES)
+    assert written["classify"] in commands["caption"]
+    assert f"{written['caption']}/checkpoints/checkpoint" in commands["report"]
+    assert set(written.values()) <= set(commands["tables"])
