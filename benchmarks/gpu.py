@@ -15,6 +15,7 @@ import argparse
 import datetime
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -167,8 +168,8 @@ def measure(cases: list[Planned], table: Table, folder: Path, seconds: float, sm
             fine = False
             table.fail(planned.name, str(error))
         except BaseException:  # Ctrl-C among them
-            if following:
-                following.end()
+            for started in filter(None, (process, following)):
+                started.end()
             raise
         process = following
     print(f"\n{time.monotonic() - start:.0f} s in all", flush=True)
@@ -187,6 +188,7 @@ def gpu_name() -> str:
 def main() -> int:
     """Measure the chosen cases and print a table; returns the exit status, 1 if a case failed."""
     args = parse()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the processes of the cases end with this one
     with tempfile.TemporaryDirectory(prefix="tienet-gpu-") as temporary:
         folder = Path(temporary)
         cases = chosen(plan(str(folder / "pictures"), data_set(args), args.small), args.only)

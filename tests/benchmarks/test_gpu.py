@@ -1,6 +1,9 @@
 """The plan for a GPU machine, processes and their rows, the table, and a few rows in small on the CPU."""
 
 import json
+import os
+import signal
+import sys
 import threading
 
 import pytest
@@ -139,3 +142,22 @@ def test_each_mode_of_a_data_set_comes_after_what_it_goes_on_from(monkeypatch):
     assert written["classify"] in commands["caption"]
     assert f"{written['caption']}/checkpoints/checkpoint" in commands["report"]
     assert set(written.values()) <= set(commands["tables"])
+
+
+def test_a_stop_from_outside_ends_the_processes_of_the_cases_too(monkeypatch):
+    """By SIGTERM, as `timeout` sends it: the processes have sessions of their own, so no signal reaches them."""
+    pids = []
+
+    def table(*_: object) -> None:
+        pids.append(os.getpid())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(gpu.Process, "rows", table)
+    monkeypatch.setattr(sys, "argv", ["gpu", "--small", "--only", "write"])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            gpu.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert pids
