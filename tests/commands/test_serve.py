@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT
+from tienet.commands import serving
 from tienet.errors import InputError
 
 # The command with networks that answer at once. Each time that it is stopped, it serves once more, `times` in all.
@@ -118,7 +119,7 @@ def test_a_signal_that_comes_before_it_answers_stops_it_cleanly(serve, monkeypat
 
     run, addresses = uvicorn.Server.run, []
     monkeypatch.setattr(uvicorn.Server, "run", run_after_a_signal)
-    monkeypatch.setattr(serve, "_log_address", lambda address, _: addresses.append(address))
+    monkeypatch.setattr(serving, "_log_address", lambda address, _: addresses.append(address))
     before = signal.getsignal(signal.SIGTERM)
     assert serve.main() == 0 and signal.getsignal(signal.SIGTERM) is before
     (address,) = addresses
@@ -137,7 +138,7 @@ def test_it_stops_in_order_where_nobody_reads_its_address(serve, monkeypatch):
 
     shutdown, stopped = uvicorn.Server.shutdown, []
     monkeypatch.setattr(uvicorn.Server, "shutdown", counted_shutdown)
-    monkeypatch.setattr(serve, "_log_address", log_to_nobody)
+    monkeypatch.setattr(serving, "_log_address", log_to_nobody)
     with pytest.raises(BrokenPipeError):
         serve.main()
     assert len(stopped) == 1
@@ -176,7 +177,7 @@ def test_wrong_flags_are_one_line(flags, said):
 
 
 def test_a_taken_port_is_one_line():
-    from tienet.commands.serve import bound_socket
+    from tienet.commands.serving import bound_socket
 
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -186,7 +187,7 @@ def test_a_taken_port_is_one_line():
 
 
 def test_a_port_that_another_server_takes_while_this_one_loads_is_one_line():
-    from tienet.commands.serve import bound_socket, start_listening
+    from tienet.commands.serving import bound_socket, start_listening
 
     with bound_socket("127.0.0.1", 0) as first:
         address = first.getsockname()

@@ -4,17 +4,12 @@ The docstrings of the endpoints are part of the API: its description at /api/ope
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response, Security
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
-from fastapi.security import HTTPBearer
-from fastapi.staticfiles import StaticFiles
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from tienet.data.image import MAX_PIXELS
 from tienet.data.text import MAX_REPORT_CHARACTERS
@@ -23,9 +18,10 @@ from tienet.predict import Annotator, Reporter
 from tienet.server import MAX_REQUESTS
 from tienet.server.answers import Answer, Health, Model, Models, Problem, Sample
 from tienet.server.api_page import render_api_page
+from tienet.server.base import add_page, described, new_app
 from tienet.server.batches import ClosedError
 from tienet.server.engine import Engine, ServedNetwork
-from tienet.server.guard import HEALTH, Guard
+from tienet.server.guard import HEALTH
 from tienet.server.images import DecodedImage, printable
 from tienet.server.samples import MAX_THUMBNAIL_PX, AnySample, draw_samples
 from tienet.server.uploads import MAX_UPLOAD_BYTES, Uploads
@@ -35,13 +31,8 @@ Result = TypeVar("Result")
 _WithMaps = Annotated[bool, Query(description="whether a_ws and a are in the answer (default: yes)")]
 _WithPicture = Annotated[bool, Query(description="whether the image is in the answer, for a browser (default: no)")]
 
-STATIC = Path(__file__).with_name("static")
-
 _DESCRIPTION = "Research software, not a medical device: not for diagnosis. An upload is kept in memory and forgotten."
 _PROBLEMS: dict[int, str] = {
-    400: "the image cannot be read, the form is broken, or the Host header is another's",
-    401: "the token is missing or wrong",
-    403: "the request comes from a page of another site",
     404: "this server was started without such a network",
     408: "the upload took too long",
     413: f"more than {MAX_UPLOAD_BYTES >> 20} MB",
@@ -71,23 +62,11 @@ def create_app(
         max_requests: How many requests with an upload may be worked on or wait at once; further ones are answered 503.
         samples: The images that the page offers to try; None: drawings.
     """
-    app = FastAPI(
-        title="TieNet",
-        version="1",
-        description=_DESCRIPTION,
-        docs_url=None,  # FastAPI's own page loads its script from another site
-        redoc_url=None,
-        openapi_url="/api/openapi.json",
-        dependencies=[Security(HTTPBearer(auto_error=False))] if token is not None else [],
-    )
-    app.add_middleware(Guard, token=token, hosts=hosts)
-    app.add_exception_handler(StarletteHTTPException, _answer_http_error)
-    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    app = new_app("TieNet", _DESCRIPTION, token, hosts)
     app.add_exception_handler(ClosedError, _answer_stopping)
     PageRoutes(engine).add_to(app)
     PredictionRoutes(engine, max_requests).add_to(app)
     SampleRoutes(engine, draw_samples() if samples is None else samples).add_to(app)
-    app.mount("/static", StaticFiles(directory=STATIC), "static")
     return app
 
 
@@ -99,8 +78,7 @@ class PageRoutes:
 
     def add_to(self, app: FastAPI) -> None:
         """Add the addresses."""
-        for address, name in (("/", "index.html"), ("/favicon.ico", "icon.svg")):
-            app.get(address, include_in_schema=False, response_class=FileResponse)(_file_endpoint(STATIC / name))
+        add_page(app, "index.html")
         for address in ("/api", "/api/docs"):
             app.get(address, include_in_schema=False, response_class=HTMLResponse)(self.api)
         app.get(HEALTH, response_model=Health, responses={503: {"model": Health}}, tags=["server"])(self.health)
@@ -117,15 +95,6 @@ class PageRoutes:
         return JSONResponse({"status": "ok" if alive else "stopping"}, 200 if alive else 503)
 
 
-def _file_endpoint(path: Path) -> Callable[[], Awaitable[FileResponse]]:
-    """An endpoint that answers with a file."""
-
-    async def file() -> FileResponse:
-        return FileResponse(path)
-
-    return file
-
-
 class PredictionRoutes:
     """The addresses of the networks: what they are, and what they predict for uploads."""
 
@@ -136,8 +105,8 @@ class PredictionRoutes:
 
     def add_to(self, app: FastAPI) -> None:
         """Add the addresses."""
-        app.get("/api/model", response_model=Models, responses=_problems(400, 401, 403), tags=["server"])(self.model)
-        wrong = _problems(*_PROBLEMS) | {503: _BUSY}
+        app.get("/api/model", response_model=Models, responses=described(400, 401, 403), tags=["server"])(self.model)
+        wrong = described(400, 401, 403, more=_PROBLEMS) | {503: _BUSY}
         needs_image = self._engine.annotate is None or self._engine.annotate.image_px is not None
         for address, endpoint, form in (
             ("/api/report", self.report, _form(["image"], {"image": _IMAGE_FIELD})),
@@ -234,8 +203,8 @@ class SampleRoutes:
 
     def add_to(self, app: FastAPI) -> None:
         """Add the addresses."""
-        wrong = _problems(400, 401, 403)
-        missing = wrong | {404: {"model": Problem, "description": "no such sample"}}
+        wrong = described(400, 401, 403)
+        missing = described(400, 401, 403, more={404: "no such sample"})
         app.get("/api/samples", response_model=list[Sample], responses=wrong, tags=["samples"])(self.list)
         for address, endpoint, kinds in (
             ("/api/samples/{name}", self.file, ("image/png", "image/jpeg", "application/dicom")),
@@ -303,7 +272,7 @@ async def _wait_for_disconnect(request: Request) -> None:
         pass
 
 
-# ---- forms and errors in the description of the API ----
+# ---- forms in the description of the API ----
 
 _IMAGE_FIELD = {"type": "string", "format": "binary", "description": "a PNG, JPEG or DICOM file"}
 _TEXT_FIELD = {
@@ -316,20 +285,6 @@ _TEXT_FIELD = {
 def _form(required: list[str], fields: dict[str, Any]) -> dict[str, Any]:
     schema = {"type": "object", "properties": fields, "required": required, "additionalProperties": False}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": Problem, "description": _PROBLEMS[status]} for status in statuses}
-
-
-async def _answer_http_error(_: Request, error: StarletteHTTPException) -> JSONResponse:
-    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
-
-
-async def _answer_invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:])
-    return JSONResponse({"detail": f"{where}: {first['msg']}"}, 422)
 
 
 async def _answer_stopping(_: Request, __: ClosedError) -> JSONResponse:
