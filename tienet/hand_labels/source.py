@@ -8,7 +8,7 @@ The sheets hold answers by the names of studies. Where the data set has changed 
 or another report, so the data set is refused then. It may have moved, with its folder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,9 +56,9 @@ class Source:
             )
 
 
-def write_source(folder: Path, source: Source) -> None:
-    """Write labelling.json into a folder, as a whole or not at all."""
-    files.write_json(folder / FILE_NAME, asdict(source) | {"manifest": str(source.manifest)})
+def write_source(folder: Path, source: Source, more: Mapping[str, object] | None = None) -> None:
+    """Write labelling.json into a folder, as a whole or not at all; `more` are further entries."""
+    files.write_json(folder / FILE_NAME, asdict(source) | {"manifest": str(source.manifest)} | dict(more or {}))
 
 
 def read_source(folder: Path) -> Source | None:
