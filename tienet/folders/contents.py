@@ -64,6 +64,8 @@ EVALUATION = Kind(
     ),
 )  # fmt: skip
 LOCATIONS = Kind("boxes that were judged", ("locate.csv",), replaces=("locate.txt", "locate.html"))
+AGREEMENT = Kind("the agreement of readers", ("agreement.json",), replaces=("agreement.txt", "differ.html"))
+JUDGED_BY_READERS = Kind("labels that readers judged", ("judge.json",), replaces=("judge.txt",))
 PAGES = Kind("a set of study pages", ("study-*.html",), title=">Studies", replaces=("index.html", "report.jsonl"))
 DOCUMENTS = Kind(
     "reports for a PACS or a record", ("*.sr.dcm", "*.fhir.json"), replaces=("documents.csv", "report.jsonl")
@@ -71,8 +73,8 @@ DOCUMENTS = Kind(
 MODEL = Kind("an exported model", ("saved_model.pb", "model.onnx"))
 WEIGHTS = Kind("weights of a backbone", ("*.npz",))
 KINDS = (
-    DATA_SET, RUN, CHECKPOINTS, EVALUATION, LOCATIONS, DOCUMENTS, MODEL, FEATURES, VOCABULARY, PAGES, DESCRIPTION,
-    WEIGHTS,
+    DATA_SET, RUN, CHECKPOINTS, EVALUATION, LOCATIONS, AGREEMENT, JUDGED_BY_READERS, DOCUMENTS, MODEL, FEATURES,
+    VOCABULARY, PAGES, DESCRIPTION, WEIGHTS,
 )  # fmt: skip
 
 _IGNORED = ("lost+found", "Thumbs.db", "desktop.ini")
