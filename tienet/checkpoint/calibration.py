@@ -38,6 +38,8 @@ class Calibration:
         studies: The number of studies of the validation split.
         ece_before, ece_after: Map each label to its expected calibration error on the validation split, before and
             after the calibration; None where it is undefined.
+        source: The run and the checkpoint that all of this is from, where it is not the checkpoint's own
+            (`tienet.checkpoint.earlier_run`); empty if it is.
     """
 
     temperatures: np.ndarray
@@ -50,6 +52,7 @@ class Calibration:
     studies: int
     ece_before: dict[str, float | None]
     ece_after: dict[str, float | None]
+    source: str = ""
 
 
 def save(prefix: Path, calibration: Calibration) -> Path:
@@ -64,8 +67,15 @@ def save(prefix: Path, calibration: Calibration) -> Path:
         for name, entry in kept.items()
         if is_checkpoint_name(name) and _belongs_to(entry, prefix.with_name(name))
     }
-    entry = {
-        "index_sha256": _sha256(prefix),
+    entry = {"index_sha256": _sha256(prefix), **to_json(calibration)}
+    same = {name for name, other in kept.items() if other["index_sha256"] == entry["index_sha256"]}
+    files.write_json(path, {name: other for name, other in kept.items() if name not in same} | {prefix.name: entry})
+    return path
+
+
+def to_json(calibration: Calibration) -> dict[str, object]:
+    """A calibration as a dict that JSON can hold; `from_json` reads it."""
+    return {
         "studies": calibration.studies,
         "objective": calibration.objective,
         "temperatures": _by_label(calibration.temperatures),
@@ -76,10 +86,8 @@ def save(prefix: Path, calibration: Calibration) -> Path:
         "left_out": calibration.left_out,
         "ece_before": calibration.ece_before,
         "ece_after": calibration.ece_after,
+        **({"source": calibration.source} if calibration.source else {}),
     }
-    same = {name for name, other in kept.items() if other["index_sha256"] == entry["index_sha256"]}
-    files.write_json(path, {name: other for name, other in kept.items() if name not in same} | {prefix.name: entry})
-    return path
 
 
 def load(prefix: Path) -> Calibration | None:
@@ -97,7 +105,7 @@ def load(prefix: Path) -> Calibration | None:
     sha = _sha256(prefix)
     for name, entry in entries.items():
         if isinstance(entry, dict) and entry.get("index_sha256") == sha and is_checkpoint_name(name):
-            return _parse(f"{path}, {name}", entry)
+            return from_json(f"{path}, {name}", entry)
     return None
 
 
@@ -119,7 +127,8 @@ def discard_broken(prefix: Path) -> None:
 _OBJECTIVE = re.compile(r"f1|youden|(sensitivity|precision)=[0-9.e-]{1,24}")
 
 
-def _parse(where: str, entry: dict) -> Calibration:
+def from_json(where: str, entry: dict) -> Calibration:
+    """Read what `to_json` gave; raises InputError, whose message starts with `where`, if it is not that."""
     arrays = {}
     for key, least, most in (("temperatures", _FLOAT32_TINY, _FLOAT32_MAX), ("thresholds", 0, 1)):
         values = entry.get(key)
@@ -140,6 +149,7 @@ def _parse(where: str, entry: dict) -> Calibration:
         and all(isinstance(why, str) for why in left_out.values())
         and all(isinstance(by_label, dict) for by_label in errors.values())
         and all(ece is None or is_number(ece, 0, 1) for by_label in errors.values() for ece in by_label.values())
+        and isinstance(entry.get("source", ""), str)
     )
     if not sound:
         raise InputError(f"{where}: not what was written there; calibrate the run again")
@@ -152,6 +162,7 @@ def _parse(where: str, entry: dict) -> Calibration:
         left_out=left_out,
         studies=studies,
         **errors,
+        source=entry.get("source", ""),
     )
 
 

@@ -2,8 +2,10 @@
 
 config.json        the settings
 vocab.txt          the words of the vocabulary
-run.json           the list of labels, the size of the word vectors, the fingerprint of the data, and the run's identity
-studies.json       fingerprints of the studies that the run was trained and validated on
+run.json           the list of labels, the size of the word vectors, the fingerprint of the data, the run's identity,
+                   and what it has from an earlier run if it was trained on two splits (`tienet.checkpoint.earlier_run`)
+studies.json       fingerprints of the studies that the run was trained on (with those of the run whose weights it
+                   started from) and validated on
 backbone.npz       the frozen weights of the backbone (in modes with an image)
 feature_norm.npy   the mean and standard deviation of the backbone's channels (where `feature_norm` is set)
 images.npz         how the backbone's features of the training images are distributed (in modes with an image)
@@ -32,6 +34,7 @@ import numpy as np
 from tienet import files
 from tienet.checkpoint import calibration
 from tienet.checkpoint.calibration import Calibration
+from tienet.checkpoint.earlier_run import EarlierRun
 from tienet.checkpoint.entries import Entry, complete_entries, damaged, find_missing, named_entry, read_entry
 from tienet.config import Config
 from tienet.data.features import image_distribution, statistics
@@ -107,6 +110,14 @@ class Run:
             raise InputError(f"{path}: not the statistics that this run was trained with; put them back")
         return measured
 
+    @property
+    def earlier(self) -> EarlierRun | None:
+        """What a run that was trained on the training and the validation split has from an earlier one.
+
+        None for a run that was trained on the training split alone.
+        """
+        return EarlierRun.from_facts(str(self.folder / "run.json"), self.facts)
+
     def image_distribution(self) -> ImageDistribution | None:
         """How the features of the training images are distributed; None without an image, and in older runs.
 
@@ -166,7 +177,8 @@ class OpenedRun(Run):
     def thresholds(self) -> np.ndarray:
         """float32 [K], thresholds of the validation split; NaN if there are none.
 
-        They are those of the calibration, or, without one, those that were chosen when the checkpoint was written.
+        They are those of the calibration, or, without one, those that were chosen when the checkpoint was written. A
+        run that was trained on the validation split too has those of its earlier run (`earlier`).
 
         Raises:
             InputError: The file that has them is broken.
@@ -250,6 +262,7 @@ def load_run(folder: Path) -> Run:
         expected = f"expected the size of a word vector, 1 to {MAX_WORD_DIM:,}"
         raise InputError(f"{folder / 'run.json'}: word_dim is {word_dim!r}; {expected}")
     _check_identity(folder, config, facts)
+    EarlierRun.from_facts(str(folder / "run.json"), facts)  # raises an InputError if it is broken
     return Run(folder, config, vocab, word_dim, facts)
 
 

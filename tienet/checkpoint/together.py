@@ -176,6 +176,11 @@ def _is_same(one: Fingerprint, other: Fingerprint) -> bool:
 
 
 def _record_of(run: OpenedRun) -> ValidationRecord:
+    if run.earlier is not None:
+        raise InputError(
+            f"{run.load}: was trained on the validation split too, so nothing is left to choose the thresholds of "
+            "several runs by; give it alone, or runs that were trained on the training split alone"
+        )
     record = validation_record.read(run.prefix)
     if record is None:
         raise InputError(

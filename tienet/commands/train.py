@@ -4,12 +4,15 @@
     tienet train --mode report --data ours --preset openi --epochs 8 --set alpha=0.25 --logdir runs/report
     tienet train --resume --data ours --preset openi --logdir runs/report --mode report --epochs 12
     tienet train --mode report --data ours --preset openi --load runs/caption --vocab runs/caption --logdir runs/second
+    tienet train --train-on train+val --epochs-of runs/report --logdir runs/report-both     # as the paper's section 5.1
     tienet train --gpu 0,1,2,3 --mode annotate                         # ChestX-ray14 with the paper's settings
     tienet train --data phantom --preset openi --gpu cpu --backbone-weights random    # a trial: no GPU, no weights
 
 Modes are annotate (image and report to labels), annotate-text (report to labels), classify (image to labels), caption
 (image to report) and report (image to report and labels). Each epoch is evaluated on the validation split, and the best
-checkpoint is kept. Ctrl-C leaves a checkpoint. The command evaluate judges a run on the test split.
+checkpoint is kept. Ctrl-C leaves a checkpoint. The command evaluate judges a run on the test split. With --train-on
+train+val nothing is left to validate by: it trains as long as the best checkpoint of the run that --epochs-of names,
+with that run's settings, and has that run's thresholds and temperatures.
 """
 
 import argparse
@@ -21,6 +24,7 @@ from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 
+from tienet.checkpoint.earlier_run import BOTH, TRAIN, EarlierRun
 from tienet.commands.flags import choose_gpus, start_tensorflow
 from tienet.config import CHOICES, PRESETS, PRESETS_BY_MODE, Config, preset, preset_settings
 from tienet.data.batch_split import check_halves
@@ -79,6 +83,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="go on with the run in --logdir; start it if it has no checkpoint yet"
     )
     parser.add_argument("--load", metavar="DIR|FILE", help="start from the weights of a run or checkpoint")
+    parser.add_argument("--train-on", choices=(TRAIN, BOTH), help="the splits that are learnt from (train)")
+    parser.add_argument(
+        "--epochs-of", metavar="RUN",
+        help="with --train-on train+val: a run on train alone, whose settings and number of epochs are taken",
+    )  # fmt: skip
     parser.add_argument(
         "--leak-check", type=Path, nargs="+", default=[], metavar="FILE",
         help="only say how many test studies of other splits (manifest, table, list, R2Gen's JSON) are in training",
@@ -202,22 +211,54 @@ def _differs(logdir: Path, name: str, value: object, wanted: object) -> InputErr
     )
 
 
-def default_logdir(config: Config) -> Path:
-    """The run's folder where --logdir is not given: runs/NAME-MODE, NAME being the data set's."""
+def default_logdir(config: Config, both: bool = False) -> Path:
+    """The run's folder where --logdir is not given: runs/NAME-MODE, or of both splits runs/NAME-MODE-train+val.
+
+    NAME is the data set's.
+    """
     from tienet.data.manifest import name_of
 
-    return Path("runs") / f"{name_of(config.data) or 'manifest'}-{config.mode}"
+    return Path("runs") / f"{name_of(config.data) or 'manifest'}-{config.mode}{f'-{BOTH}' if both else ''}"
+
+
+def chosen(args: argparse.Namespace) -> tuple[Config, Path, EarlierRun | None]:
+    """The settings, the run's folder, and the run that `--epochs-of` names or a resumed run was started with.
+
+    Raises:
+        InputError: The flags do not fit each other, the run that is resumed or the one that `--epochs-of` names.
+    """
+    from tienet.training import train_on
+
+    flags, texts = settings_of(args), texts_of(args)
+    if args.epochs_of is not None:
+        if args.train_on != BOTH:
+            raise InputError(f"--epochs-of {args.epochs_of}: is for --train-on {BOTH}; give that too")
+        run, earlier = train_on.open_earlier(args.epochs_of)
+        config, notes = train_on.config_after(run, earlier, flags, texts, args.preset)
+        logdir, given = args.logdir or default_logdir(config, both=True), {*flags, *texts}
+        if args.resume:
+            train_on.check_recorded(logdir, earlier)
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
+    else:
+        config = preset(args.preset, mode_of(args, texts)).with_texts(texts, flags)
+        logdir = args.logdir or default_logdir(config, args.train_on == BOTH)
+        earlier = train_on.recorded(logdir) if args.resume else None
+        given = {*flags, *texts, *preset_settings(args.preset, config.mode)}
+        if earlier is not None:
+            train_on.check_resumed(logdir, args.train_on, {*flags, *texts})
+            given -= {*train_on.OF_THE_EARLIER_RUN, "lr_drop_at"}
+        elif args.train_on == BOTH:
+            what = "a run with these settings that was trained on train alone, to know for how many epochs"
+            raise InputError(f"--train-on {BOTH}: give --epochs-of RUN, {what}")
+    if config.features == "off" and "feature_dtype" in flags.keys() | texts.keys():
+        raise InputError(f"feature_dtype={config.feature_dtype} has no effect: --features off keeps none; leave it out")
+    return resumed_config(logdir, config, given) if args.resume else config, logdir, earlier
 
 
 def run(args: argparse.Namespace) -> int:
     """Build a Config from the flags and train; with --leak-check, only count the studies that leak."""
-    flags, texts = settings_of(args), texts_of(args)
-    config = preset(args.preset, mode_of(args, texts)).with_texts(texts, flags)
-    if config.features == "off" and "feature_dtype" in flags.keys() | texts.keys():
-        raise InputError(f"feature_dtype={config.feature_dtype} has no effect: --features off keeps none; leave it out")
-    logdir = args.logdir or default_logdir(config)
-    if args.resume:
-        config = resumed_config(logdir, config, {*flags, *texts, *preset_settings(args.preset, config.mode)})
+    config, logdir, earlier = chosen(args)
     if args.leak_check:
         from tienet.data import leaks, manifest
 
@@ -228,16 +269,15 @@ def run(args: argparse.Namespace) -> int:
     cluster = Cluster.from_arguments(args.workers, args.task)
     check_halves(config, args.tower_batch or config.batch)
 
-    places = Places(
-        args.data_root, logdir, args.vocab, args.backbone_weights, logdir / "profile" if args.profile else None
-    )
+    backbone = args.backbone_weights or (args.epochs_of if config.mode_parts.image else None)
+    places = Places(args.data_root, logdir, args.vocab, backbone, logdir / "profile" if args.profile else None)
     parallelism = Parallelism(args.tower_batch, cluster, args.peer_timeout)
     with Interruption() as interruption, ExitStack() as stack:
         if cluster.is_chief:  # the other workers write nothing there
             stack.enter_context(contents.writing(logdir, contents.RUN, "--logdir"))
         from tienet.training.setup import check_parts, open_inputs, split_batch
 
-        inputs = open_inputs(config, places, args.resume, args.load, cluster.is_chief)
+        inputs = open_inputs(config, places, args.resume, args.load, cluster.is_chief, earlier)
         gpus = choose_gpus(args.gpu)
         check_parts(inputs, config, split_batch(config, parallelism, gpus))
         start_tensorflow()

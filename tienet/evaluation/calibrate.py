@@ -10,6 +10,7 @@ import numpy as np
 from tienet.checkpoint import calibration as calibration_file
 from tienet.checkpoint import validation_record
 from tienet.checkpoint.calibration import Calibration, with_temperatures
+from tienet.checkpoint.earlier_run import EarlierRun
 from tienet.checkpoint.run_folder import OpenedRun, open_run
 from tienet.checkpoint.thresholds import LARGEST_F1, MIN_POSITIVES, Objective, choose
 from tienet.checkpoint.validation_record import ValidationRecord
@@ -70,6 +71,11 @@ def open_inputs(
         raise InputError(
             f"{run.folder}: {calibration_file.FILE_NAME} cannot be written there; "
             "make the folder writable, or copy the run to where it is"
+        )
+    if (earlier := run.earlier) is not None:
+        raise InputError(
+            f"{run.load}: has learnt from the validation split too, so no study is left to choose thresholds by; it "
+            f"has those of {earlier.name}, its --epochs-of; calibrate that one and train again to have others"
         )
     with locks.writing(run.folder, again=True):
         calibration_file.discard_broken(run.prefix)
@@ -137,8 +143,9 @@ def calibrate_after_training(logdir: Path, data_root: Path | str = "data") -> Ca
     """Calibrate the best checkpoint of a run whose training is over, and print one line about the outcome.
 
     A run whose mode has no classifier is left as it is. So is a checkpoint that is calibrated already, as when a
-    finished run is resumed: a user may have chosen its thresholds for a sensitivity. A failure prints a line on
-    standard error and raises nothing, because the training is over and its checkpoints are written.
+    finished run is resumed: a user may have chosen its thresholds for a sensitivity. A run that has learnt from the
+    validation split too gets the calibration of its earlier run (`tienet.checkpoint.earlier_run`). A failure prints a
+    line on standard error and raises nothing, because the training is over and its checkpoints are written.
 
     Args:
         logdir: The run's folder.
@@ -154,6 +161,8 @@ def calibrate_after_training(logdir: Path, data_root: Path | str = "data") -> Ca
             calibration_file.discard_broken(run.prefix)
             if run.calibration is not None:
                 return None
+            if (earlier := run.earlier) is not None:
+                return _take_calibration(run, earlier)
             calibration = calibrate(run, data_root, features=run.config.features)
     except Exception as error:
         what = " ".join(str(error).split())[:_MAX_MESSAGE_CHARS] or type(error).__name__
@@ -162,6 +171,21 @@ def calibrate_after_training(logdir: Path, data_root: Path | str = "data") -> Ca
     fitted = K - len(calibration.left_out)
     path = run.folder / calibration_file.FILE_NAME
     print(f"{path}: thresholds of {K} labels, temperatures of {fitted}, from the validation split", file=sys.stderr)
+    return calibration
+
+
+def _take_calibration(run: OpenedRun, earlier: EarlierRun) -> Calibration | None:
+    """Give a checkpoint the calibration of the run's earlier one; None if that has none, as when it has not ended."""
+    calibration, path = earlier.given_calibration, run.folder / calibration_file.FILE_NAME
+    if not run.prefix.name.startswith("best-"):
+        return None
+    if calibration is None:
+        what = f"{earlier.source} had no temperatures to take; its thresholds are in best.json"
+        print(f"note: {run.folder}: {what}", file=sys.stderr)
+        return None
+    calibration_file.save(run.prefix, calibration)
+    what = f"those of {earlier.source}, from the validation split before this run learnt from it"
+    print(f"{path}: thresholds and temperatures of {K} labels, {what}", file=sys.stderr)
     return calibration
 
 

@@ -75,6 +75,9 @@ def open_inputs(load: str | OpenedRun, data: str | Manifest, data_root: Path, ca
     check_studies(config, split, training=False)
     notes = [f"{run.folder}: {run.writing_flaw}"] if run.writing_flaw else []
     seen = count_seen_studies(run, split, options, notes)
+    if options.controls and run.earlier is not None:
+        what = "has learnt from the training and the validation split, the controls from the training split alone"
+        notes.append(f"{run.folder}: {what}, so they have seen fewer studies")
     judges = _open_judges(run, split, options, notes)
     scores_reports = _check_report_metrics(split, mode, cache, notes)
     return Inputs(run, dataset, split, seen, read_boxes(split), judges, scores_reports, notes)

@@ -11,12 +11,13 @@ it is there if all findings are not there, it is not there if one is there, and 
 import statistics
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from tienet.errors import InputError
 from tienet.hand_labels import sheet
 from tienet.hand_labels.journal import Journal
 from tienet.hand_labels.sheet import CANNOT_TELL, NOT_THERE, STATES, THERE, Sheet
@@ -68,7 +69,7 @@ class State:
     seconds: float = 0.0
 
 
-class RefusedError(ValueError):
+class RefusedError(InputError):
     """An answer that cannot be: a label that was not asked, or one that contradicts another."""
 
 
@@ -91,6 +92,7 @@ class Desk:
         sheet_path: The table of the finished studies, which is written anew with each one that is finished or reopened.
         assist: The name of the network whose labels are shown; empty: none is.
         givers: In deciding, the names of the two readers.
+        finish: Called with the table whenever it is written and all studies are finished.
     Raises:
         RefusedError: The journal has an entry on a study that is not asked.
     """
@@ -104,10 +106,11 @@ class Desk:
         sheet_path: Path,
         assist: str = "",
         givers: tuple[str, ...] = (),
+        finish: Callable[[Sheet], None] | None = None,
     ):
         self.kind, self.reader, self.questions, self.assist = kind, reader, list(questions), assist
         self.givers, self.sheet_path = givers, sheet_path
-        self._journal = journal
+        self._journal, self._finish = journal, finish
         self._number_of = {question.study_id: n for n, question in enumerate(self.questions)}
         self._lock = threading.Lock()
         self._entries: dict[str, list[dict]] = defaultdict(list)  # of each study, without those that were taken back
@@ -222,7 +225,9 @@ class Desk:
     def _take(self, entry: dict) -> None:
         """Bring an entry of the journal into force."""
         if "undo" in entry:
-            taken_back = next(before for before in reversed(self._in_force) if before["id"] == entry["undo"])
+            taken_back = next((old for old in reversed(self._in_force) if old["id"] == entry["undo"]), None)
+            if taken_back is None:
+                raise RefusedError(f"{self._journal.path}: takes back {entry['undo']!r}, which is not in force")
             self._in_force.remove(taken_back)
             self._entries[taken_back["study"]].remove(taken_back)
             self._versions[taken_back["study"]] += 1
@@ -280,8 +285,10 @@ class Desk:
         )
 
     def _write_sheet(self) -> None:
-
-        sheet.write(self._sheet())
+        written = self._sheet()
+        sheet.write(written)
+        if self._finish and len(written) == len(self):
+            self._finish(written)
 
 
 def resolve(question: Question, answers: Mapping[str, int]) -> list[float]:

@@ -8,7 +8,7 @@ What the network starts from is in `tienet.training.sources`, the loop over the 
 import hashlib
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,26 +16,29 @@ import numpy as np
 
 from tienet import devices
 from tienet.checkpoint import run_folder
+from tienet.checkpoint.earlier_run import BOTH, LAST_EPOCH, EarlierRun
 from tienet.checkpoint.entries import TrainingState
 from tienet.checkpoint.identity import Identity, note_other_versions
 from tienet.checkpoint.resume import ResumePoint, find_resume_point, truncate_log
+from tienet.checkpoint.run_folder import Run
 from tienet.config import Config
 from tienet.data import leaks
 from tienet.data import manifest as manifests
 from tienet.data.batch_split import BatchSplit, check_halves
-from tienet.data.dataflow import Studies, TrainingBatches, check_studies, fitted_batch
+from tienet.data.dataflow import Studies, TrainingBatches, fitted_batch
 from tienet.data.features import statistics as feature_statistics
 from tienet.data.manifest import Manifest
 from tienet.data.text import IMPRESSION, Vocab
 from tienet.errors import InputError
 from tienet.inference.image_statistics import keep_distribution, measure_statistics
-from tienet.inference.predictor import cached_features
 from tienet.interruption import Interruption
-from tienet.labels import FINDINGS
 from tienet.modeling import backbone_weights
 from tienet.training.choice import choose_by
 from tienet.training.places import Parallelism, Places
+from tienet.training.seen import check_unseen, runs_before, with_seen
 from tienet.training.sources import Sources, sources_of_new, sources_of_resumed, with_learnt_vectors, with_statistics
+from tienet.training.studies import SplitStudies, check_data, learnt_from, load_splits
+from tienet.training.train_on import check_same_start, recorded
 
 if TYPE_CHECKING:
     from tensorpack.tfutils.sessinit import SessionInit
@@ -54,12 +57,22 @@ class Inputs:
         load: The run or checkpoint whose weights a new run starts from; None: from random ones.
         manifest: The data set.
         sources: The vocabulary, the backbone and all else that the network starts from.
+        before: The runs that a new run takes what is learnt from (`tienet.training.seen`); none where it is resumed.
+        earlier: The run that says how long a run is trained that learns from the validation split too
+            (`tienet.training.train_on`); None for a run that learns from the training split alone.
     """
 
     start: ResumePoint | None
     load: str | None
     manifest: Manifest
     sources: Sources
+    before: dict[str, Run] = field(default_factory=dict)
+    earlier: EarlierRun | None = None
+
+    @property
+    def learnt(self) -> Manifest:
+        """The studies that the network learns from."""
+        return learnt_from(self.manifest, self.earlier is not None)
 
 
 @dataclass(frozen=True)
@@ -75,7 +88,9 @@ class Setup:
         state: How far the run has come; the training updates it.
         vocab: The run's vocabulary.
         word_vectors: float32 [V, E], the first values of the word vectors.
-        train_studies, val_studies: The training and the validation split.
+        train_studies: The studies that the network learns from: the training split, or it and the validation split.
+        val_studies: The validation split; None if the network learns from it.
+        earlier: As in `Inputs`.
         batches: The batches of the training split, from the step that `state` names on.
         workers: The processes that train together; None: one process trains alone.
         interruption: What stops the training on a signal.
@@ -90,7 +105,8 @@ class Setup:
     vocab: Vocab
     word_vectors: np.ndarray
     train_studies: Studies
-    val_studies: Studies
+    val_studies: Studies | None
+    earlier: EarlierRun | None
     batches: TrainingBatches
     workers: "Workers | None"
     interruption: Interruption
@@ -120,21 +136,40 @@ def find_start(logdir: Path, resume: bool, is_chief: bool) -> ResumePoint | None
     return None
 
 
-def open_inputs(config: Config, places: Places, resume: bool, load: str | None, is_chief: bool) -> Inputs:
+def open_inputs(
+    config: Config,
+    places: Places,
+    resume: bool,
+    load: str | None,
+    is_chief: bool,
+    earlier: EarlierRun | None = None,
+) -> Inputs:
     """Read the data and the vocabulary, and check all files that the training needs.
 
     Args:
         resume: Whether to resume the run in `places.logdir`, or to start it if it has no checkpoint yet.
         load: The run or checkpoint whose weights a new run starts from; None: from random ones.
         is_chief: Whether this process saves.
+        earlier: As in `Inputs`; where None is given, a run that is resumed has its own.
     Raises:
-        InputError: The data do not fit the settings or the resumed run, or a file is missing or broken.
+        InputError: The data do not fit the settings, the resumed run or the earlier one, a file is missing or broken,
+            or a run that the new one starts from has learnt from the studies that it would be validated on.
     """
     start = find_start(places.logdir, resume, is_chief)
+    if earlier is None and resume:
+        earlier = recorded(places.logdir)
     manifest = manifests.load(config.data, places.data_root)
-    _check_data(manifest, config)
-    sources = sources_of_resumed(config, manifest, places) if start else sources_of_new(config, manifest, places, load)
-    return Inputs(start, load, manifest, sources)
+    check_data(manifest, config)
+    if start:
+        sources = sources_of_resumed(config, manifest, places)
+        return Inputs(start, load, manifest, sources, earlier=earlier)
+    sources = sources_of_new(config, manifest, places, load)
+    before = runs_before(load, places.vocab if config.mode_parts.reads else None)
+    if earlier is None:
+        check_unseen(before, manifest.split("val"))
+    else:
+        check_same_start(earlier, manifest, sources)
+    return Inputs(start, load, manifest, sources, before, earlier)
 
 
 def split_batch(config: Config, parallelism: Parallelism, gpus: list[int]) -> BatchSplit:
@@ -149,7 +184,7 @@ def split_batch(config: Config, parallelism: Parallelism, gpus: list[int]) -> Ba
 
 def check_parts(inputs: Inputs, config: Config, batch_split: BatchSplit) -> None:
     """Raise InputError if there are too few training studies for the parts of a batch."""
-    batch = fitted_batch(config.batch, inputs.manifest.split("train"), batch_split)
+    batch = fitted_batch(config.batch, inputs.learnt, batch_split)
     check_halves(config, batch // batch_split.parts)
 
 
@@ -170,11 +205,15 @@ def set_up(
 
     check_parts(inputs, config, batch_split)  # before the features are computed
     start, manifest, sources = inputs.start, inputs.manifest, with_learnt_vectors(inputs.sources, config)
-    state = choose_by(config.mode_parts, start.state if start else TrainingState())
+    state, earlier = start.state if start else TrainingState(), inputs.earlier
+    if earlier is None:
+        state = choose_by(config.mode_parts, state)
+    else:
+        state = replace(state, chosen_by=LAST_EPOCH)
     if workers:
-        _check_workers_agree(workers, config, manifest, sources.identity, batch_split, state)
-    train_studies, val_studies = _load_splits(manifest, sources, config, workers, interruption)
-    batches = TrainingBatches(train_studies, config.batch, config.seed, batch_split, state.step)
+        _check_workers_agree(workers, config, inputs, sources.identity, batch_split, state)
+    splits = load_splits(manifest, earlier is not None, sources, config, workers, interruption)
+    batches = TrainingBatches(splits.learnt, config.batch, config.seed, batch_split, state.step)
     setup = Setup(
         config=config,
         places=places,
@@ -184,20 +223,21 @@ def set_up(
         state=state,
         vocab=sources.vocab,
         word_vectors=sources.word_vectors,
-        train_studies=train_studies,
-        val_studies=val_studies,
+        train_studies=splits.learnt,
+        val_studies=splits.val if earlier is None else None,
+        earlier=earlier,
         batches=batches,
         workers=workers,
         interruption=interruption,
     )
     with chief_first(workers, interruption):  # the others read the backbone and the statistics from the folder
         if setup.is_chief:
-            _start_folder(setup, manifest, sources)
+            _start_folder(setup, inputs, sources, splits)
     return setup
 
 
 def build_model(setup: Setup) -> "TieNet":
-    """The network, with the training split's label weights, and the backbone and statistics of the run's folder."""
+    """The network, with the label weights of its studies, and the backbone and statistics of the run's folder."""
     from tienet.modeling.losses import LabelWeights
     from tienet.modeling.model import TieNet
 
@@ -276,54 +316,10 @@ def session_init(setup: Setup) -> "SessionInit":
     return WordVectors(setup.word_vectors) if setup.config.mode_parts.reads else JustCurrentSession()
 
 
-# ---- data ----
-
-
-def _check_data(manifest: Manifest, config: Config) -> None:
-    """Raise InputError unless the training and the validation split have what the mode needs."""
-    for name in ("train", "val"):
-        check_studies(config, manifest.split(name))
-    if config.mode_parts.classifies and not (manifest.split("train").labels[:, : len(FINDINGS)] == 1).any():
-        what = f"which mode {config.mode} learns; use mode caption"
-        raise InputError(f"{manifest.path}: no training study has a finding, {what}")
-
-
-def _load_splits(
-    manifest: Manifest,
-    sources: Sources,
-    config: Config,
-    workers: "Workers | None",
-    interruption: Interruption,
-) -> tuple[Studies, Studies]:
-    """The training and the validation split; the chief computes the features that are missing."""
-    from tienet.distributed.chief_first import chief_first
-
-    def load_split(name: str) -> Studies:
-        split, features = manifest.split(name), None
-        if config.mode_parts.image and config.features == "cache":
-            features = cached_features(split, config, sources.backbone)
-        return Studies.from_manifest(config, split, sources.vocab, features)
-
-    with chief_first(workers, interruption):
-        splits = {name: load_split(name) for name in ("train", "val")}
-    if workers is None or workers.cluster.is_chief:
-        _log_splits(manifest, splits)
-    return splits["train"], splits["val"]
-
-
-def _log_splits(manifest: Manifest, splits: dict[str, Studies]) -> None:
-    for note in manifest.notes:
-        print(f"note: {note}", file=sys.stderr)
-    for name, studies in splits.items():
-        print(f"{name}: {len(studies)} studies", file=sys.stderr)
-        for note in studies.notes:
-            print(f"note: {name}: {note}", file=sys.stderr)
-
-
 def _check_workers_agree(
     workers: "Workers",
     config: Config,
-    manifest: Manifest,
+    inputs: Inputs,
     identity: Identity,
     batch_split: BatchSplit,
     state: TrainingState,
@@ -331,7 +327,8 @@ def _check_workers_agree(
     """Raise InputError if the workers were not started alike; before features are computed by another backbone."""
     facts = {
         "settings": json.dumps(config.to_json()),
-        "data": manifest.fingerprint(),
+        "data": inputs.manifest.fingerprint(),
+        "--train-on and --epochs-of": "" if inputs.earlier is None else json.dumps(inputs.earlier.to_json()),
         **identity.compared_by_workers(),
         "--tower-batch": str(batch_split.accumulate),
         "number of GPUs": str(batch_split.towers),
@@ -345,8 +342,12 @@ def _check_workers_agree(
 # ---- the run's folder, and what is kept there ----
 
 
-def _start_folder(setup: Setup, manifest: Manifest, sources: Sources) -> None:
-    """Start a new run's folder, or cut a resumed run's log back to the step that it is resumed from."""
+def _start_folder(setup: Setup, inputs: Inputs, sources: Sources, splits: SplitStudies) -> None:
+    """Start a new run's folder, or cut a resumed run's log back to the step that it is resumed from.
+
+    How the images are distributed is measured on the training split, with the validation split as its unit, in a run
+    that learns from both too: the distances of images that it was measured on would be too small a unit.
+    """
     from tensorpack.utils import logger
 
     config, logdir = setup.config, setup.places.logdir
@@ -355,7 +356,7 @@ def _start_folder(setup: Setup, manifest: Manifest, sources: Sources) -> None:
         run = run_folder.load_run(logdir)
         note_other_versions(run)
         if config.mode_parts.image and run.image_distribution() is None:  # a run of an older version
-            keep_distribution(logdir, config, setup.train_studies, setup.val_studies, run.backbone_weights())
+            keep_distribution(logdir, config, splits.train, splits.val, run.backbone_weights())
         truncate_log(logdir, setup.resumed_from.state.epoch)
     else:
         if sources.backbone is not None:
@@ -365,14 +366,27 @@ def _start_folder(setup: Setup, manifest: Manifest, sources: Sources) -> None:
                     measured = measure_statistics(config, setup.train_studies, sources.backbone)
                     sources = with_statistics(sources, measured)
                 feature_statistics.save(logdir / "feature_norm.npy", sources.statistics)
-            keep_distribution(logdir, config, setup.train_studies, setup.val_studies, sources.backbone)
-        word_dim = setup.word_vectors.shape[1]
-        facts = {
-            "word_dim": word_dim,
-            "data_fingerprint": manifest.fingerprint(),
-            "data": manifest.name,
-            "arithmetic": devices.arithmetic(),
-        }
-        studies = {name: leaks.fingerprints(manifest.split(name)) for name in ("train", "val")}
-        run_folder.create_run(logdir, config, setup.vocab, facts | sources.identity.facts(), studies)
+            keep_distribution(logdir, config, splits.train, splits.val, sources.backbone)
+        facts = _facts(setup, inputs) | sources.identity.facts()
+        run_folder.create_run(logdir, config, setup.vocab, facts, _fingerprints(inputs))
     logger.set_logger_dir(str(logdir), action="k")
+
+
+def _facts(setup: Setup, inputs: Inputs) -> dict[str, object]:
+    """What run.json has of a new run, beside its identity."""
+    facts = {
+        "word_dim": setup.word_vectors.shape[1],
+        "data_fingerprint": inputs.manifest.fingerprint(),
+        "data": inputs.manifest.name,
+        "arithmetic": devices.arithmetic(),
+    }
+    if inputs.earlier is not None:
+        facts |= {"train_on": BOTH, "earlier_run": inputs.earlier.to_json()}
+    return facts
+
+
+def _fingerprints(inputs: Inputs) -> dict[str, list[leaks.Fingerprint]]:
+    """The studies of a new run: those that its weights have learnt from or will, and those that it is validated on."""
+    learnt = with_seen(leaks.fingerprints(inputs.learnt), inputs.before)
+    val = leaks.fingerprints(inputs.manifest.split("val")) if inputs.earlier is None else []
+    return {"train": learnt, "val": val}

@@ -20,6 +20,7 @@ from tienet.training.epoch_progress import EpochProgress
 from tienet.training.placement import CPU
 from tienet.training.places import SINGLE_PROCESS, Parallelism, Places
 from tienet.training.profiling import Profile
+from tienet.training.saving import LastEpoch, Saving
 from tienet.training.setup import Inputs, Setup, build_model, open_inputs, session_init, set_up, split_batch
 from tienet.training.trainer import QueueInput, Trainer
 from tienet.training.validation import Validation
@@ -81,17 +82,8 @@ def train(
 def _run_epochs(setup: Setup) -> None:
     """Build the network and train it. Raises InputError if the training fails."""
     json_log = JSONWriter() if setup.is_chief else None
-    validation = Validation(
-        setup.places.logdir,
-        setup.config,
-        setup.val_studies,
-        setup.vocab,
-        setup.state,
-        setup.interruption,
-        Choice(setup.train_studies.manifest, setup.val_studies.manifest),
-        json_log,
-    )
-    if validation.should_stop():
+    saving = _saving(setup, json_log)
+    if saving.should_stop():
         print("this run has stopped early; it is done", file=sys.stderr)
         return
     model = build_model(setup)
@@ -99,7 +91,7 @@ def _run_epochs(setup: Setup) -> None:
         tf1.set_random_seed(setup.config.seed)
         trainer = _build_trainer(setup, model)
         trainer.train_with_defaults(
-            callbacks=_callbacks(setup, validation),
+            callbacks=_callbacks(setup, saving),
             extra_callbacks=[_progress(setup), MergeAllSummaries()] if setup.is_chief else [],
             monitors=[TFEventWriter(), json_log] if setup.is_chief else [],
             session_creator=_session_creator(setup),
@@ -110,6 +102,15 @@ def _run_epochs(setup: Setup) -> None:
         )
     if error := trainer.failure or setup.batches.error:
         raise error
+
+
+def _saving(setup: Setup, json_log: JSONWriter | None) -> Saving:
+    """What validates each epoch and saves it, or only saves where nothing is left to validate by."""
+    logdir, state, interruption = setup.places.logdir, setup.state, setup.interruption
+    if setup.earlier is not None:
+        return LastEpoch(setup.earlier, logdir, state, interruption, json_log)
+    choice = Choice(setup.train_studies.manifest, setup.val_studies.manifest)
+    return Validation(logdir, setup.config, setup.val_studies, setup.vocab, state, interruption, choice, json_log)
 
 
 def _progress(setup: Setup) -> EpochProgress:
@@ -132,12 +133,12 @@ def _build_trainer(setup: Setup, model: TieNet) -> Trainer:
     return trainer
 
 
-def _callbacks(setup: Setup, validation: Validation) -> list[Callback]:
+def _callbacks(setup: Setup, saving: Saving) -> list[Callback]:
     """What happens between the steps, in this order."""
     steps, state, profile = setup.batches.steps_per_epoch, setup.state, setup.places.profile
     callbacks = [EpochLength(steps, (state.epoch + 1) * steps - state.step), LearningRateDrop(setup.config)]
     if profile and setup.is_chief:
         callbacks.append(Profile(profile))
     if setup.is_chief:
-        callbacks.append(validation)
-    return [*callbacks, StopEarly(validation.should_stop, setup.workers)]
+        callbacks.append(saving)
+    return [*callbacks, StopEarly(saving.should_stop, setup.workers)]

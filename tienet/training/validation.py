@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorpack.callbacks import Callback, JSONWriter
+from tensorpack.callbacks import JSONWriter
 
-from tienet.checkpoint import save
 from tienet.checkpoint.entries import TrainingState
 from tienet.checkpoint.thresholds import choose
 from tienet.checkpoint.validation_record import ValidationRecord
@@ -17,13 +16,13 @@ from tienet.config import Config
 from tienet.data import leaks
 from tienet.data.dataflow import Studies
 from tienet.data.text import Vocab
-from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
 from tienet.inference.predictor import Rows, predict_all, written_reports
 from tienet.interruption import Interruption
 from tienet.modeling import outputs
 from tienet.modeling.model import ONLY_IN_TRAINING
 from tienet.training.choice import Choice, describe_writing, written_words
+from tienet.training.saving import Saving
 
 tf1 = tf.compat.v1
 
@@ -77,11 +76,11 @@ def choose_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> list[flo
     return [float(str(threshold)) for threshold in choose(probabilities, labels).values]
 
 
-class Validation(Callback):
+class Validation(Saving):
     """After each epoch: logs the scores of `measure`, and saves the latest checkpoint and the best one.
 
-    The best checkpoint is the one with the largest score of `tienet.training.choice`. A checkpoint is also saved when
-    the run is interrupted. In modes that classify it has a record of its logits.
+    The best checkpoint is the one with the largest score of `tienet.training.choice`. In modes that classify it has a
+    record of its logits.
 
     Args:
         logdir: The run's folder.
@@ -105,8 +104,8 @@ class Validation(Callback):
         choice: Choice,
         json_log: JSONWriter | None = None,
     ):
-        self._logdir, self._config, self._studies, self._vocab, self._state = logdir, config, studies, vocab, state
-        self._interruption, self._choice, self._json_log = interruption, choice, json_log
+        super().__init__(logdir, state, interruption, json_log)
+        self._config, self._studies, self._vocab, self._choice = config, studies, vocab, choice
 
     def should_stop(self) -> bool:
         """Whether the best epoch is `patience` epochs ago; never where `patience` is 0."""
@@ -116,7 +115,7 @@ class Validation(Callback):
         inputs = [spec.name for spec in self.trainer.input_signature if spec.name not in ONLY_IN_TRAINING]
         self._names = outputs.validation_outputs(self._config.mode_parts)
         self._predict = self.trainer.get_predictor(inputs, self._names)
-        self._saver = tf1.train.Saver(tf1.global_variables(), max_to_keep=0, save_relative_paths=True)
+        super()._setup_graph()
 
     def _trigger_epoch(self) -> None:
         state, config = self._state, self._config
@@ -129,8 +128,7 @@ class Validation(Callback):
             record = ValidationRecord(np.stack(rows[outputs.LOGITS]), self._studies.labels, self._fingerprints)
         with self._interruption.deferred():  # an epoch is recorded and saved, or neither
             self._log_scores(scores | {"score": score} if reports else scores, reports)
-            if self._json_log is not None:
-                self._json_log._trigger()  # before the checkpoint: a kill in between then repeats the epoch
+            self._write_log()
             better = state.record_epoch(self.global_step, self.epoch_num, score)
             self._save(thresholds, better, writing, record)
             self._log_line(scores, writing, score, better)
@@ -179,33 +177,9 @@ class Validation(Callback):
         epoch = f"epoch {self.epoch_num}/{self._config.epochs}"
         print(f"{epoch}: validation {', '.join(parts)}{mark}", file=sys.stderr, flush=True)
 
-    def _after_train(self) -> None:
-        trainer, state = self.trainer, self._state
-        if self._interruption.wanted is None or trainer.failure or not trainer.between_updates:
-            return
-        with self._interruption.deferred():
-            if trainer.global_step != state.step:
-                state.step = trainer.global_step
-                try:
-                    self._save(None, False)
-                except InputError as error:
-                    trainer.failure = error
-                    return
-        print(f"\nstopped at step {state.step}; go on with --resume", file=sys.stderr)
-
     @cached_property
     def _fingerprints(self) -> list[leaks.Fingerprint]:
         return leaks.fingerprints(self._studies.manifest)
-
-    def _save(
-        self,
-        thresholds: list[float] | None,
-        best: bool,
-        writing: Writing | None = None,
-        record: ValidationRecord | None = None,
-    ) -> None:
-        session = tf1.get_default_session()
-        save.save(self._logdir, session, self._saver, self._state, thresholds, best, writing, record)
 
 
 def _text_summary(tag: str, texts: list[str]) -> tf1.Summary:

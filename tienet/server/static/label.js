@@ -1,0 +1,290 @@
+"use strict";
+// The page of a reader: one study at a time, its answers by keys, and the way through the studies.
+//
+// What the page says is kept is on the server's disk. A key that comes before a study is on the screen does nothing, so that
+// none is answered unseen. After an answer that another tab has made meanwhile, the study is shown as it is now.
+
+const $ = (css) => document.querySelector(css);
+const MOST_SECONDS = 300; // at one answer: longer is a reader who went away
+const DECIDING = { rest: "Each label that is shown needs an answer." };
+const LABELLING = { rest: "What has no answer is not there when you finish; No Finding then follows from the findings." };
+let task = null;
+let study = null; // the one on the screen; null while another is fetched
+let pending = {}; // its answers that are on their way
+let seen = 0; // since when it is looked at, in ms; counted while the page is visible
+let looked = 0; // seconds before that which no answer has yet
+
+start();
+
+async function start() {
+  try {
+    task = await getJson("/api/task");
+  } catch (error) {
+    return fail(error.message);
+  }
+  const deciding = task.kind === "decide";
+  const whom = deciding ? `, on which ${task.readers.join(" and ")} differ` : "";
+  $("#task").textContent = `reader ${task.reader}: ${counted(task.finished.length, "study").replace("studys", "studies")} of ${task.data}${whom}`
+    + (task.assist ? `; labels of ${task.assist} are shown, which is noted` : "");
+  $("#rest").textContent = (deciding ? DECIDING : LABELLING).rest;
+  $("#where").hidden = false;
+  $("#goto").max = task.finished.length;
+  listen();
+  const wanted = Number(location.hash.slice(1)) - 1;
+  if (task.finished[wanted] !== undefined) return show(wanted);
+  const next = nextOpen(-1);
+  if (next === null) allDone();
+  else show(next);
+}
+
+function listen() {
+  $("#labels").onsubmit = (event) => { event.preventDefault(); finish(); };
+  $("#back").onclick = () => study && study.saved.number > 0 && show(study.saved.number - 1);
+  $("#skip").onclick = skip;
+  $("#undo").onclick = undo;
+  $("#goto").onchange = (event) => {
+    const number = Math.round(event.target.valueAsNumber);
+    if (number >= 1 && number <= task.finished.length) show(number - 1);
+  };
+  document.addEventListener("keydown", key);
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) stopClock();
+    else {
+      seen = performance.now();
+      if (study && !onTheWay.length) refresh();
+    }
+  });
+  window.addEventListener("hashchange", () => {
+    const number = Number(location.hash.slice(1)) - 1;
+    if (task.finished[number] !== undefined && number !== study?.saved.number) show(number);
+  });
+}
+
+function key(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.repeat) return;
+  const typing = event.target.matches("input[type=number], input[type=range]");
+  if (typing) return;
+  const pressed = event.key.toLowerCase();
+  const label = task.labels.find((one) => one.key === pressed);
+  const steps = { b: $("#back"), w: $("#skip"), u: $("#undo") };
+  if (pressed === "enter" && !event.target.matches("button, summary, a")) finish();
+  else if (pressed in steps) steps[pressed].click();
+  else if (label && study) {
+    if (!study.asked.includes(label.name)) return say(`${label.text} is not asked of this study.`);
+    const before = { ...study.saved.answers, ...pending }[label.name] ?? null;
+    choose(label.name, answerOfKey(before, event.shiftKey));
+  } else if ("+-=0ir".includes(pressed) && pressed.length === 1 && study && event.target !== $(".frame")) {
+    $(".frame").dispatchEvent(new KeyboardEvent("keydown", { key: event.key, bubbles: false }));
+  } else return;
+  event.preventDefault();
+}
+
+// ---- a study ----
+
+async function show(number) {
+  study = null;
+  dropWaiting();
+  stopClock();
+  $("#study").classList.add("waiting");
+  $("#all-done").hidden = true;
+  let found;
+  try {
+    found = await getJson(`/api/studies/${number}`);
+  } catch (error) {
+    fail(error instanceof TypeError ? "The server does not answer; it is asked again." : error.message);
+    if (error instanceof TypeError) setTimeout(() => { if (!study) show(number); }, AGAIN_MS);
+    return;
+  }
+  fail("");
+  [study, pending, looked, seen] = [found, {}, 0, performance.now()];
+  $("#study").hidden = false;
+  $("#study").classList.remove("waiting");
+  $("#study-id").textContent = study.saved.study;
+  $("#report").textContent = study.report.trim() || "There is no report.";
+  $("#report").classList.toggle("faint", !study.report.trim());
+  $("#rows").replaceChildren(...makeRows(task, study, choose));
+  showImage(number);
+  draw();
+  history.replaceState(null, "", `#${number + 1}`);
+  if (document.activeElement.closest("#all-done, #rows") || document.activeElement === document.body) $("#labels").focus();
+  say(`Study ${number + 1} of ${task.finished.length}${study.saved.done ? ", finished" : ""}.`);
+  prepare(nextOpen(number));
+}
+
+function showImage(number) {
+  const image = $(".xray");
+  image.removeAttribute("src"); // so that no part of another study's picture is left
+  for (const css of [".tools", ".frame", ".adjust"]) $(css).hidden = !study.image;
+  $("#no-image").hidden = study.image;
+  $("#no-image").textContent = "There is no image.";
+  image.alt = `X-ray of study ${study.saved.study}`;
+  if (!study.image) return;
+  const address = `/api/studies/${number}/image`;
+  image.onerror = async () => {
+    const why = await getJson(address).then(() => "unknown", (error) => error.message);
+    if (study?.saved.number !== number) return;
+    for (const css of [".tools", ".frame", ".adjust"]) $(css).hidden = true;
+    $("#no-image").hidden = false;
+    $("#no-image").textContent = `The image cannot be shown: ${why}`;
+  };
+  image.src = address;
+  showFilm($("#study"), newFilm());
+}
+
+// Fetch the next picture, so that it is there when it is wanted.
+function prepare(number) {
+  if (number !== null) new Image().src = `/api/studies/${number}/image`;
+}
+
+function draw() {
+  const number = study.saved.number;
+  const finished = task.finished.filter(Boolean).length;
+  showAnswers($("#rows"), study, pending);
+  $("#study").classList.toggle("done", study.saved.done);
+  $("#position").textContent = `Study ${number + 1}${study.saved.done ? " ✓" : ""}`;
+  $("#goto").value = number + 1;
+  $("#back").disabled = number === 0;
+  progress(finished);
+}
+
+function progress(finished) {
+  const open = task.finished.length - finished;
+  $("#progress").max = task.finished.length;
+  $("#progress").value = finished;
+  $("#far").textContent = `${finished} of ${task.finished.length} finished`;
+  const minutes = task.seconds_each === null ? null : Math.ceil((open * task.seconds_each) / 60);
+  $("#left").textContent = !open || minutes === null ? "" : minutes > 90 ? `some ${Math.round(minutes / 60)} h left` : `some ${minutes} min left`;
+}
+
+// ---- answers ----
+
+function choose(name, answer) {
+  if (!study) return;
+  const of = study;
+  pending[name] = answer;
+  draw();
+  send(of, () => ({ answers: { [name]: answer } }), (reply) => {
+    take(of, reply);
+    if (study === of) say(`Kept: ${readable(name)} ${stateName(answer)}.`);
+  });
+}
+
+function finish() {
+  if (!study) return;
+  const of = study;
+  study = null; // keys that come now are not of the study that is left
+  send(of, () => ({ answers: {}, done: true }), (reply) => {
+    task.finished[of.saved.number] = true;
+    task.seconds_each = reply.progress.seconds_each;
+    const next = nextOpen(of.saved.number);
+    if (next === null) allDone();
+    else show(next);
+  });
+}
+
+function skip() {
+  if (!study) return;
+  const next = nextOpen(study.saved.number);
+  if (next === null || next === study.saved.number) return say("There is no other open study.");
+  show(next);
+}
+
+function undo() {
+  const of = study;
+  if (!study && $("#all-done").hidden) return;
+  study = null;
+  keep((id) => ["/api/undo", { id }], {
+    ...listening(),
+    kept: async (reply) => {
+      task.finished[reply.number] = reply.done;
+      task.seconds_each = reply.progress.seconds_each;
+      await show(reply.number);
+      say(`The last answer was taken back, of study ${reply.number + 1}.`);
+    },
+    refused: (error) => { study = of; fail(error.message); },
+  });
+}
+
+// Send an answer of a study; `make` gives its body when it is its turn.
+function send(of, make, kept) {
+  stopClock();
+  const seconds = Math.min(MOST_SECONDS, looked);
+  [looked, seen] = [0, performance.now()];
+  keep((id) => [`/api/studies/${of.saved.number}/answers`, { id, study: of.saved.study, version: of.saved.version, seconds, ...make() }], {
+    ...listening(),
+    kept: (reply) => { of.saved = reply; fail(""); kept(reply); },
+    refused: (error) => {
+      dropWaiting();
+      if (error.body.saved) of.saved = error.body.saved;
+      study = of;
+      [pending, task.finished[of.saved.number]] = [{}, of.saved.done];
+      draw();
+      fail(error.message);
+    },
+  });
+}
+
+function listening() {
+  return {
+    silent: () => fail("The server does not answer. The last answer is not kept yet: it is sent again until it is. Do not close this page."),
+    heard: () => fail(""),
+  };
+}
+
+// Take over what is kept of a study.
+function take(of, saved) {
+  for (const [name, answer] of Object.entries(pending)) {
+    if (study === of && (saved.answers[name] ?? null) === answer) delete pending[name];
+  }
+  task.finished[saved.number] = saved.done;
+  task.seconds_each = saved.progress.seconds_each;
+  if (study === of) draw();
+}
+
+// Look whether another tab has answered the study meanwhile.
+async function refresh() {
+  const of = study;
+  const [now, found] = await Promise.all([getJson("/api/task"), getJson(`/api/studies/${of.saved.number}`)]).catch(() => []);
+  if (!found || study !== of || onTheWay.length) return;
+  [task.finished, task.seconds_each] = [now.finished, now.seconds_each];
+  if (found.saved.version !== of.saved.version) say("Another tab has answered this study; these are its answers.");
+  of.saved = found.saved;
+  draw();
+}
+
+// ---- the way through the studies ----
+
+// The next study that is not finished, after the last one from the first; null if all are.
+function nextOpen(number) {
+  const count = task.finished.length;
+  for (let n = 1; n <= count; n++) {
+    const at = (number + n + count) % count;
+    if (!task.finished[at]) return at;
+  }
+  return null;
+}
+
+function allDone() {
+  study = null;
+  $("#study").hidden = true;
+  $("#all-done").hidden = false;
+  $("#all-done-title").textContent = task.finished.length === 1 ? "The study is finished" : `All ${task.finished.length} studies are finished`;
+  $("#result").textContent = `${task.result} Undo (u) opens the last study again.`;
+  $("#position").textContent = "";
+  progress(task.finished.length);
+  say("");
+  $("#all-done-title").focus();
+}
+
+function stopClock() {
+  if (!document.hidden || seen) looked += Math.max(0, performance.now() - seen) / 1000;
+  seen = performance.now();
+}
+
+function say(text) {
+  $("#status").textContent = text;
+}
+
+function fail(text) {
+  if ($("#error").textContent !== text) $("#error").textContent = text;
+}
