@@ -14,7 +14,7 @@ from tienet.hand_labels.kappa import ALL, GROUPS, MEAN, MEASURES, STATES_IN_ORDE
 from tienet.hand_labels.sheet import CANNOT_TELL, STATES, THERE, Sheet
 from tienet.labels import FINDINGS, LABELS, readable
 
-HIGH_AGREEMENT, LOW_KAPPA = 0.9, 0.4
+HIGH_AGREEMENT, LOW_KAPPA = 0.8, 0.4
 """A label's kappa is called a paradox of its rarity where the readers agree in this share and kappa is below this."""
 
 _F = len(FINDINGS)

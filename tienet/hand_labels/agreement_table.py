@@ -67,15 +67,10 @@ def _notes(result: Mapping) -> list[str]:
     if unasked := [label for label in LABELS if not labels[label]["studies"]]:
         notes.append(f"Not asked of both: {', '.join(unasked)}.")
     if paradox := [label for label in LABELS if labels[label]["paradox"]]:
-        named = ", ".join(
-            f"{label} (share {labels[label]['agreement']:.3f}, kappa {labels[label]['kappa']:.3f}, positive "
-            f"{number_text(labels[label]['positive_agreement'])})"
-            for label in paradox
-        )
         notes.append(
-            f"The paradox of kappa: of these the share is {HIGH_AGREEMENT:g} or more and kappa below {LOW_KAPPA:g}, as "
-            "nearly all studies are without them and most agreement is on that, which chance explains; judge them by "
-            f"the positive agreement: {named}."
+            f"The paradox of kappa: the share is {HIGH_AGREEMENT:g} or more and kappa below {LOW_KAPPA:g} of "
+            f"{', '.join(paradox)}. Most of that share is agreement that these are not there, which chance explains; "
+            "judge them by the positive agreement."
         )
     left_out = "; ".join(f"{group} {max(counts.values())}" for group, counts in bootstrap["left_out"].items())
     more = f"; left out where a figure was undefined, at most: {left_out}" if left_out else ""

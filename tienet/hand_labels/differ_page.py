@@ -98,20 +98,19 @@ def _index(cases: Sequence[Case], agreements: Sequence[Mapping], anchors: Mappin
     of_label = {label: [case for case in cases if label in case.labels] for label in LABELS}
     worst_first = sorted(LABELS, key=lambda label: -len(of_label[label]))
     titles = ["kappa"] if len(agreements) == 1 else [f"kappa {' and '.join(one['readers'])}" for one in agreements]
-    heads = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in ("Label", "differ", *titles))
+    heads = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in titles)
     rows = []
     for label in worst_first:
-        cells = [f"{len(of_label[label]):,}", *(number_text(one["labels"][label]["kappa"]) for one in agreements)]
-        numbers = "".join(f"<td>{cell}</td>" for cell in cells)
+        kappas = "".join(f"<td>{number_text(one['labels'][label]['kappa'])}</td>" for one in agreements)
         links = _links(of_label[label], anchors)
-        rows.append(f'<tr><th scope="row">{readable(label)}</th>{numbers}<td class="studies">{links}</td></tr>')
-    head = f'<thead><tr>{heads}<th scope="col" class="studies">studies</th></tr></thead>'
+        rows.append(f'<tr><th scope="row">{readable(label)}</th><td class="studies">{links}</td>{kappas}</tr>')
+    head = f'<thead><tr><th scope="col">Label</th><th scope="col" class="studies">differ in</th>{heads}</tr></thead>'
     return page_parts.section("Labels", page_parts.scrolling("labels that differ", head, rows))
 
 
 def _links(cases: Sequence[Case], anchors: Mapping[str, str]) -> str:
     if not cases:
-        return ""
+        return "no study"
     links = "".join(f'<a href="#{anchors[case.study_id]}">{html.escape(case.study_id)}</a>' for case in cases)
     what = "1 study" if len(cases) == 1 else f"{len(cases):,} studies"
     return f"<details><summary>{what}</summary><p>{links}</p></details>"
