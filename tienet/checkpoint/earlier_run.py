@@ -9,10 +9,11 @@ train_on       "train+val"; a run that was trained on the training split alone h
 earlier_run    `EarlierRun.to_json`
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tienet.checkpoint.entries import is_number
+from tienet.config import Config
 from tienet.errors import InputError
 from tienet.labels import K
 
@@ -44,6 +45,7 @@ class EarlierRun:
             None for what it has not, or does not say.
         thresholds: K thresholds of its uncalibrated probabilities; None in mode `caption`.
         calibration: Its calibration; None if it has none.
+        differs: Its values of the settings that the run on both splits was given otherwise, by name.
     """
 
     name: str
@@ -55,6 +57,7 @@ class EarlierRun:
     identity: dict[str, str | None]
     thresholds: list[float] | None
     calibration: "Calibration | None"
+    differs: dict[str, object] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -113,6 +116,8 @@ def _is_sound(entry: object) -> bool:
         and all(type(value) in (str, type(None)) for value in identity.values())
         and (thresholds is None or _are_thresholds(thresholds))
         and isinstance(entry["calibration"], dict | None)
+        and isinstance(entry["differs"], dict)
+        and set(entry["differs"]) <= set(Config.__dataclass_fields__)
     )
 
 

@@ -234,7 +234,7 @@ def chosen(args: argparse.Namespace) -> tuple[Config, Path, EarlierRun | None]:
         if args.train_on != BOTH:
             raise InputError(f"--epochs-of {args.epochs_of}: is for --train-on {BOTH}; give that too")
         run, earlier = train_on.open_earlier(args.epochs_of)
-        config, notes = train_on.config_after(run, earlier, flags, texts, args.preset)
+        config, earlier, notes = train_on.config_after(run, earlier, flags, texts, args.preset)
         logdir, given = args.logdir or default_logdir(config, both=True), {*flags, *texts}
         if args.resume:
             train_on.check_recorded(logdir, earlier)

@@ -6,7 +6,7 @@ temperatures (`tienet.checkpoint.earlier_run`).
 """
 
 from collections.abc import Container, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +84,7 @@ def _validation_of(run: OpenedRun, entry: Entry) -> dict[str, float]:
 
 def config_after(
     run: OpenedRun, earlier: EarlierRun, flags: Mapping[str, object], texts: Mapping[str, str], preset: str
-) -> tuple[Config, list[str]]:
+) -> tuple[Config, EarlierRun, list[str]]:
     """The settings of a run on both splits: the earlier run's, and what is given, with the epochs of its best one.
 
     The learning rate falls after the same epoch as in the earlier run, not after the same share of fewer epochs.
@@ -94,7 +94,7 @@ def config_after(
         flags, texts: The settings that are given by flags of their own, and by `--set`, by name.
         preset: The name of the preset that is given; its settings must be those of the run.
     Returns:
-        The settings, and notes for the user: what differs from the earlier run.
+        The settings; the earlier run, with what differs from it; and notes for the user, what differs among them.
     Raises:
         InputError: A setting is given that follows from the earlier run, or whose value makes its epochs meaningless.
     """
@@ -114,7 +114,7 @@ def config_after(
                 f"--preset {preset}: has {setting}={value!r}, {run.load} {getattr(theirs, setting)!r}; leave --preset "
                 "out, as --epochs-of takes the settings of that run"
             )
-    config, notes = theirs.with_texts(dict(texts), dict(flags)), []
+    config, notes, differs = theirs.with_texts(dict(texts), dict(flags)), [], {}
     for setting in [field.name for field in fields(Config) if field.name not in ("data", *OF_THE_EARLIER_RUN)]:
         ours, before = getattr(config, setting), getattr(theirs, setting)
         if ours == before:
@@ -124,12 +124,20 @@ def config_after(
                 f"{name}: was trained with {setting}={before!r}, not {ours!r}; its number of epochs says nothing of a "
                 "run that learns at another pace; leave it out"
             )
+        differs[setting] = before
         notes.append(
             f"{setting}={ours!r}, in {run.load} {before!r}: its {earlier.epoch} epochs were not found with this"
         )
     drop_at, of_drop = _drop_at(theirs, earlier.epoch)
-    notes += _unsure(run)
-    return config.replace(epochs=earlier.epoch, patience=0, lr_drop_at=drop_at), [*notes, *of_drop]
+    config = config.replace(epochs=earlier.epoch, patience=0, lr_drop_at=drop_at)
+    return config, replace(earlier, differs=differs), [*notes, *of_drop, *_unsure(run), *_words_of(config, run)]
+
+
+def _words_of(config: Config, run: OpenedRun) -> list[str]:
+    """A note on the vocabulary, where the run reads."""
+    if not config.mode_parts.reads:
+        return []
+    return [f"the vocabulary stays that of the training split's reports, as in {run.load}"]
 
 
 def _drop_at(theirs: Config, epochs: int) -> tuple[float, list[str]]:

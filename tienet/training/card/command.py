@@ -7,24 +7,29 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from tienet.checkpoint.earlier_run import BOTH, EarlierRun
 from tienet.config import Config
 from tienet.training.card.markdown import one_line
 
 _PROGRAMS = {"tienet": "tienet", "train.py": "python train.py", "__main__.py": "python -m tienet"}
 
 
-def command_text(argv: Sequence[str], config: Config, data: str) -> str:
+def command_text(argv: Sequence[str], config: Config, data: str, earlier: EarlierRun | None = None) -> str:
     """The command of this process, if it is one of TieNet's; else one that trains with the same settings.
 
     Args:
         argv: As `sys.argv`.
         config: The run's settings.
         data: The name of the data set.
+        earlier: The earlier run of one that was trained on two splits, which has its other settings.
     """
     program = _PROGRAMS.get(Path(argv[0]).name if argv else "")
     if program is None:
         changed = changed_settings(config)
+        if earlier is not None:
+            changed = {name: value for name, value in changed.items() if name in earlier.differs}
         flags = [f"--mode {config.mode}", f"--data {shlex.quote(data)}"]
+        flags += [] if earlier is None else [f"--train-on {BOTH}", f"--epochs-of {shlex.quote(one_line(earlier.name))}"]
         return " ".join(["tienet train", *flags, *(f"--set {name}={value}" for name, value in changed.items())])
     shown, after = [], ""
     for argument in argv[1:]:

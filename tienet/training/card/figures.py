@@ -114,13 +114,15 @@ class Figures:
 
 
 def measure(run: OpenedRun, data_set: Manifest) -> Figures:
-    """Measure the checkpoint of an opened run on its validation split.
+    """Measure the checkpoint of an opened run on its validation split; nothing of a run that has learnt from it too.
 
     Args:
         data_set: The data set that the run was trained on, with all its splits.
     Raises:
         InputError: The validation split is not the one that the run's record is of.
     """
+    if run.earlier is not None:
+        return Figures(None, None, "", [], [])
     mode, train, val = run.config.mode_parts, data_set.split("train"), data_set.split("val")
     record = validation_record.read(run.prefix) if mode.classifies else None
     if record is not None and record.studies != leaks.fingerprints(val):

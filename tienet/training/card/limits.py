@@ -9,6 +9,7 @@ from tienet.checkpoint.thresholds import MIN_POSITIVES
 from tienet.checkpoint.writing import Writing
 from tienet.labels import FINDINGS, LABELS
 from tienet.pages.study import DISCLAIMER
+from tienet.training.card import both_splits
 from tienet.training.card.figures import Figures, LabelFigures, ReportFigures
 from tienet.training.card.markdown import plain
 
@@ -25,13 +26,14 @@ def limits(run: OpenedRun, figures: Figures, writing: Writing | None) -> list[st
     data, mode, words = run.facts.get("data", "one data set"), run.config.mode_parts, run.config.max_words
     px = run.config.image_px
     chosen = "The checkpoint and its thresholds were" if mode.classifies else "The checkpoint was"
-    found = [
-        DISCLAIMER,
+    validated = [
         f"It was trained and validated on {plain(data)} alone. How it does on images and reports of another "
         "hospital, another device or another language was not measured.",
         f"{chosen} chosen on the studies of the validation split, so the figures above flatter it. "
         "`tienet evaluate` judges it on the test split, which had no part in the training.",
     ]
+    earlier = run.earlier
+    found = [DISCLAIMER, *(both_splits.limits(earlier, plain(data), mode.classifies) if earlier else validated)]
     if data == "phantom":
         found.append("The images are drawn by a program. What is said here says nothing of real X-rays.")
     if mode.image:

@@ -13,6 +13,7 @@ from tienet.evaluation.metrics.auroc import AVG10_POSITIVES
 from tienet.labels import LABELS
 from tienet.modes import Mode
 from tienet.pages.plain_text import number_text, span_text
+from tienet.training.card import both_splits
 from tienet.training.card.command import changed_settings
 from tienet.training.card.figures import Figures, LabelFigures, Ranked, ReportFigures
 from tienet.training.card.limits import limits
@@ -47,19 +48,21 @@ def card_text(
         entry: The entry of its checkpoint.
         trained: The number of epochs that were trained.
         data_set: The data set that it was trained on, with all its splits.
-        figures: What was measured on the validation split.
+        figures: What was measured on the validation split; nothing of a run that has learnt from it too.
         command: The command that made it.
         has_curves: Whether CURVES lies beside the card.
     """
+    earlier = run.earlier
+    curves = "Loss by epoch" if earlier else "Loss and validation scores by epoch"
     parts = [
         _front_matter(run, figures),
         f"# {plain(run.folder.resolve().name)}",
         _introduction(run, entry, trained),
         "## Data",
-        *_data(run.config.mode_parts, data_set),
+        *_data(run, data_set),
         "## Validation",
-        *_validation(figures, data_set),
-        *(["## Curves", f"![Loss and validation scores by epoch; the kept one is marked]({CURVES})"] * has_curves),
+        *(both_splits.validation(run, earlier) if earlier else _validation(figures, data_set)),
+        *(["## Curves", f"![{curves}; the kept one is marked]({CURVES})"] * has_curves),
         *_ranked(figures, data_set),
         "## Limits",
         "\n".join(f"- {sentence}" for sentence in limits(run, figures, entry.writing)),
@@ -96,24 +99,26 @@ def _tags(mode: Mode) -> list[str]:
 
 
 def _introduction(run: OpenedRun, entry: Entry, trained: int) -> str:
-    mode, state, facts = run.config.mode_parts, entry.state, run.facts
+    mode, state, facts, earlier = run.config.mode_parts, entry.state, run.facts, run.earlier
     libraries = facts.get("libraries") or {}
     versions = ", ".join(f"{name} {plain(version)}" for name, version in libraries.items())
     chosen = f"the one with the best {state.chosen_by or 'validation score'}"
+    chosen = both_splits.chosen(earlier) if earlier else chosen
+    words = " It is that of the training split's reports, without those of the validation split." if earlier else ""
     return "\n".join(
         [
             f"A TieNet (Wang et al., CVPR 2018) of mode `{mode.name}`: it {WHAT[mode.name]}.",
             "",
             f"- Checkpoint: `{entry.name}`, of epoch {state.epoch}, of {trained} that were trained; {chosen}.",
-            f"- Vocabulary: {len(run.vocab):,} words." if mode.reads or mode.writes else "- It reads no words.",
+            f"- Vocabulary: {len(run.vocab):,} words.{words}" if mode.reads or mode.writes else "- It reads no words.",
             f"- Made with {versions or 'versions that are not known'}.",
             f"- To use it: `{USES[mode.name]}`",
         ]
     )
 
 
-def _data(mode: Mode, data_set: Manifest) -> list[str]:
-    terms = terms_of(data_set.name)
+def _data(run: OpenedRun, data_set: Manifest) -> list[str]:
+    mode, terms = run.config.mode_parts, terms_of(data_set.name)
     rows = []
     columns = [(split, data_set.splits == split) for split in SPLITS]
     patients, reports = np.array(data_set.patient_ids), np.array([bool(text.strip()) for text in data_set.reports])
@@ -129,9 +134,10 @@ def _data(mode: Mode, data_set: Manifest) -> list[str]:
     for k, label in enumerate(LABELS):
         rows.append([_label(label), *(f"{int((data_set.labels[of, k] == 1).sum()):,}" for _, of in columns)])
     learns = ["labels"] * mode.classifies + ["reports"] * (mode.writes or mode.reads) + ["images"] * mode.image
+    splits = "training split and of its validation split" if run.earlier else "training split"
     return [
         f"The data set is called **{plain(data_set.name)}**. The network learnt from the {' and '.join(learns)} "
-        "of its training split. A label's counts are those of its positive studies.",
+        f"of its {splits}. A label's counts are those of its positive studies.",
         table(["", *(name for name, _ in columns)], rows),
         f"Terms of data of this name: {terms.text}. They are terms of the data. Whether they reach the weights is for "
         "whoever passes these on to find out.",

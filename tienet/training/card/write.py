@@ -45,7 +45,7 @@ def write_card(folder: Path, data_set: Manifest, argv: Sequence[str]) -> Path:
     with locks.writing(run.folder, again=True):
         figures = measure(run, data_set)
         has_curves = plot_curves(run.folder / CURVES, read_log(run.folder), entry.state.epoch)
-        command = command_text(argv, run.config, data_set.name)
+        command = command_text(argv, run.config, data_set.name, run.earlier)
         text = card_text(run, entry, trained, data_set, figures, command, has_curves)
         files.write_text(run.folder / FILE_NAME, text)
     return run.folder / FILE_NAME
@@ -69,5 +69,10 @@ def write_after_training(folder: Path, data_set: Manifest, argv: Sequence[str]) 
         what = " ".join(str(error).split())[:_MAX_MESSAGE_CHARS] or type(error).__name__
         print(f"warning: {folder / FILE_NAME} not written: {what}", file=sys.stderr)
         return None
-    print(f"{path}: what this run is, and what its validation shows", file=sys.stderr)
+    shown = (
+        "and from which run its length and thresholds are"
+        if open_run(folder).earlier
+        else "and what its validation shows"
+    )
+    print(f"{path}: what this run is, {shown}", file=sys.stderr)
     return path
