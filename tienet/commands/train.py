@@ -221,15 +221,17 @@ def default_logdir(config: Config, both: bool = False) -> Path:
     return Path("runs") / f"{name_of(config.data) or 'manifest'}-{config.mode}{f'-{BOTH}' if both else ''}"
 
 
-def chosen(args: argparse.Namespace) -> tuple[Config, Path, EarlierRun | None]:
-    """The settings, the run's folder, and the run that `--epochs-of` names or a resumed run was started with.
+def chosen(args: argparse.Namespace) -> tuple[Config, Path, EarlierRun | None, list[str]]:
+    """What the flags choose.
 
+    Returns:
+        The settings; the run's folder; the run that `--epochs-of` names or a resumed run was started with; notes.
     Raises:
         InputError: The flags do not fit each other, the run that is resumed or the one that `--epochs-of` names.
     """
     from tienet.training import train_on
 
-    flags, texts = settings_of(args), texts_of(args)
+    flags, texts, notes = settings_of(args), texts_of(args), []
     if args.epochs_of is not None:
         if args.train_on != BOTH:
             raise InputError(f"--epochs-of {args.epochs_of}: is for --train-on {BOTH}; give that too")
@@ -238,8 +240,6 @@ def chosen(args: argparse.Namespace) -> tuple[Config, Path, EarlierRun | None]:
         logdir, given = args.logdir or default_logdir(config, both=True), {*flags, *texts}
         if args.resume:
             train_on.check_recorded(logdir, earlier)
-        for note in notes:
-            print(f"note: {note}", file=sys.stderr)
     else:
         config = preset(args.preset, mode_of(args, texts)).with_texts(texts, flags)
         logdir = args.logdir or default_logdir(config, args.train_on == BOTH)
@@ -253,12 +253,12 @@ def chosen(args: argparse.Namespace) -> tuple[Config, Path, EarlierRun | None]:
             raise InputError(f"--train-on {BOTH}: give --epochs-of RUN, {what}")
     if config.features == "off" and "feature_dtype" in flags.keys() | texts.keys():
         raise InputError(f"feature_dtype={config.feature_dtype} has no effect: --features off keeps none; leave it out")
-    return resumed_config(logdir, config, given) if args.resume else config, logdir, earlier
+    return resumed_config(logdir, config, given) if args.resume else config, logdir, earlier, notes
 
 
 def run(args: argparse.Namespace) -> int:
     """Build a Config from the flags and train; with --leak-check, only count the studies that leak."""
-    config, logdir, earlier = chosen(args)
+    config, logdir, earlier, notes = chosen(args)
     if args.leak_check:
         from tienet.data import leaks, manifest
 
@@ -278,6 +278,8 @@ def run(args: argparse.Namespace) -> int:
         from tienet.training.setup import check_parts, open_inputs, split_batch
 
         inputs = open_inputs(config, places, args.resume, args.load, cluster.is_chief, earlier)
+        for note in notes if cluster.is_chief else ():
+            print(f"note: {note}", file=sys.stderr)
         gpus = choose_gpus(args.gpu)
         check_parts(inputs, config, split_batch(config, parallelism, gpus))
         start_tensorflow()

@@ -15,9 +15,9 @@ from tienet.checkpoint import validation_record
 from tienet.checkpoint.earlier_run import BOTH, TRAIN, EarlierRun
 from tienet.checkpoint.entries import Entry, named_entry, read_entry
 from tienet.checkpoint.identity import Identity
-from tienet.checkpoint.run_folder import OpenedRun, load_run, open_run
+from tienet.checkpoint.run_folder import OpenedRun, folder_of_run, load_run, open_run
 from tienet.checkpoint.together import checkpoint_sha256
-from tienet.config import Config, preset_settings
+from tienet.config import Config, preset_settings, settings_without_effect
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import evaluate_auc
@@ -43,6 +43,8 @@ def open_earlier(named: str) -> tuple[OpenedRun, EarlierRun]:
     Raises:
         InputError: There is no such run, it has no best checkpoint yet, or it was itself trained on both splits.
     """
+    if folder_of_run(named) is None:
+        raise InputError(f"--epochs-of {named}: not the folder of a run; give the --logdir of an earlier training")
     run = open_run(named)
     if run.earlier is not None:
         raise InputError(
@@ -108,8 +110,9 @@ def config_after(
     mode = flags.get("mode", texts.get("mode", theirs.mode))
     if mode != theirs.mode:
         raise InputError(f"{name}: a run of mode {theirs.mode}, not {mode}; give a run of the same mode")
+    without_effect = {*OF_THE_EARLIER_RUN, *settings_without_effect(theirs.mode)}
     for setting, value in preset_settings(preset, theirs.mode).items():
-        if setting not in OF_THE_EARLIER_RUN and value != getattr(theirs, setting):
+        if setting not in without_effect and value != getattr(theirs, setting):
             raise InputError(
                 f"--preset {preset}: has {setting}={value!r}, {run.load} {getattr(theirs, setting)!r}; leave --preset "
                 "out, as --epochs-of takes the settings of that run"

@@ -15,8 +15,8 @@ from tienet.training.card.markdown import plain, table
 def chosen(earlier: EarlierRun) -> str:
     """How the checkpoint was chosen, in half a sentence."""
     return (
-        f"the one after the last epoch, as many as the earlier run **{plain(earlier.name)}** had at its best; it was not "
-        "chosen by any score"
+        f"the one after the last epoch, as many as the earlier run **{plain(earlier.name)}** had at its best; it was "
+        "not chosen by any score"
     )
 
 
