@@ -28,6 +28,7 @@ COMMANDS: dict[str, Subcommand] = {
     "show": Subcommand("tienet.commands.show", "a picture of what the network sees in an image"),
     "export": Subcommand("tienet.commands.export", "a TensorFlow SavedModel that needs nothing of this package"),
     "serve": Subcommand("tienet.commands.serve", "a web page and an API"),
+    "label": Subcommand("tienet.commands.label", "labels by hand: a page for readers, their agreement, and a data set"),
     "completion": Subcommand("tienet.commands.completion", "completion of these commands for bash or zsh"),
 }
 

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from tienet import files
-from tienet.data import image_files
+from tienet.data import image_files, readers
 from tienet.data.csv_table import Table
 from tienet.data.splits import SPLITS
 from tienet.data.text import length_problem
@@ -173,6 +173,9 @@ def load(data: str, data_root: Path | str = "data") -> Manifest:
     _check_train(table, manifest)
     table.raise_problems()
     manifest.notes.extend(_label_notes(manifest))
+    by_hand = readers.read(path.parent)
+    if by_hand is not None:
+        manifest.notes.insert(0, by_hand.note())
     return manifest
 
 

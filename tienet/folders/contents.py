@@ -64,6 +64,8 @@ EVALUATION = Kind(
     ),
 )  # fmt: skip
 LOCATIONS = Kind("boxes that were judged", ("locate.csv",), replaces=("locate.txt", "locate.html"))
+HAND_LABELS = Kind("labels by hand", ("labelling.json",), replaces=("studies.csv",))
+DECIDED = Kind("a data set that was labelled by hand", ("readers.json",), parts=("*.jsonl", "*.csv"))
 AGREEMENT = Kind("the agreement of readers", ("agreement.json",), replaces=("agreement.txt", "differ.html"))
 JUDGED_BY_READERS = Kind("labels that readers judged", ("judge.json",), replaces=("judge.txt",))
 PAGES = Kind("a set of study pages", ("study-*.html",), title=">Studies", replaces=("index.html", "report.jsonl"))
@@ -73,8 +75,8 @@ DOCUMENTS = Kind(
 MODEL = Kind("an exported model", ("saved_model.pb", "model.onnx"))
 WEIGHTS = Kind("weights of a backbone", ("*.npz",))
 KINDS = (
-    DATA_SET, RUN, CHECKPOINTS, EVALUATION, LOCATIONS, AGREEMENT, JUDGED_BY_READERS, DOCUMENTS, MODEL, FEATURES,
-    VOCABULARY, PAGES, DESCRIPTION, WEIGHTS,
+    DECIDED, DATA_SET, RUN, CHECKPOINTS, EVALUATION, LOCATIONS, HAND_LABELS, AGREEMENT, JUDGED_BY_READERS, DOCUMENTS,
+    MODEL, FEATURES, VOCABULARY, PAGES, DESCRIPTION, WEIGHTS,
 )  # fmt: skip
 
 _IGNORED = ("lost+found", "Thumbs.db", "desktop.ini")

@@ -28,7 +28,15 @@ STATES = {THERE: "there", NOT_THERE: "not there", CANNOT_TELL: "cannot tell"}
 
 READER, SECONDS, ASSIST = "reader", "seconds", "assist"
 COLUMNS = ("study_id", "patient_id", *LABELS, READER)
-_CELLS = {"1": THERE, "0": NOT_THERE, "-1": CANNOT_TELL, "": np.nan, "1.0": THERE, "0.0": NOT_THERE, "-1.0": CANNOT_TELL}
+_CELLS = {
+    "1": THERE,
+    "0": NOT_THERE,
+    "-1": CANNOT_TELL,
+    "": np.nan,
+    "1.0": THERE,
+    "0.0": NOT_THERE,
+    "-1.0": CANNOT_TELL,
+}
 
 
 @dataclass(frozen=True, eq=False)

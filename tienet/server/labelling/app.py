@@ -1,7 +1,7 @@
 """The application of the labelling page: the page, the studies with their images, and what a reader answers.
 
 An answer is on the disk before the reply says so. The page sends each with a name of its own, so that one whose reply
-was lost can be sent again, and with the version of the study that it saw, so that two tabs do not write over each other.
+was lost can be sent again, and with the version of the study that it saw, so that no tab writes over another's answers.
 """
 
 import asyncio

@@ -5,32 +5,38 @@
 // it is sent again and again, and what comes after it waits.
 
 const AGAIN_MS = 1500;
-const onTheWay = []; // those that are not kept yet: {send, kept, refused}
-let sending = false;
+const unsent = []; // those that wait for their turn
+let atServer = null; // the one that is being sent
 
 function newId() {
   return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// Send a POST when those before it are kept. `make` gives [address, body] when it is its turn, or null to drop it; `kept` is
-// called with the reply, and `refused` with an Error that has a `status` and the `body`. `silent` is called when the server
-// does not answer, and `heard` when it does again.
-function keep(make, { kept, refused, silent, heard }) {
-  onTheWay.push({ id: newId(), make, kept, refused, silent, heard });
-  work();
+const isKeeping = () => Boolean(atServer || unsent.length);
+
+// Send a POST when those before it are kept.
+//
+// `of` is what it is about. `make` gives [address, body] from an id, when it is its turn. `kept` is called with the reply, and
+// `refused` with an Error that has a `status` and the `body`; `silent` when the server does not answer, and `heard` when it
+// does again.
+function keep(of, make, { kept, refused, silent, heard }) {
+  unsent.push({ id: newId(), of, make, kept, refused, silent, heard });
+  if (!atServer) sendAll();
 }
 
-async function work() {
-  if (sending) return;
-  sending = true;
-  while (onTheWay.length) {
-    const one = onTheWay[0];
-    const made = one.make(one.id);
-    if (made) await sendUntilHeard(one, ...made);
-    onTheWay.shift();
-    if (made) one.after();
+async function sendAll() {
+  while (unsent.length) {
+    atServer = unsent.shift();
+    const done = await sendUntilHeard(atServer, ...atServer.make(atServer.id));
+    atServer = null;
+    done();
+    if (atServer) return; // `done` has begun to send
   }
-  sending = false;
+}
+
+// Drop what waits to be sent about something.
+function dropUnsent(of) {
+  for (let n = unsent.length - 1; n >= 0; n--) if (unsent[n].of === of) unsent.splice(n, 1);
 }
 
 async function sendUntilHeard(one, address, body) {
@@ -42,8 +48,7 @@ async function sendUntilHeard(one, address, body) {
       if (reply === null || response.status === 503) throw new TypeError("no whole reply");
       if (tries > 1) one.heard();
       const error = Object.assign(new Error(reply.detail ?? `The server answered ${response.status}`), { status: response.status, body: reply });
-      one.after = () => (response.ok ? one.kept(reply) : one.refused(error));
-      return;
+      return () => (response.ok ? one.kept(reply) : one.refused(error));
     } catch {
       one.silent(tries);
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
@@ -51,9 +56,4 @@ async function sendUntilHeard(one, address, body) {
   }
 }
 
-// Drop what has not been sent yet, as it was meant for what is not there any more.
-function dropWaiting() {
-  onTheWay.splice(sending ? 1 : 0);
-}
-
-window.addEventListener("beforeunload", (event) => { if (onTheWay.length) event.preventDefault(); });
+window.addEventListener("beforeunload", (event) => { if (isKeeping()) event.preventDefault(); });

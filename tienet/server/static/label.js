@@ -9,7 +9,9 @@ const MOST_SECONDS = 300; // at one answer: longer is a reader who went away
 const DECIDING = { rest: "Each label that is shown needs an answer." };
 const LABELLING = { rest: "What has no answer is not there when you finish; No Finding then follows from the findings." };
 let task = null;
-let study = null; // the one on the screen; null while another is fetched
+let study = null; // the one that keys answer; null while it is being finished and while another is fetched
+let onScreen = null; // the one whose report and labels are shown
+let pictured = false; // whether its picture is there, or it is said why not
 let pending = {}; // its answers that are on their way
 let seen = 0; // since when it is looked at, in ms; counted while the page is visible
 let looked = 0; // seconds before that which no answer has yet
@@ -24,7 +26,7 @@ async function start() {
   }
   const deciding = task.kind === "decide";
   const whom = deciding ? `, on which ${task.readers.join(" and ")} differ` : "";
-  $("#task").textContent = `reader ${task.reader}: ${counted(task.finished.length, "study").replace("studys", "studies")} of ${task.data}${whom}`
+  $("#task").textContent = `reader ${task.reader}: ${studies(task.finished.length)} of ${task.data}${whom}`
     + (task.assist ? `; labels of ${task.assist} are shown, which is noted` : "");
   $("#rest").textContent = (deciding ? DECIDING : LABELLING).rest;
   $("#where").hidden = false;
@@ -51,7 +53,7 @@ function listen() {
     if (document.hidden) stopClock();
     else {
       seen = performance.now();
-      if (study && !onTheWay.length) refresh();
+      if (study && !isKeeping()) refresh();
     }
   });
   window.addEventListener("hashchange", () => {
@@ -83,7 +85,6 @@ function key(event) {
 
 async function show(number) {
   study = null;
-  dropWaiting();
   stopClock();
   $("#study").classList.add("waiting");
   $("#all-done").hidden = true;
@@ -96,7 +97,7 @@ async function show(number) {
     return;
   }
   fail("");
-  [study, pending, looked, seen] = [found, {}, 0, performance.now()];
+  [study, onScreen, pending, looked, seen] = [found, found, {}, 0, performance.now()];
   $("#study").hidden = false;
   $("#study").classList.remove("waiting");
   $("#study-id").textContent = study.saved.study;
@@ -113,6 +114,7 @@ async function show(number) {
 
 function showImage(number) {
   const image = $(".xray");
+  pictured = !study.image;
   image.removeAttribute("src"); // so that no part of another study's picture is left
   for (const css of [".tools", ".frame", ".adjust"]) $(css).hidden = !study.image;
   $("#no-image").hidden = study.image;
@@ -122,11 +124,13 @@ function showImage(number) {
   const address = `/api/studies/${number}/image`;
   image.onerror = async () => {
     const why = await getJson(address).then(() => "unknown", (error) => error.message);
-    if (study?.saved.number !== number) return;
+    if (onScreen?.saved.number !== number) return;
+    pictured = true;
     for (const css of [".tools", ".frame", ".adjust"]) $(css).hidden = true;
     $("#no-image").hidden = false;
     $("#no-image").textContent = `The image cannot be shown: ${why}`;
   };
+  image.addEventListener("load", () => { if (onScreen?.saved.number === number) pictured = true; }, { once: true });
   image.src = address;
   showFilm($("#study"), newFilm());
 }
@@ -171,6 +175,7 @@ function choose(name, answer) {
 
 function finish() {
   if (!study) return;
+  if (!pictured) return say("The picture is not there yet.");
   const of = study;
   study = null; // keys that come now are not of the study that is left
   send(of, () => ({ answers: {}, done: true }), (reply) => {
@@ -193,7 +198,7 @@ function undo() {
   const of = study;
   if (!study && $("#all-done").hidden) return;
   study = null;
-  keep((id) => ["/api/undo", { id }], {
+  keep(null, (id) => ["/api/undo", { id }], {
     ...listening(),
     kept: async (reply) => {
       task.finished[reply.number] = reply.done;
@@ -201,7 +206,7 @@ function undo() {
       await show(reply.number);
       say(`The last answer was taken back, of study ${reply.number + 1}.`);
     },
-    refused: (error) => { study = of; fail(error.message); },
+    refused: (error) => { study = of && onScreen === of ? of : study; fail(error.message); },
   });
 }
 
@@ -210,14 +215,15 @@ function send(of, make, kept) {
   stopClock();
   const seconds = Math.min(MOST_SECONDS, looked);
   [looked, seen] = [0, performance.now()];
-  keep((id) => [`/api/studies/${of.saved.number}/answers`, { id, study: of.saved.study, version: of.saved.version, seconds, ...make() }], {
+  keep(of, (id) => [`/api/studies/${of.saved.number}/answers`, { id, study: of.saved.study, version: of.saved.version, seconds, ...make() }], {
     ...listening(),
     kept: (reply) => { of.saved = reply; fail(""); kept(reply); },
     refused: (error) => {
-      dropWaiting();
+      dropUnsent(of);
       if (error.body.saved) of.saved = error.body.saved;
-      study = of;
-      [pending, task.finished[of.saved.number]] = [{}, of.saved.done];
+      task.finished[of.saved.number] = of.saved.done;
+      if (onScreen !== of) return show(of.saved.number).then(() => fail(error.message));
+      [study, pending] = [of, {}];
       draw();
       fail(error.message);
     },
@@ -245,7 +251,7 @@ function take(of, saved) {
 async function refresh() {
   const of = study;
   const [now, found] = await Promise.all([getJson("/api/task"), getJson(`/api/studies/${of.saved.number}`)]).catch(() => []);
-  if (!found || study !== of || onTheWay.length) return;
+  if (!found || study !== of || isKeeping()) return;
   [task.finished, task.seconds_each] = [now.finished, now.seconds_each];
   if (found.saved.version !== of.saved.version) say("Another tab has answered this study; these are its answers.");
   of.saved = found.saved;
@@ -265,7 +271,7 @@ function nextOpen(number) {
 }
 
 function allDone() {
-  study = null;
+  study = onScreen = null;
   $("#study").hidden = true;
   $("#all-done").hidden = false;
   $("#all-done-title").textContent = task.finished.length === 1 ? "The study is finished" : `All ${task.finished.length} studies are finished`;
@@ -279,6 +285,10 @@ function allDone() {
 function stopClock() {
   if (!document.hidden || seen) looked += Math.max(0, performance.now() - seen) / 1000;
   seen = performance.now();
+}
+
+function studies(count) {
+  return `${count} ${count === 1 ? "study" : "studies"}`;
 }
 
 function say(text) {
