@@ -147,6 +147,28 @@ def measure(pairs: PairCounts, of_counts: Callable[[np.ndarray], np.ndarray]) ->
     return Measure(_with_mean(values, covered), _with_mean(drawn, covered))
 
 
+def measure_both(
+    one: PairCounts, other: PairCounts, of_counts: Callable[[np.ndarray], np.ndarray]
+) -> tuple[Measure, Measure, Measure]:
+    """A measure of two pairs of readers in the same resamples, and the difference one - other.
+
+    The means of all three are over the findings for which both are defined, also in each resample, so that the mean of
+    the differences is the difference of the means.
+    """
+    values, drawn = (
+        [_of_groups(of_counts, counts) for counts in both]
+        for both in ((one.counts, other.counts), (one.drawn, other.drawn))
+    )
+    values.append(values[0] - values[1])
+    drawn.append(drawn[0] - drawn[1])
+    covered, covered_drawn = ~np.isnan(values[2][:_F]), ~np.isnan(drawn[2][:, :_F])
+    first, second, difference = (
+        Measure(_with_mean(of_data, covered), _with_mean(of_draws, covered & covered_drawn))
+        for of_data, of_draws in zip(values, drawn, strict=True)
+    )
+    return first, second, difference
+
+
 def _of_groups(of_counts: Callable[[np.ndarray], np.ndarray], counts: np.ndarray) -> np.ndarray:
     """The measure of the labels and of all findings, float64 [..., K + 1]."""
     together = counts[..., :_F, :, :].sum(axis=-3, keepdims=True)
