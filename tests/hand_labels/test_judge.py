@@ -145,6 +145,16 @@ def test_a_label_without_a_threshold_has_no_kappa(data_set, sheets, network):
     assert f"never named: {LABELS[2]}." in format_judge(result, thresholds)
 
 
+def test_resamples_without_a_kappa_are_counted(data_set, network):
+    answers = np.zeros((N, K))
+    answers[0, 0] = 1
+    network.named[:, 0] = answers[:, 0]
+    result = judge(network, gather([sheet_of("anna", answers)], data_set), resamples=300)
+    left_out = result["against"]["anna"]["left_out"][LABELS[0]]  # the patient of the one study with it is not drawn
+    assert left_out / 300 == pytest.approx((19 / 20) ** 20, abs=0.08)
+    assert f"at most {left_out:,} of a label's" in " ".join(format_judge(result).split())
+
+
 def test_one_reader_alone_judges_without_a_comparison(data_set, sheets, network):
     result = judge(network, gather(sheets[:1], data_set), resamples=5)
     assert list(result["against"]) == ["anna"]

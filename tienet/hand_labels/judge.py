@@ -22,7 +22,7 @@ from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import evaluate_auc
 from tienet.evaluation.metrics.named_labels import evaluate_labels
 from tienet.hand_labels.agreement import assist_notes, compare_all, share
-from tienet.hand_labels.kappa import GROUPS, count_pairs, kappa, measure, measure_both
+from tienet.hand_labels.kappa import GROUPS, Measure, count_pairs, kappa, measure, measure_both
 from tienet.hand_labels.sheet import Sheet
 from tienet.labels import K
 
@@ -171,8 +171,8 @@ def judge(
         "agreement": of each pair of readers as `agreement.compare`, "notes", "bootstrap"}.
 
         A REFERENCE is a reader, MEAN_READER (of two readers or more) or DECIDED. Its entry has "labels" (as
-        `evaluate_labels`), "auc" (as `evaluate_auc`) and "kappa" (`kappas`), over its "studies", in which it has a
-        known label.
+        `evaluate_labels`), "auc" (as `evaluate_auc`), "kappa" and "left_out" (`kappas`), over its "studies", in which
+        it has a known label.
 
         `beside` judges the network's labels and those of the mean of the other readers by one reader's (`beside`).
     """
@@ -207,7 +207,7 @@ def against(network: NetworkLabels, true: np.ndarray, patient_ids: np.ndarray, *
         "studies": int(rows.sum()),
         "labels": evaluate_labels(named, true, patients, **options),
         "auc": evaluate_auc(scores, true, patients, **options),
-        "kappa": kappas(named, true, patients, **options),
+        **kappas(named, true, patients, **options),
     }
 
 
@@ -217,10 +217,18 @@ def kappas(
     """Cohen's kappa of labels [N, K], 1, 0 or NaN (unknown), over the studies for which both are known.
 
     Returns:
-        {GROUP: {"kappa", "kappa_lo", "kappa_hi"}} for each of `kappa.GROUPS`; None where it is undefined.
+        "kappa": {GROUP: {"kappa", "kappa_lo", "kappa_hi"}} for each of `kappa.GROUPS`, None where it is undefined; and
+        "left_out": {GROUP: the number of resamples in which a kappa is undefined that is defined in the data}.
     """
     found = measure(count_pairs(a, b, patient_ids, resamples, seed), kappa)
-    return {group: found.entry("kappa", k, level) for k, group in enumerate(GROUPS)}
+    return {
+        "kappa": {group: found.entry("kappa", k, level) for k, group in enumerate(GROUPS)},
+        "left_out": _left_out(found),
+    }
+
+
+def _left_out(found: Measure) -> dict[str, int]:
+    return {group: count for k, group in enumerate(GROUPS) if (count := found.left_out(k))}
 
 
 def beside(
@@ -241,7 +249,8 @@ def beside(
     Returns:
         {"studies", "kappa": {GROUP: {"network": ..., "others": ..., "difference": ...}}, "network", "others"}: the
         kappas of each and network - others, with their intervals, as {"kappa", "kappa_lo", "kappa_hi"} and
-        {"difference", "difference_lo", "difference_hi"}, and as `evaluate_labels` what each names.
+        {"difference", "difference_lo", "difference_hi"}, and as `evaluate_labels` what each names; "left_out": {GROUP:
+        the number of resamples without a difference that is defined in the data}.
     """
     lacking = np.isnan(named) | np.isnan(others) | np.isnan(true)
     rows = ~lacking.all(axis=1)
@@ -252,6 +261,7 @@ def beside(
     return {
         "studies": int(rows.sum()),
         "kappa": {group: _beside_entry(found, k, level) for k, group in enumerate(GROUPS)},
+        "left_out": _left_out(found["difference"]),
         "network": evaluate_labels(named, true, patients, level=level, **options),
         "others": evaluate_labels(others, true, patients, level=level, **options),
     }

@@ -56,7 +56,7 @@ def _closeness(result: Mapping, reader: str) -> str:
     groups = [[_close_row(entry, group) for group in groups] for groups in (LABELS, (ALL, MEAN))]
     kappas = align(header, *groups)
     rates = align(
-        ["Named labels", *(f"{rate} of {who}" for rate in ("precision", "recall", "F1") for who in _COMPARED)],
+        ["Named", *(f"{rate} of {who}" for rate in ("precision", "recall", "F1") for who in _COMPARED)],
         [[mean, *(number_text(entry[who][mean][rate]) for rate in RATES for who in _COMPARED)] for mean in MEANS],
     )
     return "\n".join([wrapped(title), *kappas, "", *rates]) + "\n"
@@ -114,4 +114,7 @@ def _notes(result: Mapping, without_threshold: Sequence[str]) -> Iterator[str]:
         )
     if without_threshold:
         yield f"Without a threshold, and so never named: {', '.join(without_threshold)}."
-    yield f"Intervals: {result['bootstrap']['resamples']:,} bootstrap resamples of patients."
+    left_out = [one["left_out"] for part in ("against", "beside") for one in result[part].values() if one["left_out"]]
+    more = "; a resample without a kappa is left out of its interval: at most {:,} of a label's" if left_out else ""
+    most = max((max(counts.values()) for counts in left_out), default=0)
+    yield f"Intervals: {result['bootstrap']['resamples']:,} bootstrap resamples of patients{more.format(most)}."
