@@ -41,8 +41,9 @@ class EarlierRun:
         epoch: The epoch of that checkpoint, from 1 on, which is how many the run on both splits takes.
         chosen_by: The score that it was chosen by.
         validation: What it reached on the validation split, by the names in MEASURES; those that are known.
-        identity: The fingerprints of its data set, vocabulary, word vectors and backbone, by their names in run.json;
-            None for what it has not, or does not say.
+        flaw: Why nobody can use its reports (`Writing.flaw`); empty: one can, or it writes none.
+        identity: The fingerprints of its data set, vocabulary, word vectors and backbone, and of the weights that it
+            started from, by their names in run.json; None for what it has not, or does not say.
         thresholds: K thresholds of its uncalibrated probabilities; None in mode `caption`.
         calibration: Its calibration; None if it has none.
         differs: Its values of the settings that the run on both splits was given otherwise, by name.
@@ -54,6 +55,7 @@ class EarlierRun:
     epoch: int
     chosen_by: str
     validation: dict[str, float]
+    flaw: str
     identity: dict[str, str | None]
     thresholds: list[float] | None
     calibration: "Calibration | None"
@@ -99,7 +101,7 @@ class EarlierRun:
         return cls(**{**entry, "calibration": calibration})
 
 
-_TEXTS = ("name", "checkpoint", "sha256", "chosen_by")
+_TEXTS = ("name", "checkpoint", "sha256", "chosen_by", "flaw")
 
 
 def _is_sound(entry: object) -> bool:

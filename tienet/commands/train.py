@@ -238,8 +238,7 @@ def chosen(args: argparse.Namespace) -> tuple[Config, Path, EarlierRun | None, l
         run, earlier = train_on.open_earlier(args.epochs_of)
         config, earlier, notes = train_on.config_after(run, earlier, flags, texts, args.preset)
         logdir, given = args.logdir or default_logdir(config, both=True), {*flags, *texts}
-        if args.resume:
-            train_on.check_recorded(logdir, earlier)
+        earlier = train_on.as_recorded(logdir, earlier) if args.resume else earlier
     else:
         config = preset(args.preset, mode_of(args, texts)).with_texts(texts, flags)
         logdir = args.logdir or default_logdir(config, args.train_on == BOTH)

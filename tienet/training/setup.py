@@ -38,7 +38,7 @@ from tienet.training.places import Parallelism, Places
 from tienet.training.seen import check_unseen, runs_before, with_seen
 from tienet.training.sources import Sources, sources_of_new, sources_of_resumed, with_learnt_vectors, with_statistics
 from tienet.training.studies import SplitStudies, check_data, learnt_from, load_splits
-from tienet.training.train_on import check_same_start, recorded
+from tienet.training.train_on import check_same_start, loaded_facts, recorded
 
 if TYPE_CHECKING:
     from tensorpack.tfutils.sessinit import SessionInit
@@ -168,7 +168,8 @@ def open_inputs(
     if earlier is None:
         check_unseen(before, manifest.split("val"))
     else:
-        check_same_start(earlier, manifest, sources)
+        for note in check_same_start(earlier, manifest, sources, load) if is_chief else ():
+            print(f"note: {note}", file=sys.stderr)
     return Inputs(start, load, manifest, sources, before, earlier)
 
 
@@ -379,6 +380,7 @@ def _facts(setup: Setup, inputs: Inputs) -> dict[str, object]:
         "data_fingerprint": inputs.manifest.fingerprint(),
         "data": inputs.manifest.name,
         "arithmetic": devices.arithmetic(),
+        **loaded_facts(inputs.load),
     }
     if inputs.earlier is not None:
         facts |= {"train_on": BOTH, "earlier_run": inputs.earlier.to_json()}

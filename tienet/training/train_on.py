@@ -13,9 +13,9 @@ import numpy as np
 
 from tienet.checkpoint import validation_record
 from tienet.checkpoint.earlier_run import BOTH, TRAIN, EarlierRun
-from tienet.checkpoint.entries import Entry, named_entry, read_entry
+from tienet.checkpoint.entries import Entry, named_entry, read_entry, sha256
 from tienet.checkpoint.identity import Identity
-from tienet.checkpoint.run_folder import OpenedRun, folder_of_run, load_run, open_run
+from tienet.checkpoint.run_folder import OpenedRun, folder_of_run, load_run, locate, open_run
 from tienet.checkpoint.together import checkpoint_sha256
 from tienet.config import Config, preset_settings, settings_without_effect
 from tienet.data.manifest import Manifest
@@ -34,6 +34,7 @@ _NAMES = {
     "word_vectors_fingerprint": "first word vectors",
     "backbone_fingerprint": "backbone",
 }
+_OTHERS = ("data_fingerprint", "loaded", "loaded_sha256")
 _FLAGS = {"vocabulary": "--vocab", "first word vectors": "--vocab", "backbone": "--backbone-weights"}
 
 
@@ -64,7 +65,8 @@ def open_earlier(named: str) -> tuple[OpenedRun, EarlierRun]:
         epoch=entry.state.epoch,
         chosen_by=entry.state.chosen_by or run.config.mode_parts.chosen_by,
         validation=_validation_of(run, entry),
-        identity={"data_fingerprint": run.facts.get("data_fingerprint"), **{name: facts[name] for name in _NAMES}},
+        flaw=run.writing_flaw or "",
+        identity={name: run.facts.get(name) for name in _OTHERS} | {name: facts[name] for name in _NAMES},
         thresholds=entry.thresholds,
         calibration=run.calibration if run.config.mode_parts.classifies else None,
     )
@@ -100,6 +102,31 @@ def config_after(
     Raises:
         InputError: A setting is given that follows from the earlier run, or whose value makes its epochs meaningless.
     """
+    _check_given(run, earlier, flags, texts, preset)
+    theirs = run.config
+    config, notes, differs = theirs.with_texts(dict(texts), dict(flags)), [], {}
+    for setting in [field.name for field in fields(Config) if field.name not in ("data", *OF_THE_EARLIER_RUN)]:
+        ours, before = getattr(config, setting), getattr(theirs, setting)
+        if ours == before:
+            continue
+        if setting in PACE:
+            raise InputError(
+                f"--epochs-of {run.load}: was trained with {setting}={before!r}, not {ours!r}; its number of epochs says "
+                "nothing of a run that learns at another pace; leave it out"
+            )
+        differs[setting] = before
+        notes.append(
+            f"{setting}={ours!r}, in {run.load} {before!r}: its {earlier.epoch} epochs were not found with this"
+        )
+    drop_at, of_drop = _drop_at(theirs, earlier.epoch)
+    config = config.replace(epochs=earlier.epoch, patience=0, lr_drop_at=drop_at)
+    return config, replace(earlier, differs=differs), [*notes, *of_drop, *_unsure(run), *_words_of(config, run)]
+
+
+def _check_given(
+    run: OpenedRun, earlier: EarlierRun, flags: Mapping[str, object], texts: Mapping[str, str], preset: str
+) -> None:
+    """Raise InputError if the epochs, another mode or a preset with other settings than the earlier run's is given."""
     name, theirs = f"--epochs-of {run.load}", run.config
     for given in OF_THE_EARLIER_RUN:
         if given in flags or given in texts:
@@ -117,23 +144,6 @@ def config_after(
                 f"--preset {preset}: has {setting}={value!r}, {run.load} {getattr(theirs, setting)!r}; leave --preset "
                 "out, as --epochs-of takes the settings of that run"
             )
-    config, notes, differs = theirs.with_texts(dict(texts), dict(flags)), [], {}
-    for setting in [field.name for field in fields(Config) if field.name not in ("data", *OF_THE_EARLIER_RUN)]:
-        ours, before = getattr(config, setting), getattr(theirs, setting)
-        if ours == before:
-            continue
-        if setting in PACE:
-            raise InputError(
-                f"{name}: was trained with {setting}={before!r}, not {ours!r}; its number of epochs says nothing of a "
-                "run that learns at another pace; leave it out"
-            )
-        differs[setting] = before
-        notes.append(
-            f"{setting}={ours!r}, in {run.load} {before!r}: its {earlier.epoch} epochs were not found with this"
-        )
-    drop_at, of_drop = _drop_at(theirs, earlier.epoch)
-    config = config.replace(epochs=earlier.epoch, patience=0, lr_drop_at=drop_at)
-    return config, replace(earlier, differs=differs), [*notes, *of_drop, *_unsure(run), *_words_of(config, run)]
 
 
 def _words_of(config: Config, run: OpenedRun) -> list[str]:
@@ -172,6 +182,8 @@ def _unsure(run: OpenedRun) -> list[str]:
             f"{run.load}: went on to epoch {latest.state.epoch}, after it was started for {config.epochs}; the "
             "learning rate falls here as if it had not"
         )
+    if run.writing_flaw:
+        notes.append(f"{run.load}: {run.writing_flaw}; nothing will tell whether this run writes better")
     if config.mode_parts.classifies and run.calibration is None:
         notes.append(f"{run.load}: is not calibrated, so there are no temperatures to take; tienet calibrate first")
     return notes
@@ -182,10 +194,14 @@ def recorded(logdir: Path) -> EarlierRun | None:
     return load_run(logdir).earlier if (logdir / "run.json").is_file() else None
 
 
-def check_recorded(logdir: Path, earlier: EarlierRun | None) -> None:
-    """Raise InputError if a run that is resumed was started otherwise than `--epochs-of` says now."""
+def as_recorded(logdir: Path, earlier: EarlierRun) -> EarlierRun:
+    """What a run that is resumed has from the earlier one; where none was started yet, `earlier`, which is given now.
+
+    Raises:
+        InputError: The run was started otherwise than `--epochs-of` says now.
+    """
     if not (logdir / "run.json").is_file():
-        return
+        return earlier
     found = recorded(logdir)
     if found is None:
         raise InputError(
@@ -197,6 +213,7 @@ def check_recorded(logdir: Path, earlier: EarlierRun | None) -> None:
             f"{logdir}: was started with --epochs-of {found.name} at {found.checkpoint}, not {earlier.name} at "
             f"{earlier.checkpoint}; leave --epochs-of out, as a resumed run has what it needs of it"
         )
+    return found
 
 
 def check_resumed(logdir: Path, train_on: str | None, given: Container[str]) -> None:
@@ -218,10 +235,29 @@ def check_resumed(logdir: Path, train_on: str | None, given: Container[str]) -> 
             )
 
 
-def check_same_start(earlier: EarlierRun, manifest: Manifest, sources: Sources) -> None:
-    """Raise InputError if a new run has other data, words, word vectors or another backbone than the earlier one.
+def loaded_facts(load: str | None) -> dict[str, str]:
+    """What run.json says of the weights that a run starts from: the run and checkpoint, and a SHA-256; {} of none."""
+    if load is None:
+        return {}
+    folder, prefix = locate(load)
+    return {
+        "loaded": f"{folder.resolve().name}, {prefix.name}",
+        "loaded_sha256": sha256(prefix.with_name(f"{prefix.name}.index")),
+    }
+
+
+def check_same_start(earlier: EarlierRun, manifest: Manifest, sources: Sources, load: str | None) -> list[str]:
+    """Compare what a new run starts from with what the earlier one has started from.
 
     Word vectors that are only read later (`Sources.learnt_in`) are not compared.
+
+    Args:
+        load: The run or checkpoint whose weights the new run starts from; None: from random ones.
+    Returns:
+        Notes for the user.
+    Raises:
+        InputError: The data, the words, the first word vectors or the backbone are others, or the earlier run has
+            started from the weights of another run and the new one does not.
     """
     ours = sources.identity.facts()
     if earlier.identity.get("data_fingerprint") != manifest.fingerprint():
@@ -238,3 +274,13 @@ def check_same_start(earlier: EarlierRun, manifest: Manifest, sources: Sources) 
                 f"--epochs-of {earlier.name}: was started with another {what} ({theirs[:12]}, not {own[:12]}), so its "
                 f"number of epochs says nothing of this one; give the {_FLAGS[what]} that it was started with"
             )
+    theirs, own = earlier.identity.get("loaded_sha256"), loaded_facts(load)
+    if theirs is not None and not own:
+        raise InputError(
+            f"--epochs-of {earlier.name}: was started from the weights of {earlier.identity['loaded']}, so its number "
+            "of epochs says nothing of a run that starts anew; give --load, with those or with other ones"
+        )
+    if own.get("loaded_sha256") == theirs:
+        return []
+    before = earlier.identity["loaded"] if theirs else "random weights, as far as it says"
+    return [f"starts from {own['loaded']}, {earlier.name} from {before}: its epochs were not found with this"]

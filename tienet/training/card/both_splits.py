@@ -99,4 +99,8 @@ def limits(earlier: EarlierRun, data: str, classifies: bool) -> list[str]:
         f"Nothing of this run was measured when it was made: neither that {earlier.epoch} epochs are right for it, nor "
         f"that it is better than {name}.{thresholds} `tienet evaluate` judges both on the test split, which had no "
         "part in either training; it refuses to judge this run on the validation split.",
+        *(
+            [f"The reports of {name} are of no use: {earlier.flaw}. Those of this run may be no better."]
+            * bool(earlier.flaw)
+        ),
     ]
