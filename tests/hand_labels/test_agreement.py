@@ -101,16 +101,19 @@ def test_a_rare_label_is_a_paradox_and_undefined_ones_are_said():
     a, b = np.zeros((100, K)), np.zeros((100, K))
     a[0, 0] = b[1, 0] = 1  # share .98, kappa below 0
     a[:30, 1] = b[:29, 1] = 1
+    a[:50, 3], b[25:75, 3] = 1, 1  # share .5, kappa 0
     result = compare(sheet_of("anna", a), sheet_of("ben", b), resamples=50)
     rare, clear = result["labels"]["Atelectasis"], result["labels"]["Cardiomegaly"]
     assert rare["paradox"]
     assert not clear["paradox"]
+    assert result["labels"]["Infiltration"]["kappa"] == pytest.approx(0)
+    assert not result["labels"]["Infiltration"]["paradox"]
     assert not result["labels"]["Effusion"]["paradox"]
     text = re.sub(r"\s+", " ", format_agreement(result))
     assert "kappa below 0.4 of Atelectasis. Most of that share is agreement that these are not there" in text
     assert "one and the same answer throughout: Effusion," in text
     assert result["bootstrap"]["left_out"]["Atelectasis"]["kappa"] > 0
-    assert "2 have a kappa" in text
+    assert "3 have a kappa" in text
 
 
 def test_the_table_has_its_figures_and_its_lines_fit(two):

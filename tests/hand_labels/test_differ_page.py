@@ -29,6 +29,11 @@ def test_the_study_that_differs_most_is_first(sheets):
     assert [(case.study_id, case.labels) for case in cases] == [("s1", ("Atelectasis", "Mass")), ("s3", ("Mass",))]
 
 
+def test_the_order_goes_by_how_many_labels_differ_before_it_goes_by_name(sheets):
+    sheets[0].answers[3, 5:9] = 1
+    assert [case.study_id for case in differing_cases(sheets)] == ["s3", "s1"]
+
+
 def test_what_one_was_not_asked_or_has_not_finished_is_no_difference(sheets):
     sheets[0].answers[3, 4] = np.nan
     shorter = sheet_of("ben", sheets[1].answers[2:], ["s2", "s3"])

@@ -14,6 +14,7 @@ from tienet.hand_labels.kappa import (
     kappa,
     kappa_where_both_tell,
     measure,
+    measure_both,
     positive_agreement,
 )
 from tienet.labels import FINDINGS, K
@@ -151,6 +152,18 @@ def test_a_reader_who_answers_at_random_has_kappa_near_0_within_its_interval():
             covered.append(entry["kappa_lo"] <= 0 <= entry["kappa_hi"])
     assert np.mean(covered) == pytest.approx(0.95, abs=0.03)
     assert np.mean(kappas) == pytest.approx(0, abs=0.01)
+
+
+def test_the_mean_difference_is_the_difference_of_the_means_in_every_resample():
+    once = np.zeros((12, K))
+    once[0] = 1
+    a = count_pairs(np.zeros((12, K)), once, alone(12))
+    rare = random_answers(3, 12, (0.8, 0.2, 0))
+    b = count_pairs(rare, rare, alone(12))  # undefined in other resamples than a is
+    one, other, difference = measure_both(a, b, kappa)
+    assert difference.values == pytest.approx(one.values - other.values, nan_ok=True)
+    assert difference.drawn[:, -1] == pytest.approx(one.drawn[:, -1] - other.drawn[:, -1], nan_ok=True)
+    assert np.isnan(one.drawn[:, 0]).any()
 
 
 def test_no_study_and_no_answer():
