@@ -47,7 +47,7 @@ class Readers:
         decided = f"; {self.decided_by} decided the {self.differed:,} labels on which they differed"
         text = f"labelled by hand by {' and '.join(self.readers)}, {kappa}{decided if self.decided_by else ''}"
         if self.assist:
-            text += f"; the labels of {', '.join(self.assist)} were shown meanwhile, so agreement with it is too high"
+            text += f"; the labels of {', '.join(self.assist)} were shown meanwhile, so agreement with that is too high"
         return text
 
 

@@ -116,7 +116,7 @@ def _seconds(table: Table) -> np.ndarray:
 
 def write(sheet: Sheet) -> None:
     """Write a sheet to its path, as a whole or not at all."""
-    cells = [["" if np.isnan(answer) else f"{answer:.0f}" for answer in row] for row in sheet.answers]
+    cells = [["" if np.isnan(answer) else str(int(answer)) for answer in row] for row in sheet.answers]
     seconds = ["" if np.isnan(taken) else f"{taken:.1f}" for taken in sheet.seconds]
     rows = zip(sheet.study_ids, sheet.patient_ids, cells, seconds, sheet.assist, strict=True)
     with files.replacing(sheet.path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

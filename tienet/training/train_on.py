@@ -111,8 +111,8 @@ def config_after(
             continue
         if setting in PACE:
             raise InputError(
-                f"--epochs-of {run.load}: was trained with {setting}={before!r}, not {ours!r}; its number of epochs says "
-                "nothing of a run that learns at another pace; leave it out"
+                f"--epochs-of {run.load}: was trained with {setting}={before!r}, not {ours!r}; its number of epochs "
+                "says nothing of a run that learns at another pace; leave it out"
             )
         differs[setting] = before
         notes.append(

@@ -101,7 +101,7 @@ async function show(number) {
   $("#study").hidden = false;
   $("#study").classList.remove("waiting");
   $("#study-id").textContent = study.saved.study;
-  $("#report").textContent = study.report.trim() || "There is no report.";
+  $("#report").textContent = asText(study.report) || "There is no report.";
   $("#report").classList.toggle("faint", !study.report.trim());
   $("#rows").replaceChildren(...makeRows(task, study, choose));
   showImage(number);
@@ -157,7 +157,7 @@ function progress(finished) {
   $("#progress").value = finished;
   $("#far").textContent = `${finished} of ${task.finished.length} finished`;
   const minutes = task.seconds_each === null ? null : Math.ceil((open * task.seconds_each) / 60);
-  $("#left").textContent = !open || minutes === null ? "" : minutes > 90 ? `some ${Math.round(minutes / 60)} h left` : `some ${minutes} min left`;
+  $("#left").textContent = !open || minutes === null ? "" : minutes > 90 ? `about ${Math.round(minutes / 60)} hours left` : `about ${minutes} min left`;
 }
 
 // ---- answers ----
@@ -285,6 +285,12 @@ function allDone() {
 function stopClock() {
   if (!document.hidden || seen) looked += Math.max(0, performance.now() - seen) / 1000;
   seen = performance.now();
+}
+
+// The report, with the headings that preparing a data set writes ("findings : ") as a text has them.
+function asText(report) {
+  return report.trim().replace(/(^|\s+)(findings|impression) : /g, (_, before, heading) =>
+    `${before ? "\n" : ""}${heading[0].toUpperCase()}${heading.slice(1)}: `);
 }
 
 function studies(count) {
