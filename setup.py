@@ -22,6 +22,7 @@ setup(
         "tienet.pages": ["templates/*"],
         "tienet.datasets.description": ["templates/*"],
         "tienet.datasets.openi": ["*.csv"],
+        "tienet.hand_labels": ["templates/*"],
         "tienet.server": ["static/*"],
     },
     entry_points={"console_scripts": ["tienet = tienet.commands.main:main"]},

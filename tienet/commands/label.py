@@ -50,8 +50,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--assist", metavar="RUN", help="show this network's labels to the reader, which each answer notes")
     add("--readers", nargs="+", type=Path, metavar="CSV", help="the readers' sheets, for --judge")
-    add("--decided", type=Path, metavar="DIR", help="the decided data set, for --judge")
-    add("--of", dest="of", metavar="DATA", help="the data set of the sheets, where labelling.json beside them has none")
+    add(
+        "--decided", type=Path, metavar="CSV|DIR", help="the third reader's sheet, or the decided data set, for --judge"
+    )
+    add("--allow-seen", action="store_true", help="judge by studies that the network was trained on; else refused")
+    add(
+        "--data",
+        dest="of",
+        metavar="DATA",
+        help="the data set of the sheets, where labelling.json beside them names none",
+    )
     add("--data-root", type=Path, default=Path("data"), metavar="DIR", help="where NAME is (data)")
     add("--resamples", type=int, default=1000, metavar="N", help="of the bootstrap (1000)")
     flags.add_gpu(parser)
@@ -80,7 +88,15 @@ def run(args: argparse.Namespace) -> int:
         if not args.readers:
             raise cli.UsageError("--judge: --readers is missing; give the readers' sheets")
         return run_judge(
-            args.judge, args.readers, args.decided, args.of, args.data_root, args.out, args.gpu, args.resamples
+            args.judge,
+            args.readers,
+            args.decided,
+            args.of,
+            args.data_root,
+            args.out,
+            args.gpu,
+            args.resamples,
+            args.allow_seen,
         )
     for flag in ("reader", "out"):
         if getattr(args, flag) is None:

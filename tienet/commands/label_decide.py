@@ -21,7 +21,9 @@ def run_decide(args: argparse.Namespace) -> int:
         raise InputError(f"--reader {args.reader}: is one of the two who differ; a third one decides")
     studies = open_source(args.adjudicate, args.of, args.data_root)
     if studies is None:
-        raise InputError(f"{args.adjudicate[0].parent}: no labelling.json says which data set it is; give it with --of")
+        raise InputError(
+            f"{args.adjudicate[0].parent}: no labelling.json says which data set it is; give it with --data"
+        )
     for note in _notes(shared):
         print(f"note: {note}", file=sys.stderr)
     asked = decided.questions(shared, studies)
@@ -38,9 +40,7 @@ def run_decide(args: argparse.Namespace) -> int:
         questions = [asked[n] for n in order_of(args.reader, 0, len(asked))]
         readers = tuple(sheet.reader for sheet in sheets)
         with open_desk(DECIDING, args, questions, givers=readers, finish=finish) as desk:
-            there = (
-                f"The decided data set is {args.out / 'manifest.csv'}: tienet evaluate --load RUN --data {args.out}."
-            )
+            there = f"The decided data set is {args.out / 'manifest.csv'}. To use it: tienet evaluate --data {args.out}"
             serve(desk, studies.name, there)
             left = len(desk) - sum(desk.finished())
         print(f"{left:,} studies are not decided yet" if left else there, file=sys.stderr)

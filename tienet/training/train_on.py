@@ -30,12 +30,11 @@ PACE = ("batch", "learning_rate", "writer_rate", "lr_drop_at")
 """Settings that say how fast a run learns. With other values of them another run's number of epochs means nothing."""
 
 _NAMES = {
-    "vocab_fingerprint": "vocabulary",
-    "word_vectors_fingerprint": "first word vectors",
-    "backbone_fingerprint": "backbone",
+    "vocab_fingerprint": ("another vocabulary", "--vocab"),
+    "word_vectors_fingerprint": ("other first word vectors", "--vocab"),
+    "backbone_fingerprint": ("another backbone", "--backbone-weights"),
 }
 _OTHERS = ("data_fingerprint", "loaded", "loaded_sha256")
-_FLAGS = {"vocabulary": "--vocab", "first word vectors": "--vocab", "backbone": "--backbone-weights"}
 
 
 def open_earlier(named: str) -> tuple[OpenedRun, EarlierRun]:
@@ -265,14 +264,14 @@ def check_same_start(earlier: EarlierRun, manifest: Manifest, sources: Sources, 
             f"--epochs-of {earlier.name}: was trained on other data than {manifest.path}, or these have changed since; "
             "train it anew on the training split of these"
         )
-    for key, what in _NAMES.items():
+    for key, (what, flag) in _NAMES.items():
         if key == "word_vectors_fingerprint" and sources.learnt_in is not None:
             continue
         theirs, own = earlier.identity.get(key), ours[key]
         if None not in (theirs, own) and theirs != own:
             raise InputError(
-                f"--epochs-of {earlier.name}: was started with another {what} ({theirs[:12]}, not {own[:12]}), so its "
-                f"number of epochs says nothing of this one; give the {_FLAGS[what]} that it was started with"
+                f"--epochs-of {earlier.name}: was started with {what} ({theirs[:12]}, not {own[:12]}), so its "
+                f"number of epochs says nothing of this one; give the {flag} that it was started with"
             )
     theirs, own = earlier.identity.get("loaded_sha256"), loaded_facts(load)
     if theirs is not None and not own:

@@ -27,7 +27,7 @@ def command_text(argv: Sequence[str], config: Config, data: str, earlier: Earlie
     if program is None:
         changed = changed_settings(config)
         if earlier is not None:
-            changed = {name: value for name, value in changed.items() if name in earlier.differs}
+            changed = {name: _typed(getattr(config, name)) for name in earlier.differs}
         flags = [f"--mode {config.mode}", f"--data {shlex.quote(data)}"]
         flags += [] if earlier is None else [f"--train-on {BOTH}", f"--epochs-of {shlex.quote(one_line(earlier.name))}"]
         return " ".join(["tienet train", *flags, *(f"--set {name}={value}" for name, value in changed.items())])
