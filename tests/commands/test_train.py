@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.both_splits import learn_both
 from tests.command_line import tienet
 from tests.conftest import ROOT
 from tienet import cli
 from tienet.commands import evaluate, train
 from tienet.commands.main import top_parser
 from tienet.config import Config, preset, preset_settings, settings_without_effect
+from tienet.data import manifest as manifests
 from tienet.data.text import SPECIALS, Vocab
 from tienet.errors import InputError
 from tienet.evaluation.paper.published import column_of
@@ -138,6 +140,45 @@ class TestResumedConfig:
 def test_what_is_wrong_is_one_line(flags, message, capsys, monkeypatch):
     monkeypatch.setattr(cli, "start_tensorflow", None)
     assert tienet("train", *flags) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("tienet train: ") and message in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--train-on", "val"], "argument --train-on: invalid choice: 'val'"),
+        (["--train-on", "train+val"], "--train-on train+val: give --epochs-of RUN"),
+        (["--train-on", "train+val", "--resume"], "--train-on train+val: give --epochs-of RUN"),
+        (["--epochs-of", "RUN"], "--epochs-of RUN: is for --train-on train+val; give that too"),
+        (["--train-on", "train", "--epochs-of", "RUN"], "RUN: is for --train-on train+val; give that too"),
+        (["--train-on", "train+val", "--epochs-of", "none"], "--epochs-of none: not the folder of a run"),
+        (["--train-on", "train+val", "--epochs-of", "RUN", "--epochs", "4"], "leave the setting epochs out"),
+        (["--train-on", "train+val", "--epochs-of", "RUN", "--set", "batch=7"], "trained with batch=16, not 7"),
+        (["--train-on", "train+val", "--epochs-of", "RUN", "--logdir", "RUN"], "holds a run already"),
+        (
+            ["--train-on", "train+val", "--epochs-of", "RUN", "--logdir", "RUN", "--resume"],
+            "on the training split alone",
+        ),
+        (["--train-on", "train+val", "--epochs-of", "RUN", "--data", "other"], "was trained on other data than"),
+        (["--train-on", "train+val", "--epochs-of", "BOTH"], "was itself trained on the training and the validation"),
+        (["--resume", "--logdir", "BOTH", "--epochs", "4"], "leave the setting epochs out"),
+        (["--resume", "--logdir", "BOTH", "--train-on", "train"], "BOTH: was started with --train-on train+val"),
+        (["--resume", "--logdir", "BOTH", "--preset", "openi"], "BOTH: was trained with transition_channels=16"),
+        (["--mode", "annotate-text", "--data", "phantom", "--load", "BOTH"], "by which the new run would be validated"),
+    ],
+)
+def test_what_is_wrong_of_both_splits_is_one_line(flags, message, runs, data_root, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "start_tensorflow", None)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(runs["annotate-text"], "RUN")
+    learn_both(Path(shutil.copytree("RUN", "BOTH")), manifests.load("phantom", data_root))
+    root = shutil.copytree(data_root, tmp_path / "data", ignore=shutil.ignore_patterns("features"))
+    shutil.copytree(root / "phantom", root / "other")
+    path = root / "other" / "manifest.csv"
+    path.write_text(path.read_text().replace("phantom-00001,", "another-1,"))
+    capsys.readouterr()
+    assert tienet("train", "--data-root", root, "--gpu", "cpu", *flags) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("tienet train: ") and message in line
 

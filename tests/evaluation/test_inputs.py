@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.both_splits import learn_both
 from tests.light_run import light_run, say_writing
 from tienet.checkpoint.writing import Writing
 from tienet.data import manifest as manifests
@@ -31,6 +32,26 @@ def test_what_is_opened_fits_the_options(loads, data_root):
     assert report.boxes and report.default_out(Options(split="val")) == report.run.folder / "eval" / "phantom-val"
     assert [note.partition(": ")[2][:9] for note in text.notes] == ["chose its"]
     assert any(note.startswith("Without Java") for note in report.notes)
+
+
+def test_a_run_on_both_splits_has_seen_both_and_more_than_its_controls(loads, data_root, tmp_path):
+    """Also where a manifest of another name and other ids has the same images."""
+    manifest = manifests.load("phantom", data_root)
+    learn_both(Path(loads[1]), manifest)
+    with EvaluationCache(Options(java=False, controls=True)) as cache:
+        inputs = open_inputs(loads[1], "phantom", data_root, cache)
+        assert inputs.seen == {"train": 0, "val": 0}
+        (note,) = inputs.notes
+        assert note.endswith("the controls from the training split alone, so they have seen fewer studies")
+    with EvaluationCache(Options(java=False, controls=True)) as cache:
+        assert not open_inputs(loads[0], "phantom", data_root, cache).notes[0].endswith("fewer studies")
+    renamed = dataclasses.replace(
+        manifest.split("val"), name="other", study_ids=[f"other-{n}" for n in range(8)], splits=np.full(8, "test")
+    )
+    for options in (Options(java=False, split="val"), Options(java=False)):
+        data = "phantom" if options.split == "val" else renamed
+        with EvaluationCache(options) as cache, pytest.raises(InputError, match="was trained on 8 of the 8 studies"):
+            open_inputs(loads[1], data, data_root, cache)
 
 
 def test_a_run_whose_reports_nobody_can_use_has_a_note(loads, data_root):
