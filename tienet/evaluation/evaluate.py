@@ -16,6 +16,7 @@ from tienet.checkpoint.run_folder import OpenedRun
 from tienet.checkpoint.together import OpenedRuns, open_model
 from tienet.config import Config, settings_without_effect
 from tienet.data import manifest as manifests
+from tienet.data import readers
 from tienet.data.dataflow import Studies
 from tienet.data.manifest import Manifest
 from tienet.datasets.phantom.lesions_in_text import lesions_of, score_lesions
@@ -100,7 +101,8 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
     """
     options, dataset, split, boxes = cache.options, inputs.dataset, inputs.split, inputs.boxes
     mode, out = inputs.run.config.mode_parts, out or inputs.default_out(options)
-    _log_notes(*inputs.notes)
+    by_hand = readers.read(dataset.path.parent)
+    _log_notes(*inputs.notes, *([f"{dataset.name}: {by_hand.note()}"] if by_hand else []))
     with (
         contents.writing(out, contents.EVALUATION, "--out"),
         inputs.judges or contextlib.nullcontext() as judges,
@@ -124,6 +126,7 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
             "studies": len(split),
             "all_studies": set_of_studies(dataset.study_ids, dataset.patient_ids),
             "seen": inputs.seen,
+            "readers": by_hand and dataclasses.asdict(by_hand),
             # From the logits: with temperatures, different logits may give equal probabilities.
             **auc_metrics(predictions.logits, split, options),
             "labels": label_metrics(inputs.run, predictions, split, options),
@@ -288,6 +291,8 @@ def write_files(out: Path, metrics: dict, predictions: Predictions, split: Manif
     if metrics["report_findings"] is not None:
         tables.append(format_findings_table(metrics["report_findings"]))
     tables += [lines for lines in (format_calibration(metrics), format_places(metrics)) if lines]
+    if metrics.get("readers"):
+        tables.append(f"{metrics['data']}: {readers.Readers(**metrics['readers']).note()}.\n")
     table = "\n".join(tables)
     files.write_text(out / "table.txt", table)
     return table
