@@ -63,6 +63,15 @@ def test_a_broken_entry_is_one_line(change):
         EarlierRun.from_facts("run.json", facts)
 
 
+def test_a_run_with_a_broken_entry_is_not_opened(data_root, tmp_path):
+    manifest = manifests.load("phantom", data_root)
+    run = learn_both(light_run(tmp_path / "run", manifest, "annotate-text"), manifest)
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"train_on": "all"}))
+    with pytest.raises(InputError, match=r"run\.json: its train_on and earlier_run are not what was written there"):
+        load_run(run)
+
+
 @pytest.mark.parametrize("gone", ["train_on", "earlier_run"])
 def test_one_of_the_two_facts_alone_is_broken(gone):
     facts = facts_of(some_earlier())

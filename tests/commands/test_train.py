@@ -14,6 +14,7 @@ import pytest
 from tests.both_splits import learn_both
 from tests.command_line import tienet
 from tests.conftest import ROOT
+from tests.light_run import light_run
 from tienet import cli
 from tienet.commands import evaluate, train
 from tienet.commands.main import top_parser
@@ -181,6 +182,21 @@ def test_what_is_wrong_of_both_splits_is_one_line(flags, message, runs, data_roo
     assert tienet("train", "--data-root", root, "--gpu", "cpu", *flags) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("tienet train: ") and message in line
+
+
+def test_a_resumed_run_on_both_splits_keeps_its_length_whatever_the_preset_says(data_root, tmp_path):
+    manifest, settings = manifests.load("phantom", data_root), preset_settings("openi", "annotate-text")
+    settings = {name: value for name, value in settings.items() if name not in ("image_px", "backbone_end")}
+    run = light_run(tmp_path / "run", manifest, "annotate-text", **settings | {"epochs": 3, "lr_drop_at": 1.0})
+    learn_both(run, manifest)
+    config, logdir, earlier, notes = train.chosen(parse("--resume", "--logdir", str(run), "--preset", "openi"))
+    assert (config.epochs, config.lr_drop_at, logdir, notes) == (3, 1.0, run, [])
+    assert earlier.name == "first"
+
+
+def test_the_folder_of_a_run_on_both_splits_says_so():
+    config = Config().replace(mode="report", data="openi")
+    assert train.default_logdir(config, both=True) == Path("runs/openi-report-train+val")
 
 
 def test_another_vocabulary_than_the_resumed_or_loaded_runs_is_one_line(runs, data_root, tmp_path, capsys, monkeypatch):

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.both_splits import some_calibration
+from tests.both_splits import learn_both, some_calibration
 from tests.command_line import tienet
+from tests.light_run import light_run
 from tests.made_once import made_once
 from tests.small_run import state_of, train, weights_of
 from tienet.checkpoint import calibration, validation_record
@@ -23,7 +24,7 @@ from tienet.evaluation.calibrate import calibrate_after_training
 from tienet.interruption import Interruption
 from tienet.modeling.losses import LabelWeights
 from tienet.training import train_on
-from tienet.training.card import both_splits, write
+from tienet.training.card import both_splits, figures, write
 from tienet.training.card.command import command_text
 from tienet.training.places import Places
 from tienet.training.setup import build_model, open_inputs, set_up
@@ -83,6 +84,8 @@ def test_the_last_checkpoint_is_the_one_that_is_kept(both):
     assert [entry["epoch_num"] for entry in log] == [1, 2, 3]
     assert not [name for entry in log for name in entry if name.startswith("val_")]
     stopped = state_of(both.stopped)
+    (entry,) = json.loads((both.stopped / "stats.json").read_text())  # written before the checkpoint
+    assert entry["epoch_num"] == 1
     assert (stopped["epoch"], stopped["best_epoch"], stopped["thresholds"]) == (1, 0, None)
     assert not (both.stopped / "best.json").exists() and first.earlier is None
 
@@ -158,6 +161,13 @@ def test_its_card_has_no_figures_of_its_own(both, data_root):
     assert "precision of **first**" in text and "were chosen for sensitivity=0.9" in text
     assert "Best and worst" not in text and "![Loss by epoch;" in text and "Smith" not in text
     assert not [study for study in data_set.study_ids if study in text]
+
+
+def test_nothing_is_written_or_measured_for_the_card(data_root, tmp_path):
+    """A run that writes would be opened for it; this one has no weights."""
+    data_set = manifests.load("phantom", data_root)
+    run = learn_both(light_run(tmp_path / "run", data_set, "report"), data_set)
+    assert figures.measure(open_run(run), data_set) == figures.Figures(None, None, "", [], [])
 
 
 def test_what_the_card_says_of_another_setting_and_of_reports_nobody_can_use(both):
