@@ -7,12 +7,11 @@ const stateName = (answer) => STATES.find(([value]) => value === answer)[1];
 
 // Make the rows of a study's labels; `choose` is called with a label and an answer.
 function makeRows(task, study, choose) {
-  return task.labels.filter(({ name }) => study.asked.includes(name) || name in study.settled).map((label) => {
-    const asked = study.asked.includes(label.name);
+  const settled = task.labels.filter(({ name }) => name in study.settled).map((label) =>
+    element("div", { class: "label settled" }, element("span", { class: "name" }, label.text),
+      element("span", { class: "faint" }, `${stateName(study.settled[label.name])}, both`)));
+  const asked = task.labels.filter(({ name }) => study.asked.includes(name)).map((label) => {
     const title = element("span", { class: "name", id: `label-${label.name}` }, label.text);
-    if (!asked) {
-      return element("div", { class: "label settled" }, title, element("span", { class: "faint" }, `${stateName(study.settled[label.name])}, both`));
-    }
     const key = element("kbd", { "aria-hidden": true }, label.key);
     const group = element("span", { class: "states", role: "radiogroup", "aria-labelledby": `label-${label.name}`, "aria-keyshortcuts": label.key });
     for (const [value, text] of STATES) {
@@ -22,6 +21,8 @@ function makeRows(task, study, choose) {
     }
     return element("div", { class: "label", "data-label": label.name }, key, title, ...saidBy(task, study, label.name), group);
   });
+  if (settled.length) asked.push(element("details", {}, element("summary", { class: "faint" }, "on which both agree"), ...settled));
+  return asked;
 }
 
 // What the two readers, or the network, say of a label.

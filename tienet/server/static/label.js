@@ -6,7 +6,7 @@
 
 const $ = (css) => document.querySelector(css);
 const MOST_SECONDS = 300; // at one answer: longer is a reader who went away
-const DECIDING = { rest: "Each label that is shown needs an answer." };
+const DECIDING = { rest: "Each label on which they differ needs an answer." };
 const LABELLING = { rest: "What has no answer is not there when you finish; No Finding then follows from the findings." };
 let task = null;
 let study = null; // the one that keys answer; null while it is being finished and while another is fetched
@@ -107,7 +107,8 @@ async function show(number) {
   showImage(number);
   draw();
   history.replaceState(null, "", `#${number + 1}`);
-  if (document.activeElement.closest("#all-done, #rows") || document.activeElement === document.body) $("#labels").focus();
+  if (document.activeElement.closest("#all-done, #rows") || document.activeElement === document.body) $("#labels").focus({ preventScroll: true });
+  window.scrollTo(0, 0);
   say(`Study ${number + 1} of ${task.finished.length}${study.saved.done ? ", finished" : ""}.`);
   prepare(nextOpen(number));
 }
