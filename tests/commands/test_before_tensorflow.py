@@ -68,6 +68,7 @@ REPORT = "tienet report --load runs/report one.png --gpu cpu"
 SHOW = "tienet show --load runs/report one.png --out shown.png --gpu cpu"
 EXPORT = "tienet export --load runs/report --out model"
 CALIBRATE = "tienet calibrate --load runs/annotate --gpu cpu"
+LABEL = "tienet label ours --reader anna --out labels --port 0"
 SERVE = "tienet serve --load runs/report --port 0 --gpu cpu"
 FEATURES = "tienet features --data ours --backbone-end res4f --image-px 256 --backbone-weights random --gpu cpu"
 VOCABULARY = "tienet vocabulary --data ours"
@@ -208,6 +209,17 @@ MISTAKES = {
     f"{EXPORT} --out [1]": "TensorFlow loads no model from a path with",
     f"{EXPORT} --load runs/cut": "its .data file is missing",
     f"{EXPORT} --gpu all": "--gpu all: expected cpu, or GPU numbers",
+    # labels by hand
+    f"{LABEL} --split train --out runs/report": "holds a run",
+    "tienet label nowhere --reader anna --out labels": "nowhere/manifest.csv does not exist",
+    "tienet label ours --reader anna/b --out labels": "--reader 'anna/b': expected 1 to 40 letters",
+    f"{LABEL} --balance Lump=0.1": "--balance Lump=0.1: expected a label once and its share",
+    f"{LABEL} --assist runs/caption": "mode caption gives no labels",
+    f"{LABEL} --port 70000": "--port 70000: expected 0 to 65535",
+    "tienet label --agree reports.csv reports.csv": "column patient_id is missing",
+    "tienet label --agree nowhere.csv reports.csv": "nowhere.csv does not exist; expected a CSV file",
+    "tienet label --adjudicate nowhere.csv reports.csv --reader carla --out labels": "nowhere.csv does not exist",
+    "tienet label --judge runs/caption --readers reports.csv": "mode caption has no classifier",
     f"{SERVE} --load nowhere": "nowhere: no checkpoint there",
     f"{SERVE} --load runs/report runs/caption": "both have the place of `report`",
     f"{SERVE} --load runs/report runs/report-1": "both have the place of `report`",

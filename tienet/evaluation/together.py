@@ -54,6 +54,8 @@ def find_together(runs: Sequence[OpenedRun]) -> list[OpenedRuns]:
         other = seen.setdefault(checkpoint_sha256(run), run)
         if other is not run:
             _log_left_out(run, f"is the same checkpoint as {other.load}")
+        elif run.earlier is not None:
+            _log_left_out(run, "has learnt from the validation split too, so none is left to calibrate their mean by")
         elif validation_record.read(run.prefix) is None:
             _log_left_out(run, f"has no record of its validation split; tienet calibrate --load {run.load} makes it")
         else:
