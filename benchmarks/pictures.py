@@ -3,15 +3,18 @@
 
     python -m benchmarks.pictures --load RUN --image CHEST.png --page PAGES/study-ID.html --word nodule --out .github
 
-writes show.png, serve.png and page.png. The run is of mode `report`. The pages show the map of the word, where it
-comes first in the written report. Needs Chromium and the package playwright, as the tests do.
+writes show.png, serve.png and page.png, and with --label DATA also label.png, the page for readers over a data set. The
+run is of mode `report`. The pages show the map of the word, where it comes first in the written report. Needs Chromium
+and the package playwright, as the tests do.
 """
 
 import contextlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +24,11 @@ from tienet.errors import InputError
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-SERVED, STUDY = {"width": 1240, "height": 980}, {"width": 1200, "height": 700}
+SERVED, STUDY, LABELLED = {"width": 1240, "height": 980}, {"width": 1200, "height": 700}, {"width": 1240, "height": 940}
 """The size of each picture, in pixels."""
+
+LABEL_KEYS = ("e", "Shift+N")
+"""Pressed at the first study of the page for readers: an effusion is there, a nodule cannot be told."""
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
@@ -34,9 +40,9 @@ def draw(run: str, image: Path, out: Path) -> None:
 
 
 @contextlib.contextmanager
-def serving(run: str) -> Iterator[str]:
-    """A server of the run; gives its address."""
-    command = [sys.executable, "-m", "tienet.commands.main", "serve", "--load", run, "--port", "0"]
+def serving(*words: str) -> Iterator[str]:
+    """A command that starts a server; gives its address."""
+    command = [sys.executable, "-m", "tienet.commands.main", *words, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             yield server.stdout.readline().split()[0]
@@ -79,6 +85,27 @@ def shoot_study(browser: "Browser", path: Path, word: str, out: Path) -> None:
     page.close()
 
 
+def shoot_label_page(browser: "Browser", address: str, keys: Sequence[str], out: Path) -> None:
+    """Write a picture of the page for readers, on which keys were pressed at the first study."""
+    page = browser.new_page(viewport=LABELLED)
+    page.goto(address)
+    _wait(page, "Boolean(study && pictured)")
+    for key in keys:
+        page.keyboard.press(key)
+    _wait(page, "!isKeeping()")
+    page.screenshot(path=str(out))
+    page.close()
+
+
+def _wait(page: "Page", expression: str, seconds: float = 60.0) -> None:
+    """Wait until an expression is true in a page; its security policy allows no script of a string to wait there."""
+    until = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        if time.monotonic() > until:
+            raise InputError(f"the page for readers shows no study after {seconds:.0f} s")
+        time.sleep(0.05)
+
+
 def _choose(page: "Page", css: str, word: str) -> None:
     """Click the first of the words that are this one, so that its map stays."""
     words = page.locator(f"{css}:visible")
@@ -91,12 +118,13 @@ def _choose(page: "Page", css: str, word: str) -> None:
 
 
 def main() -> None:
-    """Write the three pictures and print their paths."""
+    """Write the pictures and print their paths."""
     parser = cli.Parser(prog="benchmarks.pictures", description="The pictures of README from one run.")
     parser.add_argument("--load", required=True, metavar="RUN", help="of mode report")
     parser.add_argument("--image", required=True, type=Path, metavar="FILE", help="for the served page and tienet show")
     parser.add_argument("--page", required=True, type=Path, metavar="HTML", help="a page of the run's evaluation")
     parser.add_argument("--word", default="nodule", help="whose map the pages show (nodule)")
+    parser.add_argument("--label", metavar="DATA", help="also the page for readers, over this data set's test split")
     parser.add_argument("--out", type=Path, default=Path(".github"), metavar="DIR")
     args = parser.parse_args()
     for path in (args.image, args.page):
@@ -106,8 +134,14 @@ def main() -> None:
     show, serve, page = (args.out / f"{name}.png" for name in ("show", "serve", "page"))
     with chromium() as browser:
         shoot_study(browser, args.page, args.word, page)
-        with serving(args.load) as address:
+        with serving("serve", "--load", args.load) as address:
             shoot_served_page(browser, address, args.image, args.word, serve)
+        if args.label:
+            with tempfile.TemporaryDirectory() as out:
+                words = ("label", args.label, "--reader", "anna", "--studies", "40", "--out", out)
+                with serving(*words) as address:
+                    shoot_label_page(browser, address, LABEL_KEYS, args.out / "label.png")
+            print(args.out / "label.png")
     draw(args.load, args.image, show)
     print(show, serve, page, sep="\n")
 

@@ -12,6 +12,7 @@ pytest.importorskip("fastapi", reason="needs fastapi")
 
 from tests.server import fakes
 from tests.server.conftest import serving
+from tests.server.labelling.conftest import app_of, desk_of, questions
 from tienet.server.app import create_app
 
 
@@ -22,6 +23,13 @@ def test_the_page_of_a_study_with_the_map_of_a_word(browser, tmp_path):
     with pytest.raises(InputError, match="--word heart: the report on CXR1 has no such word; it says findings : large"):
         pictures.shoot_study(browser, page, "heart", tmp_path / "no.png")
     assert not (tmp_path / "no.png").exists()
+
+
+def test_the_page_for_readers_with_two_answers(browser, tmp_path):
+    with desk_of(tmp_path, questions(tmp_path / "images")) as desk, app_of(desk) as app, serving(app) as address:
+        pictures.shoot_label_page(browser, address, pictures.LABEL_KEYS, tmp_path / "label.png")
+        assert desk.state(0).answers == {"Effusion": 1, "Nodule": -1}
+    assert cv2.imread(str(tmp_path / "label.png")).shape == (940, 1240, 3)
 
 
 def test_the_served_page_with_the_map_of_a_word(browser, tmp_path):
