@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from tests.server import fakes
 from tests.server.conftest import serving
+from tests.server.described_api import try_every_address
 from tienet.server.app import create_app
 from tienet.server.guard import SECURITY_HEADERS
 
@@ -181,38 +182,6 @@ def test_pages_name_no_other_address(client):
 
 
 def test_the_description_is_true():
-    schemathesis = pytest.importorskip("schemathesis", reason="needs schemathesis")
-    from hypothesis import HealthCheck, Phase, given, settings
-    from schemathesis import checks
-    from schemathesis.specs.openapi import checks as openapi
-
     with fakes.engine() as engine:
-        schema = schemathesis.openapi.from_asgi(
-            "/api/openapi.json",
-            create_app(engine, token="a-long-token"),
-            headers={"Authorization": "Bearer a-long-token"},
-        )
-        chosen = [
-            checks.not_a_server_error,
-            openapi.status_code_conformance,
-            openapi.content_type_conformance,
-            openapi.response_schema_conformance,
-        ]
-        operations = [operation.ok() for operation in schema.get_all_operations()]
-        assert len(operations) == 7
-        for operation in operations:
-            for mode in schemathesis.GenerationMode:
-
-                @settings(
-                    max_examples=8,
-                    deadline=None,
-                    derandomize=True,
-                    suppress_health_check=list(HealthCheck),
-                    phases=[Phase.generate],
-                    database=None,
-                )
-                @given(case=operation.as_strategy(generation_mode=mode))
-                def try_out(case):
-                    case.call_and_validate(checks=chosen, headers={"Authorization": "Bearer a-long-token"})
-
-                try_out()
+        app = create_app(engine, token="a-long-token")
+        try_every_address(app, {"Authorization": "Bearer a-long-token"}, addresses=7, examples=8)

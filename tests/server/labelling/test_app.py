@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.server.described_api import try_every_address
 from tests.server.labelling.conftest import app_of, desk_of, questions
 from tienet.hand_labels.desk import DECIDING, Question
 from tienet.hand_labels.journal import read_entries
@@ -158,36 +159,6 @@ def test_an_image_that_cannot_be_read_is_told(tmp_path):
 
 
 def test_every_address_answers_as_it_is_described(tmp_path):
-    """Requests that follow the description, and such that break it: no 500, and replies of the described form."""
-    schemathesis = pytest.importorskip("schemathesis", reason="needs schemathesis")
-    from hypothesis import HealthCheck, Phase, given, settings
-    from schemathesis import checks
-    from schemathesis.specs.openapi import checks as openapi
-
     headers = {"Authorization": "Bearer a-long-token", "Host": "localhost"}
     with desk_of(tmp_path, questions(tmp_path / "images")) as desk, app_of(desk, token="a-long-token") as app:
-        schema = schemathesis.openapi.from_asgi("/api/openapi.json", app, headers=headers)
-        chosen = [
-            checks.not_a_server_error,
-            openapi.status_code_conformance,
-            openapi.content_type_conformance,
-            openapi.response_schema_conformance,
-        ]
-        operations = [operation.ok() for operation in schema.get_all_operations()]
-        assert len(operations) == 6
-        for operation in operations:
-            for mode in schemathesis.GenerationMode:
-
-                @settings(
-                    max_examples=12,
-                    deadline=None,
-                    derandomize=True,
-                    suppress_health_check=list(HealthCheck),
-                    phases=[Phase.generate],
-                    database=None,
-                )
-                @given(case=operation.as_strategy(generation_mode=mode))
-                def try_out(case):
-                    case.call_and_validate(checks=chosen, headers=headers)
-
-                try_out()
+        try_every_address(app, headers, addresses=6, examples=12)
