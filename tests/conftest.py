@@ -5,6 +5,7 @@ import gc
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more threads than cores wait for each other by computing
     if hasattr(config, "workerinput") or XLA_BY_DEFAULT.keys() & os.environ.keys():
         return
     folder = tempfile.TemporaryDirectory(prefix="tienet-tests-xla-")
@@ -60,9 +62,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector from looking through all modules again and again while graphs are built."""
+    """Keep the garbage collector from looking through all modules, and often, while graphs are built."""
+    if "tensorflow" in sys.modules:
+        run_graphs_as_built()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def run_graphs_as_built() -> None:
+    """Let every session of this process leave out TensorFlow's rewriting of graphs (Grappler).
+
+    It looks through the whole graph again for every new list of fetches, which took up to half of the time of a test,
+    and gains nothing in graphs that run a few times. Processes that the tests start rewrite graphs, as those of users.
+    """
+    from tensorflow.compat.v1 import ConfigProto, Session
+
+    start = Session.__init__
+
+    def start_plainly(self, target="", graph=None, config=None) -> None:
+        config = ConfigProto.FromString(config.SerializeToString() if config else b"")
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
+        start(self, target, graph, config)
+
+    Session.__init__ = start_plainly
 
 
 @pytest.fixture(scope="session")
