@@ -18,6 +18,7 @@ XLA_BY_DEFAULT = {"XLA_FLAGS": "", "TF_XLA_FLAGS": ""}
 """The environment in which XLA compiles as it does for users, not as `pytest_configure` sets it."""
 MAX_WORKERS = 4  # Each of them loads TensorFlow, which takes about 1.5 GB of memory.
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more threads than cores wait for each other by computing
 faulthandler.register(signal.SIGALRM)  # a stray alarm shows where it comes from; it would end the tests without a word
 
 
@@ -51,7 +52,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more threads than cores wait for each other by computing
     if hasattr(config, "workerinput") or XLA_BY_DEFAULT.keys() & os.environ.keys():
         return
     folder = tempfile.TemporaryDirectory(prefix="tienet-tests-xla-")
