@@ -23,8 +23,10 @@ from tienet.grid import ENDS
 from tienet.interruption import Interruption
 from tienet.labels import K
 from tienet.modeling.backbone_weights import RANDOM, weights_for
+from tienet.modeling.lstm import way
 from tienet.modeling.model import TieNet
 from tienet.training.callbacks import EpochLength
+from tienet.training.padded_lengths import lengths_for
 from tienet.training.trainer import QueueInput, Trainer
 
 tf1 = tf.compat.v1
@@ -127,7 +129,7 @@ def train(studies: Studies, epochs: int, first_steps: int | None = None, trace: 
         batches = TrainingBatches(studies, config.batch, seed=0)
         steps, clock = batches.steps_per_epoch, Clock()
         with tf.Graph().as_default():
-            trainer = _set_up(Trainer(WHOLE_BATCH, batches, interruption), batches, model_of(config))
+            trainer = _set_up(Trainer(WHOLE_BATCH, batches, interruption), batches, model_of(config), studies)
             trainer.train_with_defaults(
                 callbacks=[EpochLength(steps, first_steps or steps), clock, *([trace] if trace else [])],
                 extra_callbacks=[],
@@ -145,11 +147,12 @@ def train(studies: Studies, epochs: int, first_steps: int | None = None, trace: 
     return clock.seconds
 
 
-def _set_up(trainer: Trainer, batches: TrainingBatches, model: TieNet) -> Trainer:
+def _set_up(trainer: Trainer, batches: TrainingBatches, model: TieNet, studies: Studies) -> Trainer:
     """The trainer, with its graph."""
     with tf.device("/cpu:0"):
         queue = tf1.FIFOQueue(QUEUED_PARTS, [spec.dtype for spec in model.inputs()], name="batches")
-    trainer.setup_graph(model.get_input_signature(), QueueInput(batches, queue), model.build_graph, model.optimizer)
+    with way.lengths(lengths_for(studies)):
+        trainer.setup_graph(model.get_input_signature(), QueueInput(batches, queue), model.build_graph, model.optimizer)
     return trainer
 
 
@@ -161,7 +164,7 @@ def updates(studies: Studies, towers: int) -> Iterator[Trainer]:
     batches = TrainingBatches(studies, config.batch, 0, split)
     with tf.Graph().as_default():
         tf1.set_random_seed(0)
-        trainer = _set_up(Trainer(split, batches, Interruption()), batches, model_of(config))
+        trainer = _set_up(Trainer(split, batches, Interruption()), batches, model_of(config), studies)
         trainer.setup_callbacks([], [])
         trainer.initialize(NewSessionCreator(config=devices.session_config()), JustCurrentSession())
         with trainer.sess.as_default():

@@ -13,10 +13,12 @@ from tienet.config import Config
 from tienet.distributed.workers import Workers
 from tienet.folders import contents
 from tienet.interruption import Interruption
+from tienet.modeling.lstm import way
 from tienet.modeling.model import TieNet
 from tienet.training.callbacks import EpochLength, LearningRateDrop, StopEarly
 from tienet.training.choice import Choice
 from tienet.training.epoch_progress import EpochProgress
+from tienet.training.padded_lengths import lengths_for
 from tienet.training.placement import CPU
 from tienet.training.places import SINGLE_PROCESS, Parallelism, Places
 from tienet.training.profiling import Profile
@@ -129,7 +131,8 @@ def _build_trainer(setup: Setup, model: TieNet) -> Trainer:
     with tf.device(CPU):
         queue = tf1.FIFOQueue(QUEUED_PARTS, [spec.dtype for spec in model.inputs()], name="batches")
     batches = QueueInput(setup.batches, queue)
-    trainer.setup_graph(model.get_input_signature(), batches, model.build_graph, model.optimizer)
+    with way.lengths(lengths_for(setup.train_studies)):  # validation has evaluation's, whose code is kept
+        trainer.setup_graph(model.get_input_signature(), batches, model.build_graph, model.optimizer)
     return trainer
 
 

@@ -88,3 +88,10 @@ def test_the_length_that_reports_are_padded_to(evaluate, T, expected):
     array, length = evaluate([way.padded(tf.ones([T, 2]), 0), way.padded_length(tf.constant(T))])
     assert length == expected
     np.testing.assert_array_equal(array[:, 0], np.arange(expected) < T)
+
+
+@pytest.mark.parametrize(("T", "expected"), [(1, 48), (48, 48), (49, 80), (80, 80), (81, 160)])
+def test_a_training_has_lengths_of_its_own(evaluate, T, expected):
+    with way.lengths((48, 80)):
+        inside = way.padded_length(tf.constant(T))
+    assert evaluate([inside, way.padded_length(tf.constant(33))]) == [expected, 64]
