@@ -28,7 +28,7 @@ def loss_and_gradients(config, arrays, values=None):
             session.run(tf1.global_variables_initializer())
             for variable in variables if values else ():
                 variable.load(values[variable.op.name], session)
-            values = {variable.op.name: session.run(variable) for variable in variables}
+            values = session.run({variable.op.name: variable for variable in variables})
             found = session.run([loss, *gradients], dict(zip(placeholders, arrays, strict=True)))
     return found[0], dict(zip(values, found[1:], strict=True)), values
 
