@@ -26,8 +26,9 @@ from tienet.modeling.losses import LabelWeights
 from tienet.training import train_on
 from tienet.training.card import both_splits, figures, write
 from tienet.training.card.command import command_text
+from tienet.training.inputs import open_inputs
 from tienet.training.places import Places
-from tienet.training.setup import build_model, open_inputs, set_up
+from tienet.training.setup import build_model, set_up
 
 EPOCHS = 3
 

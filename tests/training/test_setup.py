@@ -25,12 +25,11 @@ from tienet.labels import LABELS
 from tienet.modeling.losses import ReportWeights
 from tienet.predict import Predictor
 from tienet.training import train as training
+from tienet.training.inputs import find_start, open_inputs
 from tienet.training.places import Parallelism, Places
 from tienet.training.setup import (
     Setup,
     build_model,
-    find_start,
-    open_inputs,
     report_weights_of,
     session_init,
     set_up,

@@ -21,8 +21,9 @@ from tienet.data.text import SPECIALS, Vocab
 from tienet.errors import InputError
 from tienet.interruption import Interruption
 from tienet.modeling import backbone_weights
+from tienet.training.inputs import open_inputs
 from tienet.training.places import Places
-from tienet.training.setup import Setup, build_model, open_inputs, set_up
+from tienet.training.setup import Setup, build_model, set_up
 from tienet.training.sources import sources_of_new, sources_of_resumed, with_learnt_vectors
 
 TEXT = config_of("annotate-text", max_words=30)

@@ -274,7 +274,7 @@ def run(args: argparse.Namespace) -> int:
     with Interruption() as interruption, ExitStack() as stack:
         if cluster.is_chief:  # the other workers write nothing there
             stack.enter_context(contents.writing(logdir, contents.RUN, "--logdir"))
-        from tienet.training.setup import check_parts, open_inputs, split_batch
+        from tienet.training.inputs import check_parts, open_inputs, split_batch
 
         inputs = open_inputs(config, places, args.resume, args.load, cluster.is_chief, earlier)
         for note in notes if cluster.is_chief else ():

@@ -18,12 +18,13 @@ from tienet.modeling.model import TieNet
 from tienet.training.callbacks import EpochLength, LearningRateDrop, StopEarly
 from tienet.training.choice import Choice
 from tienet.training.epoch_progress import EpochProgress
+from tienet.training.inputs import Inputs, open_inputs, split_batch
 from tienet.training.padded_lengths import lengths_for
 from tienet.training.placement import CPU
 from tienet.training.places import SINGLE_PROCESS, Parallelism, Places
 from tienet.training.profiling import Profile
 from tienet.training.saving import LastEpoch, Saving
-from tienet.training.setup import Inputs, Setup, build_model, open_inputs, session_init, set_up, split_batch
+from tienet.training.setup import Setup, build_model, session_init, set_up
 from tienet.training.trainer import QueueInput, Trainer
 from tienet.training.validation import Validation
 
