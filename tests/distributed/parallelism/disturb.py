@@ -19,7 +19,7 @@ from tienet.data.dataflow import TrainingBatches
 from tienet.errors import InputError
 from tienet.modeling.lstm import attention, block
 from tienet.modeling.lstm import step as attention_step
-from tienet.training import setup, validation
+from tienet.training import studies, validation
 from tienet.training.trainer import Trainer
 
 VALIDATES, COMPUTES = "validates for a minute", "computes features for a minute"
@@ -87,7 +87,7 @@ def features(act: Callable[[], None]) -> None:
     def disturbed(*_):
         act()
 
-    setup.cached_features = disturbed
+    studies.cached_features = disturbed
 
 
 def compute_for_long() -> None:
@@ -147,16 +147,11 @@ def poison(step: int, part: int) -> None:
     TrainingBatches.__iter__ = poisoned
 
 
-def without_compilers() -> None:
-    """Run the attention LSTM without XLA and on one core, and the graph without TensorFlow's optimizers.
+def graphs_as_built() -> None:
+    """Run graphs without TensorFlow's optimizers, which take longer than all updates of a small network do.
 
-    For every tower and in every process these compilers take longer than ten updates of a small network do.
+    Processes that users' commands start are tested beside this, with `python train.py` (tests/training/test_train.py).
     """
-    devices.cores = lambda: 1
-    for part in (block, attention_step, attention):
-        for name, function in list(vars(part).items()):
-            if hasattr(function, "python_function"):
-                setattr(part, name, tf.function(function.python_function, autograph=False))
     session_config = devices.session_config
 
     def as_built() -> tf.compat.v1.ConfigProto:
@@ -165,6 +160,18 @@ def without_compilers() -> None:
         return config
 
     devices.session_config = as_built
+
+
+def without_compilers() -> None:
+    """Run the attention LSTM without XLA and on one core.
+
+    For every tower and in every process its compiler takes longer than ten updates of a small network do.
+    """
+    devices.cores = lambda: 1
+    for part in (block, attention_step, attention):
+        for name, function in list(vars(part).items()):
+            if hasattr(function, "python_function"):
+                setattr(part, name, tf.function(function.python_function, autograph=False))
 
 
 def set_environment(**variables: str) -> None:

@@ -38,6 +38,8 @@ Tamper = Callable[[], None]
 
 def train_py(arguments: list[str], log: Path, tamper: Tamper | None) -> None:
     """Run train.py in this process, after `tamper` has changed the program."""
+    from tests.distributed.parallelism import disturb  # only here, because it imports TensorFlow
+
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
@@ -46,6 +48,7 @@ def train_py(arguments: list[str], log: Path, tamper: Tamper | None) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     devices.count = lambda: 0  # so that everything runs on the CPU, also where there are GPUs
     calibrate.calibrate_after_training = lambda *_: None  # it would build the network once more
+    disturb.graphs_as_built()
     if tamper:
         tamper()
     sys.argv = ["train.py", *arguments]
