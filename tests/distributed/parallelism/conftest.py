@@ -50,7 +50,7 @@ def straight(studies: Path, common_folder: Path) -> dict[str, Path]:
         try:
             running = [
                 start("drawn", **DRAWN),
-                start("quick", **QUICK),
+                start("quick", card=True, **QUICK),
                 start("two-towers", "--gpu", "0,1", **QUICK),
             ]
             for training in running:

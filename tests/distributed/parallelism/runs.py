@@ -21,6 +21,7 @@ from tests.conftest import ROOT
 from tienet import devices
 from tienet.config import Config, settings_without_effect
 from tienet.evaluation import calibrate
+from tienet.training.card import write
 
 SMALL = {
     "backbone_end": "res4f", "image_px": 256, "transition_channels": 16, "attention_units": 8, "lstm_units": 16,
@@ -31,13 +32,18 @@ DRAWN = {"mode": "annotate-text", "batch": 8, "epochs": 3, "report_drop": 0.1}
 """A run of 3 epochs of 4 updates with everything that is drawn at random."""
 QUICK = {"mode": "classify", "batch": 8, "epochs": 3}
 """A run of as many updates with the smallest network."""
+PRELOADED = [
+    "tests.distributed.parallelism.disturb", "tests.distributed.parallelism.runs", "tienet.training.train",
+    "tienet.commands.main", "tienet.commands.train",
+]  # fmt: skip
+"""What every training needs; it is loaded once, by the process that all of them are forked from."""
 LONG = 300  # seconds; a machine may have other things to do
 
 Tamper = Callable[[], None]
 
 
-def train_py(arguments: list[str], log: Path, tamper: Tamper | None) -> None:
-    """Run train.py in this process, after `tamper` has changed the program."""
+def train_py(arguments: list[str], log: Path, tamper: Tamper | None, card: bool) -> None:
+    """Run train.py in this process, after `tamper` has changed the program; `card`: the run's README is written."""
     from tests.distributed.parallelism import disturb  # only here, because it imports TensorFlow
 
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -48,6 +54,8 @@ def train_py(arguments: list[str], log: Path, tamper: Tamper | None) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     devices.count = lambda: 0  # so that everything runs on the CPU, also where there are GPUs
     calibrate.calibrate_after_training = lambda *_: None  # it would build the network once more
+    if not card:
+        write.write_after_training = lambda *_: None
     disturb.graphs_as_built()
     if tamper:
         tamper()
@@ -58,12 +66,13 @@ def train_py(arguments: list[str], log: Path, tamper: Tamper | None) -> None:
 class Running:
     """A training in a process of its own, and what became of it."""
 
-    def __init__(self, logdir: Path, flags: list[str], tamper: Tamper | None, log: Path):
+    def __init__(self, logdir: Path, flags: list[str], tamper: Tamper | None, log: Path, card: bool):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as train.py does, too late here: TensorFlow is loaded
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tests.distributed.parallelism.disturb", "tienet.training.train"])
+        context.set_forkserver_preload(PRELOADED)
         self.logdir, self._log = logdir, log
-        self._process = context.Process(target=train_py, args=([*flags, "--logdir", str(logdir)], log, tamper))
+        arguments = [*flags, "--logdir", str(logdir)]
+        self._process = context.Process(target=train_py, args=(arguments, log, tamper, card))
         self._process.start()
 
     def status(self, seconds: float = LONG) -> int:
@@ -118,7 +127,9 @@ class Starter:
     def __init__(self, studies: Path, folder: Path):
         self._studies, self._folder, self._running = studies, folder, []
 
-    def __call__(self, name: str | Path, *flags: object, tamper: Tamper | None = None, **settings: object) -> Running:
+    def __call__(
+        self, name: str | Path, *flags: object, tamper: Tamper | None = None, card: bool = False, **settings: object
+    ) -> Running:
         """Start a training in the folder `name`, on the CPU unless a flag says otherwise."""
         settings = {**SMALL, "seed": SEED, **settings}
         mode = settings.get("mode", flags[flags.index("--mode") + 1] if "--mode" in flags else Config.mode)
@@ -130,7 +141,7 @@ class Starter:
         ]
         fixed = ["--data", "phantom", "--data-root", self._studies, "--backbone-weights", "random", "--gpu", "cpu"]
         log = self._folder / f"{len(self._running)}.log"
-        running = Running(self._folder / name, [str(flag) for flag in (*fixed, *sets, *flags)], tamper, log)
+        running = Running(self._folder / name, [str(flag) for flag in (*fixed, *sets, *flags)], tamper, log, card)
         self._running.append(running)
         return running
 

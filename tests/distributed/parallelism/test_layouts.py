@@ -25,8 +25,12 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("mode", ["annotate", "report"])
-def test_ten_updates_on_the_same_studies_give_the_same_weights_however_they_are_shared(start, mode):
+@pytest.mark.parametrize(
+    ("mode", "layouts"),
+    [("annotate", LAYOUTS), ("report", ["two towers x 2 accumulations", "two workers x two towers"])],
+    ids=["annotate", "report"],
+)
+def test_ten_updates_on_the_same_studies_give_the_same_weights_however_they_are_shared(start, mode, layouts):
     """Adam, no dropout, batches of 32 of 32 studies.
 
     The seed is one for which no two rows of the text attention come within a rounding error of each other where
@@ -36,12 +40,12 @@ def test_ten_updates_on_the_same_studies_give_the_same_weights_however_they_are_
     flags = ["--mode", mode, "--epochs", 10]
     one = start("one", *flags, tamper=without_compilers, dropout=0.0)
     others = {}
-    for name, layout in LAYOUTS.items():
+    for name in layouts:
         if "workers" in name:
             tampers = {0: without_compilers, 1: without_compilers}
-            others[name] = start.workers(name, *flags, *layout, tampers=tampers, dropout=0.0)
+            others[name] = start.workers(name, *flags, *LAYOUTS[name], tampers=tampers, dropout=0.0)
         else:
-            others[name] = [start(name, *flags, *layout, tamper=without_compilers, dropout=0.0)]
+            others[name] = [start(name, *flags, *LAYOUTS[name], tamper=without_compilers, dropout=0.0)]
     alone = one.done()
     assert read(alone)["step"] == read(alone)["epoch"] == 10
     for running in others.values():
@@ -61,6 +65,10 @@ def test_two_runs_with_one_seed_are_equal_bit_for_bit_and_with_another_they_are_
     assert json.loads((straight["drawn"] / "config.json").read_text())["seed"] == SEED
     other = weights_of(other.done())
     assert any(not np.array_equal(other[name], value) for name, value in weights_of(straight["drawn"]).items())
+
+
+def test_a_training_ends_with_the_card_of_its_run(straight):
+    assert "classify" in (straight["quick"] / "README.md").read_text()
 
 
 def test_a_batch_that_does_not_divide_names_the_nearest_that_do(start):
