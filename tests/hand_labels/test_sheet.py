@@ -28,11 +28,13 @@ def test_what_is_written_is_read(tmp_path):
     np.testing.assert_array_equal(found.labels[0, :4], [1, 0, np.nan, np.nan])
 
 
-def test_a_sheet_from_elsewhere_may_lack_the_last_columns_and_spell_labels_its_own_way(tmp_path):
-    header = ["patient_id", "study_id", *LABELS, "reader", "remark"]
-    (tmp_path / "b.csv").write_text(",".join(header) + "\np,s," + "1.0," * 15 + "ben,fine\n")
-    found = sheet.read(tmp_path / "b.csv")
-    assert found.assist == [""] and np.isnan(found.seconds).all() and (found.answers == 1).all()
+def test_a_sheet_from_elsewhere_may_lack_the_last_columns_and_have_others(tmp_path):
+    header = ["patient_id", "study_id", *LABELS, "remark"]
+    (tmp_path / "ben.csv").write_text(",".join(header) + "\np,s," + "1.0," * 15 + "fine\n")
+    found = sheet.read(tmp_path / "ben.csv")
+    assert (
+        found.reader == "ben" and found.assist == [""] and np.isnan(found.seconds).all() and (found.answers == 1).all()
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ Columns:
     study_id, patient_id    As in the data set's manifest.
     15 labels               The columns `tienet.labels.LABELS`: 1 (there), 0 (not there) or -1 (cannot tell), as
                             CheXpert's labels; empty: the reader was not asked.
-    reader                  Who answered; one name in the whole sheet.
+    reader                  Who answered; one name in the whole sheet. Without this column it is the file's name.
     seconds                 How long the study was looked at; may be empty.
     assist                  The name of the network whose labels were shown; empty: none was.
 
-The last two columns may be missing, as in a sheet from elsewhere, and other columns are ignored.
+The last three columns may be missing, as in a sheet from elsewhere, and other columns are ignored.
 """
 
 import csv
@@ -27,7 +27,7 @@ STATES = {THERE: "there", NOT_THERE: "not there", CANNOT_TELL: "cannot tell"}
 """The answers, and what they are called."""
 
 READER, SECONDS, ASSIST = "reader", "seconds", "assist"
-COLUMNS = ("study_id", "patient_id", *LABELS, READER)
+COLUMNS = ("study_id", "patient_id", *LABELS)
 _CELLS = {
     "1": THERE,
     "0": NOT_THERE,
@@ -91,7 +91,7 @@ def read(path: Path | str) -> Sheet:
             table.problem(n, "study_id", "is empty")
         elif first.setdefault(study, n) != n:
             table.problem(n, "study_id", f"{study!r} is there already, at row {table.lines[first[study]]}")
-    readers = table.cells(READER)
+    readers = table.cells(READER) if READER in table.header else [table.path.stem] * len(table)
     for n, reader in enumerate(readers):
         if not reader:
             table.problem(n, READER, "is empty; expected the reader's name")
@@ -121,7 +121,7 @@ def write(sheet: Sheet) -> None:
     rows = zip(sheet.study_ids, sheet.patient_ids, cells, seconds, sheet.assist, strict=True)
     with files.replacing(sheet.path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*COLUMNS, SECONDS, ASSIST])
+        writer.writerow([*COLUMNS, READER, SECONDS, ASSIST])
         writer.writerows([study, patient, *row, sheet.reader, s, assist] for study, patient, row, s, assist in rows)
 
 
