@@ -64,8 +64,8 @@ _written: list[str] | None = None
 
 
 def _note(event: str, args: tuple) -> None:
-    if event != "open" or _written is None or isinstance(args[0], int):
-        return
+    if event != "open" or _written is None or isinstance(args[0], int) or args[0] == os.devnull:
+        return  # a process that reads DICOM is started without input and output, if none has been before
     if args[2] is not None and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         _written.append(str(args[0]))
 
