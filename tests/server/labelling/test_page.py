@@ -122,13 +122,31 @@ def test_two_tabs_lose_nothing(open_tab, address, desk):
     one, other = open_tab(address), open_tab(address)
     assert shown(one) == shown(other) == "s0"
     press(one, KEYS["Mass"])
+    held = []
+    other.route("**/answers", lambda route: held.append(route), times=1)
     other.keyboard.press(KEYS["Hernia"])
-    other.keyboard.press("Enter")  # what was to come after an answer that is refused is not sent
-    wait_until(other, "document.querySelector('#error').textContent.includes('another tab')")
-    assert not desk.state(0).done and shown(other) == "s0" and answers(other) == {"Mass": 1}
-    press(other, KEYS["Edema"])
+    wait_until(other, "isKeeping()")
+    other.keyboard.press("Enter")  # while the answer before it is on its way
+    while not held:
+        other.evaluate("0")
+    held[0].continue_()
+    wait_until(other, "document.querySelector('#error').textContent.startsWith('Another tab')")
+    other.keyboard.press("Enter")  # before there was time to see what the other has answered
+    assert shown(other) == "s0" and answers(other) == {"Mass": 1, "Hernia": 1}
+    assert not desk.state(0).done and desk.state(0).answers == {"Mass": 1, "Hernia": 1}
+    wait_until(other, "performance.now() - changedAt >= TO_LOOK_MS")
     finish(other)
-    assert desk.state(0).done and desk.state(0).answers == {"Mass": 1, "Edema": 1}
+    assert desk.state(0).done and desk.state(0).answers == {"Mass": 1, "Hernia": 1}
+
+
+def test_a_study_that_another_tab_has_changed_is_not_finished_unseen(open_tab, address, desk):
+    one, other = open_tab(address), open_tab(address)
+    assert shown(one) == shown(other) == "s0"
+    press(one, KEYS["Mass"])
+    other.keyboard.press("Enter")
+    wait_until(other, "document.querySelector('#error').textContent.startsWith('Another tab')")
+    assert shown(other) == "s0" and answers(other) == {"Mass": 1} and not desk.state(0).done
+    assert other.locator("[data-label=Mass] input:checked").get_attribute("value") == "1"
 
 
 def test_answers_wait_while_the_server_is_away(open_tab, tmp_path):

@@ -16,11 +16,11 @@ const isKeeping = () => Boolean(atServer || unsent.length);
 
 // Send a POST when those before it are kept.
 //
-// `of` is what it is about. `make` gives [address, body] from an id, when it is its turn. `kept` is called with the reply, and
+// `of` is what it is about, and `done` whether it finishes that. `make` gives [address, body] from an id, when it is its turn. `kept` is called with the reply, and
 // `refused` with an Error that has a `status` and the `body`; `silent` when the server does not answer, and `heard` when it
 // does again.
-function keep(of, make, { kept, refused, silent, heard }) {
-  unsent.push({ id: newId(), of, make, kept, refused, silent, heard });
+function keep(of, make, { kept, refused, silent, heard, done = false }) {
+  unsent.push({ id: newId(), of, make, kept, refused, silent, heard, done });
   if (!atServer) sendAll();
 }
 
@@ -34,9 +34,9 @@ async function sendAll() {
   }
 }
 
-// Drop what waits to be sent about something.
-function dropUnsent(of) {
-  for (let n = unsent.length - 1; n >= 0; n--) if (unsent[n].of === of) unsent.splice(n, 1);
+// Drop what waits to be sent about something: all of it, or only what finishes it.
+function dropUnsent(of, onlyDone = false) {
+  for (let n = unsent.length - 1; n >= 0; n--) if (unsent[n].of === of && (unsent[n].done || !onlyDone)) unsent.splice(n, 1);
 }
 
 async function sendUntilHeard(one, address, body) {

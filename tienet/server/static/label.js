@@ -2,11 +2,14 @@
 // The page of a reader: one study at a time, its answers by keys, and the way through the studies.
 //
 // What the page says is kept is on the server's disk. A key that comes before a study is on the screen does nothing, so that
-// none is answered unseen. After an answer that another tab has made meanwhile, the study is shown as it is now.
+// none is answered unseen. Where another tab has answered the study meanwhile, both tabs' answers are kept, and the study
+// cannot be finished before there was time to see it as it is now.
 
 const $ = (css) => document.querySelector(css);
+const TO_LOOK_MS = 1500; // before a study that another tab has changed can be finished
 const MOST_SECONDS = 300; // at one answer: longer is a reader who went away
 const DECIDING = { rest: "Each label on which they differ needs an answer." };
+const CHANGED = "Another tab has answered this study, too. Look at it as it is now before you finish it.";
 const LABELLING = { rest: "What has no answer is not there when you finish; No Finding then follows from the findings." };
 let task = null;
 let study = null; // the one that keys answer; null while it is being finished and while another is fetched
@@ -14,6 +17,7 @@ let onScreen = null; // the one whose report and labels are shown
 let pictured = false; // whether its picture is there, or it is said why not
 let pending = {}; // its answers that are on their way
 let seen = 0; // since when it is looked at, in ms; counted while the page is visible
+let changedAt = -TO_LOOK_MS; // when it was last seen that another tab has changed the study
 let looked = 0; // seconds before that which no answer has yet
 
 start();
@@ -168,7 +172,7 @@ function choose(name, answer) {
   const of = study;
   pending[name] = answer;
   draw();
-  send(of, () => ({ answers: { [name]: answer } }), (reply) => {
+  send(of, { answers: { [name]: answer } }, (reply) => {
     take(of, reply);
     if (study === of) say(`Kept: ${readable(name)} ${stateName(answer)}.`);
   });
@@ -177,9 +181,10 @@ function choose(name, answer) {
 function finish() {
   if (!study) return;
   if (!pictured) return say("The picture is not there yet.");
+  if (performance.now() - changedAt < TO_LOOK_MS) return fail(CHANGED);
   const of = study;
   study = null; // keys that come now are not of the study that is left
-  send(of, () => ({ answers: {}, done: true }), (reply) => {
+  send(of, { answers: {}, done: true }, (reply) => {
     task.finished[of.saved.number] = true;
     task.seconds_each = reply.progress.seconds_each;
     const next = nextOpen(of.saved.number);
@@ -211,24 +216,44 @@ function undo() {
   });
 }
 
-// Send an answer of a study; `make` gives its body when it is its turn.
-function send(of, make, kept) {
+// Send an answer of a study.
+function send(of, body, kept) {
   stopClock();
   const seconds = Math.min(MOST_SECONDS, looked);
   [looked, seen] = [0, performance.now()];
-  keep(of, (id) => [`/api/studies/${of.saved.number}/answers`, { id, study: of.saved.study, version: of.saved.version, seconds, ...make() }], {
+  keep(of, (id) => [`/api/studies/${of.saved.number}/answers`, { id, study: of.saved.study, version: of.saved.version, seconds, ...body }], {
     ...listening(),
-    kept: (reply) => { of.saved = reply; fail(""); kept(reply); },
+    done: Boolean(body.done),
+    kept: (reply) => {
+      of.saved = reply;
+      if (performance.now() - changedAt >= TO_LOOK_MS) fail("");
+      kept(reply);
+    },
     refused: (error) => {
+      if (error.body.saved) return overtaken(of, body, kept, error.body.saved);
       dropUnsent(of);
-      if (error.body.saved) of.saved = error.body.saved;
-      task.finished[of.saved.number] = of.saved.done;
-      if (onScreen !== of) return show(of.saved.number).then(() => fail(error.message));
-      [study, pending] = [of, {}];
-      draw();
-      fail(error.message);
+      showAgain(of).then(() => fail(error.message));
     },
   });
+}
+
+// Another tab has answered the study: its answers are shown, and this tab's, but for its end, are sent once more.
+function overtaken(of, body, kept, saved) {
+  of.saved = saved;
+  task.finished[saved.number] = saved.done;
+  changedAt = performance.now();
+  dropUnsent(of, true);
+  if (!body.done) send(of, body, kept);
+  if (body.done || onScreen === of) showAgain(of, !body.done).then(() => fail(CHANGED));
+}
+
+// Bring a study back onto the screen as it is kept, and with the answers that are on their way if `going` says so.
+async function showAgain(of, going = false) {
+  task.finished[of.saved.number] = of.saved.done;
+  if (onScreen !== of) return show(of.saved.number);
+  study = of;
+  if (!going) pending = {};
+  draw();
 }
 
 function listening() {
@@ -254,7 +279,10 @@ async function refresh() {
   const [now, found] = await Promise.all([getJson("/api/task"), getJson(`/api/studies/${of.saved.number}`)]).catch(() => []);
   if (!found || study !== of || isKeeping()) return;
   [task.finished, task.seconds_each] = [now.finished, now.seconds_each];
-  if (found.saved.version !== of.saved.version) say("Another tab has answered this study; these are its answers.");
+  if (found.saved.version !== of.saved.version) {
+    changedAt = performance.now();
+    say("Another tab has answered this study; these are its answers.");
+  }
   of.saved = found.saved;
   draw();
 }
