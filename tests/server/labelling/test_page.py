@@ -87,6 +87,21 @@ def test_back_skip_and_undo(open_tab, address, desk):
     assert tab.inner_text("#report") == "There is no report."
 
 
+def test_a_study_that_comes_too_late_is_not_shown(open_tab, address):
+    tab = open_tab(address)
+    shown(tab)
+    held = []
+    tab.route("**/api/studies/1", lambda route: held.append(route), times=1)
+    tab.evaluate("void show(1)")
+    while not held:
+        tab.evaluate("0")
+    tab.evaluate("void show(2)")
+    assert shown(tab) == "s2"
+    held[0].continue_()
+    tab.wait_for_timeout(200)
+    assert shown(tab) == "s2" and tab.inner_text("#report") == "Findings: text 2 ."
+
+
 def test_no_study_is_finished_that_is_not_on_the_screen(open_tab, address, desk):
     tab = open_tab(address)
     shown(tab)
