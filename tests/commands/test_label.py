@@ -22,6 +22,7 @@ from tienet.data import manifest as manifests
 from tienet.errors import InputError
 from tienet.hand_labels import sheet
 from tienet.hand_labels.journal import read_entries
+from tienet.hand_labels.source import Source, write_source
 from tienet.labels import LABELS, NO_FINDING
 from tienet.server.labelling.answers import KEYS
 
@@ -234,7 +235,7 @@ def test_the_second_reader_labels_what_was_drawn_for_the_first(data, tmp_path):
 
     def drawn(*words: str) -> list[str]:
         args = parser.parse_args([str(data), "--out", str(tmp_path / "out"), *words])
-        return label_studies.drawn_studies(args, manifests.load(str(data))).study_ids
+        return label_studies.drawn_studies(args, manifests.load(str(data)))[0].study_ids
 
     first = drawn("--studies", "9", "--seed", "3", "--split", "all", "--balance", "Mass=0.3")
     assert len(first) == 9 and drawn() == first == drawn("--studies", "9", "--balance", "Mass=0.3")
@@ -283,5 +284,17 @@ def test_a_command_line_that_cannot_be_is_one_line(words, message, capsys, monke
 def test_what_is_in_the_way_is_told(data, tmp_path):
     (tmp_path / "run.json").write_text("{}")
     assert "holds a run" in refused(data, "--reader", "anna", "--out", tmp_path, "--split", "all", "--port", "0")
-    assert "no study is in split" not in refused(data, "--reader", "anna", "--out", tmp_path, "--port", "0")
+    (tmp_path / "run.json").unlink()
+    label = [data, "--reader", "anna", "--out", tmp_path, "--split", "all", "--port", "0"]
+    for name, value, message in (
+        ("studies", None, "studies is None"),
+        ("balance", 3, "balance 3; put the file back"),
+        ("seed", "x", "seed is 'x'"),
+        ("fingerprint", None, "fingerprint is None"),
+    ):
+        fine = Source.of(manifests.load(str(data)), None, 0)
+        write_source(tmp_path, fine, {"studies": 5, "balance": None, name: value})
+        assert message in refused(*label)
+    write_source(tmp_path, fine, {"studies": 5, "balance": None})
+    assert "studies.csv" in refused(*label)
     assert "does not exist" in refused(tmp_path / "none", "--reader", "anna", "--out", tmp_path / "x", "--port", "0")

@@ -125,7 +125,11 @@ def test_another_readers_journal_is_refused(tmp_path, change):
         "{}",
         '{"id": "entry-0", "study": "s", "set": {}, "done": true, "seconds": 1}',
         '{"id": "new", "study": "s", "set": [], "done": true, "seconds": 1}',
+        '{"id": "new", "study": "s", "set": {"Mass": 2}, "done": true, "seconds": 1}',
+        '{"id": "new", "study": "s", "set": {"Mass": "1"}, "done": true, "seconds": 1}',
+        '{"id": "new", "study": "s", "set": {"Mass": []}, "done": true, "seconds": 1}',
         '{"id": "new", "undo": "nothing"}',
+        '{"id": "new", "undo": []}',
         "\x00\x00",
     ],
 )

@@ -18,11 +18,8 @@ from tienet import cli
 from tienet.commands import flags, serving
 from tienet.data.splits import SPLITS
 from tienet.errors import InputError
+from tienet.hand_labels import ALL_SPLITS, DEFAULT_SEED, DEFAULT_SPLIT, DEFAULT_STUDIES
 
-DEFAULT_STUDIES = 900
-"""As many as the paper's readers labelled."""
-
-ALL_SPLITS = "all"
 _ONLY = {
     "--reader": "DATA and --adjudicate", "--studies": "DATA", "--seed": "DATA", "--split": "DATA", "--balance": "DATA",
     "--assist": "DATA", "--readers": "--judge", "--decided": "--judge",
@@ -40,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--reader", metavar="NAME", help="who labels or decides: a name of letters, digits, blanks, - and _")
     add("--out", type=Path, metavar="DIR", help="where answers, figures or the decided data set go")
     add("--studies", type=int, metavar="N", help=f"how many are drawn ({DEFAULT_STUDIES})")
-    add("--seed", type=int, metavar="N", help="draws them (0)")
-    add("--split", choices=(*SPLITS, ALL_SPLITS), help="from which they are drawn (test)")
+    add("--seed", type=int, metavar="N", help=f"draws them ({DEFAULT_SEED})")
+    add("--split", choices=(*SPLITS, ALL_SPLITS), help=f"from which they are drawn ({DEFAULT_SPLIT})")
     add(
         "--balance",
         nargs="*",
@@ -76,8 +73,6 @@ def run(args: argparse.Namespace) -> int:
     for flag, whose in _ONLY.items():
         if getattr(args, flag.removeprefix("--")) is not None and task not in whose:
             raise cli.UsageError(f"{flag} goes with {whose}, not with {task}")
-    if args.resamples < 1:
-        raise cli.UsageError(f"--resamples {args.resamples}: expected 1 or more")
     if task == "--agree":
         from tienet.commands.label_agree import run_agree
 

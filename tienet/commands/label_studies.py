@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from tienet import files
 from tienet.commands import flags
@@ -11,12 +10,9 @@ from tienet.data import manifest as manifests
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError
 from tienet.folders import contents, locks
-from tienet.hand_labels import draw
+from tienet.hand_labels import ALL_SPLITS, DEFAULT_SEED, DEFAULT_SPLIT, DEFAULT_STUDIES, draw
 from tienet.hand_labels.desk import LABELLING, Question
-from tienet.hand_labels.source import FILE_NAME, Source, write_source
-
-DEFAULT_STUDIES, DEFAULT_SEED, DEFAULT_SPLIT = 900, 0, "test"
-ALL_SPLITS = "all"
+from tienet.hand_labels.source import FILE_NAME, Source, read_source, write_source
 
 
 def run_label(args: argparse.Namespace) -> int:
@@ -26,8 +22,8 @@ def run_label(args: argparse.Namespace) -> int:
         for note in manifest.notes:
             print(f"note: {note}", file=sys.stderr)
         run = _opened(args.assist)
-        studies = drawn_studies(args, manifest)
-        order = draw.order_of(args.reader, _noted_seed(args.out), len(studies))
+        studies, seed = drawn_studies(args, manifest)
+        order = draw.order_of(args.reader, seed, len(studies))
         shown = [{}] * len(studies)
         if run is not None:
             from tienet.hand_labels.assist import labels_of
@@ -62,12 +58,8 @@ def _question(studies: Manifest, n: int, shown: dict) -> Question:
     return Question(studies.study_ids[n], studies.patient_ids[n], studies.images[n], studies.reports[n], assist=shown)
 
 
-def _noted_seed(folder: Path) -> int:
-    return files.read_json(folder / FILE_NAME)["seed"]
-
-
-def drawn_studies(args: argparse.Namespace, manifest: Manifest) -> Manifest:
-    """The studies that the readers of --out label, in the order of the manifest.
+def drawn_studies(args: argparse.Namespace, manifest: Manifest) -> tuple[Manifest, int]:
+    """The studies that the readers of --out label, in the order of the manifest, and the seed that drew them.
 
     The first reader's command draws them. For later ones they are the same, and a flag that says otherwise is refused.
 
@@ -94,27 +86,28 @@ def _draw(args: argparse.Namespace, manifest: Manifest) -> None:
     write_source(args.out, Source.of(manifest, None if split == ALL_SPLITS else split, seed), more)
 
 
-def _read_drawn(args: argparse.Namespace, manifest: Manifest) -> Manifest:
-    noted = files.read_json(args.out / FILE_NAME)
-    Source(Path(noted["manifest"]), noted["fingerprint"], noted["data"], noted["split"], noted["seed"]).check(
-        manifest, args.out
-    )
-    asked = {"studies": args.studies, "seed": args.seed, "split": args.split, "balance": args.balance}
-    for name, value in asked.items():
-        there = noted[name] if name != "split" else noted[name] or ALL_SPLITS
-        if value is not None and value != there:
+def _read_drawn(args: argparse.Namespace, manifest: Manifest) -> tuple[Manifest, int]:
+    source, noted = read_source(args.out), files.read_json(args.out / FILE_NAME)
+    source.check(manifest, args.out)
+    count, balance = noted.get("studies"), noted.get("balance")
+    if not isinstance(count, int) or not (balance is None or isinstance(balance, list)):
+        raise InputError(f"{args.out / FILE_NAME}: studies is {count!r} and balance {balance!r}; put the file back")
+    there = {"studies": count, "seed": source.seed, "split": source.split or ALL_SPLITS, "balance": balance}
+    for name, drawn_with in there.items():
+        value = getattr(args, name)
+        if value is not None and value != drawn_with:
             raise InputError(
-                f"--{name} {_words(value)}: the studies in {args.out} were drawn with --{name} {_words(there)}; leave "
-                f"--{name} out to label the same ones, or choose another --out"
+                f"--{name} {_words(value)}: the studies in {args.out} were drawn with --{name} {_words(drawn_with)}; "
+                f"leave --{name} out to label the same ones, or choose another --out"
             )
     row_of = {study: n for n, study in enumerate(manifest.study_ids)}
     ids = draw.read_drawn(args.out)
     missing = next((study for study in ids if study not in row_of), None)
     if missing is not None:
         raise InputError(f"{args.out / draw.FILE_NAME}: study {missing} is not in {manifest.path}; put the file back")
-    if len(ids) < noted["studies"]:
-        print(f"note: {noted['studies']:,} studies were wanted, and there are {len(ids):,}", file=sys.stderr)
-    return manifest.take(row_of[study] for study in ids)
+    if len(ids) < count:
+        print(f"note: {count:,} studies were wanted, and there are {len(ids):,}", file=sys.stderr)
+    return manifest.take(row_of[study] for study in ids), source.seed
 
 
 def _words(value: object) -> str:

@@ -20,7 +20,7 @@ from tienet.hand_labels import agreement
 from tienet.hand_labels.agreement import Shared
 from tienet.hand_labels.desk import Question
 from tienet.hand_labels.kappa import ALL
-from tienet.hand_labels.sheet import CANNOT_TELL, Sheet
+from tienet.hand_labels.sheet import Sheet, known
 from tienet.labels import LABELS
 
 
@@ -72,7 +72,7 @@ def decide(shared: Shared, decided: Sheet | None) -> np.ndarray:
             if np.isnan(answer):
                 raise InputError(f"{LABELS[k]} of study {study} is not decided yet; finish it in the page")
             answers[n, k] = answer
-    return np.where(answers == CANNOT_TELL, np.nan, answers).astype(np.float32)
+    return known(answers)
 
 
 def write_data_set(out: Path, shared: Shared, decided: Sheet | None, studies: Manifest) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tienet.errors import InputError
 from tienet.folders import locks
+from tienet.hand_labels.sheet import STATES
 
 VERSION = 1
 
@@ -120,9 +121,10 @@ def _is_entry(entry: dict, before: set[str]) -> bool:
     if not isinstance(entry.get("id"), str) or entry["id"] in before:
         return False
     if "undo" in entry:
-        return entry["undo"] in before
+        return isinstance(entry["undo"], str) and entry["undo"] in before
     kinds = {"study": str, "set": dict, "done": bool, "seconds": int | float}
-    return all(isinstance(entry.get(name), kind) for name, kind in kinds.items())
+    whole = all(isinstance(entry.get(name), kind) for name, kind in kinds.items())
+    return whole and all(answer in (None, *STATES) for answer in entry["set"].values())
 
 
 def _parsed(path: Path, lines: list[bytes], first: int) -> Iterator[tuple[int, dict]]:

@@ -23,7 +23,7 @@ from tienet.evaluation.metrics.auroc import evaluate_auc
 from tienet.evaluation.metrics.named_labels import evaluate_labels
 from tienet.hand_labels.agreement import assist_notes, compare_all, share
 from tienet.hand_labels.kappa import GROUPS, Measure, count_pairs, kappa, measure, measure_both
-from tienet.hand_labels.sheet import Sheet
+from tienet.hand_labels.sheet import Sheet, known
 from tienet.labels import K
 
 MEAN_READER, DECIDED = "the mean reader", "what was decided"
@@ -60,11 +60,6 @@ class NetworkLabels:
 
     scores: np.ndarray
     named: np.ndarray
-
-
-def known(answers: np.ndarray) -> np.ndarray:
-    """The answers as labels: 1 or 0, NaN for what the reader cannot tell."""
-    return np.where(answers < 0, np.nan, answers).astype(np.float32)
 
 
 def gather(sheets: Sequence[Sheet], dataset: Manifest) -> Readings:

@@ -63,10 +63,10 @@ class Sheet:
     def __len__(self) -> int:
         return len(self.study_ids)
 
-    @property
-    def labels(self) -> np.ndarray:
-        """The answers as a manifest has them, float32 [N, 15]: 1 or 0, NaN for what the reader cannot tell."""
-        return np.where(self.answers == CANNOT_TELL, np.nan, self.answers).astype(np.float32)
+
+def known(answers: np.ndarray) -> np.ndarray:
+    """The answers as labels, as a manifest has them, float32: 1 or 0, NaN for what the reader cannot tell."""
+    return np.where(answers == CANNOT_TELL, np.nan, answers).astype(np.float32)
 
 
 def read(path: Path | str) -> Sheet:
