@@ -110,6 +110,16 @@ class Config:
         return self.mode_parts.writes or (self.mode_parts.reads and self.loss_alpha < 1)
 
     @property
+    def reads_own_words(self) -> bool:
+        """Whether the classifier learns from reports that the network writes itself."""
+        return self.mode_parts.writes and self.mode_parts.classifies and self.classify_on != "true"
+
+    @property
+    def own_rows(self) -> slice:
+        """The rows of a part of a batch whose reports the network writes itself for the classifier."""
+        return slice(None) if self.classify_on == "own" else slice(1, None, 2)
+
+    @property
     def weighs_sentences(self) -> bool:
         """Whether words count in L_R by how often their sentence is written."""
         return self.mode_parts.writes and self.sentence_power > 0

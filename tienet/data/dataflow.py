@@ -101,8 +101,7 @@ class Studies:
                 has it, and the modes that write may also get what each word counts in L_R; None: as they are.
         """
         config, mode = self.config, self.config.mode_parts
-        varies = step is not None and mode.reads and not mode.writes
-        others = augmentation.partners(config, indices, len(self), step) if varies else None
+        varies, others = self._varies(step), self._partners(indices, step)
         arrays, labels = [], self.labels[indices]
         if mode.image:
             images = self.image_inputs(indices)
@@ -127,6 +126,29 @@ class Studies:
                 row[: self.lengths[n]] = self.word_weights[n]
             arrays.append(padded)
         return arrays
+
+    def longest(self, indices: np.ndarray, step: int | None = None) -> int:
+        """T of the word ids that `batch` makes with these arguments, in a mode that reads."""
+        others = self._partners(indices, step)
+        if others is None:
+            return max(len(self._marked_word_ids(n)) for n in indices)
+        joined = self.lengths[indices] + self.lengths[others] - 1  # they have one <START>
+        return min(int(joined.max()), self.config.max_words + 1)
+
+    def longest_possible(self) -> int:
+        """The largest number that `longest` gives at any update."""
+        longest = self.longest(np.arange(len(self)))
+        if self._varies(0) and self.config.join_reports:
+            return max(longest, min(2 * int(self.lengths.max()) - 1, self.config.max_words + 1))
+        return longest
+
+    def _varies(self, step: int | None) -> bool:
+        """Whether reports are read otherwise from update to update."""
+        return step is not None and self.config.mode_parts.reads and not self.config.mode_parts.writes
+
+    def _partners(self, indices: np.ndarray, step: int | None) -> np.ndarray | None:
+        """The studies that these are joined with at an update; None where they are not."""
+        return augmentation.partners(self.config, indices, len(self), step) if self._varies(step) else None
 
     def _shuffled(self, word_ids: np.ndarray, length: int, seed: list[int]) -> np.ndarray:
         """The report in another order, and what stands behind its words where it was."""
@@ -248,6 +270,14 @@ class TrainingBatches:
         """The positions of the studies in each part that this worker takes in a step (counted from 0)."""
         epoch, n = divmod(step, self.steps_per_epoch)
         return self._own_parts(self._batches_of_epoch(epoch)[n])
+
+    def longest_reports(self, updates: int) -> np.ndarray:
+        """T of each part, of all workers, in the first updates of a training: int64 [updates * parts]."""
+        epochs = range(-(-updates // self.steps_per_epoch))
+        batches = [indices for epoch in epochs for indices in self._batches_of_epoch(epoch)][:updates]
+        parts = self._batch_split.parts
+        longest = self._studies.longest
+        return np.array([longest(part, n) for n, batch in enumerate(batches) for part in np.split(batch, parts)])
 
     def study_ids(self, indices: np.ndarray) -> list[str]:
         """The study ids at these positions."""

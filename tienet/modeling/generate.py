@@ -19,7 +19,7 @@ from tienet.modeling.lstm import way
 from tienet.modeling.lstm.attention import Locations, locations
 from tienet.modeling.lstm.groups import in_groups, number_of_groups
 from tienet.modeling.lstm.xla import compiled
-from tienet.modeling.word_choice import NEVER, draw, forbidden, likeliest, repeated, with_late_impression
+from tienet.modeling.word_choice import NEVER, column, draw, forbidden, likeliest, repeated, with_late_impression
 from tienet.modeling.word_loop import turns_until
 
 Choose = Callable[..., tf.Tensor]
@@ -62,7 +62,7 @@ def write(
     draws = tf.random.stateless_uniform([tf.shape(image_context.h_0)[0], max_words + 1], seed)
 
     def draw_word(t, scores, u):
-        return draw(scores / decoding.temperature, u[:, t])
+        return draw(scores / decoding.temperature, column(u, t))
 
     return _in_groups(decoder, image_context, max_words, partial(loop, draw_word), draws)
 
@@ -88,7 +88,7 @@ def force(
     max_words = T if max_words is None else max_words
     following = tf.pad(word_ids[:, 1:], [[0, 0], [0, 1]], constant_values=PAD)
     following = tf.where(tf.sequence_mask(word_len - 1, T), following, END)
-    given = partial(write_word_by_word, decoder, max_words, lambda t, _, following: following[:, t])
+    given = partial(write_word_by_word, decoder, max_words, lambda t, _, following: column(following, t))
     return _in_groups(decoder, decoder.image_context, max_words, given, following)
 
 

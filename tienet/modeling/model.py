@@ -53,6 +53,17 @@ class _Classification(NamedTuple):
     embeddings: list[tf.Tensor]  # what the classifier takes: x_aete, and x_swgap behind it
 
 
+class Tower(NamedTuple):
+    """The tensors of a tower in training in which the number of words may differ from update to update.
+
+    `inputs` has all of `TieNet.inputs` by their names; the others are None where it reads no words of its own.
+    """
+
+    inputs: dict[str, tf.Tensor]
+    own_ids: tf.Tensor | None  # int32 [rows, T]
+    own_len: tf.Tensor | None  # int32 [rows]
+
+
 class TieNet(ModelDesc):
     """The network of a config. Its outputs outside of training are declared in `tienet.modeling.outputs`.
 
@@ -89,6 +100,7 @@ class TieNet(ModelDesc):
         self.backbone_weights = backbone_weights
         self.feature_statistics = feature_statistics
         self.decoding = (decoding or Decoding()).completed(config, impression)
+        self.towers: list[Tower] = []  # of the training graph, in their order
         self.summary_decay = 0.95  # decay of the logged losses' moving averages at each part of a batch
         self._draws = Draws(config.seed, np.zeros(2, np.int32))  # those of the tower that is being built
 
@@ -160,7 +172,8 @@ class TieNet(ModelDesc):
         self._draws = self._draws._replace(update=batch["draw"])
         x = None if features is None else self._transition(features)
         decoder = Decoder(self.config, self.vocab_size, self.word_dim, x) if self.config.mode_parts.reads else None
-        own = self._own_words(decoder) if self._reads_own_words else (None, None)
+        own = self._own_words(decoder) if self.config.reads_own_words else (None, None)
+        self.towers.append(Tower(batch, *own))
         given = {name: batch.get(name) for name in ("word_ids", "word_len", "labels", "word_weights")}
         return self._terms(x, decoder, *own, **given)
 
@@ -197,19 +210,9 @@ class TieNet(ModelDesc):
         add_moving_summary(*terms.values(), loss, decay=self.summary_decay)
         return loss
 
-    @property
-    def _reads_own_words(self) -> bool:
-        """Whether the classifier learns from reports that the network writes itself."""
-        return self.config.mode_parts.writes and self.config.mode_parts.classifies and self.config.classify_on != "true"
-
-    @property
-    def _own_rows(self) -> slice:
-        """The rows of a batch whose reports the network writes itself for the classifier."""
-        return slice(None) if self.config.classify_on == "own" else slice(1, None, 2)
-
     def _own_words(self, decoder: Decoder) -> tuple[tf.Tensor, tf.Tensor]:
         """The words of these reports, int32 [rows, T], and their numbers, int32 [rows]."""
-        image_context = ImageContext(*(tensor[self._own_rows] for tensor in decoder.image_context))
+        image_context = ImageContext(*(tensor[self.config.own_rows] for tensor in decoder.image_context))
         return words.write_own_words(self.decoding, self._draws, decoder, image_context)
 
     def _classify_for_training(
@@ -221,7 +224,7 @@ class TieNet(ModelDesc):
         """
         if own_ids is None:
             return [(self._classify_report(report), labels)]
-        own = self._own_rows
+        own = self.config.own_rows
         image_context = ImageContext(*(tensor[own] for tensor in decoder.image_context))
         own_report = self._read(decoder, report.x[own], own_ids, own_len, image_context)
         parts = [(self._classify_report(own_report), labels[own])]

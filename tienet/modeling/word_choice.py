@@ -13,6 +13,14 @@ NEVER = -1e30
 """The score of a word that must not be chosen."""
 
 
+def column(array: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+    """array[:, t], for t that XLA need not know when it compiles.
+
+    It would have to for a slice, and would compile a block of turns anew for each place at which one begins.
+    """
+    return tf.gather(array, t, axis=1)
+
+
 def draw(scores: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
     """The word w with P(words before w) <= u < P(words up to w), int32 [B], for scores [B, V] and u [B] in [0, 1)."""
     sums = tf.cumsum(tf.nn.softmax(scores), axis=-1)
@@ -51,7 +59,7 @@ def repeated(history: tf.Tensor, t: tf.Tensor, n: int, V: int) -> tf.Tensor:
     """
     R, M = tf.shape(history)[0], tf.shape(history)[1] - (n - 1)
     before = tf.stack([history[:, j : j + M] for j in range(n - 1)], -1)  # [R, M, n - 1], and then a word of each
-    following, latest = history[:, n - 1 :], tf.slice(history, [0, t + 1], [R, n - 1])
+    following, latest = history[:, n - 1 :], column(history, t + 1 + tf.range(n - 1))
     same = tf.reduce_all(tf.equal(before, latest[:, None]), -1) & (tf.range(M) <= t)
     indices = tf.stack([tf.broadcast_to(tf.range(R)[:, None], [R, M]), following], -1)
     return tf.scatter_nd(indices, tf.where(same, NEVER, 0.0), [R, V])

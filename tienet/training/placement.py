@@ -55,17 +55,21 @@ class TowerBuilder(SyncMultiGPUParameterServerBuilder):
 
     Tensorpack's own one leaves the weights on the first GPU, as it knows no resource variables, and what is done with
     the gradients on the CPU.
+
+    Attributes:
+        gradients: The operations that compute the gradients of all towers; empty before they are built.
     """
 
     def __init__(self, placement: Placement):
         # Not by Tensorpack's own constructor: its trainer has called that already, with all that it prints.
         self.towers, self.ps_device = list(range(len(placement.towers))), "gpu"  # "gpu": it adds no device of its own
-        self._placement = placement
+        self._placement, self.gradients = placement, []
 
     def call_for_each_tower(self, tower_fn: Callable[[], list]) -> list:
         """The gradients of each tower, in the order of the towers."""
         with _variables_of_towers(self._placement):
             gradients = DataParallelBuilder.build_on_towers(self.towers, tower_fn, self._placement.towers)
+        self.gradients = [gradient.op for tower in gradients for gradient, _ in tower if gradient is not None]
         if self._placement.weights_are_copied:
             for variable in tf1.trainable_variables():
                 _read_once(variable)

@@ -17,6 +17,7 @@ from tienet.modeling.lstm import way
 from tienet.modeling.model import TieNet
 from tienet.training.callbacks import EpochLength, LearningRateDrop, StopEarly
 from tienet.training.choice import Choice
+from tienet.training.compiling import compile_ahead
 from tienet.training.epoch_progress import EpochProgress
 from tienet.training.inputs import Inputs, open_inputs, split_batch
 from tienet.training.padded_lengths import lengths_for
@@ -92,9 +93,10 @@ def _run_epochs(setup: Setup) -> None:
     model = build_model(setup)
     with tf.Graph().as_default():
         tf1.set_random_seed(setup.config.seed)
-        trainer = _build_trainer(setup, model)
+        lengths = lengths_for(setup.train_studies, setup.batches)
+        trainer = _build_trainer(setup, model, lengths)
         trainer.train_with_defaults(
-            callbacks=_callbacks(setup, saving),
+            callbacks=[*_callbacks(setup, saving), *compile_ahead(model, lengths, setup.batches.part_size)],
             extra_callbacks=[_progress(setup), MergeAllSummaries()] if setup.is_chief else [],
             monitors=[TFEventWriter(), json_log] if setup.is_chief else [],
             session_creator=_session_creator(setup),
@@ -126,13 +128,13 @@ def _session_creator(setup: Setup) -> NewSessionCreator:
     return NewSessionCreator(config=devices.session_config())
 
 
-def _build_trainer(setup: Setup, model: TieNet) -> Trainer:
+def _build_trainer(setup: Setup, model: TieNet, lengths: tuple[int, ...]) -> Trainer:
     """The trainer, with the graph of the network and of its optimizer."""
     trainer = Trainer(setup.batch_split, setup.batches, setup.interruption, setup.workers)
     with tf.device(CPU):
         queue = tf1.FIFOQueue(QUEUED_PARTS, [spec.dtype for spec in model.inputs()], name="batches")
     batches = QueueInput(setup.batches, queue)
-    with way.lengths(lengths_for(setup.train_studies)):  # validation has evaluation's, whose code is kept
+    with way.lengths(lengths):  # validation has evaluation's, whose code is kept
         trainer.setup_graph(model.get_input_signature(), batches, model.build_graph, model.optimizer)
     return trainer
 

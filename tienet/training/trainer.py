@@ -140,6 +140,11 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
             callbacks += [SyncWeights(self._workers), self._wait_for_chief]
         return callbacks
 
+    @property
+    def gradients(self) -> list[tf.Operation]:
+        """The operations that compute the gradients of all towers, for one part each."""
+        return self._builder.gradients
+
     def main_loop(self, steps_per_epoch: int, starting_epoch: int, max_epoch: int) -> None:
         """Tensorpack's loop; if a signal stops it and the checkpoint cannot be saved, that error is raised instead."""
         try:
