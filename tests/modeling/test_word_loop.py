@@ -1,10 +1,13 @@
 """Writing as a GPU does it, in blocks of words that are one compiled call, against writing word by word."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from small_writer import MAX, Net, V
 
+from tests import xla_log
 from tienet import devices
 from tienet.data.text import END
 from tienet.modeling import candidates, generate
@@ -89,3 +92,13 @@ def test_turns_are_made_in_whole_blocks(evaluate, as_on_a_gpu, end, turns):
     last, kept = evaluate(as_on_a_gpu(count, 4))
     assert last == turns
     np.testing.assert_array_equal(kept, np.stack([np.arange(turns)] * 2, 1))
+
+
+def test_a_block_is_compiled_once_for_all_places_in_a_report():
+    """No way of writing may need the place of a word as a constant of the compiled code."""
+    log = xla_log.run(Path(__file__).with_name("compiled_writing.py"))
+    blocks = {}
+    for part in log.split("WAY ")[1:]:
+        blocks[part.split("\n")[0]] = [times for name, times in xla_log.compiled(part) if name == "block"]
+    ways = ("greedy", "impression", "sample", "beam", "consistent", "given")
+    assert blocks == {name: [1] for name in ways}

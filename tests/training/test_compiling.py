@@ -1,9 +1,5 @@
 """What XLA compiles for a training on a GPU: once, all of it before the first update, and without an effect."""
 
-import os
-import re
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,29 +7,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests import xla_log
 from tests.modeling.small_network import config_of
 from tests.training.compiled_training import LENGTHS
+from tests.xla_log import compiled
 from tienet import devices
 from tienet.training.compiling import compile_ahead
 
-PROGRAM, ROOT = Path(__file__).with_name("compiled_training.py"), Path(__file__).parents[2]
-_COMPILED = re.compile(r"Compiled __inference_(\w+?)_\d+ (\d+) times")
+PROGRAM = Path(__file__).with_name("compiled_training.py")
 
 
 def run(how: str, folder: Path) -> tuple[str, str, dict[str, np.ndarray]]:
     """What was logged before the first update and then, and the weights at the end."""
-    log = {"TF_CPP_MIN_LOG_LEVEL": "0", "TF_CPP_VMODULE": "device_compilation_profiler=1", "PYTHONPATH": str(ROOT)}
-    environment = {name: value for name, value in os.environ.items() if name != "TF_XLA_FLAGS"} | log
-    command = [sys.executable, PROGRAM, how, folder / f"{how}.npz"]
-    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stderr[-3000:]
-    before, after = found.stderr.split("UPDATES\n")
+    before, after = xla_log.run(PROGRAM, how, folder / f"{how}.npz").split("UPDATES\n")
     return before, after, dict(np.load(folder / f"{how}.npz"))
-
-
-def compiled(log: str) -> list[tuple[str, int]]:
-    """The functions that were compiled, each with how many times it had been by then."""
-    return [(name, int(times)) for name, times in _COMPILED.findall(log)]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tienet.modeling.decoding import Decoding
 from tienet.modeling.generate import write_word_by_word
 from tienet.modeling.lstm.attention import locations
 from tienet.modeling.lstm.groups import in_groups, number_of_groups
-from tienet.modeling.word_choice import draw, likeliest, with_late_impression
+from tienet.modeling.word_choice import column, draw, likeliest, with_late_impression
 
 _MAX_REPORTS = 256  # of a group: the attention of all its reports is in memory at the same time
 _KEY_BITS, _WEIGHT_BITS, _FLOAT_BITS = 31, 20, 24
@@ -42,7 +42,7 @@ def write_candidates(decoder: Decoder, decoding: Decoding, keys: tf.Tensor) -> C
 
     def choose(t, scores, draws):
         scores = with_late_impression(t, scores, decoding)  # below temperature 1 the findings of samples end early, too
-        drawn = draw(scores / decoding.temperature, tf.reshape(draws[:, :, t], [-1]))
+        drawn = draw(scores / decoding.temperature, tf.reshape(column(draws, t), [-1]))
         is_greedy = tf.equal(tf.range(tf.shape(scores)[0]) % W, 0)
         return tf.where(is_greedy, likeliest(scores), drawn)
 

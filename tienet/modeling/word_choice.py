@@ -14,11 +14,11 @@ NEVER = -1e30
 
 
 def column(array: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-    """array[:, t], for t that XLA need not know when it compiles.
+    """array[..., t], for one t or several that XLA need not know when it compiles.
 
     It would have to for a slice, and would compile a block of turns anew for each place at which one begins.
     """
-    return tf.gather(array, t, axis=1)
+    return tf.gather(array, t, axis=-1)
 
 
 def draw(scores: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
