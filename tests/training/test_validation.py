@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from tests.small_run import config_of, state_of, train
 from tests.toy_run import ToyRun
+from tienet import progress
 from tienet.checkpoint import validation_record
 from tienet.checkpoint.run_folder import locate, open_run, read_thresholds
 from tienet.checkpoint.thresholds import choose
@@ -58,10 +59,19 @@ def test_the_checkpoint_has_the_logits_of_the_validation_split(runs, data_root):
     assert validation_record.read(locate(runs["caption"])[1]) is None
 
 
-def test_early_stop(data_root, tmp_path):
-    """With a rate of almost nothing no epoch is better than the first, so patience ends the run."""
+def test_early_stop(data_root, tmp_path, monkeypatch, capsys):
+    """With a rate of almost nothing no epoch is better than the first, so patience ends the run.
+
+    A log says how far each validation is, where it is long.
+    """
+    monkeypatch.setattr(progress, "FIRST_S", 0.0)
     run = train(data_root, tmp_path / "run", config_of("annotate-text", learning_rate=1e-30, epochs=9, patience=2))
     assert (state_of(run)["epoch"], state_of(run, "best")["epoch"]) == (3, 1)
+    lines = capsys.readouterr().err.splitlines()
+    for epoch in (1, 2, 3):
+        shown = [n for n, line in enumerate(lines) if line.startswith(f"epoch {epoch}/9: validation: ")]
+        result = next(n for n, line in enumerate(lines) if line.startswith(f"epoch {epoch}/9: validation AUC"))
+        assert shown and shown[-1] < result and "studies (100%)" in lines[shown[-1]]
 
 
 def test_a_tiny_threshold_stays_what_it_is_up_to_who_reads_the_checkpoint(tmp_path):

@@ -246,7 +246,8 @@ class Predictor:
 
     def fetch(self, studies: Studies, names: Sequence[str], progress: bool = False) -> Rows:
         """The outputs with these names (`tienet.modeling.outputs`), a row for each study, in the studies' order."""
-        return predict_all(studies, self.config.batch, lambda batch: self.run_batch(names, batch), progress)
+        bar = Progress(len(studies), "studies", "studies", show=progress)
+        return predict_all(studies, self.config.batch, lambda batch: self.run_batch(names, batch), bar)
 
     def run_batch(self, names: Sequence[str], batch: list[np.ndarray]) -> dict[str, np.ndarray]:
         """The outputs of one batch, by their names in `tienet.modeling.outputs`; the probabilities are calibrated.
@@ -295,14 +296,14 @@ def predict_all(
     studies: Studies,
     batch: int,
     predict: Callable[[list[np.ndarray]], dict[str, np.ndarray]],
-    progress: bool = False,
+    progress: Progress | None = None,
 ) -> Rows:
     """Run `predict` over all studies in batches; the next ones are read meanwhile.
 
     Args:
         batch: How many studies a batch has.
         predict: From the arrays of a batch to the outputs by name, [batch, ...] each.
-        progress: Show a progress bar.
+        progress: Counts the studies, and is closed at the end; None: nothing is shown.
     Returns:
         The outputs by name, a row for each study, in the order of the studies.
     """
@@ -313,7 +314,7 @@ def predict_all(
 
     with (
         ThreadPoolExecutor(1) as thread,
-        Progress(len(studies), "studies", "studies", show=progress) as bar,
+        progress or Progress(len(studies), "studies", "studies", show=False) as bar,
     ):
         for indices, count, arrays in ahead(thread, read, evaluation_batches(studies.lengths, batch), 2):
             for name, array in predict(arrays).items():

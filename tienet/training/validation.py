@@ -21,6 +21,7 @@ from tienet.inference.predictor import Rows, predict_all, written_reports
 from tienet.interruption import Interruption
 from tienet.modeling import outputs
 from tienet.modeling.model import ONLY_IN_TRAINING
+from tienet.progress import Progress
 from tienet.training.choice import Choice, describe_writing, written_words
 from tienet.training.saving import Saving
 
@@ -119,7 +120,9 @@ class Validation(Saving):
 
     def _trigger_epoch(self) -> None:
         state, config = self._state, self._config
-        rows = predict_all(self._studies, config.batch, self._predict_batch)
+        what = f"epoch {self.epoch_num}/{config.epochs}: validation"
+        progress = Progress(len(self._studies), what, "studies", keep=False)
+        rows = predict_all(self._studies, config.batch, self._predict_batch, progress)
         scores, reports, writing = measure(rows, self._studies, self._vocab)
         score = self._choice.score(scores.get("avg"), writing)
         thresholds = record = None
