@@ -23,8 +23,8 @@ from tienet.data.manifest import Manifest
 from tienet.data.text import tokenize
 from tienet.datasets.phantom.reports import NAMES, NEGATIONS
 from tienet.errors import InputError
+from tienet.inference.annotator import Annotator
 from tienet.inference.evidence import Sentence, find_evidence, split_into_sentences, without
-from tienet.inference.pipelines import Annotator
 from tienet.labels import FINDINGS, LABELS
 
 Tells = Callable[[str, str], bool]

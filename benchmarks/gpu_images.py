@@ -181,7 +181,7 @@ def one_image(
     """The time from one image's pixels to its labels and its report of so many words, in a warm process."""
     cli.start_tensorflow()
     from tienet.data.image import read_gray
-    from tienet.inference.pipelines import Reporter
+    from tienet.inference.reporter import Reporter
     from tienet.modeling.decoding import Decoding
 
     (path,) = pictures(Path(folder), 1, px, "png")

@@ -6,8 +6,9 @@ with Reporter.load("runs/report") as reporter:
 `Annotator.load(["runs/a", "runs/b", "runs/c"])` labels by the mean of three runs (`tienet.checkpoint.together`).
 """
 
+from tienet.inference.annotator import Annotator
 from tienet.inference.judges import Judges
-from tienet.inference.pipelines import Annotator, Prediction, Reporter
+from tienet.inference.prediction import Prediction
 from tienet.inference.predictor import (
     Explanation,
     Predictions,
@@ -17,6 +18,7 @@ from tienet.inference.predictor import (
     predict_all,
     written_reports,
 )
+from tienet.inference.reporter import Reporter
 from tienet.modeling.decoding import Decoding
 
 # The names that the two results had before, for programs that import them.

@@ -10,7 +10,7 @@ from tienet.commands.image_input import MISSING, UNREADABLE, read_image_input
 from tienet.commands.main import dispatch
 from tienet.data.dicom.reader import read_gray
 from tienet.data.image import resize
-from tienet.inference import pipelines
+from tienet.inference import pipeline
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def resized(monkeypatch) -> list[tuple[int, ...]]:
         shapes.append(gray.shape)
         return resize(gray, image_px)
 
-    for module in (image_input, pipelines):
+    for module in (image_input, pipeline):
         monkeypatch.setattr(module, "resize", counted_resize)
     return shapes
 

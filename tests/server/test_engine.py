@@ -10,7 +10,7 @@ from tests.server import fakes
 from tienet.checkpoint import run_folder
 from tienet.data import image
 from tienet.errors import InputError
-from tienet.inference import pipelines
+from tienet.inference import pipeline
 from tienet.predict import Annotator, Reporter
 from tienet.server.app import create_app
 from tienet.server.engine import Engine, find_batch_size
@@ -96,7 +96,7 @@ def test_an_uploaded_image_is_resized_once_and_gives_the_numbers_of_the_image_it
     with Reporter.load(runs["classify"]) as reporter:
         (expected,) = reporter.report([XRAY])
     calls = []
-    for module in (image, pipelines):
+    for module in (image, pipeline):
         monkeypatch.setattr(module, "resize", counted(module.resize, calls))
     with Engine.load([runs["classify"]]) as engine, TestClient(create_app(engine)) as client:
         calls.clear()  # of the example by which the batch size is chosen

@@ -20,7 +20,8 @@ from tienet.data.text import IMPRESSION
 from tienet.labels import FINDINGS, LABELS, name_labels
 
 if TYPE_CHECKING:
-    from tienet.inference.pipelines import Annotator, Prediction
+    from tienet.inference.annotator import Annotator
+    from tienet.inference.prediction import Prediction
 
 _END = re.compile(r"(?<!\d)\.(?=\D|$)|(?<=\d)\.(?=\s|$)|[!?](?=\s|$)|\n\s*\n")
 """Where a sentence ends: at a full stop that is in no number, at another mark before a space, and at an empty line."""

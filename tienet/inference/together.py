@@ -100,7 +100,7 @@ def mean_prediction(of_study: Sequence[_Prediction], calibration: Calibration) -
     have nothing in common, and so no mean. The image's distance is the largest.
 
     Args:
-        of_study: What each says, a `tienet.inference.pipelines.Prediction`.
+        of_study: What each says, a `tienet.inference.prediction.Prediction`.
         calibration: The thresholds of the mean.
     """
     probabilities = mean_of_runs([prediction.probabilities for prediction in of_study])

@@ -15,7 +15,7 @@ from tienet.data.image import read_gray
 from tienet.data.manifest import Manifest
 from tienet.data.text import tokenize
 from tienet.errors import InputError
-from tienet.inference import pipelines
+from tienet.inference.prediction import calibrated_maps
 from tienet.labels import K, name_labels
 from tienet.predict import Annotator, Decoding, Prediction, Predictor, Reporter
 
@@ -144,7 +144,7 @@ def test_the_map_of_a_finding_is_in_the_log_odds_of_its_probability(annotator, t
     np.testing.assert_allclose(np.moveaxis(found.finding_maps, 0, -1), rows[0], rtol=1e-3, atol=1e-6)
     calibration = SimpleNamespace(temperatures=np.linspace(0.5, 2, K))
     expected = np.moveaxis(rows[0] / calibration.temperatures, -1, 0)
-    np.testing.assert_allclose(pipelines._finding_maps({"finding_maps": rows[0]}, calibration), expected, rtol=1e-5)
+    np.testing.assert_allclose(calibrated_maps({"finding_maps": rows[0]}, calibration), expected, rtol=1e-5)
     assert found.finding_maps.base is None  # the batch is not kept
     assert text_annotator.annotate(["clear"], maps=True)[0].finding_maps is None
 
@@ -158,6 +158,22 @@ def test_one_study_is_read_as_in_a_batch_of_any_size(annotator, reporter, text_a
             assert_same(prediction, reporter.report([many[n]], maps=True)[0])
     for n, prediction in enumerate(text_annotator.annotate(reports * 6, maps=True)[:6]):
         assert_same(prediction, text_annotator.annotate([reports[n]], maps=True)[0])
+
+
+def test_batches_have_few_sizes(annotator, reporter, text_annotator, studies, images, monkeypatch):
+    """XLA compiles for each size of a batch."""
+    sizes, run_batch = set(), Predictor.run_batch
+
+    def noted(network, names, batch):
+        sizes.update(len(array) for array in batch)
+        return run_batch(network, names, batch)
+
+    monkeypatch.setattr(Predictor, "run_batch", noted)
+    for n in range(1, 7):
+        annotator.annotate(studies.reports[:n], images[:n])
+        reporter.report(images[:n])
+        text_annotator.annotate(studies.reports[:n])
+    assert sizes == {1, 2, 4, 8}
 
 
 def test_no_studies_give_no_predictions(annotator, reporter, text_annotator):
