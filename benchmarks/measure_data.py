@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import synthetic
 from benchmarks.measuring import Measured, peak_memory
-from tienet import devices
+from tienet import cpu
 from tienet.config import Config
 from tienet.data.features.store import Store
 from tienet.data.image import read_image
@@ -99,7 +99,7 @@ def image_read(images: int = 64, px: int = 1024, rounds: int = 3) -> Measured:
             alone.append(middle - start)
             together.append(time.perf_counter() - middle)
     seconds, of_one = statistics.median(together), statistics.median(alone)
-    more = {"images_s": round(images / seconds), "ratio": round(of_one / seconds, 2), "cores": devices.cores()}
+    more = {"images_s": round(images / seconds), "ratio": round(of_one / seconds, 2), "cores": cpu.cores()}
     return Measured(seconds / images, peak_memory(), more=more)
 
 

@@ -1,4 +1,4 @@
-"""Which GPUs are used, whether TensorFlow can use them, how many cores there are, and the options of all sessions."""
+"""Which GPUs are used, whether TensorFlow can use them, and the options of all sessions."""
 
 import ast
 import os
@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import ROOT
-from tienet import devices
+from tienet import cpu, devices
 from tienet.errors import InputError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -22,16 +22,14 @@ EIGHT_GPUS = "".join(f"GPU {n}: NVIDIA H100 (UUID: GPU-0000000{n})\n  MIG 1g.10g
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch, tmp_path):
     """Nothing is remembered from other tests; no scheduler has set the GPUs, and no container limits the cores."""
-    for known in (devices.cores, devices.gpu_computes):
-        known.cache_clear()
+    devices.gpu_computes.cache_clear()
     monkeypatch.setenv(VISIBLE, "")  # so that its value is put back, also if a test sets it
     monkeypatch.delenv(VISIBLE)
-    monkeypatch.setattr(devices, "_OWN_CGROUPS", tmp_path / "no cgroup")
+    monkeypatch.setattr(cpu, "_OWN_CGROUPS", tmp_path / "no cgroup")
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", LOGICAL):
         monkeypatch.delenv(name, raising=False)
     yield
-    for known in (devices.cores, devices.gpu_computes):
-        known.cache_clear()
+    devices.gpu_computes.cache_clear()
 
 
 @pytest.fixture
@@ -296,54 +294,6 @@ def test_where_no_library_is_missing_the_driver_is_suspected(eight, monkeypatch,
     fake_python(tmp_path, monkeypatch, "E cuda_platform.cc:52] failed call to cuInit")
     monkeypatch.setattr(tf.sysconfig, "get_build_info", lambda: {"cuda_version": "12.5.1"})
     assert "no library is missing; it needs a driver for CUDA 12.5.1" in unusable(monkeypatch, 0, cuda=True)
-
-
-# ---- cores ----
-
-
-@pytest.mark.parametrize(("allowed", "expected"), [(3, 3), (64, 8)])
-def test_cores(monkeypatch, allowed, expected):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(allowed)), raising=False)
-    assert devices.cores() == expected
-
-
-def test_cores_where_a_process_cannot_be_held_to_some(monkeypatch):
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    assert devices.cores() == 4
-
-
-V1 = "4:memory:/a/b\n3:cpu,cpuacct:/a/b\n1:name=systemd:/a/b\n0::/a/b\n"
-V2 = "0::/a/b\n"
-
-
-@pytest.mark.parametrize(
-    ("own", "limits", "expected"),
-    [
-        (V2, {"a/b/cpu.max": "max 100000"}, 6),
-        (V2, {"a/b/cpu.max": "200000 100000"}, 2),
-        (V2, {"a/b/cpu.max": "150000 100000"}, 2),
-        (V2, {"a/b/cpu.max": "50000 100000"}, 1),
-        (V2, {"a/b/cpu.max": "900000 100000"}, 6),
-        (V2, {"a/b/cpu.max": "max 100000", "a/cpu.max": "300000 100000"}, 3),
-        (V2, {"cpu.max": "400000 100000"}, 4),  # in a container, which sees its own group at the root
-        ("0::/\n", {"cpu.max": "400000 100000"}, 4),
-        (V1, {"cpu,cpuacct/a/b/cpu.cfs_quota_us": "-1", "cpu,cpuacct/a/b/cpu.cfs_period_us": "100000"}, 6),
-        (V1, {"cpu,cpuacct/a/b/cpu.cfs_quota_us": "250000", "cpu,cpuacct/a/b/cpu.cfs_period_us": "100000"}, 3),
-        (V1, {"cpu,cpuacct/cpu.cfs_quota_us": "20000", "cpu,cpuacct/cpu.cfs_period_us": "10000"}, 2),
-        (V1, {"cpu/cpu.cfs_quota_us": "20000", "cpu/cpu.cfs_period_us": "10000"}, 2),
-        (V1, {"cpu/cpu.cfs_quota_us": "20000"}, 6),
-        (V1, {}, 6),
-    ],
-)
-def test_the_quota_of_a_container_limits_the_cores(monkeypatch, tmp_path, own, limits, expected):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
-    for name, text in {"own": own, **{f"cgroup/{name}": f"{text}\n" for name, text in limits.items()}}.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    monkeypatch.setattr(devices, "_OWN_CGROUPS", tmp_path / "own")
-    monkeypatch.setattr(devices, "_CGROUPS", tmp_path / "cgroup")
-    assert devices.cores() == expected
 
 
 # ---- the options of all sessions, and of the eager context ----

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tienet import devices, files
+from tienet import cpu, files
 
 VARIABLE = "TIENET_XLA_CACHE"
 """The environment variable that names another folder than the user's cache folder; `off` keeps nothing."""
@@ -62,7 +62,7 @@ def machine_key() -> str:
         except importlib.metadata.PackageNotFoundError:
             continue
     flags = [os.environ.get(name, "") for name in ("XLA_FLAGS", _FLAGS)]
-    facts = [versions, platform.machine(), _processor(), devices.cores(), _gpus(), flags]
+    facts = [versions, platform.machine(), _processor(), cpu.cores(), _gpus(), flags]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 

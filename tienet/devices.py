@@ -1,23 +1,19 @@
-"""The GPUs and the CPU cores that this process uses, and the options of its TensorFlow sessions."""
+"""The GPUs that this process uses, and the options of its TensorFlow sessions."""
 
 import ctypes
-import math
 import os
 import re
 import shutil
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tienet import cpu
 from tienet.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-MAX_CORES = 8
-"""The largest number of CPU cores that work is divided for; TensorFlow may start more threads."""
 
 LOGICAL_GPU_MB = 16384
 """The memory that each logical GPU may take at most; it is taken as it is needed."""
@@ -35,12 +31,6 @@ print(0 if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(number)) else nu
 """
 _LIST_GPUS = "import tensorflow as tf; tf.config.list_physical_devices('GPU')"
 _TENSORRT = "libnvinfer"  # the start of the names of libraries that TensorFlow tries as well, and does not need
-
-_CGROUPS = Path("/sys/fs/cgroup")
-_OWN_CGROUPS = Path("/proc/self/cgroup")
-
-
-# ---- GPUs ----
 
 
 def choose_devices(text: str) -> list[int]:
@@ -220,56 +210,6 @@ def _missing_libraries() -> list[str]:
     return [name for name in names if not name.startswith(_TENSORRT)]
 
 
-# ---- CPU cores ----
-
-
-@cache
-def cores() -> int:
-    """The number of CPU cores that this process may use, at most MAX_CORES."""
-    return min(usable_cores(), MAX_CORES)
-
-
-def usable_cores() -> int:
-    """The number of CPU cores that this process is held to, or the share that its container has of them if it is less.
-
-    A share of 1.5 cores counts as 2.
-    """
-    allowed = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )  # sched_getaffinity exists on Linux only
-    return max(math.ceil(min([allowed, *_quotas()])), 1)
-
-
-def _quotas() -> list[float]:
-    """The limits on this process's CPU time in cores, of its control groups and of those that they are in."""
-    try:
-        groups = [line.split(":", 2) for line in _OWN_CGROUPS.read_text().splitlines()]
-    except OSError:  # not on Linux
-        return []
-    quotas = []
-    for _, controllers, path in groups:
-        if not controllers:  # version 2, which has one group for everything
-            mount, files = _CGROUPS, ("cpu.max",)
-        elif "cpu" in controllers.split(","):
-            mount, files = _CGROUPS / controllers, ("cpu.cfs_quota_us", "cpu.cfs_period_us")
-            mount = mount if mount.exists() else _CGROUPS / "cpu"
-        else:
-            continue
-        group = Path(path.lstrip("/"))
-        # A container's own view has its group at the root, whatever the path says; a path that is not there is passed.
-        quotas += [_quota([mount / folder / file for file in files]) for folder in (group, *group.parents)]
-    return [quota for quota in quotas if quota]
-
-
-def _quota(files: list[Path]) -> float | None:
-    """The microseconds of CPU time over those of the period, from files that hold both; None if there is no limit."""
-    try:
-        limit, period = " ".join(file.read_text() for file in files).split()
-        return int(limit) / int(period) if int(limit) > 0 else None
-    except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max"
-        return None
-
-
 # ---- TensorFlow's sessions ----
 
 
@@ -314,7 +254,7 @@ def session_config() -> "tf.compat.v1.ConfigProto":
     if (logical := logical_gpus()) and gpu_computes():
         config.gpu_options.experimental.virtual_devices.add(memory_limit_mb=[LOGICAL_GPU_MB] * logical)
     if "TF_NUM_INTRAOP_THREADS" not in os.environ:
-        config.intra_op_parallelism_threads = usable_cores()
+        config.intra_op_parallelism_threads = cpu.usable_cores()
     if "TF_NUM_INTEROP_THREADS" not in os.environ:
-        config.inter_op_parallelism_threads = usable_cores()
+        config.inter_op_parallelism_threads = cpu.usable_cores()
     return config

@@ -8,7 +8,7 @@ from pydicom import Dataset
 
 from tests.data.dicom.dicom_files import save
 from tests.data.toys import manifest_of, write_images
-from tienet import devices
+from tienet import cpu
 from tienet.data import threads
 from tienet.data.manifest import Manifest
 
@@ -16,7 +16,7 @@ from tienet.data.manifest import Manifest
 @pytest.fixture
 def four_cores(monkeypatch):
     """Four cores, as far as the threads for files know."""
-    monkeypatch.setattr(devices, "usable_cores", lambda: 4)
+    monkeypatch.setattr(cpu, "usable_cores", lambda: 4)
     threads._threads.cache_clear()
     yield
     threads._threads().shutdown()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tienet import devices
+from tienet import cpu
 from tienet.data.threads import map_in_threads
 
 
@@ -21,7 +21,7 @@ def test_four_cores_work_at_once_and_results_are_in_order():
 
 
 def test_with_few_cores_the_caller_works(monkeypatch):
-    monkeypatch.setattr(devices, "usable_cores", lambda: 2)
+    monkeypatch.setattr(cpu, "usable_cores", lambda: 2)
     assert set(map_in_threads(lambda _: threading.current_thread(), range(4), least_cores=3)) == {
         threading.current_thread()
     }

@@ -17,9 +17,9 @@ LENGTHS = (16, 32)
 
 def main(how: str, out: str) -> None:
     """Train."""
-    from tienet import devices
+    from tienet import cpu, devices
 
-    devices.gpu_computes, devices.usable_cores = (lambda: True), (lambda: 4)
+    devices.gpu_computes, cpu.usable_cores = (lambda: True), (lambda: 4)
     devices.arithmetic = lambda: "CPU"
     import tensorflow as tf
     from tensorpack.tfutils.sesscreate import NewSessionCreator

@@ -11,7 +11,7 @@ from tests import xla_log
 from tests.modeling.small_network import config_of
 from tests.training.compiled_training import LENGTHS
 from tests.xla_log import compiled
-from tienet import devices
+from tienet import cpu, devices
 from tienet.training.compiling import compile_ahead
 
 PROGRAM = Path(__file__).with_name("compiled_training.py")
@@ -69,6 +69,6 @@ def test_the_weights_are_the_same(ahead, as_it_comes):
 )
 def test_it_is_done_where_it_is_worth_it(monkeypatch, gpu, cores, mode, settings, expected):
     monkeypatch.setattr(devices, "gpu_computes", lambda: gpu)
-    monkeypatch.setattr(devices, "usable_cores", lambda: cores)
+    monkeypatch.setattr(cpu, "usable_cores", lambda: cores)
     model = SimpleNamespace(config=config_of(mode, **settings))
     assert len(compile_ahead(model, LENGTHS, 4)) == expected

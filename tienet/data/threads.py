@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import TypeVar
 
-from tienet import devices
+from tienet import cpu
 
 T, R = TypeVar("T"), TypeVar("R")
 
@@ -22,7 +22,7 @@ def map_in_threads(work: Callable[[T], R], items: Iterable[T], least_cores: int 
         work: It must not call this function itself.
         least_cores: With fewer cores the caller does all of the work.
     """
-    if devices.usable_cores() < least_cores:
+    if cpu.usable_cores() < least_cores:
         return list(map(work, items))
     futures = [_threads().submit(work, item) for item in items]
     wait(futures)
@@ -31,4 +31,4 @@ def map_in_threads(work: Callable[[T], R], items: Iterable[T], least_cores: int 
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(devices.usable_cores(), thread_name_prefix="files")
+    return ThreadPoolExecutor(cpu.usable_cores(), thread_name_prefix="files")

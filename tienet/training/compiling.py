@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tensorpack.callbacks import Callback
 
-from tienet import devices
+from tienet import cpu
 from tienet.config import Config
 from tienet.data.text import OOV, START
 from tienet.modeling.lstm import way
@@ -34,7 +34,7 @@ def compile_ahead(model: TieNet, lengths: Sequence[int], part_size: int) -> list
     Args:
         part_size: The studies that a tower takes at a time.
     """
-    worth_it = way.whole() and devices.usable_cores() >= LEAST_CORES
+    worth_it = way.whole() and cpu.usable_cores() >= LEAST_CORES
     possible = model.config.mode_parts.reads and model.config.features != "off"
     return [CompileAhead(model, lengths, part_size)] if worth_it and possible else []
 
@@ -50,7 +50,7 @@ class CompileAhead(Callback):
     def _before_train(self) -> None:
         feeds = list(self._feeds())
         try:
-            with ThreadPoolExecutor(min(len(feeds), devices.usable_cores())) as pool:
+            with ThreadPoolExecutor(min(len(feeds), cpu.usable_cores())) as pool:
                 for _ in pool.map(self._compute, feeds):
                     pass
         except tf.errors.ResourceExhaustedError:  # the GPU holds no arrays of several parts; the updates compile then

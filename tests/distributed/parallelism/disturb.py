@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tienet import devices
+from tienet import cpu, devices
 from tienet.checkpoint import save as saving
 from tienet.data.dataflow import TrainingBatches
 from tienet.errors import InputError
@@ -167,7 +167,7 @@ def without_compilers() -> None:
 
     For every tower and in every process its compiler takes longer than ten updates of a small network do.
     """
-    devices.cores = lambda: 1
+    cpu.cores = lambda: 1
     for part in (block, attention_step, attention):
         for name, function in list(vars(part).items()):
             if hasattr(function, "python_function"):

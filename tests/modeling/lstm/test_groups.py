@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tienet import devices
+from tienet import cpu, devices
 from tienet.config import Config
 from tienet.data.text import END
 from tienet.modeling import generate
@@ -21,7 +21,7 @@ def machine(monkeypatch):
     """machine(cores, gpu): what the groups are made for."""
 
     def set_machine(cores, gpu=False):
-        monkeypatch.setattr(devices, "cores", lambda: cores)
+        monkeypatch.setattr(cpu, "cores", lambda: cores)
         monkeypatch.setattr(devices, "gpu_computes", lambda: gpu)
 
     return set_machine

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tienet import devices
+from tienet import cpu, devices
 from tienet.data.features import image_hashes
 from tienet.data.features.rows import FORMATS
 from tienet.data.features.store import Store
@@ -222,7 +222,7 @@ def _compute(
     extractor: Extractor | None = None
     with (
         contextlib.ExitStack() as at_end,  # after the last rows were written
-        ThreadPoolExecutor(max(devices.usable_cores(), image_hashes.THREADS)) as pool,
+        ThreadPoolExecutor(max(cpu.usable_cores(), image_hashes.THREADS)) as pool,
         _Writer(store, row) as writer,
         _Computer(writer) as computer,
         image_hashes.image_bar(missing, "features", progress) as bar,

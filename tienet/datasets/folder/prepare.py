@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tienet import devices, files
+from tienet import cpu, files
 from tienet.cli import UsageError
 from tienet.data import image_names
 from tienet.data import manifest as manifests
@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--names", type=Path, metavar="CSV", help="write id and file of each image there, outside --out"
     )
-    parser.add_argument("--workers", type=int, default=devices.cores(), metavar="N", help="processes (%(default)s)")
+    parser.add_argument("--workers", type=int, default=cpu.cores(), metavar="N", help="processes (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:

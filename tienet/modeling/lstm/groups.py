@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tienet import devices
+from tienet import cpu
 from tienet.modeling.lstm import way
 
 
@@ -24,7 +24,7 @@ def number_of_groups(B: tf.Tensor, max_rows: int | None = None) -> tf.Tensor | N
     """
     if way.whole():
         return None
-    cores = devices.cores()
+    cores = cpu.cores()
     rounds = 1 if max_rows is None else (B + cores * max_rows - 1) // (cores * max_rows)
     return tf.clip_by_value(rounds * cores, 1, tf.maximum(B, 1))
 
@@ -50,5 +50,5 @@ def in_groups(function: Callable, arrays: Any, results: Any, n: tf.Tensor | None
         given = tf.nest.flatten(function(*tf.nest.map_structure(lambda array: array[rows], arrays)))
         return k + 1, [array.write(k, part) for array, part in zip(found, given, strict=True)]
 
-    _, found = tf.while_loop(lambda k, _: k < n, body, (0, found), parallel_iterations=devices.cores())
+    _, found = tf.while_loop(lambda k, _: k < n, body, (0, found), parallel_iterations=cpu.cores())
     return tf.nest.pack_sequence_as(results, [array.concat() for array in found])
