@@ -78,9 +78,10 @@ def render(
     cards = [_card(case, readers, anchors[case.study_id], studies, rows.get(case.study_id)) for case in cases]
     style = [template.read("page.css"), template.read("tables.css"), _read("differ.css")]
     answers = sum(len(case.labels) for case in cases)
-    return _fill(
-        "differ.html",
-        style="".join(style),
+    return template.document(
+        str(_TEMPLATES / "differ.html"),
+        "Answers that differ",
+        "".join(style),
         readers=html.escape(", ".join(readers)),
         count=f"{answers:,} labels of {len(cases):,} studies, the studies with the most first.",
         key=" ".join(f"<span>{_answer_html(state)}</span>" for state in STATES),

@@ -62,9 +62,10 @@ def sheets(cases: Sequence[str], disclaimer: str) -> str:
         f'<section aria-label="sheet {number} of {len(groups)}">\n' + "\n".join(group) + "\n</section>"
         for number, group in enumerate(groups, 1)
     )
-    return template.fill(
+    return template.document(
         "cases.html",
-        style=template.read("page.css") + template.read("cases.css"),
+        "Sample cases",
+        template.read("page.css") + template.read("cases.css"),
         sections=sections,
         key=template.read("key_verdicts.html"),
         disclaimer=disclaimer,

@@ -71,11 +71,11 @@ def render(title: str, cases: Sequence[LocatedCase], total: int, table: str) -> 
         f".{name} {{ background-image: url({attention_map.data_uri(image)}); }}" for name, image in pictures.values()
     )
     shown = f"All {total:,} cases" if len(cases) == total else f"{len(cases):,} of {total:,} cases, findings in turn"
-    return template.fill(
+    return template.document(
         "locate.html",
-        style=template.read("page.css") + template.read("locate.css"),
-        backgrounds=backgrounds,
-        title=html.escape(title),
+        f"TieNet: {html.escape(title)}",
+        "\n".join([template.read("page.css") + template.read("locate.css"), backgrounds]),
+        heading=html.escape(title),
         shown=shown,
         sections="\n".join(sections),
         table=html.escape(table),

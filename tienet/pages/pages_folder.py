@@ -123,9 +123,11 @@ def _index_html(listed: Sequence[Listed], has_cases: bool) -> str:
         filters = template.fill("filter_verdicts.html", findings=findings, hidden=hidden)
     elif named_or_missed:
         filters = template.fill("filter_named.html", findings=findings)
-    return template.fill(
+    return template.document(
         "index.html",
-        style=template.read("page.css"),
+        "Studies",
+        template.read("page.css"),
+        scripts=True,
         script=template.read("index.js"),
         count=len(listed),
         cases=template.fill("cases_link.html", address=cases.FILE_NAME) if has_cases else "",

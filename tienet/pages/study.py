@@ -149,11 +149,14 @@ class StudyPage:
 def render(page: StudyPage, home: str | None = None) -> str:
     """The page as HTML; `home` is the address of the index, None if there is none."""
     a = page.a if page.words else None
-    return template.fill(
+    study_id = html.escape(page.study_id)
+    return template.document(
         "page.html",
-        style=template.read("page.css"),
+        study_id,
+        template.read("page.css"),
+        scripts=True,
         script=template.read("page.js"),
-        study_id=html.escape(page.study_id),
+        study_id=study_id,
         home=f'<a class="home" href="{html.escape(home)}">← all studies</a>' if home else "",
         chips=chips_html(page),
         details=template.read("details.html") if page.words or page.a_ws is not None else "",

@@ -20,6 +20,11 @@ def fill(name: str, **values: object) -> str:
     return template.fill(str(_TEMPLATES / name), **values)
 
 
+def document(name: str, title: str, style: str, **values: object) -> str:
+    """A page whose body is a template of this package (see `tienet.pages.template.document`)."""
+    return template.document(str(_TEMPLATES / name), title, style, **values)
+
+
 def section(title: str, *parts: str) -> str:
     """A section of the page with a title; the parts are HTML."""
     return "\n".join([f'<section id="{_anchor(title)}">', f"<h2>{html.escape(title)}</h2>", *parts, "</section>"])

@@ -24,11 +24,13 @@ def render(summary: Summary, seed: int) -> str:
     """The page as HTML; the studies to look at are drawn at random by `seed`."""
     manifest = summary.manifest
     sections = [*_sections(summary), samples_section(manifest, seed)]
-    return page_parts.fill(
+    name = html.escape(manifest.name)
+    return page_parts.document(
         "describe.html",
-        data_set=html.escape(manifest.name),
+        f"{name}: what is in it",
+        "".join([template.read("page.css"), template.read("tables.css"), page_parts.read("describe.css")]),
+        data_set=name,
         path=html.escape(str(manifest.path)),
-        style="".join([template.read("page.css"), template.read("tables.css"), page_parts.read("describe.css")]),
         links=page_parts.links(sections),
         sections="\n".join(sections),
         disclaimer=DISCLAIMER,

@@ -318,9 +318,10 @@ def write_tables(
 def write_page(path: Path, tables: Sequence[str], title: str, notes: Sequence[str]) -> None:
     """Write a page of tables, which are HTML already, with notes under a title of their own if there are any."""
     more = [f"<section>\n<h2>{title}</h2>", list_html(notes), "</section>"] if notes else []
-    page = template.fill(
+    page = template.document(
         "tables.html",
-        style=template.read("page.css") + template.read("tables.css"),
+        "TieNet: the paper's tables",
+        template.read("page.css") + template.read("tables.css"),
         tables="\n".join([*tables, *more]),
         disclaimer=DISCLAIMER,
     )
