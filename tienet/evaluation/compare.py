@@ -15,6 +15,7 @@ from tienet.evaluation.options import Options
 from tienet.evaluation.paper.published import COLUMNS, column_of, column_together, place_of
 from tienet.evaluation.paper.tables import Column, table_1, table_2, write_tables
 from tienet.evaluation.plots import Panel, plot_roc_grid
+from tienet.evaluation.results_folder import METRICS, remove_results
 from tienet.evaluation.tables import format_named, format_singles
 from tienet.evaluation.together import evaluate_together, find_together
 from tienet.folders import contents
@@ -81,6 +82,8 @@ def _compare(inputs: dict[str, InputsByRun], out: Path, cache: EvaluationCache) 
         for name, by_run in results.items()
     }
     of_runs_together = {run.load: load for load, (_, together) in several.items() for run in together.runs}
+    remove_results(out)
+    (out / METRICS).unlink(missing_ok=True)  # of one run
     _write_roc_grid(out / ROC_GRID, results, titles, folder_names, of_runs_together)
     paired = {name: _paired_tests(by_run, titles, cache.options) for name, by_run in results.items()}
     differences = _list_differences(results, names, in_order)

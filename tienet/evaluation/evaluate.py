@@ -35,6 +35,7 @@ from tienet.evaluation.paper import published
 from tienet.evaluation.paper.published import PAPER_AUC, paper_test_set
 from tienet.evaluation.plots import plot_reliability, plot_roc
 from tienet.evaluation.report_metrics import NO_REPORT_METRICS, ReportMetrics
+from tienet.evaluation.results_folder import replacing_results
 from tienet.evaluation.study_pages import study_pages
 from tienet.evaluation.tables import format_auc_table, format_named, format_places, format_report_table, format_singles
 from tienet.folders import contents
@@ -139,8 +140,9 @@ def evaluate_inputs(inputs: Inputs, out: Path | None, cache: EvaluationCache) ->
             "decoding": _decoding_facts(inputs, options, predictor),
             "differs": differences(predictor.config, dataset.name),
         }
-        table = write_files(out, metrics, predictions, split)
-        judgements.write(out, judged, {name: control.judged for name, control in controls.items()})
+        with replacing_results(out, metrics):
+            table = write_files(out, metrics, predictions, split)
+            judgements.write(out, judged, {name: control.judged for name, control in controls.items()})
         if options.pages:
             write_pages(out / "pages", study_pages(predictor, studies, predictions, options.pages))
     return Result(out, metrics, table, predictions, split)
@@ -268,9 +270,8 @@ def differences(config: Config, data: str) -> list[str]:
 
 
 def write_files(out: Path, metrics: dict, predictions: Predictions, split: Manifest) -> str:
-    """Write all files but the pages; returns the tables as text."""
+    """Write the tables, the plots, and what was said of each study; returns the tables as text."""
     tables = []
-    files.write_json(out / "metrics.json", metrics)
     if predictions.probabilities is not None:
         _write_csv(out / "scores.csv", split, dict(zip(LABELS, predictions.probabilities.T, strict=True)))
         title = f"{metrics['column']} classification on {metrics['data']}"

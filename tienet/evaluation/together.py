@@ -20,6 +20,7 @@ from tienet.evaluation.judged import Judged
 from tienet.evaluation.options import Options
 from tienet.evaluation.paper.published import column_of, column_together
 from tienet.evaluation.report_metrics import NO_REPORT_METRICS
+from tienet.evaluation.results_folder import replacing_results
 from tienet.folders import contents
 from tienet.inference.together import mean_predictions
 
@@ -106,7 +107,7 @@ def evaluate_together(together: OpenedRuns, results: Sequence[Result], out: Path
         "decoding": None,
         "differs": list(dict.fromkeys(line for result in results for line in result.metrics["differs"])),
     }
-    with contents.writing(out, contents.EVALUATION, "--out"):
+    with contents.writing(out, contents.EVALUATION, "--out"), replacing_results(out, metrics):
         table = write_files(out, metrics, predictions, split)
         named = labels_named(together, predictions, options)
         judgements.write(out, Judged.of(split, logits=predictions.logits, named=named), {})

@@ -9,6 +9,7 @@ import pytest
 from tests.evaluation.pooled.evaluations import RUNS, MadeUp
 from tienet.errors import InputError
 from tienet.evaluation.pooled.folds import RunKey, match_controls, match_runs, open_folds, read_fold
+from tienet.evaluation.results_folder import UNFINISHED
 
 
 @pytest.fixture
@@ -122,6 +123,8 @@ def test_a_folder_without_an_evaluation_is_refused(made_up, tmp_path):
     run = folders[0] / folders[0].name / "classify"
     (run / "metrics.json").write_text("[]")
     assert "metrics.json: not what tienet evaluate writes there; evaluate again" in refused(folders)
+    (run / "metrics.json").write_text(json.dumps({UNFINISHED: "evaluate again"}))
+    assert f"{run}: this evaluation did not come to its end; evaluate again" in refused(folders)
     (run / "metrics.json").unlink()
     with pytest.raises(FileNotFoundError):
         open_folds(folders)

@@ -10,6 +10,7 @@ from tienet.errors import InputError
 from tienet.evaluation import judged as judgements
 from tienet.evaluation.judged import Judged, set_of_studies
 from tienet.evaluation.paper.published import COLUMNS, place_of
+from tienet.evaluation.results_folder import is_unfinished
 
 ORDER = (*COLUMNS, "Captioning")
 """The order of the columns; one that is not the paper's, such as "I, mean pooling", stands behind that of the paper."""
@@ -148,6 +149,8 @@ def read_fold(folder: Path) -> Fold:
 
 def _read_run(folder: Path) -> FoldRun:
     metrics = files.read_json(folder / "metrics.json")
+    if is_unfinished(metrics):
+        raise InputError(f"{folder}: this evaluation did not come to its end; evaluate again")
     if not _is_of_evaluation(metrics):
         raise InputError(f"{folder / 'metrics.json'}: not what tienet evaluate writes there; evaluate again")
     if seen := (metrics["seen"] or {}).get("train"):

@@ -15,6 +15,7 @@ from tienet.evaluation.paper.tables import Column
 from tienet.evaluation.pooled.columns import PooledColumn, column_metrics, pool
 from tienet.evaluation.pooled.folds import Fold, RunKey, match_controls, match_runs
 from tienet.evaluation.pooled.tables import pooled_tables, write_tables
+from tienet.evaluation.results_folder import replacing_results
 from tienet.folders import contents
 
 CONTROL_OF = {"R": "tfidf_logistic", "I+R": "tfidf_logistic"}
@@ -70,10 +71,10 @@ def pool_folds(folds: Sequence[Fold], out: Path, scorer: CaptionScorer, resample
             "differences": _differences(runs, pooled_controls),
             "notes": notes,
         }
-        files.write_json(out / "metrics.json", metrics)
         columns = [Column(key.column, key.name, of_run[key] | {"controls": of_control}) for key in keys]
         differs = _list_differs(folds, titles, facts["data"])
-        return write_tables(out, pooled_tables(metrics, columns), [*notes, *differs])
+        with replacing_results(out, metrics):
+            return write_tables(out, pooled_tables(metrics, columns), [*notes, *differs])
 
 
 def _facts_of_folds(folds: Sequence[Fold], facts: dict) -> dict:
