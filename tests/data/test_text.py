@@ -24,7 +24,7 @@ from tienet.errors import InputError
 
 # Text with many of the characters that the tokenizer treats in a special way, next to plain Unicode.
 texts = st.text() | st.text(
-    alphabet="aAéßİΣ1²½.,-\u2013\u2014'\u2019_<>/ \t\n\x00\u200b\u00ad\u0301\u0345\ud800", max_size=30
+    alphabet="aAéßİΣ1²½.,-\u2013\u2014'\u2019_<>/\\nt \t\n\x00\u200b\u00ad\u0301\u0345\ud800", max_size=30
 )
 
 
@@ -59,6 +59,8 @@ def test_report_text(findings, impression, expected):
         ("\ufb01brosis \uff23\uff41rdio ½ cm²", "fibrosis cardio 1 / 2 cm2"),
         ("a\x00b ze\u00adro\u200b\ufeff \x1b[0m", "ab zero [ 0m"),
         ("nbsp\u00a0tab\tline\nend", "nbsp tab line end"),
+        (r"thickening.\nNo pneumothorax\r\n\tNormal", "thickening . no pneumothorax normal"),
+        ("a\\b \\", "a \\ b \\"),
         ("", ""),
         (" \n", ""),
     ],

@@ -176,6 +176,16 @@ def test_batches_have_few_sizes(annotator, reporter, text_annotator, studies, im
     assert sizes == {1, 2, 4, 8}
 
 
+def test_iterators_are_read_once(annotator, reporter, text_annotator, studies, images):
+    """The first look at an iterator uses it up."""
+    reports = studies.reports[:2]
+    assert len(text_annotator.annotate(report for report in reports)) == 2
+    assert len(annotator.annotate(iter(reports), iter(images[:2]))) == len(reporter.report(iter(images[:2]))) == 2
+    for call in (lambda: text_annotator.annotate(None), lambda: reporter.report(7), lambda: reporter.report("a.png")):
+        with pytest.raises(InputError, match=r"expected a list of"):
+            call()
+
+
 def test_no_studies_give_no_predictions(annotator, reporter, text_annotator):
     assert annotator.annotate([], []) == reporter.report([]) == text_annotator.annotate([]) == []
 

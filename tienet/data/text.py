@@ -39,6 +39,9 @@ _PLAIN = str.maketrans(
 )
 _DROPPED_CATEGORIES = ("Cc", "Cf", "Cs")  # control characters, invisible marks, half surrogates
 
+_WRITTEN_OUT = re.compile(r"\\[nrt]")
+"""A line break or tab as two characters, as programs write it that put a text into one line."""
+
 _LETTER = r"[^\W\d_]"
 _TOKEN = re.compile(
     rf"""\d+\.\d+                                                    # 2.5
@@ -99,6 +102,7 @@ def tokenize(text: str) -> list[str]:
       of the paper), "x-ray", "patient's". Beside a digit it is split off: "t9-t10" becomes t9 - t10.
     - Decimal numbers stay whole (2.5, .5). The dot of a list number is split off: "1. new" and "1.new" become 1 . new
     - The mark XXXX of removed text becomes the word xxxx, or a part of the word in x-xxxx; ___ is one word.
+    - A line break or a tab that is written out (\\n, \\r, \\t) is white space: "clear.\\nNo" becomes clear . no
     - The text is brought to the Unicode normal form NFKC, typographic quotes and dashes become ' " -, and control
       characters are dropped.
 
@@ -108,7 +112,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def _normalise(text: str) -> str:
-    text = " ".join(text.split())
+    text = " ".join(_WRITTEN_OUT.sub(" ", text).split())
     if not text.isprintable():
         text = "".join(c for c in text if unicodedata.category(c) not in _DROPPED_CATEGORIES)
     text = unicodedata.normalize("NFKC", text).lower()

@@ -1,13 +1,13 @@
 """Labels from reports, with their images or alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from tienet.data.text import OOV, START, ReportFault, find_report_fault, tokenize
 from tienet.errors import InputError
-from tienet.inference.pipeline import Pipeline
+from tienet.inference.pipeline import LIST_OF_IMAGES, Pipeline, list_of
 from tienet.inference.prediction import Prediction
 from tienet.inference.predictor import Predictor
 
@@ -35,7 +35,7 @@ class Annotator(Pipeline):
         return max(sum(word not in network.run.vocab.ids for word in words) for network in self._networks)
 
     def annotate(
-        self, reports: Sequence[str], images: Sequence[np.ndarray] | None = None, maps: bool = False
+        self, reports: Iterable[str], images: Iterable[np.ndarray] | None = None, maps: bool = False
     ) -> list[Prediction]:
         """Predict the labels of studies. A report is cut after the run's `max_words` words, as in training.
 
@@ -48,8 +48,8 @@ class Annotator(Pipeline):
         Raises:
             InputError: There are not as many images as reports, or one of the images or reports is not one.
         """
-        if isinstance(reports, str) or not all(isinstance(report, str) for report in reports):
-            raise InputError("reports: expected a list of strings, one for each study")
+        reports = list_of(reports, str, "reports: expected a list of strings, one for each study")
+        images = None if images is None else list_of(images, object, f"images: {LIST_OF_IMAGES}")
         if self.needs_image and (images is None or len(images) != len(reports)):
             there = "none" if images is None else len(images)
             raise InputError(f"images: {there} for {len(reports)} reports; mode annotate needs one for each")

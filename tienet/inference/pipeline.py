@@ -4,7 +4,7 @@ An image is uint8 [H, W] of any size, and 0 is black, as `tienet.data.dicom.read
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -24,6 +24,9 @@ from tienet.modeling.decoding import Decoding
 
 MAX_IMAGES = 16
 """The largest number of images in one batch of the network. Larger batches take more memory and are no faster."""
+
+LIST_OF_IMAGES = "expected a list of grey images, uint8 [H, W], one for each study"
+"""What is said of images that are no list of them."""
 
 MAX_REPORTS = 64
 """The largest number of reports in one batch where there are no images.
@@ -149,6 +152,20 @@ class Pipeline:
     def _check_images(self, images: Sequence[np.ndarray]) -> None:
         for n, image in enumerate(images, 1):
             check_gray(image, f"image {n} of {len(images)}")
+
+
+def list_of(values: Iterable, kind: type, expected: str) -> list:
+    """The values, of an iterator too, which the first look at it would use up.
+
+    Raises:
+        InputError: They are a text, nothing that has values, or not all of this kind; the message is `expected`.
+    """
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InputError(expected)
+    values = list(values)
+    if not all(isinstance(value, kind) for value in values):
+        raise InputError(expected)
+    return values
 
 
 def _ensure_size(image: np.ndarray, image_px: int) -> np.ndarray:

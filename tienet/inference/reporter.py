@@ -1,7 +1,7 @@
 """Labels and reports from images."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -10,7 +10,7 @@ from tienet.checkpoint.together import Load, OpenedRuns
 from tienet.data.text import START
 from tienet.errors import InputError
 from tienet.inference.judges import Judges
-from tienet.inference.pipeline import Pipeline
+from tienet.inference.pipeline import LIST_OF_IMAGES, Pipeline, list_of
 from tienet.inference.prediction import Prediction
 from tienet.inference.predictor import Predictor
 from tienet.modeling.decoding import Decoding
@@ -60,7 +60,7 @@ class Reporter(Pipeline):
         return self._network.config.mode_parts.writes
 
     def report(
-        self, images: Sequence[np.ndarray], maps: bool = False, decoding: Decoding | None = None
+        self, images: Iterable[np.ndarray], maps: bool = False, decoding: Decoding | None = None
     ) -> list[Prediction]:
         """Predict the labels and reports of images, as far as the mode has them.
 
@@ -74,6 +74,7 @@ class Reporter(Pipeline):
         Raises:
             InputError: One of the images is not one, or a decoding is given where no report is written.
         """
+        images = list_of(images, object, f"images: {LIST_OF_IMAGES}")
         self._check_images(images)
         if decoding is not None and not self.writes:
             raise InputError(
