@@ -111,10 +111,10 @@ def test_no_sum_is_as_large_as_the_distance_of_two_ranks():
 def test_the_score_of_an_older_run_stays_where_the_rule_is_the_same(mode):
     older = TrainingState(50, 5, 0.75, 3, 2)
     expected = None if mode.writes else 0.75
-    assert choose_by(mode, older) == TrainingState(50, 5, expected, 3, 2, mode.chosen_by)
+    assert choose_by(mode.chosen_by, mode, older) == TrainingState(50, 5, expected, 3, 2, mode.chosen_by)
     newer = TrainingState(50, 5, -9.25, 3, 2, mode.chosen_by)
-    assert choose_by(mode, newer) == newer
-    assert choose_by(mode, TrainingState()) == TrainingState(chosen_by=mode.chosen_by)
+    assert choose_by(mode.chosen_by, mode, newer) == newer
+    assert choose_by(mode.chosen_by, mode, TrainingState()) == TrainingState(chosen_by=mode.chosen_by)
     if mode.writes:  # the next epoch is the best, whatever it is like
-        state = choose_by(mode, older)
+        state = choose_by(mode.chosen_by, mode, older)
         assert state.record_epoch(60, 6, -19.5) and (state.best_score, state.best_epoch) == (-19.5, 6)

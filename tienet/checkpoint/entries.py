@@ -41,7 +41,8 @@ class TrainingState:
         best_score: The best score so far, of the rule `chosen_by`; None if it is undefined.
         best_epoch: The epoch with the best score, from 1; 0 if no epoch was validated yet.
         epochs_since_best: The number of epochs since then.
-        chosen_by: What the score is (`Mode.chosen_by`); None: in older runs it is the mean AUC, in `caption` BLEU-4.
+        chosen_by: What the score is (`tienet.training.ranking.rule_for`); None: in older runs it is the mean AUC, in
+            `caption` BLEU-4.
     """
 
     step: int = 0
@@ -62,6 +63,13 @@ class TrainingState:
             self.best_score, self.best_epoch = score, epoch
         self.epochs_since_best = epoch - self.best_epoch
         return better
+
+    def record_unranked(self, step: int, epoch: int, last: bool) -> None:
+        """Record the end of an epoch that no score ranks; the last one is kept as the best."""
+        self.step, self.epoch = step, epoch
+        if last:
+            self.best_score, self.best_epoch = None, epoch
+        self.epochs_since_best = epoch - self.best_epoch if self.best_epoch else 0
 
 
 @dataclass(frozen=True)

@@ -283,12 +283,15 @@ def run(args: argparse.Namespace) -> int:
         check_parts(inputs, config, split_batch(config, parallelism, gpus))
         start_tensorflow()
         from tienet.evaluation.calibrate import calibrate_after_training
-        from tienet.training import train
+        from tienet.training import ranking, train
         from tienet.training.card.write import write_after_training
 
         train.train(config, places, gpus, args.resume, args.load, parallelism, interruption, inputs)
         if cluster.is_chief:
-            calibrate_after_training(logdir, args.data_root)
+            if inputs.has_thresholds:
+                calibrate_after_training(logdir, args.data_root)
+            elif config.mode_parts.classifies:
+                print(f"note: {logdir}: not calibrated: in the val split {ranking.NO_AUC}", file=sys.stderr)
             write_after_training(logdir, inputs.manifest, sys.argv)
     print(logdir)
     return 0

@@ -10,7 +10,8 @@ checkpoints of the same rank the largest sum decides:
 A score of 0 or more is that of a checkpoint that can be shown. CIDEr is divided by 4 because it moves more than the
 others: from the constant report to a network that writes, BLEU-4 rises by about .06 and CIDEr by .03 to .08 on OpenI,
 and in a phantom run from epoch 16 to 26 by .02 and .27 (benchmarks/RESULTS.md). So neither metric decides alone.
-In mode `caption` the AUC is left out, and in a validation split where it is undefined.
+In mode `caption` the AUC is left out, and in a validation split where it is undefined; `tienet.training.ranking` says
+what is defined there.
 """
 
 from collections.abc import Sequence
@@ -98,12 +99,16 @@ class Choice:
         return 2 if all(ours >= theirs for ours, theirs in reached) else 1
 
 
-def choose_by(mode: Mode, state: TrainingState) -> TrainingState:
+def choose_by(rule: str, mode: Mode, state: TrainingState) -> TrainingState:
     """The state of a run that is started or resumed, with the rule by which its checkpoints are chosen from now on.
 
     The score of a run that was chosen by another rule cannot be compared, and is dropped: its best checkpoint is kept
-    until the next epoch. In modes that do not write the rule is what it always was.
+    until the next epoch. In modes that do not write the rule is what it always was. An older run names the mode's rule
+    where a term of it is undefined, too: its score is the same without that.
+
+    Args:
+        rule: As from `ranking.rule_for`.
     """
-    same = state.chosen_by == mode.chosen_by or (state.chosen_by is None and not mode.writes)
+    same = state.chosen_by in (rule, mode.chosen_by) or (state.chosen_by is None and not mode.writes)
     score = state.best_score if same else None
-    return TrainingState(**{**vars(state), "best_score": score, "chosen_by": mode.chosen_by})
+    return TrainingState(**{**vars(state), "best_score": score, "chosen_by": rule})

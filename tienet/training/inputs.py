@@ -14,6 +14,7 @@ from tienet.data.dataflow import fitted_batch
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError
 from tienet.training.places import Parallelism, Places
+from tienet.training.ranking import has_auc, note_on_ranking
 from tienet.training.seen import check_unseen, runs_before
 from tienet.training.sources import Sources, sources_of_new, sources_of_resumed
 from tienet.training.studies import check_data, learnt_from
@@ -45,6 +46,11 @@ class Inputs:
     def learnt(self) -> Manifest:
         """The studies that the network learns from."""
         return learnt_from(self.manifest, self.earlier is not None)
+
+    @property
+    def has_thresholds(self) -> bool:
+        """Whether thresholds can be chosen on the validation split, or are those of an earlier run."""
+        return self.earlier is not None or has_auc(self.manifest.split("val").labels)
 
 
 def find_start(logdir: Path, resume: bool, is_chief: bool) -> ResumePoint | None:
@@ -90,6 +96,9 @@ def open_inputs(
         earlier = recorded(places.logdir)
     manifest = manifests.load(config.data, places.data_root)
     check_data(manifest, config)
+    note = note_on_ranking(config.mode_parts, manifest.split("val")) if earlier is None and is_chief else None
+    if note:
+        print(f"note: {note}", file=sys.stderr)
     if start:
         sources = sources_of_resumed(config, manifest, places)
         return Inputs(start, load, manifest, sources, earlier=earlier)

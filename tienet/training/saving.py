@@ -96,9 +96,7 @@ class LastEpoch(Saving):
         is_last = epoch == epochs
         with self._interruption.deferred():  # an epoch is recorded and saved, or neither
             self._write_log()
-            state.step, state.epoch = self.global_step, epoch
-            if is_last:
-                state.best_epoch = epoch
+            state.record_unranked(self.global_step, epoch, is_last)
             self._save(self._earlier.thresholds if is_last else None, is_last)
             mark = f"  the last, as many as {self._earlier.name} had at its best; kept" * is_last
             print(f"epoch {epoch}/{epochs}: not validated{mark}", file=sys.stderr, flush=True)

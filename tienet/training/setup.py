@@ -32,6 +32,7 @@ from tienet.modeling import backbone_weights
 from tienet.training.choice import choose_by
 from tienet.training.inputs import Inputs, check_parts
 from tienet.training.places import Places
+from tienet.training.ranking import rule_for
 from tienet.training.seen import with_seen
 from tienet.training.sources import Sources, with_learnt_vectors, with_statistics
 from tienet.training.studies import SplitStudies, load_splits
@@ -106,7 +107,7 @@ def set_up(
     start, manifest, sources = inputs.start, inputs.manifest, with_learnt_vectors(inputs.sources, config)
     state, earlier = start.state if start else TrainingState(), inputs.earlier
     if earlier is None:
-        state = choose_by(config.mode_parts, state)
+        state = choose_by(rule_for(config.mode_parts, manifest.split("val")), config.mode_parts, state)
     else:
         state = replace(state, chosen_by=LAST_EPOCH)
     if workers:

@@ -41,7 +41,8 @@ def open_earlier(named: str) -> tuple[OpenedRun, EarlierRun]:
     """Open the run that `--epochs-of` names, and what a run on both splits takes from it.
 
     Raises:
-        InputError: There is no such run, it has no best checkpoint yet, or it was itself trained on both splits.
+        InputError: There is no such run, it has no best checkpoint yet, no score chose that, or it was itself trained
+            on both splits.
     """
     if folder_of_run(named) is None:
         raise InputError(f"--epochs-of {named}: not the folder of a run; give the --logdir of an earlier training")
@@ -55,6 +56,11 @@ def open_earlier(named: str) -> tuple[OpenedRun, EarlierRun]:
     if entry is None or not run.prefix.name.startswith("best-") or not entry.state.epoch:
         raise InputError(
             f"--epochs-of {named}: no best checkpoint of a run; give the folder of a run that was validated"
+        )
+    if entry.state.best_score is None:  # chosen_by is LAST_EPOCH, or the run is older and kept its first one
+        raise InputError(
+            f"--epochs-of {named}: no validation score chose its best checkpoint, so its number of epochs was not "
+            "chosen; give a run whose validation split can rank its epochs"
         )
     facts, _ = Identity.of_run(run).facts(), run.thresholds()  # raises an InputError if they are broken
     return run, EarlierRun(

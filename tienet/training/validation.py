@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tensorpack.callbacks import JSONWriter
 
+from tienet.checkpoint.earlier_run import LAST_EPOCH
 from tienet.checkpoint.entries import TrainingState
 from tienet.checkpoint.thresholds import choose
 from tienet.checkpoint.validation_record import ValidationRecord
@@ -59,7 +60,7 @@ def measure(rows: Rows, studies: Studies, vocab: Vocab) -> tuple[dict[str, float
     writing = describe_writing(studies.manifest.reports, reports, written_words(rows), studies.config.written_words)
     scores |= {name: getattr(writing, name) for name in ("bleu4", "cider", "ended", "words_mean")}
     scores["distinct_reports"] = writing.distinct / writing.studies
-    scores["L_R"] = float(np.mean([rows[outputs.L_R][n] for n in with_report]))
+    scores["L_R"] = float(np.mean([rows[outputs.L_R][n] for n in with_report])) if with_report else None
     return scores, reports, writing
 
 
@@ -80,8 +81,9 @@ def choose_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> list[flo
 class Validation(Saving):
     """After each epoch: logs the scores of `measure`, and saves the latest checkpoint and the best one.
 
-    The best checkpoint is the one with the largest score of `tienet.training.choice`. In modes that classify it has a
-    record of its logits.
+    The best checkpoint is the one with the largest score of `tienet.training.choice`; where the split cannot rank the
+    epochs (`tienet.training.ranking`), it is the one after the last epoch, and nothing stops early. In modes that
+    classify it has a record of its logits, and thresholds where an AUC is defined.
 
     Args:
         logdir: The run's folder.
@@ -109,8 +111,13 @@ class Validation(Saving):
         self._config, self._studies, self._vocab, self._choice = config, studies, vocab, choice
 
     def should_stop(self) -> bool:
-        """Whether the best epoch is `patience` epochs ago; never where `patience` is 0."""
-        return bool(self._config.patience) and self._state.epochs_since_best >= self._config.patience
+        """Whether the best epoch is `patience` epochs ago; never where `patience` is 0 or no epoch is the best."""
+        patience = self._config.patience if self._ranks else 0
+        return bool(patience) and self._state.epochs_since_best >= patience
+
+    @property
+    def _ranks(self) -> bool:
+        return self._state.chosen_by != LAST_EPOCH
 
     def _setup_graph(self) -> None:
         inputs = [spec.name for spec in self.trainer.input_signature if spec.name not in ONLY_IN_TRAINING]
@@ -127,17 +134,26 @@ class Validation(Saving):
         score = self._choice.score(scores.get("avg"), writing)
         thresholds = record = None
         if config.mode_parts.classifies:
-            thresholds = choose_thresholds(np.stack(rows[outputs.PROBABILITIES]), self._studies.labels)
+            if scores["avg"] is not None:
+                thresholds = choose_thresholds(np.stack(rows[outputs.PROBABILITIES]), self._studies.labels)
             record = ValidationRecord(np.stack(rows[outputs.LOGITS]), self._studies.labels, self._fingerprints)
         with self._interruption.deferred():  # an epoch is recorded and saved, or neither
             self._log_scores(scores | {"score": score} if reports else scores, reports)
             self._write_log()
-            better = state.record_epoch(self.global_step, self.epoch_num, score)
-            self._save(thresholds, better, writing, record)
-            self._log_line(scores, writing, score, better)
+            kept = self._record_epoch(score)
+            self._save(thresholds, kept, writing, record)
+            self._log_line(scores, writing, score, kept)
         self.trainer.exchange_status(busy=False)
         if self.should_stop():
-            print(f"stopped: no better {config.mode_parts.chosen_by} for {config.patience} epochs", file=sys.stderr)
+            print(f"stopped: no better {state.chosen_by} for {config.patience} epochs", file=sys.stderr)
+
+    def _record_epoch(self, score: float | None) -> bool:
+        """Record the end of this epoch; returns whether its checkpoint is kept as the best."""
+        if self._ranks:
+            return self._state.record_epoch(self.global_step, self.epoch_num, score)
+        last = self.epoch_num == self._config.epochs
+        self._state.record_unranked(self.global_step, self.epoch_num, last)
+        return last
 
     def _predict_batch(self, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
         self.trainer.exchange_status(busy=True)
@@ -163,7 +179,7 @@ class Validation(Saving):
         self.trainer.monitors.put_summary(_text_summary("val_sample_reports", texts))
 
     def _log_line(
-        self, scores: dict[str, float | None], writing: Writing | None, score: float | None, better: bool
+        self, scores: dict[str, float | None], writing: Writing | None, score: float | None, kept: bool
     ) -> None:
         """Print one line; it shows at once a run that writes one report for all images, or reports without an end."""
         parts = []
@@ -176,7 +192,7 @@ class Validation(Saving):
             parts += [f"{writing.cut} without an end"] * bool(writing.cut)
             parts.append("score undefined" if score is None else f"score {score:.4f}")
             parts[-1] += " (not fit to be shown)" * (score is not None and score < 0)
-        mark = "  best so far" if better else ""
+        mark = ("  best so far" if self._ranks else "  the last; kept") * kept
         epoch = f"epoch {self.epoch_num}/{self._config.epochs}"
         print(f"{epoch}: validation {', '.join(parts)}{mark}", file=sys.stderr, flush=True)
 

@@ -17,20 +17,19 @@ SAME_SHARE = 0.5
 """If one report is written for at least this share of the studies, the card says so."""
 
 
-def limits(run: OpenedRun, figures: Figures, writing: Writing | None) -> list[str]:
+def limits(run: OpenedRun, figures: Figures, writing: Writing | None, ranked: bool = True) -> list[str]:
     """The limits of a checkpoint, a sentence or two each.
 
     Args:
         writing: What its reports were like in validation; None in modes that do not write.
+        ranked: Whether a validation score chose it.
     """
     data, mode, words = run.facts.get("data", "one data set"), run.config.mode_parts, run.config.max_words
     px = run.config.image_px
-    chosen = "The checkpoint and its thresholds were" if mode.classifies else "The checkpoint was"
     validated = [
         f"It was trained and validated on {plain(data)} alone. How it does on images and reports of another "
         "hospital, another device or another language was not measured.",
-        f"{chosen} chosen on the studies of the validation split, so the figures above flatter it. "
-        "`tienet evaluate` judges it on the test split, which had no part in the training.",
+        f"{_choice(run, ranked)} `tienet evaluate` judges it on the test split, which had no part in the training.",
     ]
     earlier = run.earlier
     found = [DISCLAIMER, *(both_splits.limits(earlier, plain(data), mode.classifies) if earlier else validated)]
@@ -45,6 +44,17 @@ def limits(run: OpenedRun, figures: Figures, writing: Writing | None) -> list[st
     if figures.reports is not None:
         found += _of_reports(figures.reports, writing)
     return found
+
+
+def _choice(run: OpenedRun, ranked: bool) -> str:
+    """What was chosen on the validation split, and what follows from it."""
+    has_thresholds = run.config.mode_parts.classifies and not np.isnan(run.thresholds()).all()
+    chosen = ["checkpoint"] * ranked + ["thresholds"] * has_thresholds
+    if not chosen:
+        return "Nothing was chosen on the validation split, so nothing shows that it was trained for long enough."
+    were = "was" if chosen == ["checkpoint"] else "were"
+    what = f"The {' and its '.join(chosen)} {were} chosen on the studies of the validation split"
+    return f"{what}, so the figures above flatter it."
 
 
 def _of_labels(labels: LabelFigures) -> list[str]:

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 
-from tienet.checkpoint.entries import Entry
+from tienet.checkpoint.earlier_run import LAST_EPOCH
+from tienet.checkpoint.entries import Entry, TrainingState
 from tienet.checkpoint.run_folder import OpenedRun
 from tienet.data.manifest import Manifest
 from tienet.data.splits import SPLITS
@@ -52,7 +53,7 @@ def card_text(
         command: The command that made it.
         has_curves: Whether CURVES lies beside the card.
     """
-    earlier = run.earlier
+    earlier, ranked = run.earlier, entry.state.best_score is not None
     curves = "Loss by epoch" if earlier else "Loss and validation scores by epoch"
     parts = [
         _front_matter(run, figures),
@@ -65,7 +66,7 @@ def card_text(
         *(["## Curves", f"![{curves}; the kept one is marked]({CURVES})"] * has_curves),
         *_ranked(figures, data_set),
         "## Limits",
-        "\n".join(f"- {sentence}" for sentence in limits(run, figures, entry.writing)),
+        "\n".join(f"- {sentence}" for sentence in limits(run, figures, entry.writing, ranked)),
         "## How it was made",
         *_made(run, command),
     ]
@@ -102,8 +103,7 @@ def _introduction(run: OpenedRun, entry: Entry, trained: int) -> str:
     mode, state, facts, earlier = run.config.mode_parts, entry.state, run.facts, run.earlier
     libraries = facts.get("libraries") or {}
     versions = ", ".join(f"{name} {plain(version)}" for name, version in libraries.items())
-    chosen = f"the one with the best {state.chosen_by or 'validation score'}"
-    chosen = both_splits.chosen(earlier) if earlier else chosen
+    chosen = both_splits.chosen(earlier) if earlier else _chosen(state)
     words = " It is that of the training split's reports, without those of the validation split." if earlier else ""
     return "\n".join(
         [
@@ -115,6 +115,15 @@ def _introduction(run: OpenedRun, entry: Entry, trained: int) -> str:
             f"- To use it: `{USES[mode.name]}`",
         ]
     )
+
+
+def _chosen(state: TrainingState) -> str:
+    """How the checkpoint was chosen, in half a sentence."""
+    if state.chosen_by == LAST_EPOCH:
+        return "the one after the last epoch; no score chose it, as the validation split cannot rank the epochs"
+    if state.best_score is None:  # a run of an older version, or one whose best checkpoint was lost
+        return "no validation score chose it"
+    return f"the one with the best {state.chosen_by or 'validation score'}"
 
 
 def _data(run: OpenedRun, data_set: Manifest) -> list[str]:
@@ -187,6 +196,8 @@ def _of_labels(labels: LabelFigures) -> list[str]:
     note = f"A label is named where its probability reaches its threshold (chosen for {labels.objective}; "
     note += "`tienet calibrate` chooses others, and leaves this card as it is). An interval from 0 to 0 or from 1 to 1 "
     note += "is of too few positives to have a width. "
+    if np.isnan(labels.thresholds).all():
+        note = "It has no thresholds, as the validation split has none to choose by, and names no label. "
     if control is None:
         note += f"There is no control by words: {labels.no_control}."
     else:
