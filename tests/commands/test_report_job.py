@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from contextlib import contextmanager
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -117,7 +118,7 @@ def test_a_stopped_folder_ends_like_one_that_was_not(network, load, images, tmp_
     assert (
         f"{MAX_BATCH - 1} of {N + 1} were there already and are not printed again; {out}/report.jsonl has" in said.err
     )
-    assert f"1 of {N + 1} could not be read" in said.err
+    assert f"passed over: 1 of {N + 1}: 1 x image that cannot be read\n" in said.err
     assert (out / "report.jsonl").read_text().splitlines() == first + said.out.splitlines()
     assert contents(out) == contents(tmp_path / "whole")
 
@@ -181,6 +182,73 @@ def test_pages_of_the_same_name_stay_those_of_their_images(network, load, tmp_pa
     assert contents(tmp_path / "out") == contents(tmp_path / "new")
     lines = [json.loads(line) for line in (tmp_path / "out" / "report.jsonl").read_text().splitlines()]
     assert [line["image"] for line in lines] == [str(of_a), str(of_b), str(of_c)]
+
+
+def test_images_of_other_kinds_are_counted_and_the_exit_status_says_that_some_were_not_read(
+    network, load, images, capsys
+):
+    for name in ("a.tif", "b.TIF", "c.bmp", "README.txt", "SHA256SUMS", "list.csv", ".hidden.tif"):
+        (images / name).write_text("II*")
+    assert run(load, images) == 1 and sum(network.seen) == N
+    said = capsys.readouterr().err
+    note = f"note: {images}: image files that were left out: 1 x .bmp, 2 x .tif; convert them to PNG, JPEG or DICOM\n"
+    assert note in said and "passed over" not in said
+
+
+def test_two_images_of_one_name_are_named_and_counted_as_what_they_are(network, load, images, capsys):
+    shutil.copy(images / "01.png", images / "01.jpg")
+    assert run(load, images) == 1
+    said = capsys.readouterr().err
+    first, second = images / "01.jpg", images / "01.png"
+    assert f"passed over: {second}: has the same name as {first} without the ending; rename one of them\n" in said
+    assert f"passed over: 1 of {N + 1}: 1 x image of a name that is there already\n" in said
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_what_is_passed_over_of_a_table_is_named_by_its_row(network, load, images, tmp_path, capsys, piped):
+    table = tmp_path / "t.csv"
+    rows = ["A,in/01.png", "A,in/02.png", ",in/03.png", "B,in/none.png", "C,"]
+    text = "\n".join(["study_id,image", *rows])
+    if piped:
+        os.mkfifo(table)
+        Thread(target=table.write_text, args=[text], daemon=True).start()
+        place = "at an earlier row"
+    else:
+        table.write_text(text)
+        place = "at row 2"
+    cwd = "." if piped else str(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert run(load, table) == 1 and sum(network.seen) == 1
+    said = capsys.readouterr().err
+    for message in (
+        f"row 3, A: 'A' is there already, {place}",
+        "row 4: column study_id is empty",
+        f"row 5, B: {os.path.normpath(cwd + '/in/none.png')} does not exist",
+        "row 6, C: column image is empty",
+    ):
+        assert f"passed over: {table}, {message}\n" in said
+    kinds = ("study_id that is there already", "no study_id", "image that does not exist", "no image")
+    assert f"passed over: 4 of 5: {'; '.join(f'1 x {kind}' for kind in kinds)}\n" in said
+
+
+def test_a_pipe_that_breaks_off_is_one_more_that_cannot_be_read(network, load, images, tmp_path, capsys):
+    table = tmp_path / "t.csv"
+    os.mkfifo(table)
+    text = f'study_id,image\nA,{images}/01.png\nB,"x"y\n'
+    Thread(target=table.write_text, args=[text], daemon=True).start()
+    assert run(load, table) == 1
+    assert f"passed over: {table}, row 3: not CSV" in capsys.readouterr().err
+
+
+def test_an_image_has_the_same_study_id_by_itself_as_in_its_folder(network, load, images, capsys):
+    (images / "00.png").rename(images / "a  b\udcf6.PNG")
+    files = sorted(images.iterdir())
+    names = []
+    for given in ([images], files):
+        assert run(load, "--json", *given) == 0
+        names.append([json.loads(line)["study_id"] for line in capsys.readouterr().out.splitlines()])
+    assert names[0] == names[1] == [*(f"{n:02}" for n in range(1, N)), "a b\\udcf6"]
 
 
 def test_another_run_does_all_anew(network, load, images, data_root, tmp_path, capsys):

@@ -3,6 +3,7 @@
 import csv
 import itertools
 import os
+import shutil
 import tracemalloc
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from tienet.commands import table_rows
-from tienet.commands.study_input import Needs, StudyInput, open_studies
+from tienet.commands.study_input import Fault, Needs, StudyInput, open_studies
 from tienet.data.text import MAX_REPORT_CHARACTERS, report_text
 from tienet.errors import InputError
 
@@ -200,6 +201,28 @@ def test_a_folder_of_images_with_texts(tmp_path):
         None, None, "no report", "image of a name that is there already",
     ]  # fmt: skip
     assert [study.fault for study in read(folder, IMAGE)][:3] == [None] * 3
+
+
+@pytest.mark.parametrize("needs", [BOTH, IMAGE])
+def test_a_second_image_of_a_name_says_which_one_has_it(tmp_path, needs):
+    folder = folder_of(tmp_path, ["b.png", "b.txt", "b.jpg"])
+    second = read(folder, needs)[-1]
+    message = f"{folder / 'b.jpg'}: has the same name as {folder / 'b.png'} without the ending; rename one of them"
+    assert second.fault == Fault("image of a name that is there already", message)
+
+
+def test_images_of_other_kinds_in_a_folder_are_counted(tmp_path):
+    folder = folder_of(tmp_path, ["b.png", "b.txt", "c.txt"])
+    assert open_studies(folder, BOTH).notes == []
+    for name in ("c.TIF", "x/d.tif", "e.webp", "f.jp2", ".g.bmp", "h.md", "SHA256SUMS"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"II*\0")
+    shutil.copy(folder / "b.png", folder / "png.tif")  # what it holds says what it is
+    inputs = open_studies(folder, BOTH)
+    assert [study.study_id for study in inputs] == ["b", "png.tif"]
+    left_out = "1 x .jp2, 2 x .tif, 1 x .webp; convert them to PNG, JPEG or DICOM"
+    assert inputs.notes == [f"{folder}: image files that were left out: {left_out}"]
+    assert open_studies(folder, TEXT).notes == []  # where no image is read none is missed
 
 
 def test_a_folder_of_texts_alone(tmp_path):

@@ -3,9 +3,10 @@
 import itertools
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -14,6 +15,7 @@ from tqdm import tqdm
 from tienet.commands.image_input import UNREADABLE, ImageInput, read_image_input
 from tienet.commands.output_formats import as_json, as_page, as_text, notes_on
 from tienet.commands.report_journal import Key, Record
+from tienet.commands.studies_of_folder import name_of_image
 from tienet.commands.study_input import Fault, Needs, StudyInput, StudyInputs, open_studies
 from tienet.errors import InputError
 from tienet.interruption import Interruption
@@ -37,12 +39,14 @@ class _Item:
 
     Attributes:
         study: What the user has named.
+        where: The row of the table that it comes from, for messages; empty where the image's path says enough.
         key, record: What its result is known by, and the result that is in place; None without a folder.
         image: The image, or why it cannot be read; None while it is not needed.
         document: What a document on it needs of its file, if there are documents.
     """
 
     study: StudyInput
+    where: str = ""
     key: Key | None = None
     record: Record | None = None
     image: ImageInput | None = None
@@ -74,7 +78,7 @@ class Job:
         total: The number of images; None if nobody knows.
         predicted: The number of images that were read and predicted.
         found: The number of images whose result was in place.
-        failed: The number of images that could not be read.
+        faults: The number of images that were passed over, by the kind of fault.
     """
 
     def __init__(
@@ -94,7 +98,8 @@ class Job:
         self._is_piped = any(getattr(source, "is_piped", False) for source in self._sources)
         totals = [1 if isinstance(source, StudyInput) else source.total for source in self._sources]
         self.total = None if None in totals else sum(totals)
-        self.predicted = self.found = self.failed = 0
+        self.predicted = self.found = 0
+        self.faults: Counter[str] = Counter()
 
     # ---- reading ----
 
@@ -106,7 +111,7 @@ class Job:
                 window = list(itertools.islice(studies, MAX_BATCH))
             if not window:
                 return
-            batch = [self._item(study) for study in window]
+            batch = [self._item(study, where) for study, where in window]
             for item in batch:
                 if item.record is None:
                     self._read(item)
@@ -120,11 +125,11 @@ class Job:
                     item.image = read_image_input(item.study.image, self._image_px)
             yield batch
 
-    def _item(self, study: StudyInput) -> _Item:
+    def _item(self, study: StudyInput, where: str) -> _Item:
         if self._out is None:
-            return _Item(study)
+            return _Item(study, where)
         key = self._out.key_of(study)
-        return _Item(study, key, self._out.find(key))
+        return _Item(study, where, key, self._out.find(key))
 
     def _read(self, item: _Item) -> None:
         """Read an image, and what a document on it needs of its file if there are documents."""
@@ -161,7 +166,7 @@ class Job:
 
     @property
     def _settled(self) -> int:
-        return self.predicted + self.found + self.failed
+        return self.predicted + self.found + self.faults.total()
 
     def _settle(self, batch: Batch, predictions: "Sequence[Prediction]") -> None:
         """Print and write what came of a batch, image by image; `predictions` are those of the new ones."""
@@ -171,13 +176,18 @@ class Job:
                 self.found += 1
                 self._out.keep(item.study, item.record)
             elif item.image.fault:
-                self.failed += 1
-                _print(f"passed over: {item.image.fault.message}", sys.stderr)
-                if self._out:
-                    self._out.pass_over(item.study, item.image.fault)
+                self._pass_over(item, item.image.fault)
             else:
                 self.predicted += 1
                 self._write(item, next(remaining))
+
+    def _pass_over(self, item: _Item, fault: Fault) -> None:
+        if item.where:
+            fault = replace(fault, message=f"{item.where}: {fault.message}")
+        self.faults[fault.kind] += 1
+        _print(f"passed over: {fault.message}", sys.stderr)
+        if self._out:
+            self._out.pass_over(item.study, fault)
 
     def _write(self, item: _Item, prediction: "Prediction") -> None:
         study, notes = item.study, notes_on(item.image.remarks, prediction)
@@ -210,38 +220,46 @@ class Job:
                 f"{self._out.folder / LINES} has all of them",
                 file=sys.stderr,
             )
-        if self.failed:
-            print(f"{self.failed:,} of {self._settled:,} could not be read", file=sys.stderr)
-        return 0 if not self.failed else 1 if self.predicted or self.found else 2
+        if failed := self.faults.total():
+            kinds = "; ".join(f"{count:,} x {kind}" for kind, count in self.faults.most_common())
+            print(f"passed over: {failed:,} of {self._settled:,}: {kinds}", file=sys.stderr)
+        notes = [note for source in self._sources if not isinstance(source, StudyInput) for note in source.notes]
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
+        return 0 if not failed and not notes else 1 if self.predicted or self.found else 2
 
 
 def _open(path: Path) -> StudyInput | StudyInputs:
     """An argument's images; one that cannot be read becomes a study with a fault."""
     # os.path says no of a name that is too long, where Path.is_dir raises: it is one of several images
     if not os.path.isdir(path) and path.suffix.lower() != ".csv":  # noqa: PTH112
-        return StudyInput(1, path.name, path)
+        return StudyInput(1, name_of_image(path), path)
     try:
         studies = open_studies(path, Needs(image=True, report=False))
     except (InputError, OSError) as error:
-        return _unread(path, error)
+        return _unread(path.name, error)
     if studies.columns_taken:
         print(studies.columns_taken, file=sys.stderr)
     return studies
 
 
-def _studies_of(source: StudyInput | StudyInputs) -> Iterator[StudyInput]:
-    """The images of an argument; an error that comes after some of them becomes a study with a fault."""
+def _studies_of(source: StudyInput | StudyInputs) -> Iterator[tuple[StudyInput, str]]:
+    """The images of an argument, and where each comes from if its path does not say it, as `_Item.where`.
+
+    An error that comes after some of them becomes a study with a fault.
+    """
     if isinstance(source, StudyInput):
-        yield source
+        yield source, ""
         return
     try:
-        yield from source
+        for study in source:
+            yield study, source.where(study)
     except (InputError, OSError) as error:
-        yield _unread(source.path, error)
+        yield _unread(Path(source.name).name, error), ""
 
 
-def _unread(path: Path, error: Exception) -> StudyInput:
-    return StudyInput(1, path.name, fault=Fault("input that cannot be read", str(error)))
+def _unread(name: str, error: Exception) -> StudyInput:
+    return StudyInput(1, name, fault=Fault("input that cannot be read", str(error)))
 
 
 def _print(text: str, file: TextIO) -> None:

@@ -33,24 +33,29 @@ class _TableStudies:
     such as NaN, counts as empty. Other columns are kept, if `Keep` says so, or ignored.
 
     Attributes:
+        name: What messages call the table.
         kept: The names of the columns that are kept, as they are in the header.
         columns_taken: Which column is taken for what, in one line.
     """
 
     def __init__(self, name: str, folder: Path, needs: Needs, keep: Keep | None) -> None:
-        self._name, self._folder, self._needs, self._keep = name, folder, needs, keep
+        self.name, self._folder, self._needs, self._keep = name, folder, needs, keep
         self._cells_of_nothing: Counter[str] = Counter()
         self._kept_indices: tuple[int, ...] = ()
         self._columns: Columns | None = None
 
+    def where(self, study: StudyInput) -> str:
+        """Where a study stands, for messages: the table, the row, and the study's name if it has one."""
+        return ", ".join(filter(None, [self.name, f"row {study.row}", study.study_id]))
+
     def _take_header(self, header: list[str]) -> None:
-        self._columns = Columns.from_header(self._name, header, self._needs)
+        self._columns = Columns.from_header(self.name, header, self._needs)
 
     def _choose_kept(self, header: list[str]) -> None:
         if self._keep is not None:
             self._kept_indices = self._keep.find(header, self._columns.used)
         self.kept = tuple(header[index] for index in self._kept_indices)
-        self.columns_taken = f"{self._name}: {self._columns.describe(self._kept_indices)}"
+        self.columns_taken = f"{self.name}: {self._columns.describe(self._kept_indices)}"
 
     @property
     def notes(self) -> list[str]:
@@ -215,7 +220,7 @@ class PipedStudyInputs(_TableStudies):
                 study = replace(study, fault=Fault("study_id that is there already", message))
             yield study
         if row is None:
-            raise InputError(f"{self._name}: there is no row under the header")
+            raise InputError(f"{self.name}: there is no row under the header")
 
 
 class _Names:
