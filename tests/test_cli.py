@@ -1,9 +1,13 @@
 """What a script shows when something is wrong."""
 
 import errno
+import os
+import subprocess
+import sys
 
 import pytest
 
+from tests.conftest import ROOT
 from tienet import cli
 from tienet.errors import InputError
 
@@ -85,3 +89,43 @@ def test_a_wrong_flag_is_one_line(capsys):
         parser.parse_args(["--batch", "many"])
     assert exit_.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_link_to_nowhere_and_other_errors_of_files_are_said_in_words(tmp_path, capsys):
+    link = tmp_path / "table.csv"
+    link.symlink_to("/nowhere/x.csv")
+
+    def read():
+        link.read_text()
+
+    assert status_of(read) == 2
+    said = f"{link}: a link to /nowhere/x.csv, which is not there; choose another name, or mend the link"
+    assert said in capsys.readouterr().err
+    assert status_of(lambda: (tmp_path / "none.csv").read_text()) == 2
+    assert f"{tmp_path / 'none.csv'}: No such file or directory\n" in capsys.readouterr().err
+    assert status_of(lambda: tmp_path.read_text()) == 2
+    assert f"{tmp_path}: Is a directory\n" in capsys.readouterr().err
+
+
+def test_a_closed_standard_input_is_empty(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    found = []
+    assert status_of(lambda: found.append(sys.stdin.buffer.read())) == 0
+    assert found == [b""]
+    sys.stdin.close()
+
+
+def test_a_flag_of_several_values_that_is_given_twice_is_noted(capsys):
+    parser = cli.Parser()
+    parser.add_argument("--load", nargs="+", action=cli.Several)
+    assert parser.parse_args(["--load", "a", "b"]).load == ["a", "b"] and not capsys.readouterr().err
+    parser = cli.Parser()
+    parser.add_argument("--load", nargs="+", action=cli.Several)
+    assert parser.parse_args(["--load", "a", "--load", "b"]).load == ["b"]
+    assert "note: --load is given twice: the last one counts; give all of" in capsys.readouterr().err
+
+
+def test_a_wish_for_an_older_keras_is_no_obstacle():
+    code = "from tienet import cli; cli.start_tensorflow(); import tensorpack.train"
+    environment = os.environ | {"TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True)

@@ -40,6 +40,24 @@ class Parser(argparse.ArgumentParser):
         self.exit(STATUS_BAD_INPUT, f"{self.prog}: {message} (see --help)\n")
 
 
+class Several(argparse.Action):
+    """A flag that takes one value or more: those of the last one count, as with other flags, and a note says so."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self._given = False
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        """Take the values."""
+        if self._given:
+            how = "the last one counts; give all of its values at once"
+            print(f"note: {option} is given twice: {how}", file=sys.stderr)
+        self._given = True
+        setattr(namespace, self.dest, values)
+
+
 def run(main: Callable[[], int | None], name: str | None = None) -> None:
     """Run `main` and exit with its status; an error that the user can mend becomes one line and status 2.
 
@@ -48,10 +66,12 @@ def run(main: Callable[[], int | None], name: str | None = None) -> None:
         name: The program's name at the start of an error's line; None takes the file name of the script that runs.
     """
     name = name or os.path.basename(sys.argv[0])  # noqa: PTH119
+    if sys.stdin is None:  # closed, as by some daemons; the next file that is opened would take its place
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115  for the whole process
     try:
         status = main() or 0
     except (InputError, FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
-        status = _fail(name, str(error))
+        status = _fail(name, _in_words(error))
     except ImportError as error:
         if not _missing(error):
             raise
@@ -74,9 +94,11 @@ def start_tensorflow() -> None:
     """Import TensorFlow and Tensorpack with standard error closed, as both print lines there that no user needs.
 
     An error's one line would stand under them otherwise. Tensorpack's own log stays in the run's log.log. What XLA
-    compiles is kept for the next process (`tienet.compiled`).
+    compiles is kept for the next process (`tienet.compiled`). Nothing here uses Keras, but Tensorpack asks for it, and
+    that fails where an older Keras is wanted that is not installed.
     """
     compiled.keep()
+    os.environ.pop("TF_USE_LEGACY_KERAS", None)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
@@ -122,6 +144,16 @@ def _file_error(error: Exception) -> str | None:
     if number == errno.ENAMETOOLONG and len(where) > _MAX_NAME:
         where = f"{where[: _MAX_NAME // 2]}...{where[-_MAX_NAME // 2 :]}"
     return f"{where}: {_FILE_ERRORS[number]}"
+
+
+def _in_words(error: Exception) -> str:
+    """The message of an error, for one that Python made itself the file and the system's words, without its number."""
+    if not isinstance(error, OSError) or error.errno is None or error.filename is None:
+        return str(error)
+    path = str(error.filename2 or error.filename)
+    if isinstance(error, FileNotFoundError) and os.path.islink(path):  # noqa: PTH114
+        return f"{path}: a link to {os.readlink(path)}, which is not there; choose another name, or mend the link"  # noqa: PTH115
+    return f"{path}: {os.strerror(error.errno)}"
 
 
 def _missing(error: ImportError) -> str | None:

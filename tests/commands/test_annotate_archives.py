@@ -23,6 +23,7 @@ from tests.commands.predictions import prediction_with
 from tests.conftest import ROOT
 from tests.needs import need_pyarrow
 from tienet.commands import annotate, annotate_job, flags, studies_of_table
+from tienet.commands import parquet as parquet_files
 from tienet.commands.labels_row import HEADER, NAMED, PASSED_OVER
 from tienet.commands.main import dispatch
 from tienet.errors import InputError
@@ -218,6 +219,16 @@ def test_parquet_keeps_its_types_and_ids_become_text(tmp_path):
     assert [texts[2][name] for name in kept] == ["", "1970-01-24 03:33:20.000000000", "[2, null]"]
 
 
+def test_whole_ids_that_became_floats_are_whole_again(tmp_path):
+    need_pyarrow()
+    import pyarrow as pa
+
+    numbers = [12345678901.0, 20200101123456.0, -3.0, 0.1, None, float("nan"), 1e300]
+    texts = parquet_files.as_text(pa.array(numbers, pa.float64()))
+    assert texts == ["12345678901", "20200101123456", "-3", "0.1", "", "nan", "1e+300"]
+    assert parquet_files.as_text(pa.array([0.1, 7.0], pa.float32())) == ["0.1", "7"]
+
+
 def test_parquet_that_is_cut_off_and_parquet_without_pyarrow(tmp_path, capsys, monkeypatch):
     need_pyarrow()
     import pyarrow as pa
@@ -310,6 +321,10 @@ def test_other_things_that_cannot_be(archive, tmp_path, capsys):
     cut = tmp_path / "cut.csv.gz"
     cut.write_bytes(gzip.compress(archive.read_bytes())[:-20])
     for words, message in (
+        (
+            [archive, "--out", tmp_path / "a.xlsx"],
+            "a.xlsx: .xlsx is another format; expected .csv, .csv.gz or .parquet",
+        ),
         ([archive, "--out", tmp_path / "a.parquet.gz"], "a Parquet file is packed in itself; leave .gz out"),
         ([cut, "--out", tmp_path / "a.csv"], "the gzip file is cut off or damaged; get it again"),
         ([tmp_path, "--out", tmp_path / "a.csv", "--keep"], "is a folder, which has no columns; leave it out"),

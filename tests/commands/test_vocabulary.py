@@ -203,6 +203,7 @@ def test_bad_input_is_one_line_and_status_2_from_the_shell(data_root):
         (["--min-count", "0"], "--min-count 0: it must be 1 or more"),
         (["--epochs", "0"], "--epochs 0: it must be 1 or more"),
         (["--seed", "-1"], "--seed -1: it must be 0 or more"),
+        (["--seed", "4294967296"], "--seed 4294967296: it must be less than 2^32"),
         (["--corpus", __file__, "--vectors", __file__], "--corpus and --vectors: choose one"),
     ],
 )

@@ -98,3 +98,26 @@ def test_what_is_no_csv_is_said_in_words_of_ours(tmp_path, row):
         f"{path}, row 2: not CSV: a quote inside a quoted cell is written twice; a quote that is never closed swallows "
         "what follows"
     )
+
+
+def test_what_a_spreadsheet_writes_around_a_table_is_no_part_of_it(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('name,text,,\nx,one,,\n,,,\n"", , ,\ny,two,,\n,,,\n')
+    table = Table(path, ["name", "text"])
+    assert (table.header, table.lines) == (["name", "text"], [2, 5])
+    assert (table.cells("name"), table.cells("text")) == (["x", "y"], ["one", "two"])
+    path.write_text("name,text,,\nx,one,,\ny,two\n")
+    assert Table(path, ["name"]).cells("text") == ["one", "two"]
+
+
+def test_a_column_without_a_name_that_has_cells_is_named_in_words(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("name,text,\nx,one,?\n")
+    table = Table(path, ["name"])
+    table.note_other_columns(but=["text"])
+    assert table.notes == ["columns that are not part of the contract are ignored: one without a name"]
+    path.write_text("name,,,text\nx,1,2,one\n")
+    with pytest.raises(InputError, match="column without a name is there 2 times"):
+        Table(path, ["name"])
+    path.write_text('name\nx\n""\n')
+    assert Table(path, ["name"]).cells("name") == ["x", ""]

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tienet import cli
 from tienet.cli import UsageError
 from tienet.data import manifest as manifests
 from tienet.data.manifest import Manifest
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--leak-check",
         nargs="+",
+        action=cli.Several,
         type=Path,
         metavar="FILE",
         help="lists of other splits: how many of their test studies are in training here",

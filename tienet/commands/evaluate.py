@@ -15,6 +15,7 @@ two tables. With --protocol reports are judged as another work does, and nothing
 import argparse
 from pathlib import Path
 
+from tienet import cli
 from tienet.commands import flags, writing_flags
 from tienet.config import CHOICES
 from tienet.data.splits import SPLITS
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--load",
         required=True,
         nargs="+",
+        action=cli.Several,
         metavar="DIR|FILE",
         help="a run's folder (its best checkpoint) or a checkpoint; or several, of one mode also as one model",
     )
@@ -36,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         required=True,
         nargs="+",
+        action=cli.Several,
         metavar="NAME|DIR|FILE",
         help="NAME of data/NAME, a data set's folder, or a manifest; or several",
     )
@@ -53,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labeller",
         nargs="+",
+        action=cli.Several,
         metavar="DIR|FILE",
         help="an annotate-text checkpoint that names the findings in reports; or several as one model",
     )

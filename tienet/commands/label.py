@@ -31,9 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags."""
     add = parser.add_argument
     add("data", nargs="?", metavar="DATA", help="data/NAME, NAME or FILE.csv, whose studies are labelled")
-    add("--agree", nargs="+", type=Path, metavar="CSV", help="compare the sheets of two readers or more")
+    several = {"nargs": "+", "action": cli.Several}
+    add("--agree", **several, type=Path, metavar="CSV", help="compare the sheets of two readers or more")
     add("--adjudicate", nargs=2, type=Path, metavar="CSV", help="a third reader decides where two differ")
-    add("--judge", nargs="+", metavar="RUN", help="set a network's labels beside the readers'")
+    add("--judge", **several, metavar="RUN", help="set a network's labels beside the readers'")
     add("--reader", metavar="NAME", help="who labels or decides: a name of letters, digits, blanks, - and _")
     add("--out", type=Path, metavar="DIR", help="where answers, figures or the decided data set go")
     add("--studies", type=int, metavar="N", help=f"how many are drawn ({DEFAULT_STUDIES})")
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw each label of the data set in this share of the studies; without shares all equally often",
     )
     add("--assist", metavar="RUN", help="show this network's labels to the reader, which each answer notes")
-    add("--readers", nargs="+", type=Path, metavar="CSV", help="the readers' sheets, for --judge")
+    add("--readers", **several, type=Path, metavar="CSV", help="the readers' sheets, for --judge")
     add(
         "--decided", type=Path, metavar="CSV|DIR", help="the third reader's sheet, or the decided data set, for --judge"
     )

@@ -48,10 +48,19 @@ def is_gzipped(path: Path) -> bool:
     return path.suffix.lower() == ".gz"
 
 
+_OTHER_FORMATS = (
+    ".xlsx", ".xls", ".xlsm", ".ods", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".xml", ".html", ".pdf", ".docx",
+    ".xz", ".bz2", ".zip", ".zst", ".feather", ".arrow", ".sav", ".dta", ".rds", ".db", ".sqlite",
+)  # fmt: skip
+"""Endings of files that programs would open as something else than the CSV that is in them."""
+
+
 def check_name(path: Path) -> None:
-    """Raise InputError if a table of this name cannot be written: it is a folder, or two formats at once."""
+    """Raise InputError if a table of this name cannot be written: it is a folder, two formats at once, or another."""
     if path.is_dir():
         raise InputError(f"--out {path} is a folder; expected the name of a CSV file, .csv.gz or .parquet")
+    if path.suffix.lower() in _OTHER_FORMATS:
+        raise InputError(f"--out {path}: {path.suffix} is another format; expected .csv, .csv.gz or .parquet")
     if is_gzipped(path) and is_parquet(Path(path.stem)):
         raise InputError(f"--out {path}: a Parquet file is packed in itself; leave .gz out")
     if is_parquet(path):

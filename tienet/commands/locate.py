@@ -11,6 +11,7 @@ DIR gets locate.csv, locate.txt, which is printed, and locate.html, which shows 
 import argparse
 from pathlib import Path
 
+from tienet import cli
 from tienet.commands import flags
 from tienet.data import manifest as manifests
 from tienet.errors import InputError
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--load",
         required=True,
         nargs="+",
+        action=cli.Several,
         metavar="DIR|FILE",
         help="a run's folder (its best checkpoint) or a checkpoint, of mode report, annotate or classify; or several",
     )

@@ -20,8 +20,8 @@ BATCH_ROWS = 2048
 class ParquetRows:
     """The rows of a Parquet file as text.
 
-    A number, a date or a truth value is written as text, such as 17 or 2020-01-31; null is an empty cell, and a list or
-    a structure is JSON.
+    A number, a date or a truth value is written as text, such as 17 (also for 17.0) or 2020-01-31; null is an empty
+    cell, and a list or a structure is JSON.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,9 +68,16 @@ def as_text(column: "pa.Array") -> list[str]:
     pa, _ = import_pyarrow()
     try:
         values = column.cast(pa.string()).to_pylist()
+        if pa.types.is_floating(column.type):
+            values = list(map(_whole_or, column.to_pylist(), values))
     except pa.ArrowException:
         values = [None if value is None else _as_json(value) for value in column.to_pylist()]
     return ["" if value is None else value for value in values]
+
+
+def _whole_or(number: float | None, text: str | None) -> str | None:
+    """A whole number without an exponent, as pandas makes floats of whole ids where one is missing; else the text."""
+    return str(int(number)) if number is not None and number.is_integer() and abs(number) <= 2**53 else text
 
 
 def _as_json(value: object) -> str:

@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--load",
         type=Path,
         nargs="+",
+        action=cli.Several,
         required=True,
         metavar="DIR",
         help="a run of report, classify or caption, one of annotate or annotate-text, or one of each kind; several of "

@@ -86,6 +86,8 @@ def _check_flags(args: argparse.Namespace) -> None:
         value = getattr(args, flag)
         if value is not None and value < least:
             raise UsageError(f"--{flag.replace('_', '-')} {value}: it must be {least} or more")
+    if args.seed >= 2**32:
+        raise UsageError(f"--seed {args.seed}: it must be less than 2^32")
     if args.corpus and args.vectors:
         raise UsageError("--corpus and --vectors: choose one; vectors are either learnt or read from a file")
     for path in (*args.corpus, *([args.vectors] if args.vectors else [])):

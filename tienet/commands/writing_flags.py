@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tienet.errors import InputError
-from tienet.modeling.decoding import METHODS, Decoding
+from tienet.modeling.decoding import METHODS, Decoding, DecodingError
 
 if TYPE_CHECKING:
     from tienet.checkpoint.run_folder import OpenedRun
@@ -25,6 +25,15 @@ _OF_METHODS = {
     "judge": ("consistent",),
 }
 """The methods of --decode that have each setting; all have the others."""
+
+
+_FLAGS = {
+    "width": "--beam",
+    "seed": "--decode-seed",
+    "max_words": "--max-written",
+    **{f"{score}_weight": f"--weights, {score}" for score in ("likelihood", "consistency", "agreement")},
+}
+"""The flags of settings that have another name."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +110,11 @@ def decoding_of(args: argparse.Namespace) -> Decoding | None:
     if weights:
         names = ("likelihood_weight", "consistency_weight", "agreement_weight")
         given |= dict(zip(names, weights, strict=True))
-    return Decoding(**given) if given else None
+    try:
+        return Decoding(**given) if given else None
+    except DecodingError as error:
+        flag = _FLAGS.get(error.name, f"--{error.name.replace('_', '-')}")
+        raise InputError(f"{flag} {error.value}: expected {error.expected}") from None
 
 
 def runs_of(given: Sequence[Sequence[str]] | None) -> tuple[str, ...] | None:

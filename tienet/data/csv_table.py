@@ -6,7 +6,7 @@ import io
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tienet.data.text import without_nothing
@@ -21,7 +21,8 @@ class Table:
     """The rows of a comma-separated UTF-8 file with a header.
 
     Messages name a row by the line of the file where it starts, as an editor counts lines, because quoted cells may
-    hold line breaks. Blank lines are skipped.
+    hold line breaks. Blank lines are skipped, also those that have only separators, and so are empty columns without a
+    name at the end: spreadsheets write both.
 
     Attributes:
         path: The path of the file.
@@ -83,7 +84,7 @@ class Table:
 
     def note_other_columns(self, but: Sequence[str] = ()) -> None:
         """Add a note that names the columns that are not in `columns`, except those in `but`."""
-        others = [name for name in self.header if name not in (*self.columns, *but)]
+        others = [name or "one without a name" for name in self.header if name not in (*self.columns, *but)]
         if others:
             self.notes.append(f"columns that are not part of the contract are ignored: {', '.join(others)}")
 
@@ -121,8 +122,9 @@ class Table:
             more = [f"and {len(lines) - MAX_PROBLEMS} more"] if len(lines) > MAX_PROBLEMS else []
             raise InputError("\n".join([f"{self.path}: {len(lines)} problems", *lines[:MAX_PROBLEMS], *more]))
 
-    def _take_rows(self, rows: Iterator[tuple[int, list[str]]], canonical: Callable[[str], str | None]) -> None:
+    def _take_rows(self, rows: Iterable[tuple[int, list[str]]], canonical: Callable[[str], str | None]) -> None:
         _, header = next(rows, (1, []))
+        header, rows = _without_margin(header, rows)
         self.header = [" ".join(name.split()) for name in header]
         self.hint = f"; {separator_hint(header)}" if separator_hint(header) else ""
         self._check_header(canonical)
@@ -150,7 +152,8 @@ class Table:
         expected = f"the columns are: {', '.join(self.columns)}"
         if not self.header:
             raise InputError(f"{self.path} is empty; {expected}")
-        wrong = [f"column {name} is there {n} times" for name, n in Counter(self.header).items() if n > 1]
+        counts = Counter(name or "without a name" for name in self.header)
+        wrong = [f"column {name} is there {n} times" for name, n in counts.items() if n > 1]
         missing = [name for name in self.columns if name not in self.header]
         for name in missing:
             like = [other for other in self.header if canonical(other) == name or other.lower() == name.lower()]
@@ -161,6 +164,25 @@ class Table:
             wrong.append("the header has one cell only: are cells separated by commas?")
         if wrong:
             raise InputError(f"{self.path}, row 1: {'; '.join(wrong)}; {expected}{self.hint if missing else ''}")
+
+
+def _without_margin(
+    header: list[str], rows: Iterator[tuple[int, list[str]]]
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header and the rows without what a spreadsheet writes around a table: empty rows, and columns at the end
+    that have neither a name nor a cell.
+    """
+    if len(header) < 2:
+        return header, list(rows)
+    filled = [(line, row) for line, row in rows if not _is_blank(row)]
+    named = max((n for n, name in enumerate(header, 1) if name.strip()), default=0)
+    if not named or any(not _is_blank(row[named:]) for _, row in filled if len(row) == len(header)):
+        return header, filled
+    return header[:named], [(line, row[:named] if len(row) == len(header) else row) for line, row in filled]
+
+
+def _is_blank(cells: Sequence[str]) -> bool:
+    return not any(cell.strip() for cell in cells)
 
 
 def separator_hint(header: Sequence[str]) -> str:

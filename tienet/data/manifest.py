@@ -126,7 +126,7 @@ def resolve(data: str, data_root: Path | str) -> Path:
     if given.name in COMMANDS:
         todo = f"{COMMANDS[given.name]} makes it"
     else:
-        todo = f"write it (README, 'Your own data'); {COMMANDS['phantom']} makes one to try"
+        todo = f"write it (README, 'Prepare your data'); {COMMANDS['phantom']} makes one to try"
     raise InputError(f"{path} does not exist ({listed}); {todo}")
 
 

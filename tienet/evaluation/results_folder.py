@@ -25,7 +25,7 @@ _PAGES = ("study-*.html", "cases.html", "index.html")
 
 @contextmanager
 def replacing_results(out: Path, metrics: dict) -> Iterator[None]:
-    """The block writes an evaluation's files into `out`; those of an earlier one go first, and metrics.json comes last."""
+    """The block writes an evaluation's files into `out`; an earlier one's go first, and metrics.json comes last."""
     files.write_json(out / METRICS, {UNFINISHED: "these results are not complete; evaluate again"})
     remove_results(out)
     yield

@@ -12,6 +12,18 @@ METHODS = (*ALONE, "consistent")
 """All methods. By `consistent` the network writes several candidates, of which two other networks choose one."""
 
 
+MAX_WIDTH, MAX_CANDIDATES = 100, 1000
+"""The most beams and candidates of an image: each takes memory, and no report gets better by more."""
+
+
+class DecodingError(InputError):
+    """A setting of a `Decoding` is wrong: its name, its value, and what was expected."""
+
+    def __init__(self, name: str, value: object, expected: str) -> None:
+        super().__init__(f"decoding: {name} is {value}, expected {expected}")
+        self.name, self.value, self.expected = name, value, expected
+
+
 @dataclass(frozen=True)
 class Decoding:
     """How a report is written.
@@ -59,20 +71,28 @@ class Decoding:
             raise InputError(f"decoding {self.method!r} is not known; choose one of {', '.join(METHODS)}")
         if self.temperature is None:
             object.__setattr__(self, "temperature", CONSISTENT_TEMPERATURE if self.method == "consistent" else 1.0)
-        for name in ("max_words", "width", "candidates", "findings_words"):
+        for name in ("max_words", "findings_words"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise InputError(f"decoding: {name} is {getattr(self, name)}, expected 1 or more")
+                raise self._refusal(name, "1 or more")
+        for name, most in (("width", MAX_WIDTH), ("candidates", MAX_CANDIDATES)):
+            if not 1 <= getattr(self, name) <= most:
+                raise self._refusal(name, f"1 to {most:,}")
+        if not -(2**63) <= self.seed < 2**63:
+            raise self._refusal("seed", "a number of 64 bits")
         if self.no_repeat is not None and (self.no_repeat < 0 or self.no_repeat == 1):
-            raise InputError(f"decoding: no_repeat is {self.no_repeat}, expected 2 or more words, or 0")
+            raise self._refusal("no_repeat", "2 or more words, or 0")
         for name in ("length_norm", "likelihood_weight", "consistency_weight", "agreement_weight"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise InputError(f"decoding: {name} is {getattr(self, name)}, expected 0 or more")
+                raise self._refusal(name, "0 or more")
         if self.findings_penalty is not None and not 0 <= self.findings_penalty < float("inf"):
-            raise InputError(f"decoding: findings_penalty is {self.findings_penalty}, expected 0 or more")
+            raise self._refusal("findings_penalty", "0 or more")
         if not abs(self.margin) < float("inf"):
-            raise InputError(f"decoding: margin is {self.margin}, expected a number")
+            raise self._refusal("margin", "a number")
         if not 0 < self.temperature < float("inf"):
-            raise InputError(f"decoding: temperature is {self.temperature}, expected a number above 0")
+            raise self._refusal("temperature", "a number above 0")
+
+    def _refusal(self, name: str, expected: str) -> InputError:
+        return DecodingError(name, getattr(self, name), expected)
 
     def completed(self, config: Config, impression: int | None = None) -> "Decoding":
         """This decoding with the settings of a run where it has none of its own.
