@@ -122,6 +122,8 @@ def test_a_flag_of_several_values_that_is_given_twice_is_noted(capsys):
     parser = cli.Parser()
     parser.add_argument("--load", nargs="+", action=cli.Several)
     assert parser.parse_args(["--load", "a", "--load", "b"]).load == ["b"]
+    assert not capsys.readouterr().err  # what is wrong with it is said first
+    assert status_of(lambda: 0) == 0
     assert "note: --load is given twice: the last one counts; give all of" in capsys.readouterr().err
 
 

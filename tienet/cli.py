@@ -40,8 +40,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(STATUS_BAD_INPUT, f"{self.prog}: {message} (see --help)\n")
 
 
+_notes: list[str] = []  # on the command line, that were not printed yet
+
+
 class Several(argparse.Action):
-    """A flag that takes one value or more: those of the last one count, as with other flags, and a note says so."""
+    """A flag that takes one value or more: those of the last one count, as with other flags.
+
+    A note says so once the command line has turned out to be right (`say_notes`).
+    """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
@@ -53,9 +59,15 @@ class Several(argparse.Action):
         """Take the values."""
         if self._given:
             how = "the last one counts; give all of its values at once"
-            print(f"note: {option} is given twice: {how}", file=sys.stderr)
+            _notes.append(f"note: {option} is given twice: {how}")
         self._given = True
         setattr(namespace, self.dest, values)
+
+
+def say_notes() -> None:
+    """Print the notes on the command line, each once."""
+    while _notes:
+        print(_notes.pop(0), file=sys.stderr)
 
 
 def run(main: Callable[[], int | None], name: str | None = None) -> None:
@@ -70,6 +82,7 @@ def run(main: Callable[[], int | None], name: str | None = None) -> None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115  for the whole process
     try:
         status = main() or 0
+        say_notes()
     except (InputError, FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
         status = _fail(name, _in_words(error))
     except ImportError as error:

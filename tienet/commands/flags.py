@@ -54,6 +54,7 @@ def start(gpu: str | None) -> list[int]:
         InputError: The value is wrong, or a GPU is there that TensorFlow cannot use.
     """
     gpus = choose_gpus(gpu)
+    cli.say_notes()
     start_tensorflow()
     return gpus
 
