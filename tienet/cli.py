@@ -52,6 +52,7 @@ class Several(argparse.Action):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._given = False
+        _notes.clear()  # of another command line
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
@@ -100,6 +101,7 @@ def run(main: Callable[[], int | None], name: str | None = None) -> None:
         if message is None:
             raise
         status = _fail(name, message)
+    _notes.clear()
     sys.exit(status)
 
 
