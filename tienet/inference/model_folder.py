@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ def new_folder(out: Path) -> Iterator[Path]:
     """
     with locks.hold(out.with_name(f".{out.name}.lock"), out, "--out"):
         check_new(out)
+        for left in out.parent.iterdir():  # of a process that was killed: nobody else writes here
+            if re.fullmatch(rf"\.{re.escape(out.name)}\.\d+\.[0-9a-f]{{8}}\.tmp", left.name):
+                shutil.rmtree(left, ignore_errors=True)
         temporary = out.with_name(f".{out.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
         try:
             temporary.mkdir()  # TensorFlow's errors would not say why it cannot be made

@@ -161,7 +161,7 @@ def test_a_member_s_name_is_one_line_of_utf_8(tmp_path):
 def test_what_is_wrong_with_xml_is_said_in_words_of_ours(folder, content, said):
     (folder / "9.xml").write_bytes(content)
     if said == "no <uId":  # the white space around an id does not count
-        said = "report CXR1 is there already in another file"
+        said = "report CXR1 is there already in another file, "
     with pytest.raises(InputError) as told:
         read_reports(folder)
     message = str(told.value)

@@ -94,3 +94,12 @@ def test_the_published_table_is_read(shared, split):
     assert cases.left_out == 984 - 3
     x, y, w, h = 225.084745762712, 547.019216763771, 86.7796610169491, 79.1864406779661
     np.testing.assert_allclose(cases.cases[0].boxes, [np.array([x, y, x + w, y + h]) / 1024])
+
+
+def test_a_box_that_is_given_twice_counts_once(split, tmp_path, capsys):
+    box, other = "00000001_000,Nodule,100,10,50,20\n", "00000001_000,Nodule,100,10,50,21\n"
+    (tmp_path / "boxes.csv").write_text(HEADER + box + other + box)
+    (case,) = read_cases(split, None).cases
+    assert len(case.boxes) == 2
+    said = f"note: {tmp_path / 'boxes.csv'}: 1 of its 3 boxes are there already, and count once\n"
+    assert capsys.readouterr().err == said

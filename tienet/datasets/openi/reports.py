@@ -44,6 +44,7 @@ def read_reports(source: Path) -> dict[str, Report]:
         InputError: There is no XML file, or one is broken, declares entities, or repeats a uid; the message names it.
     """
     reports: dict[str, Report] = {}
+    files: dict[str, str] = {}  # the file of each report
     for name, content in over(_xml_files(source), "reading", "reports"):
         root = _parse_xml(name, content)
         identity = root.find("uId")
@@ -51,8 +52,9 @@ def read_reports(source: Path) -> dict[str, Report]:
         if not uid:
             raise InputError(f"{name}: no <uId id=...>; expected a report of OpenI")
         if uid in reports:
-            uid = " ".join(uid.split())
-            raise InputError(f"{name}: report CXR{uid} is there already in another file; keep one of them")
+            shown = " ".join(uid.split())
+            raise InputError(f"{name}: report CXR{shown} is there already in another file, {files[uid]}; keep one")
+        files[uid] = name
         majors = tuple(major.text or "" for major in root.findall("MeSH/major"))
         text = report_text(_section(root, "FINDINGS"), _section(root, "IMPRESSION"))
         reports[uid] = Report(text, majors, dict(map(_codes, root.iter("parentImage"))))

@@ -4,6 +4,7 @@ They come from boxes.csv beside the manifest (study_id, finding, x, y, w, h in p
 file that is named, which may also be NIH's BBox_List_2017.csv (pixels of 1024 x 1024 images). Either may be gzipped.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +127,12 @@ def _read_rows(path: Path) -> tuple[list[Row], int | None]:
             if number <= 0:
                 table.problem(n, side, f"{number:g}; expected a number of pixels above 0")
     table.raise_problems()
-    return list(zip(table.cells("study_id"), findings, zip(*sides, strict=True), strict=True)), None
+    rows = list(zip(table.cells("study_id"), findings, zip(*sides, strict=True), strict=True))
+    once = list(dict.fromkeys(rows))
+    if len(once) < len(rows):
+        again = len(rows) - len(once)
+        print(f"note: {path}: {again:,} of its {len(rows):,} boxes are there already, and count once", file=sys.stderr)
+    return once, None
 
 
 def _as_shares(path: Path, study: str, sides: Sequence[float], size: Sequence[int]) -> np.ndarray:
