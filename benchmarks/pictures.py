@@ -36,6 +36,7 @@ _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 def draw(run: str, image: Path, out: Path) -> None:
     """Write the picture of `tienet show`."""
     command = [sys.executable, "-m", "tienet.commands.main", "show", "--load", run, str(image), "--out", str(out)]
+    out.unlink(missing_ok=True)  # `tienet show` replaces no picture of another image
     subprocess.run(command, check=True)
 
 

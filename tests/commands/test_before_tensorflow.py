@@ -200,7 +200,7 @@ MISTAKES = {
     f"{SHOW} --load nowhere": "nowhere: no checkpoint there",
     f"{SHOW} --load runs/annotate": "mode annotate reads the image's report, too",
     f"{SHOW} --load runs/annotate --report foreign.txt": "foreign.txt: the network knows none of the words",
-    f"{SHOW} --load runs/annotate-text": "mode annotate-text, but tienet show needs",
+    f"{SHOW} --load runs/annotate-text": "mode annotate-text reads no image; give --figure attention",
     f"{SHOW} --report foreign.txt": "is of mode report, which reads no report",
     f"{SHOW} --report nowhere.txt": "--report nowhere.txt does not exist",
     f"{SHOW} --out shown.jpg": "--out shown.jpg: expected a name that ends in .png",

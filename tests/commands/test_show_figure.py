@@ -103,6 +103,56 @@ def test_the_bars_have_room_beside_an_image_of_any_shape(tmp_path, monkeypatch, 
     assert boxes[0].y1 <= figure.bbox.height and boxes[-1].y0 >= 0
 
 
+@pytest.mark.parametrize("shape", [(10, 20_000), (20_000, 10), (1, 3000), (3000, 1)])
+def test_an_image_of_very_unlike_sides_can_be_seen_and_the_figure_says_that_it_is_stretched(tmp_path, drawn, shape):
+    """Its short side is an eighth of the long one; the map lies over all of it."""
+    gray = np.tile(np.linspace(0, 255, max(shape)).astype(np.uint8), (min(shape), 1))
+    gray = gray if shape[0] < shape[1] else gray.T
+    show_figure.draw(tmp_path / "x.png", "x", gray, prediction_with(a_ws=np.full((4, 4), 1 / 16, np.float32)))
+    (figure,) = drawn
+    pictures = figure.axes[0].images
+    assert len(pictures) == 2
+    for picture in pictures:
+        sides = picture.get_window_extent(figure.canvas.get_renderer()).size
+        assert max(sides) == pytest.approx(show_figure.MAX_RATIO * min(sides), rel=0.02) and min(sides) > 60
+    small = pictures[0].get_array()
+    assert small.min() < 5 and small.max() > 250
+    note = f"Note: The image has {shape[1]:,} x {shape[0]:,} pixels; its short side is drawn as 1 / 8 of the long one."
+    assert note in [text.get_text() for text in figure.texts]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 40), (2000, 1600), (1024, 128)])
+def test_an_image_of_other_shapes_is_not_stretched(tmp_path, drawn, shape):
+    small = show_figure.shrink(np.zeros(shape, np.uint8))
+    assert small.shape[0] / small.shape[1] == pytest.approx(shape[0] / shape[1], rel=1e-3)
+    assert max(small.shape) == min(max(shape), show_figure.MAX_IMAGE_PX)
+    show_figure.draw(tmp_path / "x.png", "x", np.zeros(shape, np.uint8), prediction_with())
+    assert not any("Note" in text.get_text() for text in drawn[0].texts)
+
+
+def test_notes_have_a_place_of_their_own_however_many_they_are(tmp_path, drawn):
+    notes = ["The image is unlike the training images. " * 6, "$5 " * 20]
+    show_figure.draw(tmp_path / "x.png", "x", np.zeros((40, 40), np.uint8), prediction_with(), notes)
+    attention = attention_with(44, rows=5, words=("pneumothoraces",))
+    show_figure.draw_attention(tmp_path / "y.png", "y", attention, notes)
+    for figure in drawn:
+        renderer = figure.canvas.get_renderer()
+        texts = [text.get_window_extent(renderer) for text in figure.texts]
+        boxes = [axes.get_tightbbox(renderer) for axes in figure.axes]
+        assert len(texts) >= 5
+        for one, other in combinations([*boxes, *texts], 2):
+            assert not one.overlaps(other)
+        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width for box in texts)
+
+
+def test_the_numbers_of_the_colour_bar_have_room(tmp_path, drawn):
+    G = np.linspace(0, 0.0185, 12, dtype=np.float32).reshape(2, 6)
+    show_figure.draw_attention(tmp_path / "x.png", "x", prediction_with(words=["a"] * 6, G=G))
+    renderer = drawn[0].canvas.get_renderer()
+    numbers = [label.get_window_extent(renderer) for label in drawn[0].axes[-1].get_xticklabels()]
+    assert len(numbers) > 2 and all(left.x1 < right.x0 for left, right in pairwise(numbers))
+
+
 def test_without_a_ws_the_map_is_the_mean_of_the_words_maps(tmp_path):
     """A caption's; a label's map goes first, and without any there is none."""
     a = np.zeros((2, 4, 4), np.float32)

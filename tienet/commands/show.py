@@ -10,15 +10,22 @@ report that is given.
     tienet show --load runs/annotate-text --report chest.txt --figure attention
 
 draws every row of the text attention over the words. A run of mode annotate-text reads the report alone.
+
+A file that is there is replaced only if it is a figure of the same image, or for annotate-text of the same report.
 """
 
 import argparse
+import hashlib
+import os
+import struct
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tienet import files
 from tienet.commands import flags
+from tienet.data.image_names import ENDING
 from tienet.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,6 +35,9 @@ if TYPE_CHECKING:
     from tienet.predict import Prediction
 
 STANDARD_INPUT = "-"
+_MARK = "tienet show: SHA-256"  # the keyword of the text in a PNG that says what it is a figure of
+_MAX_MARK_BYTES = 200  # of the chunk
+_MAX_LACKING = 10  # characters that a note lists
 
 FIGURES = {
     "overview": ("report", "classify", "caption", "annotate"),
@@ -63,8 +73,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict for one image, or one report, and draw the figure; returns the exit status."""
-    if args.image is None and args.figure == "overview":
-        raise InputError("IMAGE is missing; expected a PNG, JPEG or DICOM file")
     out = args.out or Path(f"{_stem(args)}-{'tienet' if args.figure == 'overview' else args.figure}.png")
     if out.suffix.lower() != ".png":
         raise InputError(f"--out {out}: expected a name that ends in .png")
@@ -72,22 +80,47 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--out {out} is a folder; expected the name of a PNG file")
     if args.image is not None and out.resolve() == args.image.resolve():
         raise InputError(f"--out {out} is the image itself; choose another name")
-    gray = None if args.image is None else _read_image(args.image)
+    gray, remarks = (None, ()) if args.image is None else _read_image(args.image)
     report = None if args.report is None else read_report(args.report)
     opened = open_for(args.load, report, args.report, args.figure, gray is not None)
+    mark = _mark(report) if gray is None else _mark(gray)
     files.check_writable(out)
+    _check_replaceable(out, mark, _name(args))
     if args.figure == "overview" and opened.config.map_remark:
         print(f"note: {args.load}: {opened.config.map_remark}", file=sys.stderr)
     flags.start(args.gpu)
-    from tienet.commands import show_figure
+    from tienet.commands.output_formats import notes_on
 
     prediction = _predict(opened, gray, report)
-    if args.figure == "attention":
-        show_figure.draw_attention(out, _name(args), prediction)
-    else:
-        show_figure.draw(out, _name(args), gray, prediction)
+    for note in prediction.notes:
+        print(f"note: {args.image}: {note}", file=sys.stderr)
+    _check_replaceable(out, mark, _name(args))  # another process may have made it in the meantime
+    _draw(args, out, gray, prediction, notes_on(remarks, prediction), mark)
     print(out)
     return 0
+
+
+def _draw(
+    args: argparse.Namespace,
+    out: Path,
+    gray: "np.ndarray | None",
+    prediction: "Prediction",
+    notes: Sequence[str],
+    mark: str,
+) -> None:
+    from tienet.commands import show_figure
+
+    name, texts = _name(args), {_MARK: mark}
+    if args.figure == "attention":
+        show_figure.draw_attention(out, name, prediction, notes, texts)
+    else:
+        show_figure.draw(out, name, gray, prediction, notes, texts)
+    lacking = show_figure.characters_lacking(name, prediction.words)
+    if lacking:
+        shown = [c if c.isprintable() else f"U+{ord(c):04X}" for c in lacking[:_MAX_LACKING]]
+        listed = " ".join([*shown, *["..."] * (len(lacking) > _MAX_LACKING)])
+        drawn = f"{show_figure.LACKING} stands for each of them"
+        print(f"note: {out}: the figure's font lacks characters ({listed}); {drawn}", file=sys.stderr)
 
 
 def _name(args: argparse.Namespace) -> str:
@@ -98,17 +131,66 @@ def _name(args: argparse.Namespace) -> str:
 
 
 def _stem(args: argparse.Namespace) -> str:
-    return Path(_name(args)).stem
+    """The start of the figure's name; an image that is called by a UID keeps the last number of it."""
+    return Path(_name(args)).stem if args.image is None else ENDING.sub("", args.image.name)
 
 
-def _read_image(path: Path) -> "np.ndarray":
-    """The image, uint8 [H, W]; what its file is remarkable for is said."""
+def _read_image(path: Path) -> "tuple[np.ndarray, tuple[str, ...]]":
+    """The image, uint8 [H, W], and what its file is remarkable for, which is said."""
     from tienet.data.dicom.reader import read_gray_and_remarks
 
     gray, remarks = read_gray_and_remarks(path)
     for remark in remarks:
         print(f"note: {path}: the file {remark}", file=sys.stderr)
-    return gray
+    return gray, remarks
+
+
+def _mark(of: "np.ndarray | str") -> str:
+    """What the PNG says that it is of: the hash of an image's pixels, uint8 [H, W], or of a report.
+
+    Not that of the image's file, because a file may come through a pipe, which is read once.
+    """
+    if isinstance(of, str):
+        return f"report {hashlib.sha256(of.encode()).hexdigest()}"
+    digest = hashlib.sha256(str(of.shape).encode())
+    digest.update(of.tobytes())
+    return f"image {digest.hexdigest()}"
+
+
+def _check_replaceable(out: Path, mark: str, name: str) -> None:
+    """Raise InputError if a file is there that is not a figure of the same image, or report, as its mark says."""
+    if not out.exists() or (out.is_file() and out.stat().st_size == 0):
+        return
+    found = _read_mark(out)
+    if found != mark:
+        known = "" if found else " known to be"
+        raise InputError(
+            f"{out} is there, and is not{known} a figure of this {name}; choose another name with --out, or remove it"
+        )
+
+
+def _read_mark(path: Path) -> str | None:
+    """The mark of a PNG that this command wrote; None of any other file."""
+    from tienet.data.image import SIGNATURE_BYTES, file_format
+
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            if file_format(file.read(SIGNATURE_BYTES)) != "PNG":
+                return None
+            while True:
+                length, kind = struct.unpack(">I4s", file.read(8))
+                if kind == b"tEXt" and length <= _MAX_MARK_BYTES:
+                    keyword, _, text = file.read(length).partition(b"\0")
+                    if keyword == _MARK.encode():
+                        return text.decode("latin-1")
+                    length = 0
+                if kind == b"IDAT":
+                    return None
+                file.seek(length + 4, os.SEEK_CUR)
+    except (OSError, struct.error):  # it cannot be read, or it ends early
+        return None
 
 
 def read_report(name: str) -> str:
@@ -168,6 +250,13 @@ def open_for(load: str, report: str | None, name: str | None, figure: str, image
     from tienet.predict import Reporter
 
     opened = open_run(load)
+    if not opened.config.mode_parts.image and (figure == "overview" or (image and report is None)):
+        raise InputError(
+            f"--load {load}: mode {opened.config.mode} reads no image; give --figure attention --report FILE, and no "
+            "IMAGE, to see what it sees in a report"
+        )
+    if figure == "overview" and not image:
+        raise InputError("IMAGE is missing; expected a PNG, JPEG or DICOM file")
     needed = "tienet show" if figure == "overview" else f"tienet show --figure {figure}"
     opened.check_mode(needed, FIGURES[figure])
     mode, max_words = opened.config.mode, opened.config.max_words
