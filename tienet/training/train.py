@@ -15,6 +15,7 @@ from tienet.folders import contents
 from tienet.interruption import Interruption
 from tienet.modeling.lstm import way
 from tienet.modeling.model import TieNet
+from tienet.training import memory
 from tienet.training.callbacks import EpochLength, LearningRateDrop, StopEarly
 from tienet.training.choice import Choice
 from tienet.training.compiling import compile_ahead
@@ -106,7 +107,8 @@ def _run_epochs(setup: Setup) -> None:
             max_epoch=setup.config.epochs,
         )
     if error := trainer.failure or setup.batches.error:
-        raise error
+        with memory.told("reading studies", setup.batches.part_size, memory.FOR_TRAINING):
+            raise error
 
 
 def _saving(setup: Setup, json_log: JSONWriter | None) -> Saving:

@@ -22,7 +22,7 @@ from tienet.distributed.chief_first import WaitForChief
 from tienet.distributed.workers import Workers
 from tienet.errors import InputError
 from tienet.interruption import Interruption
-from tienet.training import placement
+from tienet.training import memory, placement
 from tienet.training.callbacks import SyncWeights
 from tienet.training.optimizers import AccumulatingOptimizer, AllReducingOptimizer, MonitoringOptimizer
 from tienet.training.placement import TowerBuilder
@@ -167,8 +167,9 @@ class Trainer(SyncMultiGPUTrainerParameterServer):
                 self._first_was_put = True
                 self.sess.run(self._put)
             sessions = [self.sess] * (self._batch_split.accumulate - 1) + [self.hooked_sess]
-            losses = [session.run(self._fetches, options=self._options)[1] for session in sessions]
-            magnitudes = self.sess.run(self._monitoring.magnitudes)
+            with memory.told(f"at step {self.global_step + 1}", self._batches.part_size, memory.FOR_TRAINING):
+                losses = [session.run(self._fetches, options=self._options)[1] for session in sessions]
+                magnitudes = self.sess.run(self._monitoring.magnitudes)
             self.between_updates = True
         self._check_finite(np.array(losses).ravel(), magnitudes)
         if self._must_stop():

@@ -24,6 +24,7 @@ from tienet.modeling import outputs
 from tienet.modeling.model import ONLY_IN_TRAINING
 from tienet.progress import Progress
 from tienet.training.choice import Choice, describe_writing, written_words
+from tienet.training.memory import FOR_VALIDATION, told, validation_batch
 from tienet.training.saving import Saving
 
 tf1 = tf.compat.v1
@@ -129,7 +130,9 @@ class Validation(Saving):
         state, config = self._state, self._config
         what = f"epoch {self.epoch_num}/{config.epochs}: validation"
         progress = Progress(len(self._studies), what, "studies", keep=False)
-        rows = predict_all(self._studies, config.batch, self._predict_batch, progress)
+        batch = validation_batch(config.batch, len(self._studies))
+        with told("in validation", batch, FOR_VALIDATION):
+            rows = predict_all(self._studies, batch, self._predict_batch, progress)
         scores, reports, writing = measure(rows, self._studies, self._vocab)
         score = self._choice.score(scores.get("avg"), writing)
         thresholds = record = None
