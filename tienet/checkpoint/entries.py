@@ -250,6 +250,12 @@ def short_reason(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def how_to_go_on(error: Exception) -> str:
+    """What to do after a training could not write, in a few words, by why it could not."""
+    full = short_reason(error) in map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+    return f"{'free some space and ' * full}run again with --resume"
+
+
 def read_json(path: Path) -> object:
     """The content of a JSON file; None if it does not exist or is broken."""
     try:

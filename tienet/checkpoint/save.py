@@ -32,6 +32,7 @@ from tienet.checkpoint.entries import (
     TrainingState,
     complete_entries,
     find_damage,
+    how_to_go_on,
     incomplete_checkpoints,
     named_entry,
     newest_sound,
@@ -197,7 +198,7 @@ def _remove_leftovers(folder: Path) -> None:
     for name in ("latest.json", "best.json", "stats.json"):
         for path in folder.glob(f".{name}.*.tmp"):
             path.unlink(missing_ok=True)
-    for path in checkpoints.glob(".*.tmp"):
+    for path in (*checkpoints.glob(".*.tmp"), folder / "stats.json.tmp"):  # the last one is of older versions
         path.unlink(missing_ok=True)
     for name in incomplete_checkpoints(folder):
         if not (checkpoints / f"{name}.json").exists():
@@ -229,7 +230,8 @@ def _failures_as_input_error(folder: Path, prefix: Path) -> Iterator[None]:
         kept = f"the checkpoint before it, {newest}, is kept" if newest else "there is none before it"
         if newest == prefix.name:
             kept = "its weights are, and --resume goes on from them"
-        raise InputError(f"{prefix} cannot be written ({short_reason(error)}); {kept}") from error
+        why = f"cannot be written ({short_reason(error)})"
+        raise InputError(f"{prefix} {why}; {kept}; {how_to_go_on(error)}") from error
 
 
 @contextlib.contextmanager

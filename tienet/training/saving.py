@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import tensorflow as tf
-from tensorpack.callbacks import Callback, JSONWriter
+from tensorpack.callbacks import Callback
 
 from tienet.checkpoint import save
 from tienet.checkpoint.earlier_run import EarlierRun
@@ -17,6 +17,7 @@ from tienet.checkpoint.validation_record import ValidationRecord
 from tienet.checkpoint.writing import Writing
 from tienet.errors import InputError
 from tienet.interruption import Interruption
+from tienet.training.logs import ScalarLog
 
 tf1 = tf.compat.v1
 
@@ -32,7 +33,7 @@ class Saving(Callback):
     """
 
     def __init__(
-        self, logdir: Path, state: TrainingState, interruption: Interruption, json_log: JSONWriter | None = None
+        self, logdir: Path, state: TrainingState, interruption: Interruption, json_log: ScalarLog | None = None
     ):
         self._logdir, self._state, self._interruption, self._json_log = logdir, state, interruption, json_log
 
@@ -86,7 +87,7 @@ class LastEpoch(Saving):
         logdir: Path,
         state: TrainingState,
         interruption: Interruption,
-        json_log: JSONWriter | None = None,
+        json_log: ScalarLog | None = None,
     ):
         super().__init__(logdir, state, interruption, json_log)
         self._earlier = earlier

@@ -250,6 +250,8 @@ def _start_folder(setup: Setup, inputs: Inputs, sources: Sources, splits: SplitS
     """
     from tensorpack.utils import logger
 
+    from tienet.training.logs import ignore_failed_lines
+
     config, logdir = setup.config, setup.places.logdir
     logdir.mkdir(parents=True, exist_ok=True)
     if setup.resumed_from:
@@ -270,6 +272,7 @@ def _start_folder(setup: Setup, inputs: Inputs, sources: Sources, splits: SplitS
         facts = _facts(setup, inputs) | sources.identity.facts()
         run_folder.create_run(logdir, config, setup.vocab, facts, _fingerprints(inputs))
     logger.set_logger_dir(str(logdir), action="k")
+    ignore_failed_lines(logger._logger)
 
 
 def _facts(setup: Setup, inputs: Inputs) -> dict[str, object]:

@@ -4,7 +4,7 @@ import sys
 from contextlib import ExitStack
 
 import tensorflow as tf
-from tensorpack.callbacks import Callback, JSONWriter, MergeAllSummaries, TFEventWriter
+from tensorpack.callbacks import Callback, MergeAllSummaries
 from tensorpack.tfutils.sesscreate import NewSessionCreator
 
 from tienet import devices
@@ -21,6 +21,7 @@ from tienet.training.choice import Choice
 from tienet.training.compiling import compile_ahead
 from tienet.training.epoch_progress import EpochProgress
 from tienet.training.inputs import Inputs, open_inputs, split_batch
+from tienet.training.logs import EventLog, ScalarLog
 from tienet.training.padded_lengths import lengths_for
 from tienet.training.placement import CPU
 from tienet.training.places import SINGLE_PROCESS, Parallelism, Places
@@ -86,7 +87,7 @@ def train(
 
 def _run_epochs(setup: Setup) -> None:
     """Build the network and train it. Raises InputError if the training fails."""
-    json_log = JSONWriter() if setup.is_chief else None
+    json_log = ScalarLog() if setup.is_chief else None
     saving = _saving(setup, json_log)
     if saving.should_stop():
         print("this run has stopped early; it is done", file=sys.stderr)
@@ -99,7 +100,7 @@ def _run_epochs(setup: Setup) -> None:
         trainer.train_with_defaults(
             callbacks=[*_callbacks(setup, saving), *compile_ahead(model, lengths, setup.batches.part_size)],
             extra_callbacks=[_progress(setup), MergeAllSummaries()] if setup.is_chief else [],
-            monitors=[TFEventWriter(), json_log] if setup.is_chief else [],
+            monitors=[EventLog(setup.places.logdir), json_log] if setup.is_chief else [],
             session_creator=_session_creator(setup),
             session_init=session_init(setup),
             steps_per_epoch=setup.batches.steps_per_epoch,
@@ -111,7 +112,7 @@ def _run_epochs(setup: Setup) -> None:
             raise error
 
 
-def _saving(setup: Setup, json_log: JSONWriter | None) -> Saving:
+def _saving(setup: Setup, json_log: ScalarLog | None) -> Saving:
     """What validates each epoch and saves it, or only saves where nothing is left to validate by."""
     logdir, state, interruption = setup.places.logdir, setup.state, setup.interruption
     if setup.earlier is not None:

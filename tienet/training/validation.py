@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorpack.callbacks import JSONWriter
 
 from tienet.checkpoint.earlier_run import LAST_EPOCH
 from tienet.checkpoint.entries import TrainingState
@@ -24,6 +23,7 @@ from tienet.modeling import outputs
 from tienet.modeling.model import ONLY_IN_TRAINING
 from tienet.progress import Progress
 from tienet.training.choice import Choice, describe_writing, written_words
+from tienet.training.logs import ScalarLog
 from tienet.training.memory import FOR_VALIDATION, told, validation_batch
 from tienet.training.saving import Saving
 
@@ -106,7 +106,7 @@ class Validation(Saving):
         state: TrainingState,
         interruption: Interruption,
         choice: Choice,
-        json_log: JSONWriter | None = None,
+        json_log: ScalarLog | None = None,
     ):
         super().__init__(logdir, state, interruption, json_log)
         self._config, self._studies, self._vocab, self._choice = config, studies, vocab, choice
