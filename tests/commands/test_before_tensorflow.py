@@ -200,7 +200,7 @@ MISTAKES = {
     f"{SHOW} --load nowhere": "nowhere: no checkpoint there",
     f"{SHOW} --load runs/annotate": "mode annotate reads the image's report, too",
     f"{SHOW} --load runs/annotate --report foreign.txt": "foreign.txt: the network knows none of the words",
-    f"{SHOW} --load runs/annotate-text": "mode annotate-text reads no image; give --figure attention",
+    f"{SHOW} --load runs/annotate-text": "mode annotate-text, but tienet show needs one that reads an image",
     f"{SHOW} --report foreign.txt": "is of mode report, which reads no report",
     f"{SHOW} --report nowhere.txt": "--report nowhere.txt does not exist",
     f"{SHOW} --out shown.jpg": "--out shown.jpg: expected a name that ends in .png",
@@ -417,5 +417,5 @@ def test_every_command_has_a_mistake():
 def test_images_of_which_none_can_be_read_are_named(answers):
     status, said = answers[UNREADABLE]
     assert status == 2 and len(said) == 3
-    assert said[0].startswith("passed over: nowhere.png") and said[2].startswith("passed over: 2 of 2: ")
+    assert said[0].startswith("passed over: nowhere.png") and said[2] == "2 of 2 could not be read"
     assert said[1].startswith("passed over: reports.csv, row 1: no column image")

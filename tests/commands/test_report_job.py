@@ -118,7 +118,7 @@ def test_a_stopped_folder_ends_like_one_that_was_not(network, load, images, tmp_
     assert (
         f"{MAX_BATCH - 1} of {N + 1} were there already and are not printed again; {out}/report.jsonl has" in said.err
     )
-    assert f"passed over: 1 of {N + 1}: 1 x image that cannot be read\n" in said.err
+    assert f"1 of {N + 1} could not be read\n" in said.err
     assert (out / "report.jsonl").read_text().splitlines() == first + said.out.splitlines()
     assert contents(out) == contents(tmp_path / "whole")
 

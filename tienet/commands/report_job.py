@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tienet.commands.report_folder import ReportFolder
     from tienet.predict import Prediction, Reporter
 
+_UNREADABLE = ("cannot be read", "does not exist")  # how the kinds of fault end of what nobody could read
+
 MAX_BATCH = 8
 """The largest number of images that are read and predicted together. A batch depends on the order of the arguments
 alone, so that a command that was stopped and goes on gives the same numbers."""
@@ -221,8 +223,11 @@ class Job:
                 file=sys.stderr,
             )
         if failed := self.faults.total():
-            kinds = "; ".join(f"{count:,} x {kind}" for kind, count in self.faults.most_common())
-            print(f"passed over: {failed:,} of {self._settled:,}: {kinds}", file=sys.stderr)
+            if all(kind.endswith(_UNREADABLE) for kind in self.faults):
+                print(f"{failed:,} of {self._settled:,} could not be read", file=sys.stderr)
+            else:
+                kinds = "; ".join(f"{count:,} x {kind}" for kind, count in self.faults.most_common())
+                print(f"passed over: {failed:,} of {self._settled:,}: {kinds}", file=sys.stderr)
         notes = [note for source in self._sources if not isinstance(source, StudyInput) for note in source.notes]
         for note in notes:
             print(f"note: {note}", file=sys.stderr)

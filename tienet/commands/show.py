@@ -252,8 +252,8 @@ def open_for(load: str, report: str | None, name: str | None, figure: str, image
     opened = open_run(load)
     if not opened.config.mode_parts.image and (figure == "overview" or (image and report is None)):
         raise InputError(
-            f"--load {load}: mode {opened.config.mode} reads no image; give --figure attention --report FILE, and no "
-            "IMAGE, to see what it sees in a report"
+            f"--load {load}: a checkpoint of mode {opened.config.mode}, but tienet show needs one that reads an image; "
+            "give --figure attention --report FILE, and no IMAGE, to see what this one sees in a report"
         )
     if figure == "overview" and not image:
         raise InputError("IMAGE is missing; expected a PNG, JPEG or DICOM file")
