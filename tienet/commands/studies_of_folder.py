@@ -11,28 +11,10 @@ from tienet.commands.study_columns import IMAGE_ENDING, Needs
 from tienet.data.text import MAX_REPORT_CHARACTERS, find_text_fault
 from tienet.datasets.folder import files
 
-OTHER_KINDS = frozenset(
-    [
-        ".avif",
-        ".bmp",
-        ".gif",
-        ".heic",
-        ".heif",
-        ".j2c",
-        ".j2k",
-        ".jp2",
-        ".jpf",
-        ".jpx",
-        ".jxl",
-        ".pbm",
-        ".pgm",
-        ".pnm",
-        ".ppm",
-        ".tif",
-        ".tiff",
-        ".webp",
-    ]
-)
+OTHER_KINDS = frozenset((
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".j2c", ".j2k", ".jp2", ".jpf", ".jpx", ".jxl", ".pbm", ".pgm", ".pnm",
+    ".ppm", ".tif", ".tiff", ".webp",
+))  # fmt: skip
 """The endings of image files of kinds that are not read. Whoever leaves such a file in a folder may believe it was
 read, which nobody believes of a README.txt."""
 
