@@ -49,6 +49,12 @@ def of_tensorflow(message: str) -> Exception:
             2,
             "the output: this file system is read-only",
         ),
+        (MemoryError(), 2, "out of memory; end other programs"),
+        (
+            type("ResourceExhaustedError", (Exception,), {})("OOM when allocating"),
+            2,
+            "out of memory; end other programs",
+        ),
         (ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow"), 2, ".[cpu]"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],

@@ -97,7 +97,7 @@ def run(main: Callable[[], int | None], name: str | None = None) -> None:
         sys.stdout = None
         status = 0
     except Exception as error:
-        message = _file_error(error)
+        message = _file_error(error) or _memory_error(error)
         if message is None:
             raise
         status = _fail(name, message)
@@ -159,6 +159,13 @@ def _file_error(error: Exception) -> str | None:
     if number == errno.ENAMETOOLONG and len(where) > _MAX_NAME:
         where = f"{where[: _MAX_NAME // 2]}...{where[-_MAX_NAME // 2 :]}"
     return f"{where}: {_FILE_ERRORS[number]}"
+
+
+def _memory_error(error: Exception) -> str | None:
+    """One line where the memory of the computer or of a GPU was too little, for which a command has no words itself."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "out of memory; end other programs that use it, or use a computer or a GPU with more"
+    return None
 
 
 def _in_words(error: Exception) -> str:
