@@ -27,6 +27,17 @@ def test_named_labels_come_first_and_an_empty_report_says_so():
     assert lines[1] == "  (empty)" and lines[4].startswith("  Effusion") and lines[4].endswith("yes")
 
 
+def test_it_is_said_why_a_likely_no_finding_is_not_named():
+    study, labels = StudyInput(1, "a", "a.png"), np.zeros(K, np.float32)
+    said = "  No Finding is named only where no finding is.\n"
+    for threshold, shown in ((0.69, True), (0.71, False), (np.nan, False)):  # its probability is .7
+        prediction = prediction_with(labels=labels, thresholds=np.full(K, threshold, np.float32))
+        assert as_text(study, prediction).endswith(said) == shown
+    labels[-1] = 1
+    named = prediction_with(labels=labels, thresholds=np.full(K, 0.5, np.float32))
+    assert not as_text(study, named).endswith(said)
+
+
 def test_a_report_that_was_cut_is_marked_everywhere():
     study, cut = StudyInput(1, "a", "a.png"), prediction_with(cut_at=7, words=["<START>", *"abcdefg"])
     assert "  [...] It stopped at 7 words, the most that is written" in as_text(study, cut)

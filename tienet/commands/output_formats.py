@@ -9,7 +9,7 @@ import numpy as np
 from tienet.checkpoint.calibration import Calibration
 from tienet.commands.study_input import StudyInput
 from tienet.data.dicom.reader import notes_of
-from tienet.labels import LABELS, readable
+from tienet.labels import LABELS, NO_FINDING, readable
 from tienet.pages.plain_text import align
 from tienet.pages.prose import as_report
 from tienet.pages.study import DISCLAIMER, StudyPage, cut_text
@@ -53,6 +53,9 @@ def as_text(study: StudyInput, prediction: Prediction, notes: Sequence[str] = ()
             rows.append([readable(LABELS[k]), f"{probability:.3f}", threshold_cell, *shares, named_cell])
         header = ["label", "probability", "threshold", *["precision", "recall"] * (known != ()), "named"]
         lines += [f"  {line}" for line in align(header, rows)]
+        k = LABELS.index(NO_FINDING)
+        if prediction.labels[k] == 0 and prediction.probabilities[k] >= prediction.thresholds[k]:
+            lines.append("  No Finding is named only where no finding is.")
     return "\n".join(lines) + "\n"
 
 
