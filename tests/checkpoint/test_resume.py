@@ -322,7 +322,7 @@ def test_the_log_is_cut_back(tmp_path, epoch, kept):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[{", "3", "null", "[1]", '[{"loss": 1}]', '[{"epoch_num": "a"}]', '{"a": 1}', "\xff"]
+    "text", ["", "[{", "3", "null", "[1]", '[{"loss": 1}]', '[{"epoch_num": "a"}]', '{"a": 1}', "{}", "\xff"]
 )
 def test_a_broken_log_is_moved_aside(tmp_path, text, capsys):
     """Tensorpack stops at one."""

@@ -88,6 +88,8 @@ def test_files_of_another_run_are_refused(run):
         ("run.json", {"word_dim": "12"}, "word_dim is '12'"),
         ("studies.json", "[]", "not what was written there; put it back, or remove it"),
         ("studies.json", {"train": 3}, "not what was written there"),
+        ("studies.json", "{}", "not what was written there; put it back, or remove it"),
+        ("studies.json", '{"train": []}', "not what was written there"),
         ("studies.json", {"train": [["a", "b"]]}, "not what was written there"),
         ("studies.json", {"train": [["a", "b", 3]]}, "not what was written there"),
         ("config.json", "[]", "not what was written there"),

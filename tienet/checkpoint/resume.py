@@ -87,6 +87,8 @@ def truncate_log(folder: Path, epoch: int) -> None:
     path = folder / "stats.json"
     try:
         log = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(log, list):
+            raise TypeError(f"a list is expected, not {type(log).__name__}")
         kept = [entry for entry in log if entry["epoch_num"] <= epoch]
     except FileNotFoundError:
         return

@@ -130,12 +130,17 @@ class Run:
         return image_distribution.load(path, ENDS[self.config.backbone_end][1])
 
     def studies(self) -> dict[str, list[Fingerprint]] | None:
-        """The fingerprints of the studies of each split; None for an older run, which has no studies.json."""
+        """The fingerprints of the studies of each split; None for an older run, which has no studies.json.
+
+        Raises:
+            InputError: studies.json is broken, or lacks the split train or val.
+        """
         path = self.folder / "studies.json"
         if not path.is_file():
             return None
         studies = files.read_json(path)
-        if not isinstance(studies, dict) or not all(map(_are_fingerprints, studies.values())):
+        sound = isinstance(studies, dict) and all(map(_are_fingerprints, studies.values()))
+        if not sound or not {"train", "val"} <= studies.keys():
             raise InputError(f"{path}: not what was written there; put it back, or remove it")
         return {split: [Fingerprint(*values) for values in of_split] for split, of_split in studies.items()}
 
