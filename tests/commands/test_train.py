@@ -24,6 +24,7 @@ from tienet.data.text import SPECIALS, Vocab
 from tienet.errors import InputError
 from tienet.evaluation.paper.published import column_of
 from tienet.modes import MODES
+from tienet.training.started import DEFAULT_PRESET
 
 
 def parse(*flags: str) -> argparse.Namespace:
@@ -251,7 +252,9 @@ def test_the_examples_of_the_help_are_calls(command):
     for name, words in calls:
         args = top_parser(whole=True).parse_args([name, *shlex.split(words, comments=True)])
         if command is train:
-            preset(args.preset, args.mode or Config.mode).with_texts(train.texts_of(args), train.settings_of(args))
+            preset(args.preset or DEFAULT_PRESET, args.mode or Config.mode).with_texts(
+                train.texts_of(args), train.settings_of(args)
+            )
         else:
             evaluate.options_of(args)
 
@@ -262,7 +265,9 @@ def trainings_of(*target: str) -> dict[str, Config]:
     printed = subprocess.run([make, "-n", "-B", *target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     flags = [shlex.split(line.partition("train.py")[2]) for line in printed.splitlines() if "train.py" in line]
     return {
-        str(args.logdir): preset(args.preset, args.mode).with_texts(train.texts_of(args), train.settings_of(args))
+        str(args.logdir): preset(args.preset or DEFAULT_PRESET, args.mode).with_texts(
+            train.texts_of(args), train.settings_of(args)
+        )
         for args in (parse(*words) for words in flags)
     }
 

@@ -3,6 +3,7 @@
 config.json        the settings
 vocab.txt          the words of the vocabulary
 run.json           the list of labels, the size of the word vectors, the fingerprint of the data, the run's identity,
+                   the preset and the weights that it was started with (`tienet.training.started`),
                    and what it has from an earlier run if it was trained on two splits (`tienet.checkpoint.earlier_run`)
 studies.json       fingerprints of the studies that the run was trained on (with those of the run whose weights it
                    started from) and validated on

@@ -21,12 +21,12 @@ import sys
 import textwrap
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from tienet.checkpoint.earlier_run import BOTH, TRAIN, EarlierRun
 from tienet.commands.flags import choose_gpus, start_tensorflow
-from tienet.config import CHOICES, PRESETS, PRESETS_BY_MODE, Config, preset, preset_settings
+from tienet.config import CHOICES, PRESETS, PRESETS_BY_MODE, Config, preset
 from tienet.data.batch_split import check_halves
 from tienet.distributed.cluster import Cluster
 from tienet.errors import InputError
@@ -34,14 +34,13 @@ from tienet.folders import contents
 from tienet.interruption import Interruption
 from tienet.modes import MODES
 from tienet.training.places import Parallelism, Places
+from tienet.training.started import DEFAULT_PRESET, MAY_CHANGE, settings_to_compare
 
 SETTING_OF_FLAG = {
     "mode": "mode", "data": "data", "backbone_end": "backbone_end", "image_px": "image_px", "batch": "batch",
     "epochs": "epochs", "lr": "learning_rate", "seed": "seed", "features": "features",
     "feature_dtype": "feature_dtype", "backbone_dtype": "backbone_dtype",
 }  # fmt: skip
-MAY_CHANGE = ("epochs", "patience")
-"""Settings that may differ when a run is resumed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,9 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", metavar="NAME|DIR|FILE", help="NAME of data/NAME, its folder, or a manifest (chestxray14)"
     )
     parser.add_argument("--data-root", default="data", type=Path, metavar="DIR", help="folder of the data sets (data)")
-    parser.add_argument(
-        "--preset", default="paper", choices=PRESETS, help="settings that go together, see below (paper)"
-    )
+    parser.add_argument("--preset", choices=PRESETS, help="settings that go together, see below (paper)")
     parser.add_argument("--gpu", default="0", metavar="LIST", help="GPUs, such as 0 or 0,1,2,3, or cpu (0)")
     parser.add_argument(
         "--backbone-weights", metavar="FILE",
@@ -232,18 +229,21 @@ def chosen(args: argparse.Namespace) -> tuple[Config, Path, EarlierRun | None, l
     from tienet.training import train_on
 
     flags, texts, notes = settings_of(args), texts_of(args), []
+    named = args.preset or DEFAULT_PRESET
     if args.epochs_of is not None:
         if args.train_on != BOTH:
             raise InputError(f"--epochs-of {args.epochs_of}: is for --train-on {BOTH}; give that too")
         run, earlier = train_on.open_earlier(args.epochs_of)
-        config, earlier, notes = train_on.config_after(run, earlier, flags, texts, args.preset)
+        config, earlier, notes = train_on.config_after(run, earlier, flags, texts, named)
         logdir, given = args.logdir or default_logdir(config, both=True), {*flags, *texts}
         earlier = train_on.as_recorded(logdir, earlier) if args.resume else earlier
     else:
-        config = preset(args.preset, mode_of(args, texts)).with_texts(texts, flags)
+        config = preset(named, mode_of(args, texts)).with_texts(texts, flags)
         logdir = args.logdir or default_logdir(config, args.train_on == BOTH)
         earlier = train_on.recorded(logdir) if args.resume else None
-        given = {*flags, *texts, *preset_settings(args.preset, config.mode)}
+        given = {*flags, *texts}
+        if args.resume and args.preset:
+            given |= settings_to_compare(logdir, args.preset, config.mode)
         if earlier is not None:
             train_on.check_resumed(logdir, args.train_on, {*flags, *texts})
             given -= {*train_on.OF_THE_EARLIER_RUN, "lr_drop_at"}
@@ -277,6 +277,7 @@ def run(args: argparse.Namespace) -> int:
         from tienet.training.inputs import check_parts, open_inputs, split_batch
 
         inputs = open_inputs(config, places, args.resume, args.load, cluster.is_chief, earlier)
+        inputs = replace(inputs, preset=args.preset or (None if earlier else DEFAULT_PRESET))
         for note in notes if cluster.is_chief else ():
             print(f"note: {note}", file=sys.stderr)
         gpus = choose_gpus(args.gpu)

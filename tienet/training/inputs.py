@@ -17,6 +17,7 @@ from tienet.training.places import Parallelism, Places
 from tienet.training.ranking import has_auc, note_on_ranking
 from tienet.training.seen import check_unseen, runs_before
 from tienet.training.sources import Sources, sources_of_new, sources_of_resumed
+from tienet.training.started import check_load
 from tienet.training.studies import check_data, learnt_from
 from tienet.training.train_on import check_same_start, recorded
 
@@ -33,6 +34,7 @@ class Inputs:
         before: The runs that a new run takes what is learnt from (`tienet.training.seen`); none where it is resumed.
         earlier: The run that says how long a run is trained that learns from the validation split too
             (`tienet.training.train_on`); None for a run that learns from the training split alone.
+        preset: The preset that a new run is started with; None where no command line names one.
     """
 
     start: ResumePoint | None
@@ -41,6 +43,7 @@ class Inputs:
     sources: Sources
     before: dict[str, Run] = field(default_factory=dict)
     earlier: EarlierRun | None = None
+    preset: str | None = None
 
     @property
     def learnt(self) -> Manifest:
@@ -84,7 +87,8 @@ def open_inputs(
 
     Args:
         resume: Whether to resume the run in `places.logdir`, or to start it if it has no checkpoint yet.
-        load: The run or checkpoint whose weights a new run starts from; None: from random ones.
+        load: The run or checkpoint whose weights a new run starts from, or one that is resumed has started from; None:
+            from random ones, or nothing is said.
         is_chief: Whether this process saves.
         earlier: As in `Inputs`; where None is given, a run that is resumed has its own.
     Raises:
@@ -100,6 +104,7 @@ def open_inputs(
     if note:
         print(f"note: {note}", file=sys.stderr)
     if start:
+        check_load(places.logdir, load)
         sources = sources_of_resumed(config, manifest, places)
         return Inputs(start, load, manifest, sources, earlier=earlier)
     sources = sources_of_new(config, manifest, places, load)

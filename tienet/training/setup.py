@@ -284,6 +284,8 @@ def _facts(setup: Setup, inputs: Inputs) -> dict[str, object]:
         "arithmetic": devices.arithmetic(),
         **loaded_facts(inputs.load),
     }
+    if inputs.preset is not None:
+        facts["preset"] = inputs.preset
     if inputs.earlier is not None:
         facts |= {"train_on": BOTH, "earlier_run": inputs.earlier.to_json()}
     return facts
