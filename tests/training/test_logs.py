@@ -4,12 +4,15 @@ import errno
 import json
 import logging
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
+from tests.small_run import train
 from tienet import files
+from tienet.config import Config
 from tienet.training import logs
 
 FULL = Path("/dev/full")
@@ -68,3 +71,10 @@ def test_a_line_of_the_log_that_cannot_be_written_is_lost(capsys):
     log.error("a line")
     assert capsys.readouterr().err == ""
     log.handlers[0].stream = None
+
+
+def test_a_run_that_has_no_epoch_left_says_nothing_of_its_logs(runs, data_root, tmp_path, recwarn):
+    run = shutil.copytree(runs["annotate-text"], tmp_path / "run")
+    epochs = Config.load(run / "config.json").epochs
+    train(data_root, run, Config.load(run / "config.json").replace(epochs=epochs - 1), resume=True)
+    assert not [warning for warning in recwarn if "closed FileWriter" in str(warning.message)]

@@ -68,14 +68,14 @@ def test_the_note_says_why_and_what_is_done():
 
 
 @pytest.fixture(scope="module")
-def unlabelled(data_root, tmp_path_factory) -> Path:
-    """A copy of the phantom data whose validation split has no label."""
-    folder = tmp_path_factory.mktemp("unlabelled") / "phantom"
+def one_finding(data_root, tmp_path_factory) -> Path:
+    """A copy of the phantom data whose validation split has one finding in all studies, and no other label."""
+    folder = tmp_path_factory.mktemp("one-finding") / "phantom"
     shutil.copytree(data_root / "phantom", folder, ignore=shutil.ignore_patterns("features"))
     with (folder / "manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        row.update(dict.fromkeys(LABELS, "") if row["split"] == "val" else {})
+        row.update(dict.fromkeys(LABELS, "") | {"Emphysema": "1"} if row["split"] == "val" else {})
     with (folder / "manifest.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
@@ -83,10 +83,10 @@ def unlabelled(data_root, tmp_path_factory) -> Path:
     return folder
 
 
-def test_the_last_epoch_is_kept_and_nothing_says_that_it_is_the_best(unlabelled, tmp_path, capsys):
+def test_the_last_epoch_is_kept_and_nothing_says_that_it_is_the_best(one_finding, tmp_path, capsys):
     settings = [f"--set={name}={SMALL[name]}" for name in ("lstm_units", "attention_hidden", "batch")]
     logdir = tmp_path / "run"
-    flags = ["--mode", "annotate-text", "--data", unlabelled, "--gpu", "cpu", "--logdir", logdir]
+    flags = ["--mode", "annotate-text", "--data", one_finding, "--gpu", "cpu", "--logdir", logdir]
     assert tienet("train", *flags, *settings, "--epochs", 3, "--set", "patience=1") == 0
     lines = capsys.readouterr().err.splitlines()
     assert "it cannot rank the epochs: the last one is kept" in lines[0]
@@ -105,20 +105,21 @@ def test_the_last_epoch_is_kept_and_nothing_says_that_it_is_the_best(unlabelled,
     card = (logdir / "README.md").read_text()
     assert "the one after the last epoch; no score chose it" in card and "with the best" not in card
     assert "It has no thresholds" in card and "Nothing was chosen on the validation split" in card
+    assert "thresholds of Emphysema were chosen" not in card
     both = ["--train-on", "train+val", "--epochs-of", logdir, "--logdir", tmp_path / "both"]
     assert tienet("train", "--gpu", "cpu", *both) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "no validation score chose its best checkpoint, so its number of epochs was not chosen" in line
 
 
-def test_a_run_of_an_older_version_that_kept_its_first_epoch_goes_on_to_its_last(unlabelled, tmp_path, monkeypatch):
+def test_a_run_of_an_older_version_that_kept_its_first_epoch_goes_on_to_its_last(one_finding, tmp_path, monkeypatch):
     """It says that its first epoch was the best by an AUC that there is not, and that patience has ended it."""
-    config = config_of("annotate-text", epochs=3, patience=1).replace(data=str(unlabelled))
+    config = config_of("annotate-text", epochs=3, patience=1).replace(data=str(one_finding))
     with monkeypatch.context() as patch:
         patch.setattr("tienet.training.setup.rule_for", lambda mode, _: mode.chosen_by)
-        run = train(unlabelled.parent, tmp_path / "run", config)
+        run = train(one_finding.parent, tmp_path / "run", config)
     assert (state_of(run, "best")["epoch"], state_of(run)["epoch"]) == (1, 2)
-    train(unlabelled.parent, run, config, resume=True)
+    train(one_finding.parent, run, config, resume=True)
     assert (state_of(run, "best")["epoch"], state_of(run, "best")["chosen_by"]) == (3, LAST_EPOCH)
 
 

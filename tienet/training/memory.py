@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import tensorflow as tf
 
 from tienet.errors import InputError
+from tienet.training.counted import counted
 
 FOR_TRAINING = "run again with --resume and a smaller --tower-batch, or anew with a smaller --batch"
 FOR_VALIDATION = "train anew with a smaller --batch, or free memory and run again with --resume"
@@ -40,5 +41,4 @@ def told(where: str, studies: int, instead: str) -> Iterator[None]:
     try:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError):
-        of_studies = f"{studies:,} {'study' if studies == 1 else 'studies'}"
-        raise InputError(f"out of memory {where}, with {of_studies} at a time; {instead}") from None
+        raise InputError(f"out of memory {where}, with {counted(studies)} at a time; {instead}") from None

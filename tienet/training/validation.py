@@ -23,6 +23,7 @@ from tienet.modeling import outputs
 from tienet.modeling.model import ONLY_IN_TRAINING
 from tienet.progress import Progress
 from tienet.training.choice import Choice, describe_writing, written_words
+from tienet.training.counted import counted
 from tienet.training.logs import ScalarLog
 from tienet.training.memory import FOR_VALIDATION, told, validation_batch
 from tienet.training.saving import Saving
@@ -191,7 +192,8 @@ class Validation(Saving):
         if writing is not None:
             metrics = (("BLEU-4", writing.bleu4), ("CIDEr", writing.cider))
             parts += [f"{name} undefined" if value is None else f"{name} {value:.4f}" for name, value in metrics]
-            parts.append(f"{writing.distinct} distinct reports of {writing.studies}, {writing.words_mean:.0f} words")
+            parts.append(f"{counted(writing.distinct, 'distinct report', 'distinct reports')} of {writing.studies:,}")
+            parts.append(f"{writing.words_mean:.0f} words")
             parts += [f"{writing.cut} without an end"] * bool(writing.cut)
             parts.append("score undefined" if score is None else f"score {score:.4f}")
             parts[-1] += " (not fit to be shown)" * (score is not None and score < 0)

@@ -10,6 +10,7 @@ from tienet.checkpoint.run_folder import OpenedRun
 from tienet.labels import LABELS
 from tienet.pages.plain_text import number_text
 from tienet.training.card.markdown import plain, table
+from tienet.training.counted import counted
 
 
 def chosen(earlier: EarlierRun) -> str:
@@ -75,7 +76,8 @@ def _thresholds(run: OpenedRun, name: str) -> list[str]:
     )
     if calibration is not None:
         text += (
-            f" Positives, precision and recall are those of {name} on the {calibration.studies:,} validation studies."
+            f" Positives, precision and recall are those of {name} on the {counted(calibration.studies)} of the "
+            "validation split."
         )
     return [text, table(header, rows)]
 

@@ -61,10 +61,10 @@ def _of_labels(labels: LabelFigures) -> list[str]:
     auc, named = labels.auc["auc"], labels.named
     positives = {label: auc[label]["positives"] for label in LABELS}
     unknown = [label for label in LABELS if not positives[label]]
-    few = [label for label in LABELS if 0 < positives[label] < MIN_POSITIVES]
     never = [label for label in LABELS if positives[label] and not named[label]["named"]]
     chance = [label for label in LABELS if (lo := auc[label]["lo"]) is not None and lo <= 0.5]
     without = [label for label, value in zip(LABELS, labels.thresholds, strict=True) if np.isnan(value)]
+    few = [label for label in LABELS if 0 < positives[label] < MIN_POSITIVES and label not in without]
     found = []
     if unknown:
         found.append(f"Nothing is known of {_listed(unknown)}: no study of the validation split has it.")

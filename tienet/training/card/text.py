@@ -19,6 +19,7 @@ from tienet.training.card.command import changed_settings
 from tienet.training.card.figures import Figures, LabelFigures, Ranked, ReportFigures
 from tienet.training.card.limits import limits
 from tienet.training.card.markdown import plain, table
+from tienet.training.counted import counted
 
 CURVES = "curves.png"
 """The picture beside the card."""
@@ -155,9 +156,7 @@ def _data(run: OpenedRun, data_set: Manifest) -> list[str]:
 
 def _validation(figures: Figures, data_set: Manifest) -> list[str]:
     n = int((data_set.splits == "val").sum())
-    parts = [
-        f"On the {n:,} studies of the validation split; intervals of 95% by 1,000 bootstrap resamples of patients."
-    ]
+    parts = [f"On the {counted(n)} of the validation split; intervals of 95% by 1,000 bootstrap resamples of patients."]
     parts += _of_labels(figures.labels) if figures.labels is not None else []
     parts += _of_reports(figures.reports, n) if figures.reports is not None else []
     if figures.labels is None and figures.reports is None:
@@ -180,7 +179,7 @@ def _of_labels(labels: LabelFigures) -> list[str]:
             row += [number_text(named[rate]), span_text(named[f"{rate}_lo"], named[f"{rate}_hi"])]
         rows.append(row)
     means = {
-        "avg": f"mean of {auc['findings_covered']} findings",
+        "avg": f"mean of {counted(auc['findings_covered'], 'finding', 'findings')}",
         "wavg": "mean, weighted by positives",
         "avg10": f"mean of the {auc['avg10_findings']} with {AVG10_POSITIVES} positives or more",
     }
@@ -249,13 +248,17 @@ def _ranked(figures: Figures, data_set: Manifest) -> list[str]:
     header = ["study", "value", "true"] + ["named"] * (first.named is not None) + ["words"] * (first.words is not None)
     return [
         "## Best and worst studies",
-        f"The {len(figures.best)} best and the {len(figures.worst)} worst studies of the validation split, by "
-        f"{figures.ranked_by}. {shown}",
+        f"{_best_and_worst(figures)} of the validation split, by {figures.ranked_by}. {shown}",
         "The best, from the best on:",
         table(header, map(row, figures.best)),
         "The worst, from the worst on:",
         table(header, map(row, figures.worst)),
     ]
+
+
+def _best_and_worst(figures: Figures) -> str:
+    best, worst = len(figures.best), len(figures.worst)
+    return "The best and the worst study" if best == worst == 1 else f"The {best} best and the {worst} worst studies"
 
 
 def _made(run: OpenedRun, command: str) -> list[str]:
