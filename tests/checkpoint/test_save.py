@@ -164,8 +164,7 @@ def test_a_call_that_fails_leaves_the_checkpoints_before(toy_runs, tmp_path, epo
         assert not [name for name in names_in(run.folder) if ".writing" in name or name.endswith(".tmp")]
         if "before it" in line:
             before = f"the checkpoint before it, latest-{(epochs - 1) * STEPS}, is kept"
-            before = before if epochs > 1 else "there is none before it"
-            assert line.endswith(f"{before}; free some space and run again with --resume")
+            assert line.endswith(before if epochs > 1 else "there is none before it")
             for name in names_in(start):  # untouched
                 if (start / name).is_file():
                     assert (run.folder / name).read_bytes() == (start / name).read_bytes()
@@ -209,7 +208,7 @@ def test_a_full_disk(tmp_path):
         run.epoch()
         (tmp_path / "other").write_bytes(bytes(1_000_000))
         before = names_in(run.folder)
-        kept = r"cannot be written \(No space left on device\); the checkpoint before it, latest-20, is kept; free"
+        kept = r"cannot be written \(No space left on device\); the checkpoint before it, latest-20, is kept$"
         with pytest.raises(InputError, match=kept):
             run.epoch()
         assert names_in(run.folder) == before
@@ -232,7 +231,7 @@ def test_a_file_that_may_not_grow_so_far(toy_runs, tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
     try:
-        with pytest.raises(InputError, match=r"latest-20 cannot be written \(File too large\); .*latest-10, is kept; "):
+        with pytest.raises(InputError, match=r"latest-20 cannot be written \(File too large\); .*latest-10, is kept$"):
             run.epoch()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -14,7 +14,7 @@ from tienet.data import manifest as manifests
 from tienet.data.text import IMPRESSION
 from tienet.errors import InputError
 from tienet.evaluation.metrics.auroc import evaluate_auc
-from tienet.inference.predictor import predict_all
+from tienet.inference.predictor import padded_batch, predict_all
 from tienet.modeling import outputs
 from tienet.modeling.decoding import Decoding
 from tienet.modes import MODES
@@ -173,3 +173,11 @@ def test_a_network_asks_for_the_features_that_it_was_trained_on(runs):
         assert network.feature_key.dtype == "float16"
         network.config = network.config.replace(feature_dtype="int8", backbone_dtype="bfloat16")
         assert (network.feature_key.dtype, network.feature_key.backbone_dtype) == ("int8", "bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("batch", "studies", "expected"),
+    [(16, 8, 16), (256, 1, 256), (257, 1, 256), (60_000, 8, 256), (60_000, 300, 300), (512, 2_000, 512)],
+)
+def test_only_a_large_batch_is_not_filled_up(batch, studies, expected):
+    assert padded_batch(batch, studies) == expected

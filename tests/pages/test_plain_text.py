@@ -1,6 +1,8 @@
 """Plain text for a terminal: aligned tables, wrapped notes, numbers and intervals."""
 
-from tienet.pages.plain_text import UNDEFINED, WIDTH, align, level_text, number_text, span_text, wrapped
+import pytest
+
+from tienet.pages.plain_text import UNDEFINED, WIDTH, align, counted, level_text, number_text, span_text, wrapped
 
 
 def test_a_table_has_a_rule_before_each_group_and_numbers_end_alike():
@@ -27,3 +29,9 @@ def test_numbers_and_intervals():
     assert span_text(0.1, 0.25) == "0.100 to 0.250"
     assert span_text(None, 0.2) == span_text(0.2, None) == UNDEFINED
     assert level_text({}) == "95%" and level_text({"bootstrap": {"level": 0.9}}) == "90%"
+
+
+@pytest.mark.parametrize(("n", "text"), [(0, "0 studies"), (1, "1 study"), (2, "2 studies"), (2814, "2,814 studies")])
+def test_one_is_singular(n, text):
+    assert counted(n, "study") == text
+    assert counted(n, "report") == text.replace("studies", "reports").replace("study", "report")

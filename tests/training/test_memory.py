@@ -15,14 +15,6 @@ def fail(*_: object, **__: object) -> None:
     raise NO_MEMORY
 
 
-@pytest.mark.parametrize(
-    ("batch", "studies", "expected"),
-    [(16, 8, 16), (256, 1, 256), (257, 1, 256), (60_000, 8, 256), (60_000, 300, 300), (512, 2_000, 512)],
-)
-def test_only_a_large_batch_is_not_filled_up(batch, studies, expected):
-    assert memory.validation_batch(batch, studies) == expected
-
-
 @pytest.mark.parametrize("error", [NO_MEMORY, MemoryError("Unable to allocate 90 GiB")])
 def test_a_lack_of_memory_is_one_line(error):
     with pytest.raises(InputError) as raised, memory.told("in validation", 1, "give less"):

@@ -231,7 +231,7 @@ def _failures_as_input_error(folder: Path, prefix: Path) -> Iterator[None]:
         if newest == prefix.name:
             kept = "its weights are, and --resume goes on from them"
         why = f"cannot be written ({short_reason(error)})"
-        raise InputError(f"{prefix} {why}; {kept}; {how_to_go_on(error)}") from error
+        raise InputError(f"{how_to_go_on(error)}: {prefix} {why}; {kept}") from error
 
 
 @contextlib.contextmanager

@@ -292,6 +292,23 @@ class Predictor:
         return tf.compat.v1.graph_util.convert_variables_to_constants(self._session, graph, list(names))
 
 
+LARGEST_PADDED = 256
+"""Up to this many studies all batches of an evaluation have the size of a training's, also where there are fewer."""
+
+
+def padded_batch(batch: int, studies: int) -> int:
+    """How many studies each batch has in which so many are read.
+
+    A larger batch than LARGEST_PADDED is not filled up beyond the studies, as this would cost memory for nothing. A
+    smaller one is: another number of rows may change the last bits of what a matrix product gives.
+
+    Args:
+        batch: The number of studies of an update in training.
+        studies: The number of all studies that are read.
+    """
+    return min(batch, max(studies, LARGEST_PADDED))
+
+
 def predict_all(
     studies: Studies,
     batch: int,
@@ -301,7 +318,7 @@ def predict_all(
     """Run `predict` over all studies in batches; the next ones are read meanwhile.
 
     Args:
-        batch: How many studies a batch has.
+        batch: How many studies a batch has (`padded_batch`).
         predict: From the arrays of a batch to the outputs by name, [batch, ...] each.
         progress: Counts the studies, and is closed at the end; None: nothing is shown.
     Returns:
@@ -316,7 +333,9 @@ def predict_all(
         ThreadPoolExecutor(1) as thread,
         progress or Progress(len(studies), "studies", "studies", show=False) as bar,
     ):
-        for indices, count, arrays in ahead(thread, read, evaluation_batches(studies.lengths, batch), 2):
+        for indices, count, arrays in ahead(
+            thread, read, evaluation_batches(studies.lengths, padded_batch(batch, len(studies))), 2
+        ):
             for name, array in predict(arrays).items():
                 column = rows.setdefault(name, [None] * len(studies))
                 for n, row in zip(indices[:count], array, strict=False):

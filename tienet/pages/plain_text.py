@@ -11,6 +11,12 @@ UNDEFINED = "undefined"
 """The text in place of a figure that does not exist, such as the AUC of a label with one class only."""
 
 
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """A number with its noun, such as "1 study" or "3,362 studies"; the plural is -ies of -y, or -s, if none is given."""
+    plural = plural or (f"{singular.removesuffix('y')}ies" if singular.endswith("y") else f"{singular}s")
+    return f"{number:,} {singular if number == 1 else plural}"
+
+
 def align(header: list[str], *groups: list[list[str]]) -> list[str]:
     """The lines of a text table, with a rule before each group of rows.
 

@@ -6,27 +6,11 @@ from contextlib import contextmanager
 import tensorflow as tf
 
 from tienet.errors import InputError
-from tienet.training.counted import counted
+from tienet.pages.plain_text import counted
 
 FOR_TRAINING = "run again with --resume and a smaller --tower-batch, or anew with a smaller --batch"
 FOR_VALIDATION = "train anew with a smaller --batch, or free memory and run again with --resume"
 """What to do: --batch is a setting, which a run that is resumed keeps, and --tower-batch is none."""
-
-LARGEST_PADDED = 256
-"""Up to this many studies a batch of validation has the size of a training's, also where the split has fewer."""
-
-
-def validation_batch(batch: int, studies: int) -> int:
-    """How many studies a batch of validation has.
-
-    A larger batch than LARGEST_PADDED is not filled up beyond the split, as this would cost memory for nothing. A
-    smaller one is: another number of rows may change the last bits of what a matrix product gives.
-
-    Args:
-        batch: The number of studies per update.
-        studies: The number of studies of the validation split.
-    """
-    return min(batch, max(studies, LARGEST_PADDED))
 
 
 @contextmanager
@@ -41,4 +25,4 @@ def told(where: str, studies: int, instead: str) -> Iterator[None]:
     try:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError):
-        raise InputError(f"out of memory {where}, with {counted(studies)} at a time; {instead}") from None
+        raise InputError(f"out of memory {where}, with {counted(studies, 'study')} at a time; {instead}") from None

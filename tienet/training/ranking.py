@@ -14,7 +14,7 @@ from tienet.data.manifest import Manifest
 from tienet.data.text import tokenize
 from tienet.labels import FINDINGS
 from tienet.modes import Mode
-from tienet.training.counted import counted
+from tienet.pages.plain_text import counted
 
 NO_AUC = "no finding has both a positive and a negative study there, so no AUC is defined and no threshold is chosen"
 """Why a validation split has no AUC; it stands behind a name of that split."""
@@ -44,7 +44,7 @@ def note_on_ranking(mode: Mode, val: Manifest) -> str | None:
     if rule == mode.chosen_by:
         return None
     why = [NO_AUC] * (mode.classifies and not has_auc(val.labels)) + [_NO_WORDS] * (mode.writes and not _has_words(val))
-    of_split = f"val split ({counted(len(val))}): {'; '.join(why)}"
+    of_split = f"val split ({counted(len(val), 'study')}): {'; '.join(why)}"
     if rule == LAST_EPOCH:
         return f"{of_split}; it cannot rank the epochs: the last one is kept, and patience does not count"
     return f"{of_split}; the best epoch is chosen by {rule} alone"

@@ -14,7 +14,7 @@ from tienet.data import leaks
 from tienet.data.leaks import Fingerprint
 from tienet.data.manifest import Manifest
 from tienet.errors import InputError
-from tienet.training.counted import counted
+from tienet.pages.plain_text import counted
 
 
 def runs_before(load: str | None, vocab: Path | None) -> dict[str, Run]:
@@ -34,8 +34,9 @@ def check_unseen(before: dict[str, Run], val: Manifest) -> None:
     for flag, run in before.items():
         known = (run.studies() or {}).get("train", [])
         if seen := leaks.find_seen(val, known):
+            studies = counted(len(val), "study")
             raise InputError(
-                f"{flag}: was trained on {len(seen):,} of the {counted(len(val))} of {val.path}, split val, by which "
+                f"{flag}: was trained on {len(seen):,} of the {studies} of {val.path}, split val, by which "
                 "the new run would be validated; give a run that was not, or --train-on train+val"
             )
 

@@ -13,7 +13,7 @@ from tienet.errors import InputError
 from tienet.inference.predictor import cached_features
 from tienet.interruption import Interruption
 from tienet.labels import FINDINGS
-from tienet.training.counted import counted
+from tienet.pages.plain_text import counted
 from tienet.training.sources import Sources
 
 if TYPE_CHECKING:
@@ -83,6 +83,6 @@ def _log(manifest: Manifest, splits: dict[str, Studies]) -> None:
     for note in manifest.notes:
         print(f"note: {note}", file=sys.stderr)
     for name, studies in splits.items():
-        print(f"{name}: {counted(len(studies))}", file=sys.stderr)
+        print(f"{name}: {counted(len(studies), 'study')}", file=sys.stderr)
         for note in studies.notes:
             print(f"note: {name}: {note}", file=sys.stderr)

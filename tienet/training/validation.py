@@ -17,15 +17,15 @@ from tienet.data import leaks
 from tienet.data.dataflow import Studies
 from tienet.data.text import Vocab
 from tienet.evaluation.metrics.auroc import MEANS, evaluate_auc
-from tienet.inference.predictor import Rows, predict_all, written_reports
+from tienet.inference.predictor import Rows, padded_batch, predict_all, written_reports
 from tienet.interruption import Interruption
 from tienet.modeling import outputs
 from tienet.modeling.model import ONLY_IN_TRAINING
+from tienet.pages.plain_text import counted
 from tienet.progress import Progress
 from tienet.training.choice import Choice, describe_writing, written_words
-from tienet.training.counted import counted
 from tienet.training.logs import ScalarLog
-from tienet.training.memory import FOR_VALIDATION, told, validation_batch
+from tienet.training.memory import FOR_VALIDATION, told
 from tienet.training.saving import Saving
 
 tf1 = tf.compat.v1
@@ -131,7 +131,7 @@ class Validation(Saving):
         state, config = self._state, self._config
         what = f"epoch {self.epoch_num}/{config.epochs}: validation"
         progress = Progress(len(self._studies), what, "studies", keep=False)
-        batch = validation_batch(config.batch, len(self._studies))
+        batch = padded_batch(config.batch, len(self._studies))
         with told("in validation", batch, FOR_VALIDATION):
             rows = predict_all(self._studies, batch, self._predict_batch, progress)
         scores, reports, writing = measure(rows, self._studies, self._vocab)
@@ -192,7 +192,7 @@ class Validation(Saving):
         if writing is not None:
             metrics = (("BLEU-4", writing.bleu4), ("CIDEr", writing.cider))
             parts += [f"{name} undefined" if value is None else f"{name} {value:.4f}" for name, value in metrics]
-            parts.append(f"{counted(writing.distinct, 'distinct report', 'distinct reports')} of {writing.studies:,}")
+            parts.append(f"{counted(writing.distinct, 'distinct report')} of {writing.studies:,}")
             parts.append(f"{writing.words_mean:.0f} words")
             parts += [f"{writing.cut} without an end"] * bool(writing.cut)
             parts.append("score undefined" if score is None else f"score {score:.4f}")

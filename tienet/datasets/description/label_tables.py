@@ -6,8 +6,8 @@ import numpy as np
 
 from tienet.datasets.description import html
 from tienet.datasets.description.counts import GROUPS, SIZES, GroupCounts, Pairs, percent
-from tienet.datasets.description.sentences import counted
 from tienet.labels import LABELS, readable
+from tienet.pages.plain_text import counted
 
 _FIRST = ' class="first"'  # draws a line before the column
 
@@ -68,11 +68,9 @@ def _pair_rows(pairs: Pairs, share: np.ndarray, largest: float) -> Iterator[str]
         for k, column in enumerate(LABELS):
             both, known = int(pairs.both[j, k]), int(pairs.known[j, k])
             if j == k:
-                cells.append(
-                    f'<td class="own" title="{counted(both, "study", "studies")} with {readable(row)}">{both:,}</td>'
-                )
+                cells.append(f'<td class="own" title="{counted(both, "study")} with {readable(row)}">{both:,}</td>')
                 continue
-            tooltip = f"{readable(row)} and {readable(column)}: {counted(both, 'study', 'studies')}"
+            tooltip = f"{readable(row)} and {readable(column)}: {counted(both, 'study')}"
             tooltip += f", {percent(both, known)} of the {known:,} with {readable(row)}" if known else ""
             shade = f' style="--p:{share[j, k] / largest:.3f}"' if both else ""
             zero = "" if both else ' class="zero"'

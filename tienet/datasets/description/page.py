@@ -14,6 +14,7 @@ from tienet.datasets.description.sample_cards import report_html, samples_sectio
 from tienet.datasets.description.summary import Summary
 from tienet.datasets.description.terminal import QUANTILES
 from tienet.pages import template
+from tienet.pages.plain_text import counted
 from tienet.pages.study import DISCLAIMER
 
 _MAX_VIEWS, _MAX_SIZES = 20, 12
@@ -108,7 +109,7 @@ def _histogram(reports: ReportLengths) -> str:
     bins = histogram(reports.words)
     highest = max(bar.count for bar in bins)
     bars = (
-        f'<span title="{_bin_in_words(bar)}: {sentences.counted(bar.count, "report")}">'
+        f'<span title="{_bin_in_words(bar)}: {counted(bar.count, "report")}">'
         f'<i style="height:{100 * bar.count / highest:.2f}%"></i></span>'
         for bar in bins
     )
@@ -120,7 +121,7 @@ def _histogram(reports: ReportLengths) -> str:
         label=f"histogram, {len(bins)} bars: {reports.quantile(50)} words is the median",
         bars="\n".join(bars),
         axis="".join(f"<span>{end}</span>" for end in ends),
-        most=sentences.counted(highest, "report"),
+        most=counted(highest, "report"),
     )
 
 
@@ -155,6 +156,6 @@ def _images(summary: Summary) -> str:
         folder = summary.manifest.path.parent
         lines = (f"{sentences.shown_path(path, folder)}: {why}" for path, why in images.broken.items())
         items = "\n".join(f"<li>{html.escape(line)}</li>" for line in lines)
-        parts.append(f"<h3>Broken headers: {sentences.counted(len(images.broken), 'file')}</h3>")
+        parts.append(f"<h3>Broken headers: {counted(len(images.broken), 'file')}</h3>")
         parts.append(f'<ul class="broken" tabindex="0">\n{items}\n</ul>')
     return page_parts.section("Images", *parts)

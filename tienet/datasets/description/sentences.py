@@ -10,13 +10,9 @@ import numpy as np
 from tienet.datasets.description.counts import VIEW_COLUMNS, percent
 from tienet.datasets.description.image_survey import ImageSurvey
 from tienet.datasets.description.summary import Summary
+from tienet.pages.plain_text import counted
 
 _MAX_CHARACTERS = 60
-
-
-def counted(number: int, singular: str, plural: str | None = None) -> str:
-    """A number with its noun, such as "1 study" or "3,362 studies"."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def patient_lines(summary: Summary) -> list[str]:

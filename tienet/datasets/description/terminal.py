@@ -6,7 +6,7 @@ from tienet.datasets.description import sentences
 from tienet.datasets.description.counts import GROUPS, SIZES, percent
 from tienet.datasets.description.summary import Summary
 from tienet.labels import LABELS
-from tienet.pages.plain_text import align, wrapped
+from tienet.pages.plain_text import align, counted, wrapped
 
 QUANTILES = ((50, "median"), (90, "90%"), (99, "99%"), (100, "longest"))
 
@@ -63,7 +63,7 @@ def _images(summary: Summary) -> Iterator[str]:
         for counts in (images.kinds, sentences.size_counts(images)):
             yield from (f"  {count:>9,}  {name}" for name, count in sentences.most_common(counts, _SIZES))
     if images.broken:
-        yield f"Broken headers: {sentences.counted(len(images.broken), 'file')}"
+        yield f"Broken headers: {counted(len(images.broken), 'file')}"
         folder = summary.manifest.path.parent
         for path, why in list(images.broken.items())[:_BROKEN]:
             yield f"  {sentences.one_line(sentences.shown_path(path, folder), 200)}: {why}"

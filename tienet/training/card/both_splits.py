@@ -8,9 +8,8 @@ import numpy as np
 from tienet.checkpoint.earlier_run import EarlierRun
 from tienet.checkpoint.run_folder import OpenedRun
 from tienet.labels import LABELS
-from tienet.pages.plain_text import number_text
+from tienet.pages.plain_text import counted, number_text
 from tienet.training.card.markdown import plain, table
-from tienet.training.counted import counted
 
 
 def chosen(earlier: EarlierRun) -> str:
@@ -75,10 +74,8 @@ def _thresholds(run: OpenedRun, name: str) -> list[str]:
         "from it. They fit the probabilities of that network, and those of this one as far as the two are alike."
     )
     if calibration is not None:
-        text += (
-            f" Positives, precision and recall are those of {name} on the {counted(calibration.studies)} of the "
-            "validation split."
-        )
+        studies = counted(calibration.studies, "study")
+        text += f" Positives, precision and recall are those of {name} on the {studies} of the validation split."
     return [text, table(header, rows)]
 
 

@@ -13,13 +13,12 @@ from tienet.datasets.terms import terms_of
 from tienet.evaluation.metrics.auroc import AVG10_POSITIVES
 from tienet.labels import LABELS
 from tienet.modes import Mode
-from tienet.pages.plain_text import number_text, span_text
+from tienet.pages.plain_text import counted, number_text, span_text
 from tienet.training.card import both_splits
 from tienet.training.card.command import changed_settings
 from tienet.training.card.figures import Figures, LabelFigures, Ranked, ReportFigures
 from tienet.training.card.limits import limits
 from tienet.training.card.markdown import plain, table
-from tienet.training.counted import counted
 
 CURVES = "curves.png"
 """The picture beside the card."""
@@ -156,7 +155,8 @@ def _data(run: OpenedRun, data_set: Manifest) -> list[str]:
 
 def _validation(figures: Figures, data_set: Manifest) -> list[str]:
     n = int((data_set.splits == "val").sum())
-    parts = [f"On the {counted(n)} of the validation split; intervals of 95% by 1,000 bootstrap resamples of patients."]
+    intervals = "intervals of 95% by 1,000 bootstrap resamples of patients"
+    parts = [f"On the {counted(n, 'study')} of the validation split; {intervals}."]
     parts += _of_labels(figures.labels) if figures.labels is not None else []
     parts += _of_reports(figures.reports, n) if figures.reports is not None else []
     if figures.labels is None and figures.reports is None:
@@ -179,7 +179,7 @@ def _of_labels(labels: LabelFigures) -> list[str]:
             row += [number_text(named[rate]), span_text(named[f"{rate}_lo"], named[f"{rate}_hi"])]
         rows.append(row)
     means = {
-        "avg": f"mean of {counted(auc['findings_covered'], 'finding', 'findings')}",
+        "avg": f"mean of {counted(auc['findings_covered'], 'finding')}",
         "wavg": "mean, weighted by positives",
         "avg10": f"mean of the {auc['avg10_findings']} with {AVG10_POSITIVES} positives or more",
     }
