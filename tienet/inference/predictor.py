@@ -325,6 +325,7 @@ def predict_all(
         The outputs by name, a row for each study, in the order of the studies.
     """
     rows: Rows = {}
+    batches = evaluation_batches(studies.lengths, padded_batch(batch, len(studies)))
 
     def read(part: tuple[np.ndarray, int]) -> tuple[np.ndarray, int, list[np.ndarray]]:
         return *part, studies.batch(part[0])
@@ -333,9 +334,7 @@ def predict_all(
         ThreadPoolExecutor(1) as thread,
         progress or Progress(len(studies), "studies", "studies", show=False) as bar,
     ):
-        for indices, count, arrays in ahead(
-            thread, read, evaluation_batches(studies.lengths, padded_batch(batch, len(studies))), 2
-        ):
+        for indices, count, arrays in ahead(thread, read, batches, 2):
             for name, array in predict(arrays).items():
                 column = rows.setdefault(name, [None] * len(studies))
                 for n, row in zip(indices[:count], array, strict=False):

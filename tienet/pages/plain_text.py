@@ -12,7 +12,7 @@ UNDEFINED = "undefined"
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:
-    """A number with its noun, such as "1 study" or "3,362 studies"; the plural is -ies of -y, or -s, if none is given."""
+    """A number with its noun, such as "1 study" or "3,362 studies"; without a plural it is -ies of -y, or else -s."""
     plural = plural or (f"{singular.removesuffix('y')}ies" if singular.endswith("y") else f"{singular}s")
     return f"{number:,} {singular if number == 1 else plural}"
 
