@@ -29,7 +29,7 @@ def test_named_labels_come_first_and_an_empty_report_says_so():
 
 def test_it_is_said_why_a_likely_no_finding_is_not_named():
     study, labels = StudyInput(1, "a", "a.png"), np.zeros(K, np.float32)
-    said = "  No Finding is named only where no finding is.\n"
+    said = "  That nothing was found is said only where no finding is named.\n"
     for threshold, shown in ((0.69, True), (0.71, False), (np.nan, False)):  # its probability is .7
         prediction = prediction_with(labels=labels, thresholds=np.full(K, threshold, np.float32))
         assert as_text(study, prediction).endswith(said) == shown

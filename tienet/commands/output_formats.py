@@ -55,7 +55,7 @@ def as_text(study: StudyInput, prediction: Prediction, notes: Sequence[str] = ()
         lines += [f"  {line}" for line in align(header, rows)]
         k = LABELS.index(NO_FINDING)
         if prediction.labels[k] == 0 and prediction.probabilities[k] >= prediction.thresholds[k]:
-            lines.append("  No Finding is named only where no finding is.")
+            lines.append("  That nothing was found is said only where no finding is named.")
     return "\n".join(lines) + "\n"
 
 
