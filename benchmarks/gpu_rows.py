@@ -90,10 +90,13 @@ def training(
 
     config = preset("openi", mode).replace(**(settings or {}))
     with tempfile.TemporaryDirectory() as folder:
-        seconds = training.train(training.studies_with_features(Path(folder), config, studies), epochs)
+        data = training.studies_with_features(Path(folder), config, studies)
+        lengths, steps = training.padded_steps(data)
+        seconds = training.train(data, epochs)
     steady, updates = seconds[-1], -(-studies // config.batch)
     compiling = sum(max(0.0, taken - steady) for taken in seconds[:-1])
-    note = f"epochs of {updates} updates: {', '.join(f'{taken:.1f}' for taken in seconds)} s"
+    note = f"epochs of {updates} updates: {', '.join(f'{taken:.1f}' for taken in seconds)} s; "
+    note += f"on a GPU {steps:.0f} steps an update, padded to {', '.join(map(str, lengths))}"
     yield Row(f"train/{mode}", steady / updates * MS, "ms an update", compiling, note)
     yield Row(f"train/{mode}/compiling", compiling, "s")
     yield from memory_of_arrays(f"train/{mode}")

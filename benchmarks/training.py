@@ -123,6 +123,19 @@ def model_of(config: Config) -> TieNet:
     return TieNet(config, V, E, feature_statistics=statistics, backbone_weights=weights)
 
 
+def padded_steps(studies: Studies, lengths: Sequence[int] | None = None) -> tuple[tuple[int, ...], float]:
+    """The lengths to which a training on a GPU pads these reports, and the mean number of steps of its updates.
+
+    Args:
+        lengths: Those to count with; None: those that the training chooses.
+    """
+    batches = TrainingBatches(studies, studies.config.batch, seed=0)
+    longest = batches.longest_reports(400)
+    chosen = tuple(lengths or lengths_for(studies, batches))
+    steps = [next((length for length in chosen if length >= T), -(-T // chosen[-1]) * chosen[-1]) for T in longest]
+    return chosen, float(np.mean(steps))
+
+
 def train(studies: Studies, epochs: int, first_steps: int | None = None, trace: Trace | None = None) -> list[float]:
     """Train on one tower; returns the seconds of each epoch.
 
