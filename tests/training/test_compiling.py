@@ -37,6 +37,7 @@ def test_all_lengths_are_compiled_before_the_first_update(ahead, as_it_comes):
     before, after, _ = ahead
     assert {name for name, _ in compiled(before)} == {"_forward", "_backward", "block"}
     assert [name for name, _ in compiled(after)] == ["_largest"]  # the watch on the gradients, which no length changes
+    assert "\ncompiling for the GPU: reports are padded to 16, 32 words\n" in before
     counts = Counter(name for name, _ in compiled(before))
     assert counts["_backward"] == 2 * len(LENGTHS)  # of all reports, and of those that the network has written itself
     before, after, _ = as_it_comes

@@ -5,6 +5,7 @@ to each of them, on one core or two. Here the gradients are computed once for a 
 each in a thread of its own, and thrown away: no weight changes, and no batch is taken from the queue.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,6 +50,9 @@ class CompileAhead(Callback):
 
     def _before_train(self) -> None:
         feeds = list(self._feeds())
+        if self.trainer.is_chief:
+            lengths = ", ".join(map(str, self._lengths))
+            print(f"compiling for the GPU: reports are padded to {lengths} words", file=sys.stderr)
         try:
             with ThreadPoolExecutor(min(len(feeds), cpu.usable_cores())) as pool:
                 for _ in pool.map(self._compute, feeds):
