@@ -192,7 +192,12 @@ def test_a_run_that_pools_otherwise_than_the_papers_i_has_a_column_of_its_own(da
     grids = []
     monkeypatch.setattr(compare_module, "evaluate_inputs", evaluated)
     monkeypatch.setattr(compare_module, "plot_roc_grid", lambda path, rows: grids.append(rows))
+    of_one = [tmp_path / "out" / name for name in ("metrics.json", "scores.csv", "judged.csv")]
+    (tmp_path / "out").mkdir()
+    for path in of_one:  # an earlier evaluation of one run
+        path.write_text("{}")
     text = compare(list(runs.values()), ["phantom"], data_root, tmp_path / "out", Options(resamples=5, java=False))
+    assert not any(path.exists() for path in of_one)
     table = json.loads((tmp_path / "out" / "table1.json").read_text())
     r3, mean = "I, LSE pooling with r = 3", "I, mean pooling"
     assert [head["name"] for head in table["data"][0]["columns"]] == ["#", "I", mean, r3, "I+GR"]
